@@ -1,0 +1,140 @@
+// Package filter chooses which events reach the sink. It is off by default:
+// consumers route unknown lexicons themselves (contract §3), so a filter is an
+// operator's decision and part of what a cursor means. Its fingerprint is
+// stored beside the cursor, so that two writers with different filters are
+// found out instead of leaving holes.
+package filter
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/syntax"
+)
+
+// Config lists what to keep. An empty list keeps everything; the lists are
+// combined with "and".
+type Config struct {
+	// Collections holds NSIDs, or prefixes written "ns.*". It applies to
+	// commits only: account and identity events pass it, since consumers
+	// need them for every account.
+	Collections []string
+	// DIDs holds the accounts to keep, of every kind of event.
+	DIDs []string
+	// Kinds holds commit, identity or account.
+	Kinds []string
+}
+
+// Filter judges events. It is immutable and safe for concurrent use; a nil
+// Filter keeps everything.
+type Filter struct {
+	exact    map[string]bool
+	prefixes []string
+	dids     map[string]bool
+	kinds    [event.Kinds]bool
+	byKind   bool
+	print    string
+}
+
+// New checks the lists. It returns nil, which keeps everything, when all are
+// empty. Errors name the value and are of class usage.
+func New(cfg Config) (*Filter, error) {
+	if len(cfg.Collections)+len(cfg.DIDs)+len(cfg.Kinds) == 0 {
+		return nil, nil
+	}
+	f := &Filter{exact: map[string]bool{}, dids: map[string]bool{}, print: fingerprint(cfg)}
+	for _, c := range cfg.Collections {
+		if err := f.addCollection(c); err != nil {
+			return nil, err
+		}
+	}
+	for _, did := range cfg.DIDs {
+		if !syntax.ValidDID([]byte(did)) {
+			return nil, refuse("did", did, "write a DID such as did:plc:aaaabbbbccccddddeeeeffff")
+		}
+		f.dids[did] = true
+	}
+	for _, name := range cfg.Kinds {
+		kind, ok := event.ParseKind(name)
+		if !ok || !stored(kind) {
+			return nil, refuse("kind", name, "the kinds are commit, identity and account")
+		}
+		f.kinds[kind], f.byKind = true, true
+	}
+	return f, nil
+}
+
+func (f *Filter) addCollection(pattern string) error {
+	if prefix, ok := strings.CutSuffix(pattern, "*"); ok && strings.HasSuffix(prefix, ".") && len(prefix) > 1 {
+		f.prefixes = append(f.prefixes, prefix)
+		return nil
+	}
+	if !syntax.ValidNSID([]byte(pattern)) {
+		return refuse("collection", pattern, "write a collection such as app.bsky.feed.post, or a prefix such as app.bsky.*")
+	}
+	f.exact[pattern] = true
+	return nil
+}
+
+func refuse(what, value, hint string) error {
+	return fault.New(fault.Usage, fmt.Errorf("filter %s: %q is not one", what, value), hint)
+}
+
+// stored reports whether events of the kind become entries at all.
+func stored(kind event.Kind) bool {
+	return kind == event.KindCommit || kind == event.KindIdentity || kind == event.KindAccount
+}
+
+// Keep reports whether the event is wanted. Under a collection filter it first
+// takes the unwanted ops out of a commit, which is wanted while any op is left.
+func (f *Filter) Keep(ev *event.Event) bool {
+	if f == nil {
+		return true
+	}
+	if f.byKind && !f.kinds[ev.Kind] {
+		return false
+	}
+	if len(f.dids) > 0 && !f.dids[string(ev.DID)] {
+		return false
+	}
+	if ev.Kind != event.KindCommit || len(f.exact)+len(f.prefixes) == 0 {
+		return true
+	}
+	ev.Commit.Ops = slices.DeleteFunc(ev.Commit.Ops, func(op event.Op) bool { return !f.wants(op.Collection()) })
+	return len(ev.Commit.Ops) > 0
+}
+
+func (f *Filter) wants(collection []byte) bool {
+	if f.exact[string(collection)] {
+		return true
+	}
+	for _, prefix := range f.prefixes {
+		if len(collection) > len(prefix) && string(collection[:len(prefix)]) == prefix {
+			return true
+		}
+	}
+	return false
+}
+
+// Fingerprint is "none", or a short name equal for equal filters whatever the
+// order of their lists.
+func (f *Filter) Fingerprint() string {
+	if f == nil {
+		return "none"
+	}
+	return f.print
+}
+
+func fingerprint(cfg Config) string {
+	sum := sha256.New()
+	for _, list := range [][]string{cfg.Collections, cfg.DIDs, cfg.Kinds} {
+		sorted := slices.Compact(slices.Sorted(slices.Values(list)))
+		fmt.Fprintf(sum, "%d\n%s\n", len(sorted), strings.Join(sorted, "\n"))
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8])
+}

@@ -1,0 +1,100 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+
+	"github.com/fhctl/fhctl/pkg/entry"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/frame"
+)
+
+// mark is what a decoder leaves of one frame for the sequencer. Its slices
+// point into the chunk or the work, which live until the chunk is recycled.
+type mark struct {
+	kind     event.Kind
+	filtered bool
+	flags    event.Flags
+	ops      [4]uint8 // delivered, by action; a commit has at most 200
+	seq      event.Seq
+	entry    []byte // the entry's JSON; nil when the event yields none
+	time     []byte
+	skips    []event.Reason // of ops; usually nil
+	reject   *event.Reject  // the whole frame; usually nil
+	notice   *event.Notice  // info and error events
+}
+
+// decode does everything costly for chunks as they come.
+func (g *generation) decode(ctx context.Context) error {
+	var decoder frame.Decoder
+	var ev event.Event
+	for {
+		select {
+		case w, ok := <-g.todo:
+			if !ok {
+				return nil
+			}
+			for _, f := range w.chunk.Frames {
+				w.add(f, &decoder, &ev, g.cfg.Filter.Keep)
+			}
+			w.done <- struct{}{}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (w *work) add(f event.Frame, decoder *frame.Decoder, ev *event.Event, keep func(*event.Event) bool) {
+	w.marks = append(w.marks, mark{})
+	m := &w.marks[len(w.marks)-1]
+	if f.Fault != event.ReasonNone {
+		m.reject = &event.Reject{Reason: f.Fault, Detail: "not readable as one binary message"}
+		return
+	}
+	if err := decoder.Decode(f.Data, ev); err != nil {
+		m.reject = asReject(err)
+		m.seq = m.reject.Seq
+		return
+	}
+	m.kind, m.seq, m.flags, m.time = ev.Kind, ev.Seq, ev.Flags, ev.Time
+	if ev.Kind == event.KindInfo || ev.Kind == event.KindError {
+		m.notice = copyNotice(ev.Notice)
+		return
+	}
+	if m.filtered = !keep(ev); m.filtered {
+		return
+	}
+	if ev.Kind == event.KindCommit {
+		m.countOps(ev.Commit.Ops)
+	}
+	start := len(w.data)
+	if out, ok := entry.Append(w.data, ev); ok {
+		w.data = out
+		m.entry = out[start:len(out):len(out)]
+	}
+}
+
+func (m *mark) countOps(ops []event.Op) {
+	for i := range ops {
+		if ops[i].Skip == event.ReasonNone {
+			m.ops[ops[i].Action]++
+		} else {
+			m.skips = append(m.skips, ops[i].Skip)
+		}
+	}
+}
+
+func asReject(err error) *event.Reject {
+	var reject *event.Reject
+	if errors.As(err, &reject) {
+		return reject
+	}
+	return &event.Reject{Reason: event.ReasonCBOR, Detail: err.Error()}
+}
+
+func copyNotice(n event.Notice) *event.Notice {
+	return &event.Notice{
+		Name:    append([]byte(nil), n.Name...),
+		Message: append([]byte(nil), n.Message...),
+	}
+}

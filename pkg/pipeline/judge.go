@@ -1,0 +1,175 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+// The bounds of judgement. They are wide enough for what honest relays do
+// (repeat the boundary event, overlap replay and live) and narrow enough that
+// nothing is dropped for long without somebody hearing of it.
+const (
+	// poisonTries is how often a frame that breaks the stream is asked for
+	// again, from the same position, before it is passed over (F6).
+	poisonTries = 3
+	// strayEvents and strayTime bound how long a new connection may send
+	// only events below the cursor before that is called a reset (Q6).
+	strayEvents = 200
+	strayTime   = 5 * time.Second
+	// regressEvents bounds repeats in the middle of a connection before it
+	// is closed and judged anew from its first event.
+	regressEvents = 1000
+	// windowGap is how much later than the last stored event the first
+	// event after connecting must claim to be before the relay's window is
+	// thought to have been exceeded (Q5). Relays carry many events a second.
+	windowGap = 5 * time.Minute
+)
+
+var (
+	errFraming   = errors.New("a frame broke the stream")
+	errRegressed = errors.New("the relay keeps sending events that it sent before")
+	errHeld      = errors.New("held until an operator decides")
+)
+
+// link is what the sequencer knows of the present connection.
+type link struct {
+	known   bool // some connection was entered
+	conn    uint64
+	hangup  func(error)
+	hungUp  bool // by us: its remaining frames are ignored
+	reached bool // it sent the cursor's event or a later one
+	stray   stray
+}
+
+// stray counts events below the cursor.
+type stray struct {
+	count int
+	first event.Seq
+	timer *time.Timer
+}
+
+// enter notes that frames of a chunk's connection follow.
+func (l *link) enter(chunk *event.Chunk) {
+	if l.known && l.conn == chunk.Conn {
+		return
+	}
+	l.known, l.conn, l.hangup = true, chunk.Conn, chunk.Hangup
+	l.hungUp, l.reached = false, false
+	l.stray.count, l.stray.first = 0, 0
+	l.stray.timer.Stop()
+}
+
+// advance notes a fresh event; first is called when it is the connection's
+// first one.
+func (l *link) advance(first func()) {
+	if !l.reached {
+		first()
+	}
+	l.reached, l.stray.count = true, 0
+	l.stray.timer.Stop()
+}
+
+// close breaks the connection; what it still sends is ignored.
+func (l *link) close(cause error) {
+	l.hungUp = true
+	l.stray.timer.Stop()
+	if l.hangup != nil {
+		l.hangup(cause)
+	}
+}
+
+// poison remembers where frames broke the stream.
+type poison struct {
+	at    event.Position
+	tries int
+}
+
+// framing handles a frame that broke the stream: asked for again, then passed
+// over. The tries are counted per position, so any progress forgives.
+func (s *sequencer) framing(r *event.Reject, raw []byte) {
+	s.counts.Rejected[r.Reason]++
+	s.cfg.Observer.Rejected(r, raw)
+	if at := s.tracker.Position(); at != s.poison.at {
+		s.poison = poison{at: at}
+	}
+	if s.poison.tries++; s.poison.tries < poisonTries {
+		s.link.close(fmt.Errorf("%w: %s", errFraming, r.Reason))
+	}
+}
+
+// notice handles what the relay says about itself. Neither kind has a seq, so
+// neither moves the cursor (F5).
+func (s *sequencer) notice(m *mark) {
+	s.counts.Events[m.kind]++
+	name := string(m.notice.Name)
+	switch {
+	case m.kind == event.KindInfo && name == "OutdatedCursor":
+		s.cfg.Observer.Alarm(event.AlarmWindow, s.tracker.Last(), "the relay says OutdatedCursor: it no longer held everything after the cursor")
+	case m.kind == event.KindError && name == "FutureCursor":
+		s.hold(event.AlarmFuture, 0, "the relay says FutureCursor: it knows no event as late as the cursor")
+	case m.kind == event.KindError:
+		// Close ourselves: a relay may leave the socket open (F4).
+		s.link.close(fmt.Errorf("the relay reported %q", name))
+	default:
+		s.cfg.Logger.Info("Relay notice", "name", name)
+	}
+}
+
+// repeated judges an event at or below the last one. The boundary event of an
+// inclusive replay is at it (Q3).
+func (s *sequencer) repeated(seq event.Seq) {
+	if seq == s.tracker.Last() {
+		s.link.reached = true
+	}
+	stray := &s.link.stray
+	if stray.count++; stray.count == 1 {
+		stray.first = seq
+		if !s.link.reached {
+			stray.timer.Reset(strayTime)
+		}
+	}
+	switch {
+	case s.link.reached && stray.count >= regressEvents:
+		s.link.close(errRegressed)
+	case s.link.reached:
+		stray.timer.Stop()
+	case stray.count >= strayEvents:
+		s.reset()
+	}
+}
+
+// strayTooLong fires when a connection has sent only events below the cursor
+// for strayTime.
+func (s *sequencer) strayTooLong() {
+	if !s.link.hungUp && !s.link.reached {
+		s.reset()
+	}
+}
+
+// reset reports that the numbering restarted: dropping its events as repeats
+// would drop everything, for ever and in silence (Q6).
+func (s *sequencer) reset() {
+	s.hold(event.AlarmReset, s.link.stray.first, fmt.Sprintf(
+		"the relay sends events from seq %s, below the cursor %s: its numbering restarted", s.link.stray.first, s.tracker.Last()))
+}
+
+// checkWindow counts a gap when the first event after connecting is far later
+// than the last one stored. The reference relay announces no such gap (Q5).
+func (s *sequencer) checkWindow(before event.Position, skipped int64, m *mark) {
+	if before.Start != event.After || skipped == 0 {
+		return
+	}
+	last, err := time.Parse(time.RFC3339, string(s.time))
+	if err != nil {
+		return
+	}
+	first, err := time.Parse(time.RFC3339, string(m.time))
+	if err != nil || first.Sub(last) < windowGap {
+		return
+	}
+	s.cfg.Observer.Alarm(event.AlarmWindow, m.seq, fmt.Sprintf(
+		"the first event after seq %s is %s later: the relay no longer held what lies between", before.Seq, first.Sub(last).Round(time.Second)))
+}

@@ -1,0 +1,238 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/filter"
+)
+
+// FrameSource yields chunks of frames in relay order. It connects, and
+// reconnects after passing troubles, from the position that resume gives it
+// each time. An error it yields is terminal. Cancelling ctx ends the iteration.
+type FrameSource interface {
+	Frames(ctx context.Context, resume func(context.Context) (event.Position, error)) iter.Seq2[*event.Chunk, error]
+}
+
+// Sink stores batches. One goroutine calls Commit, in order.
+type Sink interface {
+	// Resume tells where to begin, and why in words.
+	Resume(ctx context.Context) (at event.Resume, err error)
+	// Commit stores the batches in order and retries passing faults until
+	// ctx ends. It returns a receipt for each batch that was stored. An
+	// *event.Moved error means the next batch was not stored and reading
+	// must begin again elsewhere; any other error is final.
+	Commit(ctx context.Context, batches []*event.Batch) ([]event.Receipt, error)
+	// Poll reads the stored cursor; ok is false when there is none.
+	Poll(ctx context.Context) (seq event.Seq, ok bool, err error)
+	// Rebase moves the cursor to seq because an operator allowed a new
+	// numbering to be followed.
+	Rebase(ctx context.Context, seq event.Seq) error
+}
+
+// OnReset is what to do when the relay's numbering restarts below the cursor.
+type OnReset uint8
+
+const (
+	// Wait reports and holds until an operator moves the cursor (Q7).
+	Wait OnReset = iota
+	// Follow adopts the new numbering from its first event.
+	Follow
+)
+
+// Config composes a run. Source, Sink and Observer are required; zero numbers
+// take the defaults named.
+type Config struct {
+	Source   FrameSource
+	Sink     Sink
+	Observer event.Observer
+	Filter   *filter.Filter // nil keeps everything
+	Logger   *slog.Logger   // nil is silent
+
+	Decoders   int           // goroutines; one per CPU, at most 4
+	BatchSize  int           // entries in a batch: 500
+	BatchBytes int           // bytes of JSON in a batch: 1 MiB
+	BatchAge   time.Duration // longest wait of an entry for its batch: 20 ms
+	InFlight   int           // batches handed to the sink at once: 4
+	QueueBytes int64         // bytes of frames between reader and sequencer: 8 MiB
+	UntilSeq   event.Seq     // stop once this seq is stored; 0 runs on
+	OnReset    OnReset
+	Drain      time.Duration // time to store what was read when stopping: 8 s
+}
+
+func (c *Config) setDefaults() {
+	setDefault(&c.Decoders, min(runtime.GOMAXPROCS(0), 4))
+	setDefault(&c.BatchSize, 500)
+	setDefault(&c.BatchBytes, 1<<20)
+	setDefault(&c.BatchAge, 20*time.Millisecond)
+	setDefault(&c.InFlight, 4)
+	setDefault(&c.QueueBytes, 8<<20)
+	setDefault(&c.Drain, 8*time.Second)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Pipeline is one composition, run once.
+type Pipeline struct {
+	cfg Config
+
+	queuedFrames atomic.Int64
+	queuedBytes  atomic.Int64
+}
+
+// New checks nothing: the edge has validated the settings.
+func New(cfg Config) *Pipeline {
+	cfg.setDefaults()
+	return &Pipeline{cfg: cfg}
+}
+
+// Queued is what lies between reader and sequencer now.
+func (p *Pipeline) Queued() (frames, bytes int64) {
+	return p.queuedFrames.Load(), p.queuedBytes.Load()
+}
+
+// Run moves events until ctx is cancelled, the source ends, UntilSeq is stored
+// or an error is final. Cancelling ctx is a clean stop: what was read is
+// stored within Config.Drain and Run returns nil; what could not be stored is
+// behind the cursor and will be read again.
+func (p *Pipeline) Run(ctx context.Context) error {
+	at, err := p.cfg.Sink.Resume(ctx)
+	if err != nil {
+		return stopped(ctx, fmt.Errorf("find where to resume: %w", err))
+	}
+	var pace pacer
+	for {
+		p.cfg.Logger.Info("Starting", "from", at.Position.String(), "why", at.Why)
+		progress, err := p.generation(ctx, at)
+		var moved *event.Moved
+		if !errors.As(err, &moved) {
+			return stopped(ctx, err)
+		}
+		p.cfg.Observer.Alarm(moved.Alarm, moved.To.Seq, moved.Detail)
+		if err := pace.wait(ctx, progress); err != nil {
+			return nil
+		}
+		at = event.Resume{Position: moved.To, Why: moved.Error()}
+	}
+}
+
+// stopped turns the errors that cancelling ctx causes into a clean stop.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		return nil
+	}
+	return err
+}
+
+// errDone ends a generation that has nothing left to do.
+var errDone = errors.New("nothing left to read")
+
+// generation runs the goroutines of one stretch that begins at a known
+// position, and reports whether it stored anything.
+func (p *Pipeline) generation(ctx context.Context, at event.Resume) (progress bool, err error) {
+	if p.cfg.UntilSeq > 0 && at.Position.Start == event.After && at.Position.Seq >= p.cfg.UntilSeq {
+		p.cfg.Logger.Info("Already stored", "seq", at.Position.Seq.String(), "until", p.cfg.UntilSeq.String())
+		return false, nil
+	}
+	group, alive := errgroup.WithContext(context.WithoutCancel(ctx))
+	reading, stopReading := context.WithCancel(alive)
+	defer stopReading()
+	defer context.AfterFunc(ctx, stopReading)()
+
+	g := p.newGeneration(at, stopReading)
+	group.Go(func() error { return g.read(reading) })
+	for range p.cfg.Decoders {
+		group.Go(func() error { return g.decode(alive) })
+	}
+	group.Go(func() error { return g.sequence(alive) })
+	group.Go(func() error { return g.write(ctx, alive) })
+	err = group.Wait()
+	if err == nil || errors.Is(err, errDone) {
+		err = g.ended
+	}
+	return g.stored.Load(), err
+}
+
+// generation is the state shared by the goroutines of one stretch.
+type generation struct {
+	*Pipeline
+	at          event.Resume
+	stopReading context.CancelFunc
+
+	room    *semaphore.Weighted // bytes between reader and sequencer
+	todo    chan *work          // reader → decoders
+	ordered chan *work          // reader → sequencer, in order
+	spare   chan *work          // sequencer → reader, for reuse
+	filled  chan *event.Batch   // sequencer → writer
+	empty   chan *event.Batch   // writer → sequencer, for reuse
+
+	stored  atomic.Bool  // something reached the sink
+	acked   atomic.Int64 // last watermark the sink acknowledged
+	holding atomic.Pointer[hold]
+
+	// Only the reader's goroutine touches these.
+	heldTries int   // holds since the last connection that was not held
+	ended     error // why the source ended; read once the reader has
+}
+
+const (
+	chunksInFlight = 64 // bound by count; QueueBytes usually binds first
+	keepBytes      = 1 << 20
+)
+
+func (p *Pipeline) newGeneration(at event.Resume, stopReading context.CancelFunc) *generation {
+	batches := 2*p.cfg.InFlight + 1 // one filling, one set waiting, one set in the sink
+	g := &generation{
+		Pipeline:    p,
+		at:          at,
+		stopReading: stopReading,
+		room:        semaphore.NewWeighted(p.cfg.QueueBytes),
+		todo:        make(chan *work, chunksInFlight),
+		ordered:     make(chan *work, chunksInFlight),
+		spare:       make(chan *work, chunksInFlight),
+		filled:      make(chan *event.Batch, batches),
+		empty:       make(chan *event.Batch, batches),
+	}
+	for range batches {
+		g.empty <- new(event.Batch)
+	}
+	g.acked.Store(int64(at.Position.Seq))
+	return g
+}
+
+// pacer slows a run whose cursor keeps moving under it, so that two writers
+// cannot chase each other in a tight loop.
+type pacer struct{ delay time.Duration }
+
+func (p *pacer) wait(ctx context.Context, progress bool) error {
+	if progress {
+		p.delay = 0
+	}
+	timer := time.NewTimer(p.delay)
+	defer timer.Stop()
+	p.delay = min(max(2*p.delay, 100*time.Millisecond), 10*time.Second)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

@@ -1,0 +1,227 @@
+package pipeline
+
+import (
+	"context"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+// positionAge is how long a position that no entry carries (filtered events,
+// #sync) may wait to be stored. It only bounds what is read again after a
+// restart, so it need not cost Redis a call every BatchAge.
+const positionAge = time.Second
+
+// sequencer takes decoded chunks in the order they were read, follows the
+// sequence numbers and fills batches.
+type sequencer struct {
+	*generation
+	tracker *event.Tracker
+	counts  event.Counts
+	link    link
+	poison  poison
+
+	filling *event.Batch
+	flushed event.Position // what earlier batches cover
+	age     *time.Timer    // fires when filling is due
+	entered bool           // filling holds an entry
+	time    []byte         // of the last event, as the relay sent it
+	reached bool           // UntilSeq is covered
+}
+
+func (g *generation) newSequencer() *sequencer {
+	s := &sequencer{
+		generation: g,
+		tracker:    event.NewTracker(g.at.Position),
+		flushed:    g.at.Position,
+		age:        time.NewTimer(time.Hour),
+		time:       []byte(g.at.Time),
+	}
+	s.age.Stop()
+	s.link.stray.timer = time.NewTimer(time.Hour)
+	s.link.stray.timer.Stop()
+	return s
+}
+
+// sequence runs the sequencer until the reader ends, UntilSeq is reached or
+// the generation is given up; then it flushes.
+func (g *generation) sequence(ctx context.Context) error {
+	defer close(g.filled)
+	s := g.newSequencer()
+	defer s.age.Stop()
+	defer s.link.stray.timer.Stop()
+	for !s.reached {
+		select {
+		case w, ok := <-g.ordered:
+			if !ok {
+				s.flush()
+				return nil
+			}
+			if err := s.take(ctx, w); err != nil {
+				return err
+			}
+		case <-s.age.C:
+			s.flush()
+		case <-s.link.stray.timer.C:
+			s.strayTooLong()
+		case <-ctx.Done():
+			return errDone
+		}
+	}
+	g.stopReading()
+	s.flush()
+	return nil
+}
+
+// take accounts for one chunk, or answers a barrier.
+func (s *sequencer) take(ctx context.Context, w *work) error {
+	if w.barrier != nil {
+		w.barrier <- s.tracker.Position()
+		return nil
+	}
+	select {
+	case <-w.done:
+	case <-ctx.Done():
+		return errDone
+	}
+	defer s.recycle(w)
+	s.counts = event.Counts{}
+	s.link.enter(w.chunk)
+	for i := range w.marks {
+		if s.link.hungUp || s.reached {
+			break // the source will bring these again
+		}
+		if err := s.account(ctx, w.chunk, &w.marks[i], w.chunk.Frames[i].Data); err != nil {
+			return err
+		}
+	}
+	s.cfg.Observer.Counted(&s.counts)
+	return nil
+}
+
+// account gives one frame its place: delivered, passed over with a count, or
+// the reason to break the connection.
+func (s *sequencer) account(ctx context.Context, chunk *event.Chunk, m *mark, raw []byte) error {
+	s.counts.Frames++
+	s.counts.Bytes += int64(len(raw))
+	switch {
+	case m.reject != nil && m.reject.Reason.Framing():
+		s.framing(m.reject, raw)
+		return nil
+	case m.notice != nil:
+		s.notice(m)
+		return nil
+	case m.seq == 0:
+		s.report(m, raw)
+		return nil
+	}
+	before := s.tracker.Position()
+	if s.beyondUntil(m.seq) {
+		return nil
+	}
+	verdict, skipped := s.tracker.Observe(m.seq)
+	if verdict == event.Repeat {
+		s.counts.Repeats++
+		s.repeated(m.seq)
+		return nil
+	}
+	s.link.advance(func() { s.checkWindow(before, skipped, m) })
+	if skipped > 0 {
+		s.counts.Gaps++
+		s.counts.Skipped += skipped
+	}
+	s.report(m, raw)
+	return s.store(ctx, chunk, m)
+}
+
+// beyondUntil ends the run in front of an event above UntilSeq, which is then
+// covered without being present.
+func (s *sequencer) beyondUntil(seq event.Seq) bool {
+	s.reached = s.cfg.UntilSeq > 0 && seq > s.cfg.UntilSeq
+	return s.reached
+}
+
+// report counts what the frame was and shows frames worth keeping.
+func (s *sequencer) report(m *mark, raw []byte) {
+	if m.reject != nil {
+		s.counts.Rejected[m.reject.Reason]++
+		s.cfg.Observer.Rejected(m.reject, raw)
+		return
+	}
+	s.counts.Events[m.kind]++
+	if m.filtered {
+		s.counts.Filtered++
+	}
+	for action, n := range m.ops {
+		s.counts.Ops[action] += int64(n)
+	}
+	for flag := range event.Flag(event.FlagKinds) {
+		if m.flags.Has(flag) {
+			s.counts.Flags[flag]++
+		}
+	}
+	for _, reason := range m.skips {
+		s.counts.Rejected[reason]++
+	}
+	if len(m.skips) > 0 {
+		s.cfg.Observer.Rejected(&event.Reject{Reason: m.skips[0], Seq: m.seq, Detail: "op skipped, its siblings delivered"}, raw)
+	}
+}
+
+// store puts the event's entry, or only its position, into the batch.
+func (s *sequencer) store(ctx context.Context, chunk *event.Chunk, m *mark) error {
+	s.time = append(s.time[:0], m.time...)
+	if s.filling != nil && m.entry != nil && s.full(len(m.entry)) {
+		s.flush()
+	}
+	if err := s.open(ctx, chunk); err != nil {
+		return err
+	}
+	if m.entry == nil {
+		s.filling.Upto = m.seq
+	} else {
+		if !s.entered {
+			s.entered = true
+			s.age.Reset(s.cfg.BatchAge)
+		}
+		s.filling.Add(m.seq, m.kind, m.entry)
+	}
+	s.reached = s.cfg.UntilSeq > 0 && m.seq >= s.cfg.UntilSeq
+	return nil
+}
+
+func (s *sequencer) full(more int) bool {
+	n := len(s.filling.Entries)
+	return n >= s.cfg.BatchSize || n > 0 && s.filling.Bytes+more > s.cfg.BatchBytes
+}
+
+// open makes sure that a batch is being filled. Waiting for an empty one is
+// the backpressure of a slow sink.
+func (s *sequencer) open(ctx context.Context, chunk *event.Chunk) error {
+	if s.filling != nil {
+		return nil
+	}
+	select {
+	case s.filling = <-s.empty:
+	case <-ctx.Done():
+		return errDone
+	}
+	s.filling.Reset(s.flushed)
+	s.filling.Arrived = chunk.Arrived
+	s.entered = false
+	s.age.Reset(positionAge)
+	return nil
+}
+
+// flush hands the batch to the writer. There is always room: the channel holds
+// as many batches as exist.
+func (s *sequencer) flush() {
+	if s.filling == nil {
+		return
+	}
+	s.age.Stop()
+	s.filling.Time = append(s.filling.Time[:0], s.time...)
+	s.flushed = event.AfterSeq(s.filling.Upto)
+	s.filled <- s.filling
+	s.filling = nil
+}
