@@ -1,0 +1,14 @@
+// Package syntax reads the identifiers of atproto: DIDs, handles, NSIDs,
+// record keys, TIDs, AT-URIs and CIDs.
+//
+// It answers whether bytes have the right form and converts CIDs between their
+// binary and text forms. It resolves nothing, does no I/O and keeps no state;
+// every function is safe for concurrent use. Predicates take strings or byte
+// slices and do not allocate.
+//
+// Where consumers are stricter or looser than the specification, the function
+// name says whose rule it is: RepoDID is the contract's, DID is atproto's.
+package syntax
+
+// Text is what the predicates accept.
+type Text interface{ ~string | ~[]byte }
