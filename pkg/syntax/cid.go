@@ -67,7 +67,8 @@ func cidV1Size(data []byte) int {
 		}
 		fields[i], at = v, at+n
 	}
-	if fields[0] != cidVersion || fields[3] == 0 && fields[2] != 0 {
+	if fields[0] != cidVersion || fields[3] == 0 && fields[2] != 0 ||
+		fields[2] == hashSHA256 && fields[3] > sha256Bytes {
 		return 0
 	}
 	return whole(data, at, fields[3])

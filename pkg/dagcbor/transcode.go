@@ -1,0 +1,343 @@
+package dagcbor
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strconv"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/syntax"
+)
+
+// Info is what a Transcoder learned about a block on the way.
+type Info struct {
+	// Type is the top-level $type: part of the block, or fresh memory when
+	// the block had indefinite lengths. Nil when absent or not text.
+	Type []byte
+	// NonCanonical: D1 forbids the encoding, its meaning is exact all the same.
+	NonCanonical bool
+}
+
+// Transcoder turns record blocks into JSON. The zero value is ready; it keeps
+// scratch memory between calls and allocates nothing once that has grown. It
+// is not safe for concurrent use.
+type Transcoder struct {
+	src  []byte
+	info Info
+	err  Error
+	// keys are the keys of the open maps, innermost last, to find duplicates
+	// in maps whose order does not exclude them.
+	keys    []span
+	scratch []byte // the definite form of a block
+}
+
+// span is a part of src.
+type span struct{ start, end int }
+
+// keepKeys and keepScratch bound what one hostile record may leave behind.
+const (
+	keepKeys    = 4096
+	keepScratch = 64 << 10
+)
+
+// AppendJSON appends the canonical atproto JSON of block to dst. The package
+// comment says what is refused; the error is then an *Error whose Reason is one
+// of the ReasonRecord… group, valid until the next call, and out is dst
+// unchanged (its spare capacity may be overwritten).
+func (t *Transcoder) AppendJSON(dst, block []byte) (out []byte, info Info, err error) {
+	if len(block) > MaxRecord {
+		t.fail(event.ReasonRecordLimit, MaxRecord, "record too large")
+		return dst, Info{}, &t.err
+	}
+	t.info = Info{}
+	out, fault := t.block(dst, block)
+	if fault == indefinite {
+		t.shrink()
+		out, fault = t.definite(dst, block)
+	}
+	t.shrink()
+	t.src = nil
+	if fault != done {
+		return dst, t.info, &t.err
+	}
+	return out, t.info, nil
+}
+
+// block transcodes one block that should end with its item.
+func (t *Transcoder) block(dst, block []byte) ([]byte, int) {
+	t.src, t.keys = block, t.keys[:0]
+	dst, end := t.value(dst, 0, 0)
+	if end < 0 {
+		return dst, end
+	}
+	if end != len(block) {
+		return dst, t.fail(event.ReasonRecordCBOR, end, "trailing bytes")
+	}
+	return dst, done
+}
+
+// definite transcodes a block through its definite form.
+func (t *Transcoder) definite(dst, block []byte) ([]byte, int) {
+	form, err := Definite(t.scratch[:0], block)
+	t.scratch = form
+	if err != nil {
+		var known *Error
+		if errors.As(err, &known) {
+			t.err = *known
+		}
+		return dst, failed
+	}
+	t.info = Info{NonCanonical: true}
+	dst, fault := t.block(dst, form)
+	t.info.Type = bytes.Clone(t.info.Type)
+	return dst, fault
+}
+
+func (t *Transcoder) shrink() {
+	if cap(t.keys) > keepKeys {
+		t.keys = nil
+	}
+	if cap(t.scratch) > keepScratch {
+		t.scratch = nil
+	}
+}
+
+// What value and its parts return instead of an end.
+const (
+	done       = 0
+	failed     = -1
+	indefinite = -2
+)
+
+func (t *Transcoder) fail(reason event.Reason, at int, detail string) int {
+	t.err = Error{Reason: reason, At: at, Detail: detail}
+	return failed
+}
+
+// head reads a head, noting long forms. next is negative on a fault.
+func (t *Transcoder) head(at int) (major byte, arg uint64, next int) {
+	if uint(at) < uint(len(t.src)) {
+		// Nearly every head of a record fits one byte.
+		if first := t.src[at]; first&0x1f < 24 {
+			return first >> 5, uint64(first & 0x1f), at + 1
+		}
+	}
+	h, next := ReadHead(t.src, at)
+	if next == 0 {
+		return 0, 0, t.fail(event.ReasonRecordCBOR, at, "truncated or reserved head")
+	}
+	if h.Indefinite && h.Major != MajorSimple {
+		return 0, 0, indefinite
+	}
+	if h.Long && h.Major != MajorSimple {
+		t.info.NonCanonical = true
+	}
+	return h.Major, h.Arg, next
+}
+
+// value appends the item at src[at:] and returns its end, or a fault.
+func (t *Transcoder) value(dst []byte, at, depth int) ([]byte, int) {
+	major, arg, next := t.head(at)
+	if next < 0 {
+		return dst, next
+	}
+	switch major {
+	case MajorText:
+		return t.text(dst, arg, next)
+	case MajorMap:
+		return t.object(dst, arg, next, depth+1)
+	case MajorArray:
+		return t.array(dst, arg, next, depth+1)
+	case MajorUint, MajorNegative:
+		return t.integer(dst, major, arg, next)
+	case MajorBytes:
+		return t.bytes(dst, arg, next)
+	case MajorTag:
+		return t.link(dst, arg, next)
+	}
+	return t.simple(dst, at, next)
+}
+
+// str is the content of a string of n bytes at src[at:].
+func (t *Transcoder) str(n uint64, at int) ([]byte, int) {
+	if n > uint64(len(t.src)-at) {
+		return nil, t.fail(event.ReasonRecordCBOR, at, "string longer than the data")
+	}
+	end := at + int(n)
+	return t.src[at:end], end
+}
+
+func (t *Transcoder) text(dst []byte, n uint64, at int) ([]byte, int) {
+	text, end := t.str(n, at)
+	if end < 0 {
+		return dst, end
+	}
+	dst, ok := appendString(dst, text)
+	if !ok {
+		return dst, t.fail(event.ReasonRecordText, at, "text is not UTF-8")
+	}
+	return dst, end
+}
+
+func (t *Transcoder) integer(dst []byte, major byte, arg uint64, next int) ([]byte, int) {
+	if arg > 1<<63-1 {
+		return dst, t.fail(event.ReasonRecordNumber, next, "integer outside int64")
+	}
+	if major == MajorNegative {
+		return strconv.AppendInt(dst, -1-int64(arg), 10), next
+	}
+	return strconv.AppendUint(dst, arg, 10), next
+}
+
+func (t *Transcoder) bytes(dst []byte, n uint64, at int) ([]byte, int) {
+	raw, end := t.str(n, at)
+	if end < 0 {
+		return dst, end
+	}
+	dst = append(dst, `{"$bytes":"`...)
+	dst = base64.RawStdEncoding.AppendEncode(dst, raw)
+	return append(dst, `"}`...), end
+}
+
+func (t *Transcoder) link(dst []byte, tag uint64, at int) ([]byte, int) {
+	if tag != linkTag {
+		return dst, t.fail(event.ReasonRecordCBOR, at, "tag other than 42")
+	}
+	major, n, next := t.head(at)
+	if next < 0 {
+		return dst, next
+	}
+	if major != MajorBytes {
+		return dst, t.fail(event.ReasonRecordCBOR, at, "tag 42 holds no byte string")
+	}
+	content, end := t.str(n, next)
+	if end < 0 {
+		return dst, end
+	}
+	cid := LinkCID(content)
+	if cid == nil {
+		return dst, t.fail(event.ReasonRecordCBOR, at, "tag 42 holds no CID")
+	}
+	dst = append(dst, `{"$link":"`...)
+	dst = syntax.AppendCID(dst, cid)
+	return append(dst, `"}`...), end
+}
+
+func (t *Transcoder) simple(dst []byte, at, next int) ([]byte, int) {
+	switch t.src[at] {
+	case Null:
+		return append(dst, "null"...), next
+	case True:
+		return append(dst, "true"...), next
+	case False:
+		return append(dst, "false"...), next
+	case 0xf9, 0xfa, 0xfb:
+		return dst, t.fail(event.ReasonRecordNumber, at, "float")
+	}
+	return dst, t.fail(event.ReasonRecordCBOR, at, "simple value other than false, true and null")
+}
+
+// open checks a container before its content is read.
+func (t *Transcoder) open(n uint64, at, depth int) int {
+	if depth > MaxDepth {
+		return t.fail(event.ReasonRecordLimit, at, "nested too deep")
+	}
+	if n > MaxElements {
+		return t.fail(event.ReasonRecordLimit, at, "too many elements")
+	}
+	return done
+}
+
+func (t *Transcoder) array(dst []byte, n uint64, at, depth int) ([]byte, int) {
+	if fault := t.open(n, at, depth); fault < 0 {
+		return dst, fault
+	}
+	dst = append(dst, '[')
+	for i := range n {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if dst, at = t.value(dst, at, depth); at < 0 {
+			return dst, at
+		}
+	}
+	return append(dst, ']'), at
+}
+
+func (t *Transcoder) object(dst []byte, n uint64, at, depth int) ([]byte, int) {
+	if fault := t.open(n, at, depth); fault < 0 {
+		return dst, fault
+	}
+	base, sorted := len(t.keys), true
+	dst = append(dst, '{')
+	for i := range n {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		var key span
+		if dst, key = t.key(dst, at); key.end < 0 {
+			return dst, key.end
+		}
+		sorted = sorted && (i == 0 || t.rises(t.keys[len(t.keys)-1], key))
+		t.keys = append(t.keys, key)
+		if depth == 1 && string(t.src[key.start:key.end]) == "$type" {
+			t.noteType(key.end)
+		}
+		if dst, at = t.value(append(dst, ':'), key.end, depth); at < 0 {
+			return dst, at
+		}
+	}
+	if !sorted {
+		t.info.NonCanonical = true
+		if t.repeats(t.keys[base:]) {
+			return dst, t.fail(event.ReasonRecordCBOR, at, "duplicate map key")
+		}
+	}
+	t.keys = t.keys[:base]
+	return append(dst, '}'), at
+}
+
+// key appends the map key at src[at:]; a negative end is a fault.
+func (t *Transcoder) key(dst []byte, at int) ([]byte, span) {
+	major, n, next := t.head(at)
+	switch {
+	case next < 0:
+		return dst, span{end: next}
+	case major != MajorText:
+		return dst, span{end: t.fail(event.ReasonRecordCBOR, at, "map key is not text")}
+	case n > MaxKey:
+		return dst, span{end: t.fail(event.ReasonRecordLimit, at, "map key too long")}
+	}
+	dst, end := t.text(dst, n, next)
+	return dst, span{next, end}
+}
+
+// noteType keeps the text at src[at:] as the record's type, if it is text.
+func (t *Transcoder) noteType(at int) {
+	if h, next := ReadHead(t.src, at); next > 0 && h.Major == MajorText && h.Arg <= uint64(len(t.src)-next) {
+		end := next + int(h.Arg)
+		t.info.Type = t.src[next:end:end]
+	}
+}
+
+// rises reports whether b may follow a: longer, or bytewise greater (D1).
+func (t *Transcoder) rises(a, b span) bool {
+	if la, lb := a.end-a.start, b.end-b.start; la != lb {
+		return la < lb
+	}
+	return bytes.Compare(t.src[a.start:a.end], t.src[b.start:b.end]) < 0
+}
+
+// repeats sorts keys to find equal ones without comparing each with each.
+func (t *Transcoder) repeats(keys []span) bool {
+	text := func(k span) []byte { return t.src[k.start:k.end] }
+	slices.SortFunc(keys, func(a, b span) int { return bytes.Compare(text(a), text(b)) })
+	for i := 1; i < len(keys); i++ {
+		if bytes.Equal(text(keys[i-1]), text(keys[i])) {
+			return true
+		}
+	}
+	return false
+}
