@@ -1,0 +1,88 @@
+package relay
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+// The values used where Config leaves a field zero, except DefaultIdleTimeout,
+// which callers set themselves because zero turns the timer off.
+const (
+	DefaultIdleTimeout = 60 * time.Second // (C6)
+	DefaultPingEvery   = 30 * time.Second // (C6)
+	DefaultMaxMessage  = 5_000_000        // (C9)
+	DefaultBackoffMin  = time.Second      // (C8)
+	DefaultBackoffMax  = 30 * time.Second // (C8)
+	DefaultDialTimeout = 30 * time.Second
+	DefaultChunkFrames = 64
+	DefaultChunkBytes  = 256 << 10
+)
+
+// Config says which relay to follow and how. Only Endpoint is required.
+type Config struct {
+	Endpoint Endpoint
+	// UserAgent is sent as given; relays record consumers by it (C4).
+	UserAgent string
+	// IdleTimeout is how long the relay may be silent before the connection
+	// is given up (C6). Any traffic renews it. Zero turns it off.
+	IdleTimeout time.Duration
+	// PingEvery is the interval of pings to the relay (C6).
+	PingEvery time.Duration
+	// MaxMessage is the largest message accepted, in bytes (C9).
+	MaxMessage int
+	// BackoffMin and BackoffMax bound the delay between dials, before jitter
+	// takes up to half of it (C8).
+	BackoffMin, BackoffMax time.Duration
+	// DialTimeout bounds one dial including TLS and the upgrade.
+	DialTimeout time.Duration
+	// TLS may hold roots, a client certificate and a server name; nil uses
+	// the system's roots. It is cloned for each dial.
+	TLS *tls.Config
+	// ChunkFrames and ChunkBytes are when a chunk is handed over at the
+	// latest; a chunk exceeds ChunkBytes by at most one message.
+	ChunkFrames, ChunkBytes int
+
+	// Notify hears every change of the connection, from the ranging
+	// goroutine; it must not block. Each failed dial and each ended
+	// connection is one LinkDown, whose Cause is one of the words of Cause.
+	// Retry is the delay before the next dial; it is longer when the
+	// connection brought frames but no progress. May be nil.
+	Notify func(event.Link)
+	// Alarm hears what an operator must look at, from the ranging goroutine;
+	// it must not block. May be nil.
+	Alarm func(a event.Alarm, seq event.Seq, detail string)
+	// Logger gets details for debugging; nil is silent.
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	orDefault(&c.PingEvery, DefaultPingEvery)
+	orDefault(&c.MaxMessage, DefaultMaxMessage)
+	orDefault(&c.BackoffMin, DefaultBackoffMin)
+	orDefault(&c.BackoffMax, DefaultBackoffMax)
+	orDefault(&c.DialTimeout, DefaultDialTimeout)
+	orDefault(&c.ChunkFrames, DefaultChunkFrames)
+	orDefault(&c.ChunkBytes, DefaultChunkBytes)
+	if c.UserAgent == "" {
+		c.UserAgent = "fhctl"
+	}
+	if c.Notify == nil {
+		c.Notify = func(event.Link) {}
+	}
+	if c.Alarm == nil {
+		c.Alarm = func(event.Alarm, event.Seq, string) {}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func orDefault[T int | time.Duration](field *T, value T) {
+	if *field <= 0 {
+		*field = value
+	}
+}

@@ -1,0 +1,224 @@
+package relay
+
+import (
+	"errors"
+	"io"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+const (
+	// hardLimit bounds an oversized message that is read only to be passed
+	// over (C9): it costs time, not memory.
+	hardLimit = 64 << 20
+	// oversizeKept is how much of such a message is delivered.
+	oversizeKept = 64 << 10
+	// minRead is the least room worth a read.
+	minRead = 4 << 10
+	// controlPatience bounds the write of a ping or pong.
+	controlPatience = 5 * time.Second
+	// goodbyePatience bounds the write of the close message.
+	goodbyePatience = 250 * time.Millisecond
+)
+
+// connection reads one websocket connection on the ranging goroutine.
+type connection struct {
+	*following
+	*line
+	number  uint64
+	hangup  func(error)
+	discard bool // pass oversized messages over
+	chunk   *event.Chunk
+	within  bool        // between the header and the end of a message
+	brought bool        // any message arrived whole
+	held    atomic.Bool // the receiver has control, so nothing is read
+}
+
+func newConnection(f *following, l *line) *connection {
+	c := &connection{following: f, line: l, number: f.conns.Add(1), discard: f.progress.discard()}
+	c.hangup = func(cause error) { l.wire.interrupt(&breach{cause: causeHangup, err: cause}) }
+	c.wire.waiting = c.beforeWait
+	limit := int64(f.cfg.MaxMessage)
+	if c.discard {
+		limit = hardLimit
+	}
+	c.ws.SetReadLimit(limit)
+	return c
+}
+
+// follow reads until the connection ends, hands over what had arrived whole,
+// and leaves neither goroutine nor socket behind.
+func (c *connection) follow() *breach {
+	var pinging sync.WaitGroup
+	done := make(chan struct{})
+	pinging.Go(func() { c.keepAlive(done) })
+	// Deferred, because the receiver's loop body runs below and may panic.
+	defer func() {
+		close(done)
+		c.sayGoodbye()
+		pinging.Wait()
+	}()
+
+	b := c.breachOf(c.read())
+	if b.cause != causeHangup && b.cause != causeStopped && !c.enough {
+		_ = c.handOver()
+	}
+	c.recycleChunk()
+	b.brought = c.brought
+	return b
+}
+
+func (c *connection) breachOf(err error) *breach {
+	if b := c.wire.interrupted(); b != nil {
+		return &breach{cause: b.cause, err: b.err}
+	}
+	return broken(err)
+}
+
+// sayGoodbye closes the socket below TLS: the websocket close message has said
+// what TLS would say, and TLS might wait for a peer that is gone.
+func (c *connection) sayGoodbye() {
+	message := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
+	_ = c.ws.WriteControl(websocket.CloseMessage, message, time.Now().Add(goodbyePatience))
+	_ = c.wire.Close()
+}
+
+// read fills and hands over chunks until something fails.
+func (c *connection) read() error {
+	for c.wire.interrupted() == nil {
+		c.within = false
+		kind, message, err := c.ws.NextReader()
+		if err != nil {
+			return err
+		}
+		c.within = true
+		if err := c.message(kind, message); err != nil {
+			return err
+		}
+		if len(c.chunk.Frames) >= c.cfg.ChunkFrames || len(c.chunk.Buf) >= c.cfg.ChunkBytes {
+			if err := c.handOver(); err != nil {
+				return err
+			}
+		}
+	}
+	return errEnough // never seen: the interruption is the reason
+}
+
+// message appends one message to the chunk as a frame; a message that does not
+// arrive whole leaves no trace.
+func (c *connection) message(kind int, from io.Reader) error {
+	c.openChunk()
+	start := len(c.chunk.Buf)
+	fault := event.ReasonNone
+	if kind == websocket.TextMessage {
+		fault = event.ReasonText
+	}
+	for {
+		c.chunk.Buf = c.withRoom(c.chunk.Buf)
+		end := len(c.chunk.Buf)
+		n, err := from.Read(c.chunk.Buf[end:cap(c.chunk.Buf)])
+		c.chunk.Buf = c.chunk.Buf[:end+n]
+		if c.discard && end+n-start > c.cfg.MaxMessage {
+			fault = event.ReasonOversize
+			c.chunk.Buf = c.chunk.Buf[:start+min(oversizeKept, c.cfg.MaxMessage)]
+			_, err = io.Copy(io.Discard, from)
+			if err == nil {
+				err = io.EOF
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			c.chunk.Buf = c.chunk.Buf[:start]
+			return err
+		}
+	}
+	data := c.chunk.Buf[start:len(c.chunk.Buf):len(c.chunk.Buf)]
+	c.chunk.Frames = append(c.chunk.Frames, event.Frame{Data: data, Fault: fault})
+	c.brought = true
+	return nil
+}
+
+// withRoom grows buf when it is nearly full. Growth follows the bytes that came
+// and never a declared length; frames already cut keep the old array.
+func (c *connection) withRoom(buf []byte) []byte {
+	if cap(buf)-len(buf) >= minRead {
+		return buf
+	}
+	// Once past a full chunk, one message is usually all that follows.
+	if usual := c.cfg.ChunkBytes + oversizeKept; cap(buf) < usual {
+		return slices.Grow(buf, min(max(2*cap(buf), 16<<10), usual)-len(buf)+minRead)
+	}
+	return slices.Grow(buf, 2*cap(buf)-len(buf))
+}
+
+func (c *connection) openChunk() {
+	if c.chunk != nil {
+		if len(c.chunk.Frames) == 0 {
+			c.chunk.Arrived = time.Now()
+		}
+		return
+	}
+	c.chunk = c.chunks.Get().(*event.Chunk)
+	c.chunk.Conn, c.chunk.Hangup, c.chunk.Arrived = c.number, c.hangup, time.Now()
+}
+
+// beforeWait runs when the reader is about to wait for the socket. Between two
+// messages that may take long, so what is there goes out first; within a
+// message the rest is already on its way.
+func (c *connection) beforeWait() error {
+	if c.within {
+		return nil
+	}
+	return c.handOver()
+}
+
+// handOver yields the chunk if it holds frames.
+func (c *connection) handOver() error {
+	if c.chunk == nil || len(c.chunk.Frames) == 0 || c.wire.interrupted() != nil {
+		return nil
+	}
+	chunk := c.chunk
+	c.chunk = nil
+	c.held.Store(true)
+	more := c.yield(chunk, nil)
+	c.held.Store(false)
+	if !more {
+		c.enough = true
+		return errEnough
+	}
+	return nil
+}
+
+func (c *connection) recycleChunk() {
+	if c.chunk != nil {
+		c.chunk.Release()
+		c.chunk = nil
+	}
+}
+
+// keepAlive pings until done. While the receiver holds the reader, pings from
+// the relay go unanswered, so it sends pongs of its own accord (C6). A failed
+// write is left for the reader to notice.
+func (c *connection) keepAlive(done <-chan struct{}) {
+	ticker := time.NewTicker(c.cfg.PingEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-ticker.C:
+		}
+		_ = c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(controlPatience))
+		if c.held.Load() {
+			_ = c.ws.WriteControl(websocket.PongMessage, nil, time.Now().Add(controlPatience))
+		}
+	}
+}

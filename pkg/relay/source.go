@@ -1,0 +1,165 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+// Source follows one relay. It may be ranged over again after an iterator has
+// ended, but by one goroutine at a time.
+type Source struct {
+	cfg     Config
+	dialTCP func(ctx context.Context, network, addr string) (net.Conn, error)
+	conns   atomic.Uint64
+	chunks  sync.Pool // of *event.Chunk
+}
+
+// New makes a source; it dials nothing yet.
+func New(cfg Config) *Source {
+	s := &Source{cfg: cfg.withDefaults(), dialTCP: (&net.Dialer{}).DialContext}
+	recycle := s.recycle
+	s.chunks.New = func() any { return &event.Chunk{Recycle: recycle} }
+	return s
+}
+
+// Frames yields what the relay sends until ctx ends, the caller stops ranging
+// or an error occurs that no retry mends; that error is the last value yielded
+// and its chunk is nil. Ending ctx is not an error.
+//
+// Before every dial Frames calls resume, which may block until the frames
+// already yielded are accounted for, and dials from the position it returns.
+// Its error ends the iterator.
+//
+// The caller owns each chunk and gives it back with Release. Chunk.Conn rises
+// by one per connection, also across iterators. Messages that are empty arrive
+// as empty frames; text messages and, from the third meeting at one position
+// on, oversized ones as frames with a Fault.
+func (s *Source) Frames(ctx context.Context, resume func(context.Context) (event.Position, error)) iter.Seq2[*event.Chunk, error] {
+	return func(yield func(*event.Chunk, error) bool) {
+		f := &following{Source: s, resume: resume, yield: yield}
+		if err := f.run(ctx); err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+// following is one iterator at work.
+type following struct {
+	*Source
+	resume   func(context.Context) (event.Position, error)
+	yield    func(*event.Chunk, error) bool
+	progress progress
+	enough   bool // yield returned false
+}
+
+func (f *following) run(ctx context.Context) error {
+	var last *breach
+	for {
+		pos, err := f.nextPosition(ctx, last)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		jitter := rand.Float64()
+		last = f.connect(ctx, pos)
+		if f.enough || ctx.Err() != nil {
+			f.notify(event.Link{State: event.LinkDown, From: pos, Cause: causeStopped, URL: f.cfg.Endpoint.String()})
+			return nil
+		}
+		attempt := f.progress.attempt
+		if last.brought {
+			attempt = 1
+		}
+		delay := max(last.wait, backoff(attempt, f.cfg.BackoffMin, f.cfg.BackoffMax, jitter))
+		if last.final {
+			delay = 0
+		}
+		f.notify(event.Link{State: event.LinkDown, URL: f.cfg.Endpoint.String(), From: pos, Err: last.err, Cause: last.cause, Retry: delay})
+		if last.final {
+			return last.err
+		}
+		sleep(ctx, delay)
+	}
+}
+
+// nextPosition asks where to go on, after the delay that the last breach
+// called for: the position may have moved meanwhile.
+func (f *following) nextPosition(ctx context.Context, last *breach) (event.Position, error) {
+	pos, err := f.resume(ctx)
+	if err != nil {
+		return pos, fmt.Errorf("resume relay: %w", err)
+	}
+	before := f.progress.attempt
+	advanced := f.progress.dialing(pos, last)
+	if last == nil {
+		return pos, nil
+	}
+	if f.progress.stuck(last) {
+		f.cfg.Alarm(event.AlarmRepeatedClose, pos.Seq, last.err.Error())
+	}
+	// Frames came but moved nothing, so the short delay was too kind.
+	if last.brought && !advanced {
+		full := backoff(before, f.cfg.BackoffMin, f.cfg.BackoffMax, rand.Float64())
+		sleep(ctx, full-f.cfg.BackoffMin)
+	}
+	return pos, nil
+}
+
+// connect dials and reads until the connection ends; it never returns nil.
+func (f *following) connect(ctx context.Context, pos event.Position) *breach {
+	state := event.Link{State: event.LinkDialing, URL: f.cfg.Endpoint.String(), From: pos}
+	f.notify(state)
+	l, b := f.dial(ctx, pos)
+	if b != nil {
+		return b
+	}
+	state.State, state.URL = event.LinkUp, l.url
+	f.notify(state)
+	c := newConnection(f, l)
+	defer context.AfterFunc(ctx, func() { l.wire.interrupt(&breach{cause: causeStopped, err: context.Cause(ctx)}) })()
+	return c.follow()
+}
+
+// notify fills in what every report carries.
+func (f *following) notify(link event.Link) {
+	link.Attempt = f.progress.attempt
+	f.cfg.Notify(link)
+}
+
+// maxPooled is the memory a chunk may keep for reuse, in bytes.
+const maxPooled = 1 << 20
+
+func (s *Source) recycle(c *event.Chunk) {
+	if cap(c.Buf) > maxPooled {
+		return
+	}
+	// A frame may point into memory that Buf has outgrown.
+	clear(c.Frames)
+	c.Reset()
+	s.chunks.Put(c)
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+var errEnough = errors.New("the receiver wants no more")
