@@ -1,0 +1,167 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/filter"
+)
+
+func notEmpty(value string) error {
+	if value == "" {
+		return wrong("is empty", "leave the setting out to get its default")
+	}
+	return nil
+}
+
+// authority is a host with an optional port: what is left of a relay URL
+// between scheme and path, without user information.
+var authority = regexp.MustCompile(`^(\[[0-9a-fA-F:.]+(%[\w.~-]+)?\]|[\w.-]+)(:\d{1,5})?$`)
+
+// relayURL refuses what no source could open. The path and the parameters are
+// the source's own business.
+func relayURL(value string) error {
+	if file, ok := strings.CutPrefix(value, "capture:"); ok {
+		if file == "" {
+			return wrong("names no file", "write capture:FILE")
+		}
+		return nil
+	}
+	scheme, _, found := strings.Cut(value, "://")
+	if found && scheme != "wss" && scheme != "ws" && scheme != "sim" {
+		return wrong("is not a relay URL: its scheme is none of wss, ws, sim, capture", "write it like wss://bsky.network")
+	}
+	if scheme != "sim" && !authority.MatchString(relayHost(value)) {
+		return wrong("is not a relay URL: it has no usable host", "write it like wss://bsky.network")
+	}
+	return nil
+}
+
+// relayHost is the host and port of a relay URL with or without a scheme.
+func relayHost(value string) string {
+	if _, rest, found := strings.Cut(value, "://"); found {
+		value = rest
+	}
+	if end := strings.IndexAny(value, "/?#"); end >= 0 {
+		value = value[:end]
+	}
+	return value[strings.LastIndexByte(value, '@')+1:]
+}
+
+// redisScheme leaves room for the variants that name a topology.
+var redisScheme = regexp.MustCompile(`^(rediss?([+-][a-z]+)?|unix|embedded)$`)
+
+func redisURL(value string) error {
+	scheme, _, found := strings.Cut(value, "://")
+	if !found || !redisScheme.MatchString(scheme) {
+		return wrong("is not a Redis URL", "write it like redis://localhost:6379, rediss://HOST:PORT for TLS, or embedded://")
+	}
+	return nil
+}
+
+func listenAddr(value string) error {
+	if value == "off" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(value)
+	n, numErr := strconv.Atoi(port)
+	if err != nil || numErr != nil || n < 0 || n > 65535 {
+		return wrong("is not HOST:PORT", "write it like 127.0.0.1:9477, or off")
+	}
+	return nil
+}
+
+// The filter knows what it takes; asking it keeps one definition.
+func collection(value string) error { return ask(filter.Config{Collections: []string{value}}) }
+func did(value string) error        { return ask(filter.Config{DIDs: []string{value}}) }
+func kind(value string) error       { return ask(filter.Config{Kinds: []string{value}}) }
+
+func ask(cfg filter.Config) error {
+	_, err := filter.New(cfg)
+	if err == nil {
+		return nil
+	}
+	return wrong("is not one", fault.HintOf(err))
+}
+
+// together checks what no single value shows, once all of them are good, and
+// finishes the values that stand for others.
+func (c *Config) together() []error {
+	var errs []error
+	refuse := func(name, what, hint string) {
+		errs = append(errs, c.refusal(name, what, hint))
+	}
+	if c.Health.Addr == "off" {
+		c.Health.Addr = ""
+	}
+	if strings.HasPrefix(c.Relay.URL, "ws://") && !c.Relay.Cleartext && !loopback(relayHost(c.Relay.URL)) {
+		refuse("relay-url", "would send events in the clear", "write wss://, or set relay-cleartext if the network between is yours")
+	}
+	if c.Redis.StreamKey == c.Redis.CursorKey {
+		refuse("cursor-key", "is also the stream's key", "give stream and cursor two keys")
+	}
+	if (c.Redis.TLSCert == "") != (c.Redis.TLSKey == "") {
+		refuse("redis-tls-cert", "and redis-tls-key need one another", "set both, or neither")
+	}
+	if c.Redis.PasswordFile != "" && hasPassword(c.Redis.URL) {
+		refuse("redis-password-file", "competes with the password in redis-url", "take the password out of redis-url")
+	}
+	if name := c.tlsSetting(); name != "" && !strings.HasPrefix(c.Redis.URL, "rediss") {
+		refuse(name, "has no effect: redis-url does not ask for TLS", "write redis-url with rediss://")
+	}
+	return errs
+}
+
+// tlsSetting names a TLS setting of Redis that is in use, or "".
+func (c *Config) tlsSetting() string {
+	r := &c.Redis
+	for _, s := range []struct {
+		name string
+		used bool
+	}{
+		{"redis-tls-ca", r.TLSCA != ""}, {"redis-tls-cert", r.TLSCert != ""}, {"redis-tls-key", r.TLSKey != ""},
+		{"redis-tls-server-name", r.TLSServerName != ""}, {"redis-tls-skip-verify", r.TLSSkipVerify},
+	} {
+		if s.used {
+			return s.name
+		}
+	}
+	return ""
+}
+
+// loopback reports whether a host, with or without a port, is this machine.
+func loopback(hostport string) bool {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// warn notes what is legal but should not pass unseen.
+func (c *Config) warn() {
+	say := func(format string, args ...any) { c.Warnings = append(c.Warnings, fmt.Sprintf(format, args...)) }
+	for _, v := range []struct{ name, url string }{{"redis-url", c.Redis.URL}, {"relay-url", c.Relay.URL}} {
+		if c.Origin(v.name).Layer == LayerFlag && hasPassword(v.url) {
+			say("the password in --%s is visible to every user of this machine in ps; use the environment or a file", v.name)
+		}
+	}
+	if c.Relay.Cleartext && strings.HasPrefix(c.Relay.URL, "ws://") && !loopback(relayHost(c.Relay.URL)) {
+		say("relay-cleartext: events travel in the clear and can be changed on the way")
+	}
+	if c.Redis.TLSSkipVerify {
+		say("redis-tls-skip-verify: any certificate is accepted, so events can be read and changed on the way")
+	}
+	if c.Health.Addr != "" && !loopback(c.Health.Addr) {
+		say("health-addr %s is reachable from other machines; it shows counters and state without a password", c.Health.Addr)
+	}
+}

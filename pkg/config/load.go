@@ -1,0 +1,218 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+
+	"github.com/fhctl/fhctl/pkg/fault"
+)
+
+// Load resolves every setting: flag before environment before file before
+// default. Flags may lack some settings, or be nil; environ is a list of
+// NAME=value as os.Environ gives it. Every problem found is in the error, whose
+// class is usage.
+func Load(flags *pflag.FlagSet, environ []string) (*Config, error) {
+	l := &loader{
+		settings: Settings(),
+		flags:    flags,
+		env:      environment(environ),
+		file:     viper.New(),
+		config:   &Config{},
+	}
+	l.openFile()
+	l.refuseUnknownVariables()
+	for i := range l.settings {
+		l.take(&l.settings[i])
+	}
+	if len(l.errs) == 0 {
+		l.errs = l.config.together()
+	}
+	if len(l.errs) > 0 {
+		return nil, errors.Join(l.errs...)
+	}
+	l.config.warn()
+	return l.config, nil
+}
+
+type loader struct {
+	settings []Setting
+	flags    *pflag.FlagSet
+	env      map[string]string
+	file     *viper.Viper
+	path     string // of the file, or ""
+	config   *Config
+	errs     []error
+}
+
+// environment is environ without empty values, which count as unset.
+func environment(environ []string) map[string]string {
+	env := make(map[string]string, len(environ))
+	for _, pair := range environ {
+		if name, value, _ := strings.Cut(pair, "="); value != "" {
+			env[name] = value
+		}
+	}
+	return env
+}
+
+func (l *loader) refuse(what, hint string) {
+	l.errs = append(l.errs, fault.New(fault.Usage, errors.New(what), hint))
+}
+
+// openFile reads the file that --config or FHCTL_CONFIG names and refuses keys
+// that are no settings.
+func (l *loader) openFile() {
+	i := slices.IndexFunc(l.settings, func(s Setting) bool { return s.Name == "config" })
+	path, origin := l.lookup(&l.settings[i])
+	if path == "" {
+		return
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		l.refuse(fmt.Sprintf("%s: %v", origin, err), "give the path of a YAML file that this user may read")
+		return
+	}
+	l.file.SetConfigType("yaml")
+	if err := l.file.ReadConfig(bytes.NewReader(data)); err != nil {
+		l.refuse(fmt.Sprintf("file %s: %v", path, err), "write one setting per line, such as batch-size: 500")
+		return
+	}
+	l.path = path
+	for _, key := range slices.Sorted(slices.Values(l.file.AllKeys())) {
+		if !slices.ContainsFunc(l.settings, func(s Setting) bool { return s.Name == key && !s.noFile }) {
+			l.refuse(fmt.Sprintf("file %s: unknown key %q", path, key),
+				didYouMean(key, l.settings, func(s *Setting) string { return s.Name }))
+		}
+	}
+}
+
+// testPrefix belongs to the project's own tests, whose variables may be set
+// while they run this program.
+const testPrefix = prefix + "TEST"
+
+func (l *loader) refuseUnknownVariables() {
+	names := make([]string, 0, len(l.env))
+	for name := range l.env {
+		if strings.HasPrefix(name, prefix) && !strings.HasPrefix(name, testPrefix) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if !slices.ContainsFunc(l.settings, func(s Setting) bool { return s.Env == name }) {
+			l.refuse("environment: unknown variable "+name,
+				didYouMean(name, l.settings, func(s *Setting) string { return s.Env }))
+		}
+	}
+}
+
+// didYouMean finds the setting that word was meant to be, under any of the
+// names people know it by, and gives the name that would have worked.
+func didYouMean(word string, settings []Setting, right func(*Setting) string) string {
+	word = strings.TrimPrefix(strings.ToUpper(word), prefix)
+	names, meant := []string{}, map[string]string{}
+	for i := range settings {
+		s := &settings[i]
+		for _, name := range []string{strings.TrimPrefix(s.prefixed(), prefix), strings.TrimPrefix(s.Env, prefix)} {
+			names = append(names, name)
+			meant[name] = right(s)
+		}
+	}
+	if name := Nearest(word, names); name != "" {
+		return "did you mean " + meant[name] + "?"
+	}
+	return "fhctl config show lists every name"
+}
+
+// take resolves one setting, parses it into its field and notes its origin.
+func (l *loader) take(s *Setting) {
+	value, origin := l.lookup(s)
+	l.config.Values = append(l.config.Values, Value{Name: s.Name, Text: s.shown(value), Origin: origin})
+	err := s.store(l.config, s, s.split(value))
+	if err == nil {
+		return
+	}
+	what := err.Error()
+	if !s.List { // a list's error quotes the item
+		what = fmt.Sprintf("%q %s", s.shown(value), err)
+	}
+	l.refuse(l.config.where(s.Name)+": "+what, hintOf(err))
+}
+
+func hintOf(err error) string {
+	if p, ok := errors.AsType[*problem](err); ok {
+		return p.hint
+	}
+	return ""
+}
+
+// lookup is the precedence: flag, environment, file, default.
+func (l *loader) lookup(s *Setting) (string, Origin) {
+	if l.flags != nil {
+		if flag := l.flags.Lookup(s.Name); flag != nil && flag.Changed {
+			return flag.Value.String(), Origin{LayerFlag, "--" + s.Name}
+		}
+	}
+	if value, ok := l.env[s.Env]; ok {
+		return value, Origin{LayerEnvironment, s.Env}
+	}
+	if _, ok := l.env[s.presence]; ok {
+		return "true", Origin{LayerEnvironment, s.presence}
+	}
+	if value := l.file.Get(s.Name); value != nil && !s.noFile {
+		return fileText(value), Origin{LayerFile, l.path}
+	}
+	return s.Default, Origin{}
+}
+
+// fileText is a YAML value as it would be written elsewhere. Shapes no setting
+// has come out as text that no setting takes.
+func fileText(value any) string {
+	switch v := value.(type) {
+	case []any:
+		items := make([]string, len(v))
+		for i, item := range v {
+			items[i] = fileText(item)
+		}
+		return strings.Join(items, ",")
+	case time.Time:
+		return v.Format(time.RFC3339)
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+// where is the origin of a setting, with its name where the origin lacks it.
+func (c *Config) where(name string) string {
+	origin := c.Origin(name)
+	if origin.Layer == LayerFile || origin.Layer == LayerDefault {
+		return origin.String() + ": " + name
+	}
+	return origin.String()
+}
+
+// refusal is the error for a setting whose value is good by itself and wrong
+// beside the others.
+func (c *Config) refusal(name, what, hint string) error {
+	i := slices.IndexFunc(c.Values, func(v Value) bool { return v.Name == name })
+	return fault.New(fault.Usage, fmt.Errorf("%s: %q %s", c.where(name), c.Values[i].Text, what), hint)
+}
+
+// Refuse says that a setting's value was found unusable by the package it
+// serves. The error keeps err's class and hint, and is of class usage where err
+// has none. Nothing is added but the origin, so err must not hold a secret.
+func (c *Config) Refuse(name string, err error) error {
+	class := fault.Usage
+	if e, ok := errors.AsType[*fault.Error](err); ok {
+		class = e.Class
+	}
+	return fault.New(class, fmt.Errorf("%s: %w", c.where(name), err), fault.HintOf(err))
+}

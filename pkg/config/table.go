@@ -1,0 +1,167 @@
+package config
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+// table is the one list of settings. An empty Env stands for the FHCTL_ form
+// of the name; only the contract's variables spell it out.
+func table() []Setting {
+	var list []Setting
+	for _, part := range [][]Setting{
+		relaySettings(), redisSettings(), redisTLSSettings(), startSettings(),
+		filterSettings(), flowSettings(), edgeSettings(), globalSettings(),
+	} {
+		list = append(list, part...)
+	}
+	return list
+}
+
+func relaySettings() []Setting {
+	return []Setting{
+		{Name: "relay-url", Env: "RELAY_URL", Arg: "URL", Secret: true, Default: "wss://bsky.network", Group: GroupRelay,
+			Doc:   "relay to read: wss://HOST or a bare host, with or without the path of subscribeRepos; sim://?rate=N&count=N&seed=N plays a bundled relay of synthetic traffic; capture:FILE plays a recorded file",
+			store: text(func(c *Config) *string { return &c.Relay.URL }, relayURL)},
+		{Name: "relay-cleartext", Default: "false", Group: GroupRelay,
+			Doc:   "allow ws:// to a host that is not loopback: anyone on the way can then read and change events",
+			store: onOff(func(c *Config) *bool { return &c.Relay.Cleartext })},
+		{Name: "relay-tls-ca", Arg: "FILE", Group: GroupRelay,
+			Doc:   "PEM file of the authorities to trust for the relay, instead of the system's",
+			store: text(func(c *Config) *string { return &c.Relay.TLSCA })},
+	}
+}
+
+func redisSettings() []Setting {
+	return []Setting{
+		{Name: "redis-url", Env: "REDIS_URL", Arg: "URL", Secret: true, Default: "redis://localhost:6379", Group: GroupRedis,
+			Doc:   "Redis to write to: redis://, rediss:// (TLS) or unix://; embedded://[HOST:PORT] starts a server inside this process that keeps nothing on disk",
+			store: text(func(c *Config) *string { return &c.Redis.URL }, redisURL)},
+		{Name: "redis-password-file", Arg: "FILE", Group: GroupRedis,
+			Doc:   "file that holds the Redis password, so that it is neither an argument nor a variable",
+			store: text(func(c *Config) *string { return &c.Redis.PasswordFile })},
+		{Name: "stream-key", Env: "REDIS_STREAM_KEY", Arg: "KEY", Default: "firehose:events", Group: GroupRedis,
+			Doc:   "stream that consumers read; the TypeScript workers know only the default",
+			store: text(func(c *Config) *string { return &c.Redis.StreamKey }, notEmpty)},
+		{Name: "cursor-key", Env: "REDIS_CURSOR_KEY", Arg: "KEY", Default: "firehose:python_cursor", Group: GroupRedis,
+			Doc:   "string that holds the seq of the last stored event; in Redis Cluster it must share the stream's slot",
+			store: text(func(c *Config) *string { return &c.Redis.CursorKey }, notEmpty)},
+		{Name: "max-stream-len", Env: "REDIS_MAX_STREAM_LEN", Arg: "N", Default: "500000", Group: GroupRedis,
+			Doc:   "entries the stream keeps, about; 0 never trims",
+			store: whole(func(c *Config) *int64 { return &c.Redis.MaxStreamLen }, 0, int64(event.MaxSeq))},
+		{Name: "allow-eviction", Default: "false", Group: GroupRedis,
+			Doc:   "start although Redis may evict keys (maxmemory-policy other than noeviction), and with them the stream or the cursor",
+			store: onOff(func(c *Config) *bool { return &c.Redis.AllowEviction })},
+		{Name: "dashboard", Default: "true", Group: GroupRedis,
+			Doc:   "write the keys and the channel that the dashboard shows",
+			store: onOff(func(c *Config) *bool { return &c.Redis.Dashboard })},
+	}
+}
+
+func redisTLSSettings() []Setting {
+	return []Setting{
+		{Name: "redis-tls-ca", Arg: "FILE", Group: GroupRedis,
+			Doc:   "PEM file of the authorities to trust for Redis, instead of the system's",
+			store: text(func(c *Config) *string { return &c.Redis.TLSCA })},
+		{Name: "redis-tls-cert", Arg: "FILE", Group: GroupRedis,
+			Doc:   "PEM file of the client certificate; needs redis-tls-key",
+			store: text(func(c *Config) *string { return &c.Redis.TLSCert })},
+		{Name: "redis-tls-key", Arg: "FILE", Group: GroupRedis,
+			Doc:   "PEM file of the client certificate's key; needs redis-tls-cert",
+			store: text(func(c *Config) *string { return &c.Redis.TLSKey })},
+		{Name: "redis-tls-server-name", Arg: "NAME", Group: GroupRedis,
+			Doc:   "name the Redis certificate must carry, instead of the URL's host",
+			store: text(func(c *Config) *string { return &c.Redis.TLSServerName })},
+		{Name: "redis-tls-skip-verify", Default: "false", Group: GroupRedis,
+			Doc:   "accept any Redis certificate: anyone on the way can then read and change events",
+			store: onOff(func(c *Config) *bool { return &c.Redis.TLSSkipVerify })},
+	}
+}
+
+func startSettings() []Setting {
+	return []Setting{
+		{Name: "from", Arg: "WHERE", Default: "saved", Group: GroupStart,
+			Doc:   "where to start: saved (the cursor in Redis, live when there is none), live, oldest (all the relay still holds), or a SEQ to continue after",
+			store: storeFrom},
+		{Name: "until-seq", Arg: "SEQ", Default: "0", Group: GroupStart,
+			Doc:   "stop cleanly once this SEQ is stored; 0 runs until stopped",
+			store: whole(func(c *Config) *event.Seq { return &c.Ingest.UntilSeq }, 0, event.MaxSeq)},
+		{Name: "on-reset", Arg: "ACTION", Default: OnResetWait, Group: GroupStart,
+			Choices: []string{OnResetWait, OnResetFollow},
+			Doc:     "when the relay's numbering restarts below the cursor: wait for the operator, or follow the new numbering",
+			store:   choice(func(c *Config) *string { return &c.Ingest.OnReset })},
+	}
+}
+
+func filterSettings() []Setting {
+	return []Setting{
+		{Name: "collection", Arg: "NSID", List: true, Group: GroupFilter,
+			Doc:   "keep only commits to this collection, exact (app.bsky.feed.post) or by prefix (app.bsky.*); repeatable; accounts and identities pass",
+			store: list(func(c *Config) *[]string { return &c.Ingest.Collections }, collection)},
+		{Name: "did", Arg: "DID", List: true, Group: GroupFilter,
+			Doc:   "keep only events of this account; repeatable",
+			store: list(func(c *Config) *[]string { return &c.Ingest.DIDs }, did)},
+		{Name: "kind", Arg: "KIND", List: true, Group: GroupFilter,
+			Choices: []string{"commit", "identity", "account"},
+			Doc:     "keep only events of this kind; repeatable",
+			store:   list(func(c *Config) *[]string { return &c.Ingest.Kinds }, kind)},
+	}
+}
+
+func flowSettings() []Setting {
+	return []Setting{
+		{Name: "batch-size", Arg: "N", Default: "500", Group: GroupFlow,
+			Doc:   "events stored at once, at most (1 to 10000)",
+			store: whole(func(c *Config) *int { return &c.Ingest.BatchSize }, 1, 10000)},
+		{Name: "batch-age", Arg: "DURATION", Default: "20ms", Group: GroupFlow,
+			Doc:   "how long an event may wait for its batch to fill",
+			store: span(func(c *Config) *time.Duration { return &c.Ingest.BatchAge }, time.Minute)},
+		{Name: "idle-timeout", Arg: "DURATION", Default: "60s", Group: GroupFlow,
+			Doc:   "reconnect when the relay has sent nothing for this long; 0 is off",
+			store: span(func(c *Config) *time.Duration { return &c.Ingest.IdleTimeout }, 24*time.Hour)},
+		{Name: "decoders", Arg: "N", Default: "0", Group: GroupFlow,
+			Doc:   "frames decoded at the same time; 0 is one per CPU, at most 4",
+			store: whole(func(c *Config) *int { return &c.Ingest.Decoders }, 0, 256)},
+		{Name: "queue-bytes", Arg: "SIZE", Default: "8MiB", Group: GroupFlow,
+			Doc:   "memory for frames that wait between reading and storing",
+			store: size(func(c *Config) *int64 { return &c.Ingest.QueueBytes }, 64<<10, 64<<30)},
+	}
+}
+
+func edgeSettings() []Setting {
+	return []Setting{
+		{Name: "rejects", Arg: "DIR", Group: GroupRejects,
+			Doc:   "directory for frames that could not be decoded, with reason and seq; empty keeps none",
+			store: text(func(c *Config) *string { return &c.Ingest.RejectsDir })},
+		{Name: "rejects-max-bytes", Arg: "SIZE", Default: "64MiB", Group: GroupRejects,
+			Doc:   "size the directory of rejected frames may reach",
+			store: size(func(c *Config) *int64 { return &c.Ingest.RejectsMaxBytes }, 1<<10, 1<<40)},
+		{Name: "health-addr", Arg: "ADDR", Default: "127.0.0.1:9477", Group: GroupHealth,
+			Doc:   "HOST:PORT of /livez, /readyz and /metrics; off is none",
+			store: text(func(c *Config) *string { return &c.Health.Addr }, listenAddr)},
+	}
+}
+
+func globalSettings() []Setting {
+	return []Setting{
+		{Name: "config", Arg: "FILE", Group: GroupGlobal, noFile: true,
+			Doc:   "YAML file of settings",
+			store: text(func(c *Config) *string { return &c.File })},
+		{Name: "log-level", Env: "LOG_LEVEL", Arg: "LEVEL", Default: "INFO", Group: GroupGlobal,
+			Choices: []string{"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"},
+			Doc:     "least severe level that is logged, in any case; WARN is WARNING",
+			store:   level(func(c *Config) *slog.Level { return &c.Log.Level })},
+		{Name: "log-format", Arg: "FORMAT", Default: FormatAuto, Group: GroupGlobal,
+			Choices: []string{FormatAuto, FormatText, FormatJSON},
+			Doc:     "log lines as text or json; auto is text on a terminal",
+			store:   choice(func(c *Config) *string { return &c.Log.Format })},
+		{Name: "no-color", Default: "false", Group: GroupGlobal, presence: "NO_COLOR",
+			Doc:   "no colours on a terminal; a NO_COLOR variable with any value does the same",
+			store: onOff(func(c *Config) *bool { return &c.Log.NoColor })},
+		{Name: "timeout", Arg: "DURATION", Default: "0", Group: GroupGlobal,
+			Doc:   "give up with exit code 124 after this long; 0 never does",
+			store: span(func(c *Config) *time.Duration { return &c.Timeout }, 365*24*time.Hour)},
+	}
+}
