@@ -7,21 +7,19 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 )
 
-// Definite appends the one item that data holds, with every indefinite length
+// Definite appends the item at the front of data with every indefinite length
 // (D1) replaced by a declared one: the same value in a form that readers of
-// definite lengths accept. Container counts take nine bytes, so the result is
-// not canonical. Trailing bytes, malformed items, nesting deeper than MaxDepth
-// and text chunks that are not UTF-8 are an *Error.
-func Definite(dst, data []byte) ([]byte, error) {
+// definite lengths accept. end is where the item ends in data. Container counts
+// take nine bytes, so the result is not canonical. Malformed items, nesting
+// deeper than MaxDepth, more than MaxElements in a container and text chunks
+// that are not UTF-8 are an *Error.
+func Definite(dst, data []byte) (out []byte, end int, err error) {
 	f := definer{dst: dst, walker: walker{data: data}}
-	end := f.value(0, 0)
-	if f.err == nil && end != len(data) {
-		f.fail(event.ReasonRecordCBOR, end, "trailing bytes")
-	}
+	end = f.value(0, 0)
 	if f.err != nil {
-		return f.dst, f.err
+		return f.dst, 0, f.err
 	}
-	return f.dst, nil
+	return f.dst, end, nil
 }
 
 type definer struct {

@@ -80,14 +80,15 @@ func (t *Transcoder) block(dst, block []byte) ([]byte, int) {
 
 // definite transcodes a block through its definite form.
 func (t *Transcoder) definite(dst, block []byte) ([]byte, int) {
-	form, err := Definite(t.scratch[:0], block)
+	form, end, err := Definite(t.scratch[:0], block)
 	t.scratch = form
-	if err != nil {
-		var known *Error
-		if errors.As(err, &known) {
-			t.err = *known
-		}
+	var known *Error
+	if errors.As(err, &known) {
+		t.err = *known
 		return dst, failed
+	}
+	if end != len(block) {
+		return dst, t.fail(event.ReasonRecordCBOR, end, "trailing bytes")
 	}
 	t.info = Info{NonCanonical: true}
 	dst, fault := t.block(dst, form)

@@ -1,0 +1,13 @@
+// Package blocks opens the CARv1 bytes of a commit and checks block hashes. It
+// is the only door to go-car.
+//
+// Finder is the hot path: one pass over the sections, no allocation, and only
+// the wanted blocks are hashed (B3). Read goes through go-car and keeps
+// everything, for verification and tests. Write makes CARs.
+//
+// All three refuse what B4 lists: zero-length headers and sections, lengths
+// past the end, truncated and over-long varints, bad CIDs, CARv2, versions other
+// than 1, and missing or empty roots. No declared length is trusted. Blocks may
+// come in any order (B2), more than once, or unrelated (B3); CIDs of other makes
+// than atproto's are passed over (D5).
+package blocks

@@ -1,0 +1,179 @@
+package frame
+
+import (
+	"bytes"
+	"errors"
+	"unicode/utf8"
+
+	"github.com/fhctl/fhctl/pkg/blocks"
+	"github.com/fhctl/fhctl/pkg/dagcbor"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/syntax"
+)
+
+func (d *Decoder) commit(ev *event.Event) *event.Reject {
+	f := &d.fields
+	if reject := d.owner(ev, fieldRepo); reject != nil {
+		return reject
+	}
+	if f.repeated(fieldOps, fieldBlocks, fieldCommit, fieldRev, fieldSince, fieldPrevData) {
+		return lexicon("a commit field is given twice")
+	}
+	c := &ev.Commit
+	c.CID, c.PrevData = f.link(fieldCommit), f.link(fieldPrevData)
+	c.Rev, c.Since = f.text(fieldRev), f.text(fieldSince)
+	c.Blocks = f.str(fieldBlocks, dagcbor.MajorBytes)
+	ops := &f.values[fieldOps]
+	switch {
+	case c.Blocks == nil:
+		return lexicon("blocks is missing or not bytes")
+	case ops.end == 0 || ops.major != dagcbor.MajorArray:
+		return lexicon("ops is missing or not an array")
+	case len(c.Blocks) > MaxBlocks:
+		return limit("blocks over 2,000,000 bytes")
+	case ops.arg > MaxOps:
+		return limit("more than 200 ops")
+	}
+	d.ops(c, ops)
+	if reject := d.find(ev); reject != nil {
+		return reject
+	}
+	return d.transcode(ev)
+}
+
+func limit(detail string) *event.Reject {
+	return &event.Reject{Reason: event.ReasonLimit, Detail: detail}
+}
+
+// ops reads the ops array, which is known to be well-formed.
+func (d *Decoder) ops(c *event.Commit, list *value) {
+	at := list.content
+	for range list.arg {
+		c.Ops = append(c.Ops, event.Op{})
+		end, _, err := d.readOp(at, &c.Ops[len(c.Ops)-1])
+		if err != nil {
+			return // cannot happen in what was skipped before
+		}
+		at = end
+	}
+}
+
+// readOp reads the op at data[at:]. What is wrong with it becomes its Skip.
+func (d *Decoder) readOp(at int, op *event.Op) (end int, odd bool, err error) {
+	f := &d.op
+	f.reset(d.fields.data)
+	if end, err = f.read(at); err != nil {
+		op.Skip = event.ReasonOpShape
+		return dagcbor.Skip(f.data, at)
+	}
+	op.Action, op.Path = action(f.text(fieldAction)), f.text(fieldPath)
+	op.Prev = f.link(fieldPrev)
+	if op.Action == event.Create || op.Action == event.Update {
+		op.CID = f.link(fieldCID)
+	}
+	op.Skip = d.judge(op)
+	return end, f.odd, nil
+}
+
+// judge checks an op by itself, before its block is looked for.
+func (d *Decoder) judge(op *event.Op) event.Reason {
+	switch {
+	case op.Action == event.ActionNone || !path(op.Path):
+		return event.ReasonOpShape
+	case d.op.repeated(fieldAction, fieldPath, fieldCID):
+		return event.ReasonOpShape
+	case op.Action == event.Delete:
+		return event.ReasonNone
+	case op.CID == nil:
+		return event.ReasonOpShape
+	case !syntax.StrictCID(op.CID, syntax.CodecDAGCBOR):
+		return event.ReasonOpCID
+	}
+	return event.ReasonNone
+}
+
+func action(name []byte) event.Action {
+	switch string(name) {
+	case "create":
+		return event.Create
+	case "update":
+		return event.Update
+	case "delete":
+		return event.Delete
+	}
+	return event.ActionNone
+}
+
+// path: a collection and a record key with one slash between, in text that JSON
+// can carry. Stricter syntax (V4) is for verification, not for delivery.
+func path(p []byte) bool {
+	slash := bytes.IndexByte(p, '/')
+	return slash > 0 && slash < len(p)-1 && bytes.IndexByte(p[slash+1:], '/') < 0 && utf8.Valid(p)
+}
+
+// find locates the blocks of all ops in one pass over the CAR.
+func (d *Decoder) find(ev *event.Event) *event.Reject {
+	c := &ev.Commit
+	d.finder.Reset()
+	for i := range c.Ops {
+		if op := &c.Ops[i]; op.Skip == 0 && op.CID != nil {
+			d.finder.Want(op.CID)
+		}
+	}
+	if len(c.Blocks) == 0 {
+		return nil
+	}
+	root, err := d.finder.Find(c.Blocks)
+	if err != nil {
+		return &event.Reject{Reason: event.ReasonCAR, Detail: err.Error()}
+	}
+	if !bytes.Equal(root, c.CID) {
+		ev.Flags.Set(event.FlagRoot)
+	}
+	return nil
+}
+
+// transcode turns each op's block into its record.
+func (d *Decoder) transcode(ev *event.Event) *event.Reject {
+	total := 0
+	for i := range ev.Commit.Ops {
+		op := &ev.Commit.Ops[i]
+		if op.Skip != 0 || op.CID == nil {
+			continue
+		}
+		// Want is idempotent: it gives the number of a wanted CID.
+		block, state := d.finder.Block(d.finder.Want(op.CID))
+		switch state {
+		case blocks.Missing:
+			op.Skip = event.ReasonBlockMissing
+		case blocks.Damaged:
+			op.Skip = event.ReasonBlockHash
+		default:
+			op.Block = block
+			op.Skip = d.record(ev, op)
+		}
+		if total += len(op.Record); total > MaxJSON {
+			return limit("records over 8 MiB as JSON")
+		}
+	}
+	return nil
+}
+
+// record sets the op's JSON, or says why it has none.
+func (d *Decoder) record(ev *event.Event, op *event.Op) event.Reason {
+	start := len(d.json)
+	out, info, err := d.records.AppendJSON(d.json, op.Block)
+	var bad *dagcbor.Error
+	switch {
+	case errors.As(err, &bad):
+		return bad.Reason
+	case len(info.Type) == 0:
+		return event.ReasonRecordType
+	}
+	d.json = out
+	op.Record = out[start:len(out):len(out)]
+	if info.NonCanonical {
+		ev.Flags.Set(event.FlagRecord)
+	}
+	return event.ReasonNone
+}

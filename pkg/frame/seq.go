@@ -1,0 +1,65 @@
+package frame
+
+import (
+	"slices"
+
+	"github.com/fhctl/fhctl/pkg/dagcbor"
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+// PeekSeq is the payload's seq, read without decoding the rest. ok is false
+// when there is none, it is not valid (Q1), or bytes before it are malformed or
+// of indefinite length; what follows it is not looked at.
+func PeekSeq(data []byte) (seq event.Seq, ok bool) {
+	at, _ := locateSeq(data)
+	if at == 0 {
+		return 0, false
+	}
+	h, _ := dagcbor.ReadHead(data, at)
+	if h.Major != dagcbor.MajorUint || h.Arg > uint64(event.MaxSeq) {
+		return 0, false
+	}
+	seq = event.Seq(h.Arg)
+	return seq, seq.Valid()
+}
+
+// locateSeq is where the payload's first seq value stands; 0 when there is none.
+func locateSeq(data []byte) (start, end int) {
+	at, _, err := dagcbor.Skip(data, 0)
+	if err != nil {
+		return 0, 0
+	}
+	payload, at := dagcbor.ReadHead(data, at)
+	if at == 0 || payload.Major != dagcbor.MajorMap || payload.Indefinite {
+		return 0, 0
+	}
+	for range payload.Arg {
+		key, next := dagcbor.ReadHead(data, at)
+		value, _, err := dagcbor.Skip(data, at)
+		if err != nil {
+			return 0, 0
+		}
+		found := key.Major == dagcbor.MajorText && string(data[next:value]) == "seq"
+		if at, _, err = dagcbor.Skip(data, value); err != nil {
+			return 0, 0
+		}
+		if found {
+			return value, at
+		}
+	}
+	return 0, 0
+}
+
+// SetSeq appends data to dst with the payload's seq replaced and every other
+// byte kept: to play a recording again under new numbers. ok is false, and dst
+// unchanged, when the frame has no seq, as #info and error frames.
+func SetSeq(dst, data []byte, seq event.Seq) (out []byte, ok bool) {
+	start, end := locateSeq(data)
+	if start == 0 || seq < 0 {
+		return dst, false
+	}
+	dst = slices.Grow(dst, len(data)+8)
+	dst = append(dst, data[:start]...)
+	dst = dagcbor.AppendHead(dst, dagcbor.MajorUint, uint64(seq))
+	return append(dst, data[end:]...), true
+}
