@@ -1,0 +1,293 @@
+package redisstream
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+var side0 = `{"relay":"relay.example","filter":"","partitions":1,"from":"saved","eventTime":"2026-01-02T03:04:05Z","epoch":0}`
+
+func TestAppendOK(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, at := k.open()
+		if at.Position != live {
+			t.Fatalf("cold start from %s", at.Position)
+		}
+		// Several in flight; gaps, a repeat within a batch, seqs whose
+		// digits grow, a watermark without entries.
+		got := k.must(w,
+			batch(live, 7, 9, 9, 8, 10),
+			watermark(event.AfterSeq(10), 98),
+			batch(event.AfterSeq(98), 99, 100, 9007199254740991),
+		)
+		k.want(9007199254740991, 7, 9, 10, 99, 100, 9007199254740991)
+		if got[0].Appended != 3 || got[0].Present != 2 || got[1].Appended != 0 || got[1].Cursor != 98 || got[2].Length != 6 {
+			t.Fatalf("receipts %+v", got)
+		}
+		if side := k.get(DefaultCursorKey + ":meta"); side != side0 {
+			t.Fatalf("side key is %s", side)
+		}
+		if seq, ok, err := w.Poll(k.ctx()); err != nil || !ok || seq != event.MaxSeq {
+			t.Fatalf("poll: %d %t %v", seq, ok, err)
+		}
+		if n, err := w.Length(k.ctx()); err != nil || n != 6 {
+			t.Fatalf("length: %d %v", n, err)
+		}
+	})
+}
+
+func TestAppendKeepsBytes(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		data := "{\"a\":\"\x00\r\n\xff\u2028 é\"}"
+		big := strings.Repeat("x", 3<<20)
+		b := batch(live)
+		b.Add(1, event.KindIdentity, []byte(data))
+		b.Add(2, event.KindAccount, []byte(big))
+		k.must(w, b)
+		rows, err := k.client.XRange(k.ctx(), DefaultStreamKey, "-", "+").Result()
+		if err != nil || len(rows) != 2 {
+			t.Fatalf("%d rows, %v", len(rows), err)
+		}
+		if rows[0].Values["data"] != data || rows[0].Values["type"] != "identity" || rows[1].Values["data"] != big || rows[1].Values["type"] != "account" {
+			t.Fatal("an entry changed on the way")
+		}
+	})
+}
+
+func TestAppendRepeatIsPresent(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		k.must(w, batch(live, 1, 2, 3))
+		got := k.must(w, batch(event.AfterSeq(2), 3, 4))
+		if got[0].Appended != 1 || got[0].Present != 1 {
+			t.Fatalf("receipt %+v", got[0])
+		}
+		k.want(4, 1, 2, 3, 4)
+	})
+}
+
+func TestAppendBehindIsRollback(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		k.must(w, batch(live, 1, 2, 3, 4))
+		k.set(DefaultCursorKey, "2")
+		k.moved(w, event.AlarmRollback, event.AfterSeq(2), batch(event.AfterSeq(4), 5))
+		k.want(2, 1, 2, 3, 4)
+		k.must(w, batch(event.AfterSeq(2), 3, 4, 5))
+		k.want(5, 1, 2, 3, 4, 3, 4, 5)
+	})
+}
+
+func TestAppendConflict(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		other, _ := k.open()
+		k.must(other, batch(live, 50))
+		k.moved(w, event.AlarmConflict, event.AfterSeq(50), batch(live, 40, 41), batch(event.AfterSeq(41), 60))
+		k.want(50, 50)
+		k.must(w, batch(event.AfterSeq(50), 51))
+		k.want(51, 50, 51)
+	})
+}
+
+func TestAppendEpochConflict(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		k.must(w, batch(live, 1000))
+		other, _ := k.open()
+		if err := other.Rebase(k.ctx(), 5000); err != nil {
+			t.Fatal(err)
+		}
+		// Without the epoch 1001 would count as present, and be lost.
+		k.moved(w, event.AlarmConflict, event.AfterSeq(5000), batch(event.AfterSeq(1000), 1001))
+		if err := other.Rebase(k.ctx(), 10); err != nil {
+			t.Fatal(err)
+		}
+		k.moved(w, event.AlarmConflict, event.AfterSeq(10), batch(event.AfterSeq(5000), 5001))
+		k.want(10, 1000)
+		if err := w.Rebase(k.ctx(), 3); err != nil {
+			t.Fatal(err)
+		}
+		wantErr(t, other.Rebase(k.ctx(), 4), fault.Conflict)
+	})
+}
+
+func TestAppendMissingTakesNewestEntry(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		k.must(w, batch(live, 1, 2, 3))
+		k.do("del", DefaultCursorKey)
+		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(3), batch(event.AfterSeq(3), 4))
+		k.want(3, 1, 2, 3)
+		k.must(w, batch(event.AfterSeq(3), 4))
+		k.want(4, 1, 2, 3, 4)
+	})
+}
+
+func TestAppendFlushAllGoesBackToUnacknowledged(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		k.must(w, run(live, 1, 9))
+		k.do("xgroup", "create", DefaultStreamKey, "fast", "0")
+		k.do("xgroup", "create", DefaultStreamKey, "slow", "0")
+		k.do("xreadgroup", "group", "fast", "c", "count", "9", "streams", DefaultStreamKey, ">")
+		read, err := k.client.Do(k.ctx(), "xreadgroup", "group", "slow", "c", "count", "6", "streams", DefaultStreamKey, ">").Slice()
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := read[0].([]any)[1].([]any)
+		for _, i := range []int{0, 1, 3} { // seqs 1, 2 and 4; 3 is pending
+			k.do("xack", DefaultStreamKey, "slow", rows[i].([]any)[0])
+		}
+		for _, row := range k.ids() {
+			k.do("xack", DefaultStreamKey, "fast", row)
+		}
+		w.floor = floor{}
+		k.must(w, watermark(event.AfterSeq(9), 12))
+		k.do("flushall")
+		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(2), batch(event.AfterSeq(12), 13))
+		k.must(w, run(event.AfterSeq(2), 3, 13))
+		k.wantRun(3, 13)
+	})
+}
+
+func (k *kit) ids() (ids []string) {
+	k.t.Helper()
+	rows, err := k.client.XRange(k.ctx(), DefaultStreamKey, "-", "+").Result()
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	for _, row := range rows {
+		ids = append(ids, row.ID)
+	}
+	return ids
+}
+
+func TestAppendFlushAllWithoutGroups(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		k.must(w, batch(live, 5, 6))
+		k.do("flushall")
+		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(6), batch(event.AfterSeq(6), 7))
+	})
+}
+
+func TestAppendRefusesForGood(t *testing.T) {
+	cases := []struct {
+		name  string
+		spoil func(k *kit)
+		class fault.Class
+	}{
+		{"BADCURSOR garbage", func(k *kit) { k.set(DefaultCursorKey, "12x") }, fault.Cursor},
+		{"BADCURSOR empty", func(k *kit) { k.set(DefaultCursorKey, "") }, fault.Cursor},
+		{"BADCURSOR negative", func(k *kit) { k.set(DefaultCursorKey, "-1") }, fault.Cursor},
+		{"BADCURSOR float", func(k *kit) { k.set(DefaultCursorKey, "1e3") }, fault.Cursor},
+		{"BADCURSOR beyond 2^53", func(k *kit) { k.set(DefaultCursorKey, "90071992547409920") }, fault.Cursor},
+		{"BADCURSOR hash", func(k *kit) { k.do("del", DefaultCursorKey); k.do("hset", DefaultCursorKey, "a", "b") }, fault.Cursor},
+		{"MISMATCH relay", func(k *kit) { k.set(DefaultCursorKey+":meta", `{"relay":"other.example"}`) }, fault.Cursor},
+		{"MISMATCH filter", func(k *kit) { k.set(DefaultCursorKey+":meta", `{"relay":"relay.example","filter":"abc"}`) }, fault.Cursor},
+		{"MISMATCH partitions", func(k *kit) { k.set(DefaultCursorKey+":meta", `{"relay":"relay.example","partitions":2}`) }, fault.Cursor},
+		{"MISMATCH garbage", func(k *kit) { k.set(DefaultCursorKey+":meta", `?`) }, fault.Cursor},
+		{"MISMATCH absent", func(k *kit) { k.do("del", DefaultCursorKey+":meta") }, fault.Cursor},
+		{"PARTIAL stream is a string", func(k *kit) { k.do("del", DefaultStreamKey); k.set(DefaultStreamKey, "x") }, fault.Data},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+				k := newKit(t, server)
+				w, _ := k.open()
+				k.must(w, batch(live, 1, 2))
+				c.spoil(k)
+				before, _ := k.client.Get(k.ctx(), DefaultCursorKey).Result()
+				_, err := w.Commit(k.ctx(), []*event.Batch{batch(event.AfterSeq(2), 3)})
+				wantErr(t, err, c.class)
+				if after, _ := k.client.Get(k.ctx(), DefaultCursorKey).Result(); after != before {
+					t.Fatalf("cursor went from %q to %q", before, after)
+				}
+				fresh, err := Open(k.ctx(), k.config())
+				if err != nil { // wrong types are refused there
+					wantErr(t, err, fault.Data)
+					return
+				}
+				defer fresh.Close()
+				_, err = fresh.Resume(k.ctx())
+				wantErr(t, err, fault.Cursor)
+			})
+		})
+	}
+}
+
+func TestAppendPartial(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		// The last but one possible id: the second append must fail.
+		k.do("xadd", DefaultStreamKey, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
+		receipts, err := w.Commit(k.ctx(), []*event.Batch{batch(live, 5, 6, 7), batch(event.AfterSeq(7), 8)})
+		if !server.Real() && err == nil {
+			t.Skip("the embedded server's ids wrap around instead of running out")
+		}
+		wantErr(t, err, fault.Data)
+		if len(receipts) != 0 {
+			t.Fatalf("receipts %+v", receipts)
+		}
+		k.want(5, 1, 5)
+	})
+}
+
+func TestAppendNoScript(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		k.must(w, batch(live, 1))
+		k.do("script", "flush")
+		k.must(w, batch(event.AfterSeq(1), 2), batch(event.AfterSeq(2), 3))
+		k.want(3, 1, 2, 3)
+		if told := k.told(); len(told) != 0 {
+			t.Fatalf("observers heard of it: %+v", told)
+		}
+	})
+}
+
+func TestAppendTwoWritersLagging(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		a, _ := k.open()
+		k.must(a, batch(live, 1, 2))
+		b, at := k.open()
+		if at.Position != event.AfterSeq(2) {
+			t.Fatalf("second writer starts at %s", at.Position)
+		}
+		k.must(a, run(event.AfterSeq(2), 3, 20))
+		k.must(b, run(event.AfterSeq(2), 3, 10), run(event.AfterSeq(10), 11, 25))
+		k.must(a, run(event.AfterSeq(20), 21, 22))
+		k.must(a, run(event.AfterSeq(22), 23, 30))
+		k.wantRun(1, 30)
+	})
+}
+
+func TestAppendCursorSetAhead(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		k.must(w, batch(live, 1, 2))
+		k.set(DefaultCursorKey, "1000")
+		k.must(w, batch(event.AfterSeq(2), 3))
+		w.ahead.since = w.ahead.since.Add(-aheadFor)
+		k.moved(w, event.AlarmConflict, event.AfterSeq(1000), batch(event.AfterSeq(3), 4))
+	})
+}

@@ -1,0 +1,278 @@
+package redisstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+)
+
+// commit is one call of Commit: what is left to store and what is known of it.
+type commit struct {
+	w        *Writer
+	left     []*event.Batch
+	receipts []event.Receipt
+	outage   outage
+	full     bool // send the script's text: the server does not know it
+	unsure   bool // a call whose reply is unknown may have been applied
+	partial  int  // PARTIAL replies in a row
+}
+
+// Commit stores batches in order, all in one exchange, and returns a receipt
+// for each that was stored; the slice is reused by the next call. It tries
+// again, for as long as ctx allows, whatever passes: timeouts, lost
+// connections, LOADING, READONLY, MASTERDOWN, NOREPLICAS, TRYAGAIN, BUSY,
+// CLUSTERDOWN, MISCONF, OOM and moved slots. A batch that an earlier try had
+// stored is acknowledged with its entries as Present.
+//
+// An *event.Moved error means that the next batch was not stored, since the
+// cursor is not where it continues from. Other errors are final and classed as
+// the package comment says; when ctx ends, the error wraps its cause.
+//
+// A batch without entries moves the cursor to its watermark.
+func (w *Writer) Commit(ctx context.Context, batches []*event.Batch) ([]event.Receipt, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c := commit{w: w, left: batches, receipts: w.plan[:0], outage: outage{config: &w.config, doing: "store events"}}
+	err := c.run(ctx)
+	w.plan = c.receipts
+	if err == nil {
+		w.remember(ctx)
+	}
+	return c.receipts, err
+}
+
+// run exchanges until nothing is left.
+func (c *commit) run(ctx context.Context) error {
+	for len(c.left) > 0 {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("store events: %w", err)
+		}
+		sent := time.Now()
+		calls := c.send(ctx)
+		err := c.receive(ctx, calls, time.Since(sent))
+		for i := range calls {
+			calls[i].forget()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// send makes one exchange of all that is left. The batch that starts or jumps
+// goes alone: behind somebody else's cursor those after it could still fit.
+func (c *commit) send(ctx context.Context) []call {
+	w, batches := c.w, c.left
+	at := w.continues(batches[0])
+	if at.expected == "" || at.jump {
+		batches = batches[:1]
+	}
+	w.calls = grow(w.calls, len(batches))
+	ctx, cancel := w.config.within(ctx)
+	defer cancel()
+	pipe := w.client.Pipeline()
+	for i, b := range batches {
+		k := &w.calls[i]
+		k.build(w, b, at, c.full && i == 0)
+		k.cmd = redis.NewCmd(ctx, k.args...)
+		_ = pipe.Process(ctx, k.cmd)
+		at = continuation{expected: b.Upto.String(), epoch: at.epoch}
+	}
+	_, _ = pipe.Exec(ctx) // each call has its own error
+	c.full = false
+	return w.calls
+}
+
+// continues is where a batch continues from. One that follows another says so
+// itself; the first after Resume may not.
+func (w *Writer) continues(b *event.Batch) continuation {
+	if b.After.Start == event.After && w.at.expected != "" && !w.at.jump {
+		return continuation{expected: b.After.Seq.String(), epoch: w.epoch}
+	}
+	return w.at
+}
+
+// receive works through the replies of one exchange, in order, up to the first
+// that is not OK. The rest of them answer calls that built on it.
+func (c *commit) receive(ctx context.Context, calls []call, took time.Duration) error {
+	for i := range calls {
+		r, err := parseReply(calls[i].cmd)
+		if err != nil {
+			return c.failed(ctx, err)
+		}
+		if r.status != "OK" {
+			return c.refused(ctx, r)
+		}
+		c.outage.over()
+		if err := c.accept(r, took); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// failed handles an error instead of a reply.
+func (c *commit) failed(ctx context.Context, err error) error {
+	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+		c.full = true
+		return nil
+	}
+	cause := causeOf(err)
+	if cause == "" {
+		return fmt.Errorf("store events: %w", final(err))
+	}
+	var reply redis.Error
+	if !errors.As(err, &reply) {
+		c.unsure = true
+	}
+	return c.outage.failed(ctx, err, cause)
+}
+
+// accept acknowledges the first batch left.
+func (c *commit) accept(r reply, took time.Duration) error {
+	w, b := c.w, c.left[0]
+	c.receipts = append(c.receipts, event.Receipt{
+		Appended: r.appended, Present: r.present, Cursor: r.cursor, Length: r.length, Took: took, Trimmed: r.trimmed,
+	})
+	c.left, c.partial, c.unsure = c.left[1:], 0, false
+	w.acked, w.epoch = r.cursor, r.epoch
+	w.at = continuation{expected: r.cursor.String(), epoch: r.epoch}
+	w.tellOdd(r.detail)
+	if w.ahead.stuck(r, b.Upto) {
+		return w.movedTo(r.cursor, r.epoch, event.AlarmConflict, fmt.Sprintf(
+			"the cursor stays at %s, ahead of the event %s just read: somebody set it", r.cursor, b.Upto))
+	}
+	return nil
+}
+
+// tellOdd logs trouble with trimming once, until it changes.
+func (w *Writer) tellOdd(detail string) {
+	if detail != "" && detail != w.odd {
+		w.config.Logger.Warn("Events are stored, but the stream could not be trimmed", "err", detail)
+	}
+	w.odd = detail
+}
+
+// refused handles a reply that stored less than the whole batch. Nil means:
+// send what is left again.
+func (c *commit) refused(ctx context.Context, r reply) error {
+	w := c.w
+	switch r.status {
+	case "BEHIND":
+		return c.behind(r)
+	case "CONFLICT":
+		if c.ours(r) {
+			w.at = continuation{expected: r.cursor.String(), epoch: r.epoch}
+			w.epoch = r.epoch
+			return nil
+		}
+		return w.movedTo(r.cursor, r.epoch, event.AlarmConflict, fmt.Sprintf(
+			"the cursor is %s, epoch %d, where this writer left %s, epoch %d: %s", r.cursor, r.epoch, w.acked, w.epoch, r.detail))
+	case "MISSING":
+		return w.restore(ctx)
+	case "BADCURSOR":
+		return w.badCursor(r.detail)
+	case "MISMATCH":
+		return w.foreign(r.detail)
+	case "PARTIAL":
+		return c.partly(ctx, r)
+	}
+	return fmt.Errorf("store events: %w: status %q", errReply, r.status)
+}
+
+// ours reports whether a cursor that appeared is the work of an earlier try
+// whose reply was lost: starting and jumping are the calls that cannot simply
+// be repeated.
+func (c *commit) ours(r reply) bool {
+	w := c.w
+	if !c.unsure || w.at.expected != "" && !w.at.jump {
+		return false
+	}
+	c.unsure = false
+	for _, b := range c.left {
+		if r.cursor == b.Upto {
+			return true
+		}
+	}
+	return false
+}
+
+// behind: the cursor is lower than the batch expects. If it is one that was
+// acknowledged, an earlier batch is missing and is still held here. Below that
+// Redis forgot, or an operator rewound.
+func (c *commit) behind(r reply) error {
+	w := c.w
+	if r.cursor == w.acked && c.left[0].After == event.AfterSeq(w.acked) {
+		return nil
+	}
+	alarm, why := event.AlarmRollback, "Redis lost acknowledged writes"
+	if r.epoch > w.epoch {
+		alarm, why = event.AlarmConflict, "the cursor was moved back on purpose"
+	}
+	return w.movedTo(r.cursor, r.epoch, alarm, fmt.Sprintf("%s: the cursor is %s, %s was acknowledged", why, r.cursor, w.acked))
+}
+
+// movedTo drops what this Writer knows and asks for reading from cursor.
+func (w *Writer) movedTo(cursor event.Seq, epoch int64, alarm event.Alarm, detail string) error {
+	w.acked, w.epoch, w.ahead = cursor, epoch, ahead{}
+	w.at = continuation{expected: cursor.String(), epoch: epoch}
+	return &event.Moved{To: after(cursor), Alarm: alarm, Detail: detail}
+}
+
+// partly: an append failed midway; the cursor says how far it came. What is
+// left is sent once more, or for as long as its cause may pass.
+func (c *commit) partly(ctx context.Context, r reply) error {
+	w := c.w
+	w.acked, w.epoch = r.cursor, r.epoch
+	w.at = continuation{expected: r.cursor.String(), epoch: r.epoch}
+	err := serverError(r.detail)
+	if cause := causeOf(err); cause != "" {
+		return c.outage.failed(ctx, err, cause)
+	}
+	if c.partial++; c.partial == 1 {
+		return nil
+	}
+	classed := final(err)
+	if fault.HintOf(classed) == "" {
+		classed = fault.New(fault.Data, err, fmt.Sprintf("look at the stream with XINFO STREAM %s; everything up to the cursor %s is stored", w.config.StreamKey, r.cursor))
+	}
+	return fmt.Errorf("append to %s: %w", w.config.StreamKey, classed)
+}
+
+// serverError is the text of an error that a script met.
+type serverError string
+
+// Error is the text.
+func (e serverError) Error() string { return string(e) }
+
+// RedisError marks it as the server's.
+func (serverError) RedisError() {}
+
+// ahead notices a cursor that somebody set above what the relay sends. Another
+// live writer is ahead as well, but its cursor moves.
+type ahead struct {
+	cursor event.Seq
+	since  time.Time
+}
+
+// aheadFor is how long a cursor may stand still above what is being read.
+const aheadFor = 2 * time.Second
+
+func (a *ahead) stuck(r reply, upto event.Seq) bool {
+	if r.cursor <= upto {
+		*a = ahead{}
+		return false
+	}
+	if a.cursor != r.cursor {
+		*a = ahead{cursor: r.cursor, since: time.Now()}
+		return false
+	}
+	return time.Since(a.since) >= aheadFor
+}

@@ -1,0 +1,157 @@
+package redisstream
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+)
+
+// The contract's defaults (contract §2).
+const (
+	DefaultURL       = "redis://localhost:6379"
+	DefaultStreamKey = "firehose:events"
+	DefaultCursorKey = "firehose:python_cursor"
+	DefaultMaxLen    = 500_000
+	// DefaultCommandTimeout bounds dialling and each exchange with Redis.
+	DefaultCommandTimeout = 5 * time.Second
+)
+
+// bridgeHost is the relay of every cursor the Python bridge left: it read that
+// host whatever RELAY_URL said (contract §7.2).
+const bridgeHost = "bsky.network"
+
+// Config is what a Writer needs. Empty keys take the contract's names.
+type Config struct {
+	Connection
+	StreamKey string
+	CursorKey string
+	// MaxLen is about how many entries the stream keeps; 0 never trims.
+	MaxLen   int64
+	Identity Identity
+	From     From
+	// AllowEviction starts even if Redis may evict keys when memory is full.
+	AllowEviction bool
+	// Notify hears when Redis becomes unavailable and available again, from
+	// the goroutine that calls Open or Commit; may be nil.
+	Notify func(event.Store)
+}
+
+// Connection says how to reach Redis.
+type Connection struct {
+	// URL is redis://, rediss://, unix://, redis-sentinel:// or
+	// redis-cluster://; see Dial.
+	URL string
+	TLS TLS
+	// CommandTimeout bounds dialling and each exchange; 0 means
+	// DefaultCommandTimeout.
+	CommandTimeout time.Duration
+	Logger         *slog.Logger // nil is silent
+}
+
+// TLS adds to what a rediss:// URL implies. Files are PEM.
+type TLS struct {
+	CA         string // instead of the system's authorities
+	Cert, Key  string // client certificate
+	ServerName string
+	SkipVerify bool // accept any certificate
+}
+
+func (t TLS) used() bool { return t != TLS{} }
+
+// Identity says whose cursor it is. Writers that differ in it must not share a
+// cursor: the script refuses the second one (MISMATCH).
+type Identity struct {
+	Relay      string // host of the relay, with port if it has one
+	Filter     string // fingerprint of the filters; "" delivers everything
+	Partitions int    // 0 means 1
+}
+
+func (id Identity) partitions() int { return max(1, id.Partitions) }
+
+// From is where an operator wants to begin. The zero From is "saved": the
+// stored cursor or, without one, live. Anything else is a request that is
+// applied once and remembered in the side key: the same request again is a
+// restart and continues from the cursor.
+type From struct {
+	Requested bool
+	At        event.Position // meaningful when Requested
+}
+
+// ParseFrom reads saved, live, oldest or a seq; the error is a fault.Usage.
+func ParseFrom(text string) (From, error) {
+	switch text {
+	case "", "saved":
+		return From{}, nil
+	case "live":
+		return From{Requested: true, At: event.Position{Start: event.Live}}, nil
+	case "oldest":
+		return From{Requested: true, At: event.Position{Start: event.Oldest}}, nil
+	}
+	seq, ok := event.ParseSeq(text)
+	if !ok || seq == 0 {
+		return From{}, fault.New(fault.Usage, fmt.Errorf("read start %q: not a place in a relay's stream", text),
+			"use saved, live, oldest, or the seq of the last event you have")
+	}
+	return From{Requested: true, At: event.AfterSeq(seq)}, nil
+}
+
+// String is what ParseFrom reads.
+func (f From) String() string {
+	if !f.Requested {
+		return "saved"
+	}
+	return f.At.String()
+}
+
+// SideKey is the name of the key beside the cursor that says whose it is.
+func (c Config) SideKey() string { return c.CursorKey + ":meta" }
+
+func (c Config) withDefaults() Config {
+	c.Connection = c.Connection.withDefaults()
+	c.StreamKey = or(c.StreamKey, DefaultStreamKey)
+	c.CursorKey = or(c.CursorKey, DefaultCursorKey)
+	if c.Notify == nil {
+		c.Notify = func(event.Store) {}
+	}
+	return c
+}
+
+func (c Connection) withDefaults() Connection {
+	c.URL = or(c.URL, DefaultURL)
+	if c.CommandTimeout <= 0 {
+		c.CommandTimeout = DefaultCommandTimeout
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// checkSlot refuses keys that one Cluster script could not touch together.
+func (c Config) checkSlot() error {
+	if hashed(c.StreamKey) == hashed(c.CursorKey) && hashed(c.CursorKey) == hashed(c.SideKey()) {
+		return nil
+	}
+	return fault.New(fault.Usage, fmt.Errorf("keys %s and %s may be on different nodes of the cluster", c.StreamKey, c.CursorKey),
+		fmt.Sprintf("name the cursor {%s}:cursor, so that it shares the stream's slot", hashed(c.StreamKey)))
+}
+
+// hashed is the part of a key that chooses its slot in Redis Cluster.
+func hashed(key string) string {
+	_, rest, ok := strings.Cut(key, "{")
+	if tag, _, closed := strings.Cut(rest, "}"); ok && closed && tag != "" {
+		return tag
+	}
+	return key
+}
+
+func or(value, otherwise string) string {
+	if value == "" {
+		return otherwise
+	}
+	return value
+}

@@ -1,0 +1,269 @@
+package redisstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+// The dashboard's keys (contract §5).
+const (
+	StatusKey  = "firehose:status"
+	RecentKey  = "firehose:recent_events"
+	Broadcasts = "firehose:events:broadcast"
+
+	statusTTL   = 10 * time.Second // contract §1
+	statusEach  = 2 * time.Second  // contract §5: at most 5 s
+	recentEach  = time.Second      // contract §5: at most once a second
+	recentKeep  = 5 * time.Second  // rewritten when nothing changed, so that it does not expire
+	recentCount = 50
+	sampleLimit = 256 << 10 // larger entries are not sampled
+	lastWords   = 2 * time.Second
+)
+
+// DashboardConfig is what a Dashboard needs.
+type DashboardConfig struct {
+	Connection
+	// RelayURL is shown until Link tells what was dialled.
+	RelayURL string
+	// Writer names this process in the status, as in fhctl/HOST-PID. Any
+	// name that begins with "fhctl/" is taken for another writer of ours.
+	Writer string
+	// Broadcasts per second; 0 means 10.
+	Rate int
+	// Alarm hears of a status that something else writes (AlarmForeign),
+	// from Run's goroutine; may be nil.
+	Alarm func(a event.Alarm, detail string)
+}
+
+// Dashboard keeps the keys that the app's dashboard and readiness probe read:
+// a status every 2 s and on every change of the link, a sample of events at a
+// bounded rate. It has a connection of its own, and no failure of Redis here
+// reaches the pipeline: Link and Stored never block.
+type Dashboard struct {
+	config DashboardConfig
+	client redis.UniversalClient
+
+	mu         sync.Mutex
+	connected  bool
+	url        string
+	cursor     event.Seq
+	nextSample time.Time
+
+	changed chan struct{}
+	samples chan sample
+
+	// Run's own.
+	recent    []broadcast
+	unsaved   bool
+	wrote     []byte // the status last written
+	foreign   bool
+	broken    bool
+	nextSaved time.Time
+}
+
+// sample is one stored entry, copied.
+type sample struct {
+	kind event.Kind
+	data []byte
+	at   time.Time
+}
+
+// NewDashboard prepares a dashboard; the error is a fault.Usage from Dial.
+func NewDashboard(cfg DashboardConfig) (*Dashboard, error) {
+	cfg.Connection = cfg.Connection.withDefaults()
+	cfg.Writer = or(cfg.Writer, "fhctl/ingest")
+	if cfg.Rate <= 0 {
+		cfg.Rate = 10
+	}
+	if cfg.Alarm == nil {
+		cfg.Alarm = func(event.Alarm, string) {}
+	}
+	// A slow answer must not hold up the next status.
+	cfg.CommandTimeout = min(cfg.CommandTimeout, statusEach)
+	client, err := Dial(cfg.Connection)
+	if err != nil {
+		return nil, err
+	}
+	return &Dashboard{
+		config: cfg, client: client, url: cfg.RelayURL,
+		changed: make(chan struct{}, 1), samples: make(chan sample, 4),
+	}, nil
+}
+
+// Link notes the state of the relay connection. It does not block.
+func (d *Dashboard) Link(l event.Link) {
+	d.mu.Lock()
+	connected := l.State == event.LinkUp
+	changed := connected != d.connected
+	d.connected = connected
+	if l.URL != "" && l.URL != d.url {
+		d.url, changed = l.URL, true
+	}
+	d.mu.Unlock()
+	if changed {
+		select {
+		case d.changed <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Stored notes a stored batch: its cursor and, at the configured rate, a copy
+// of its last entry. It does not block and costs the same for any batch.
+func (d *Dashboard) Stored(b *event.Batch, r event.Receipt) {
+	now := time.Now()
+	d.mu.Lock()
+	d.cursor = r.Cursor
+	due := !now.Before(d.nextSample) && len(b.Entries) > 0
+	if due {
+		d.nextSample = now.Add(time.Second / time.Duration(d.config.Rate))
+	}
+	d.mu.Unlock()
+	if !due {
+		return
+	}
+	e := &b.Entries[len(b.Entries)-1]
+	if len(e.Data) > sampleLimit {
+		return
+	}
+	select {
+	case d.samples <- sample{kind: e.Kind, data: append([]byte(nil), e.Data...), at: now}:
+	default: // Redis is slow; the dashboard can miss a sample
+	}
+}
+
+// Run writes until ctx ends, then says connected:false, within 2 s, and closes
+// the connection. It returns nil: trouble with Redis is logged, once each time.
+// Call it once.
+func (d *Dashboard) Run(ctx context.Context) error {
+	defer func() { _ = d.client.Close() }()
+	status, recent := time.NewTicker(statusEach), time.NewTicker(recentEach)
+	defer status.Stop()
+	defer recent.Stop()
+	d.writeStatus(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			d.farewell(ctx)
+			return nil
+		case <-status.C:
+			d.writeStatus(ctx)
+		case <-d.changed:
+			d.writeStatus(ctx)
+		case s := <-d.samples:
+			d.broadcast(ctx, s)
+		case <-recent.C:
+			d.writeRecent(ctx)
+		}
+	}
+}
+
+// farewell is written under a deadline of its own: ctx has ended.
+func (d *Dashboard) farewell(ctx context.Context) {
+	d.mu.Lock()
+	d.connected = false
+	d.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	d.writeStatus(ctx)
+}
+
+// status is the contract's object; writer is ours, and safe to add.
+type status struct {
+	Connected     bool    `json:"connected"`
+	URL           string  `json:"url"`
+	CurrentCursor *string `json:"currentCursor"`
+	Writer        string  `json:"writer"`
+}
+
+func (d *Dashboard) status() []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := status{Connected: d.connected, URL: d.url, Writer: d.config.Writer}
+	if d.cursor > 0 {
+		text := d.cursor.String()
+		s.CurrentCursor = &text
+	}
+	return plainJSON(s)
+}
+
+// writeStatus writes the status and looks at what it replaces.
+func (d *Dashboard) writeStatus(ctx context.Context) {
+	ctx, cancel := d.config.within(ctx)
+	defer cancel()
+	text := d.status()
+	pipe := d.client.Pipeline()
+	before := pipe.Get(ctx, StatusKey)
+	set := pipe.SetEx(ctx, StatusKey, text, statusTTL)
+	_, _ = pipe.Exec(ctx)
+	if !d.note(set.Err()) {
+		return
+	}
+	if found, err := before.Bytes(); err == nil {
+		d.lookAt(found)
+	}
+	d.wrote = text
+}
+
+// lookAt tells a status of our own, or of another fhctl, from a stranger's. The
+// first one found was left by whoever ran before us.
+func (d *Dashboard) lookAt(found []byte) {
+	var s status
+	ours := json.Unmarshal(found, &s) == nil && len(s.Writer) > 6 && s.Writer[:6] == "fhctl/"
+	switch {
+	case ours:
+		d.foreign = false
+	case d.wrote != nil && !d.foreign:
+		d.foreign = true
+		d.config.Alarm(event.AlarmForeign, "something other than fhctl writes "+StatusKey+
+			": a Python bridge, or the app's own producer (its Reconnect button starts it); entries of such a writer are duplicates")
+	}
+}
+
+func (d *Dashboard) broadcast(ctx context.Context, s sample) {
+	b, ok := describe(s)
+	if !ok {
+		return
+	}
+	d.recent = append([]broadcast{b}, d.recent[:min(len(d.recent), recentCount-1)]...)
+	d.unsaved = true
+	if d.broken {
+		return // the next status finds out when Redis is back
+	}
+	ctx, cancel := d.config.within(ctx)
+	defer cancel()
+	d.note(d.client.Publish(ctx, Broadcasts, plainJSON(b)).Err())
+}
+
+func (d *Dashboard) writeRecent(ctx context.Context) {
+	now := time.Now()
+	if len(d.recent) == 0 || d.broken || !d.unsaved && now.Before(d.nextSaved) {
+		return
+	}
+	ctx, cancel := d.config.within(ctx)
+	defer cancel()
+	if d.note(d.client.SetEx(ctx, RecentKey, plainJSON(d.recent), statusTTL).Err()) {
+		d.unsaved, d.nextSaved = false, now.Add(recentKeep)
+	}
+}
+
+// note logs when the keys stop being written, and when they are again.
+func (d *Dashboard) note(err error) (ok bool) {
+	switch {
+	case errors.Is(err, context.Canceled):
+	case err != nil && !d.broken:
+		d.config.Logger.Warn("Dashboard keys are not being written", "err", final(err))
+		d.broken = true
+	case err == nil && d.broken:
+		d.config.Logger.Info("Dashboard keys are being written again")
+		d.broken = false
+	}
+	return err == nil
+}

@@ -1,0 +1,70 @@
+package redisstream
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// Dial makes a client that connects on first use: one connection, no retries
+// of its own, context deadlines honoured. The caller closes it.
+//
+// URL forms, with PASSWORD percent-encoded:
+//
+//	redis://[USER:PASSWORD@]HOST[:PORT][/DB]     rediss:// for TLS
+//	unix://[USER:PASSWORD@]/PATH[?db=DB]
+//	redis-sentinel://[USER:PASSWORD@]H1:P,H2:P/MASTER[/DB]
+//	    [?sentinel_username=U&sentinel_password=P]; rediss-sentinel:// for TLS
+//	redis-cluster://[USER:PASSWORD@]H1:P,H2:P    rediss-cluster:// for TLS
+//
+// Errors are fault.Usage and never contain the password.
+func Dial(c Connection) (redis.UniversalClient, error) {
+	c = c.withDefaults()
+	t, err := c.parse()
+	if err != nil {
+		return nil, err
+	}
+	return c.dial(t), nil
+}
+
+func (c Connection) dial(t *target) redis.UniversalClient {
+	silence()
+	o := t.options
+	o.ClientName = "fhctl"
+	o.DisableIdentity = true
+	// RESP2 has no push messages, which would be read before each exchange.
+	o.Protocol = 2
+	o.MaxRetries = -1
+	o.DialerRetries = 1
+	o.ContextTimeoutEnabled = true
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = c.CommandTimeout, c.CommandTimeout, c.CommandTimeout
+	// One connection carries everything, pipelines included: the order of
+	// what is sent is the order in which it is applied.
+	o.PoolSize, o.PipelinePoolSize = 1, -1
+	o.WriteBufferSize = 64 << 10
+	o.ConnMaxIdleTime = -1
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	if t.network != "unix" {
+		return redis.NewUniversalClient(&o)
+	}
+	simple := o.Simple()
+	simple.Network = "unix"
+	return redis.NewClient(simple)
+}
+
+// within bounds one exchange with Redis.
+func (c Connection) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, c.CommandTimeout+time.Second)
+}
+
+// silence keeps go-redis from printing to standard error: what it would say
+// reaches our callers as errors. Its logger is one per process.
+var silence = sync.OnceFunc(func() { redis.SetLogger(mute{}) })
+
+type mute struct{}
+
+// Printf drops the line.
+func (mute) Printf(context.Context, string, ...any) {}

@@ -1,0 +1,37 @@
+// Package redisstream stores events in a Redis stream, owns the cursor beside
+// it, and keeps the dashboard keys. It is the project's only door to go-redis.
+//
+// # What is stored where
+//
+//	Config.StreamKey          stream   entries type, data, seq, in relay order
+//	Config.CursorKey          string   the last stored seq, plain decimal
+//	Config.CursorKey:meta     string   one JSON object, the side key: relay,
+//	                                   filter, partitions, from, eventTime, epoch
+//	firehose:status           string   see Dashboard
+//	firehose:recent_events    string   see Dashboard
+//
+// The cursor is what the Python bridge wrote and can read again. The side key
+// says whose cursor it is: a seq means nothing on another relay, and a stream
+// filtered differently has other gaps. Its epoch counts the times the cursor
+// was moved on purpose, so that a writer notices a move that its next batch
+// would otherwise mistake for its own earlier try.
+//
+// # Writer
+//
+// One script stores a batch: it compares, appends what the cursor does not
+// cover, and moves the cursor exactly as far as it appended. Whatever was lost
+// on the way, sending the same batch again is right. Writer does so until its
+// context ends, for every fault that passes by itself; what does not pass is a
+// final error with a class of package fault:
+//
+//	fault.Cursor    the cursor is not a number, or another relay's
+//	fault.Refused   credentials or rights are missing, or were withdrawn
+//	fault.Data      a key has the wrong type, or an entry cannot be appended
+//	fault.Usage     settings that cannot work
+//
+// When the cursor is not where the batch continues from, nothing of the batch
+// is stored and Commit returns an *event.Moved.
+//
+// The script's FULL reply, for refusing to trim what nobody has read, is
+// reserved: this version always trims to Config.MaxLen.
+package redisstream

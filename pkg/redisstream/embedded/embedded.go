@@ -1,0 +1,117 @@
+// Package embedded serves the Redis protocol from this process, for people who
+// have no Redis yet and for tests. It is the project's only door to miniredis.
+//
+// It listens on loopback only, has no password, evicts nothing, and keeps
+// nothing on disk: when the process ends, stream and cursor are gone together.
+// redis-cli and the usual client libraries can connect and consume; it is not
+// meant for production, and answers only what such consumers ask.
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"github.com/fhctl/fhctl/pkg/fault"
+)
+
+// DefaultAddr is where Start listens when no address is given.
+const DefaultAddr = "127.0.0.1:6379"
+
+// tick is how often keys are checked for expiry. TTLs of the contract are 10 s.
+const tick = 100 * time.Millisecond
+
+// Server is a running in-process server. Close it once.
+type Server struct {
+	redis *miniredis.Miniredis
+	addr  string
+	stop  chan struct{}
+	clock sync.WaitGroup
+	once  sync.Once
+}
+
+// Start listens on addr, "host:port" on loopback. Empty means DefaultAddr or,
+// when that port is taken, a free one: Addr says which. A given port that is
+// taken is an error (fault.Unreachable), a host that is not loopback a
+// fault.Usage.
+func Start(addr string) (*Server, error) {
+	listen, free := addr, ""
+	if addr == "" {
+		listen, free = DefaultAddr, "127.0.0.1:0"
+	}
+	if err := loopback(listen); err != nil {
+		return nil, err
+	}
+	s := &Server{redis: miniredis.NewMiniRedis(), stop: make(chan struct{})}
+	err := s.redis.StartAddr(listen)
+	if err != nil && free != "" && errors.Is(err, syscall.EADDRINUSE) {
+		err = s.redis.StartAddr(free)
+	}
+	if err != nil {
+		return nil, fault.New(fault.Unreachable, fmt.Errorf("start embedded server: %w", err),
+			"choose another port with embedded://HOST:PORT, or leave it out to get a free one")
+	}
+	s.addr = s.redis.Addr()
+	s.redis.Server().SetPreHook(answer(s.addr))
+	s.clock.Add(1)
+	go s.expire()
+	return s, nil
+}
+
+// Addr is the address it listens on, host:port.
+func (s *Server) Addr() string { return s.addr }
+
+// URL is Addr as a redis:// URL.
+func (s *Server) URL() string { return "redis://" + s.addr }
+
+// Close ends all connections and forgets all data.
+func (s *Server) Close() {
+	s.once.Do(func() {
+		close(s.stop)
+		s.clock.Wait()
+		s.redis.Close()
+	})
+}
+
+// expire advances the clock of TTLs, which miniredis leaves to its owner.
+func (s *Server) expire() {
+	defer s.clock.Done()
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case now := <-ticker.C:
+			s.redis.FastForward(now.Sub(last))
+			last = now
+		}
+	}
+}
+
+// loopback refuses addresses that others could reach: there is no password.
+func loopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fault.New(fault.Usage, fmt.Errorf("read embedded address: %w", err), "write it as embedded://127.0.0.1:6379")
+	}
+	ips := []net.IP{net.ParseIP(host)}
+	if ips[0] == nil {
+		if ips, err = net.LookupIP(host); err != nil {
+			return fault.New(fault.Usage, fmt.Errorf("look up embedded address: %w", err), "write it as embedded://127.0.0.1:6379")
+		}
+	}
+	for _, ip := range ips {
+		if !ip.IsLoopback() {
+			return fault.New(fault.Usage, fmt.Errorf("embedded address %s is not loopback", addr),
+				"the embedded server has no password, so it serves this machine only: use 127.0.0.1, or run a Redis")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,207 @@
+package redisstream
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+)
+
+// passing are the server errors that end by themselves, by the first word of
+// the message; each is also a metric label. Under any of them nothing was
+// applied. OOM and MISCONF end when memory or disk is freed.
+var passing = []string{
+	"LOADING", "READONLY", "MASTERDOWN", "NOREPLICAS", "TRYAGAIN", "BUSY",
+	"CLUSTERDOWN", "MISCONF", "OOM", "MOVED", "ASK", "NOSCRIPT", "NOGOODSLAVE",
+}
+
+// causeOf names the passing fault that err is; "" when it will not pass. What
+// did not come from the server at all is a connection's fault and passes.
+func causeOf(err error) string {
+	var reply redis.Error
+	var classed *fault.Error
+	if errors.Is(err, errReply) || errors.As(err, &classed) {
+		return ""
+	}
+	if !errors.As(err, &reply) {
+		return transportCause(err)
+	}
+	text := bare(reply.Error())
+	for _, word := range passing {
+		if strings.HasPrefix(text, word+" ") || text == word {
+			return strings.ToLower(word)
+		}
+	}
+	if strings.HasPrefix(text, "max number of clients") {
+		return "max_clients"
+	}
+	return ""
+}
+
+// bare strips what older servers put before an error that a script met.
+func bare(text string) string {
+	text = strings.TrimPrefix(strings.TrimPrefix(text, "-"), "ERR ")
+	if i := strings.LastIndex(text, ": -"); i >= 0 && strings.HasPrefix(text, "Error running script") {
+		text = text[i+3:]
+	}
+	return text
+}
+
+func transportCause(err error) string {
+	var dns *net.DNSError
+	var op *net.OpError
+	var timeout net.Error
+	switch {
+	case isCertificate(err):
+		return "tls"
+	case errors.As(err, &dns):
+		return "dns"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, redis.ErrPoolTimeout):
+		return "timeout"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "timeout"
+	case errors.As(err, &op) && op.Op == "dial":
+		return "dial"
+	default:
+		return "connection"
+	}
+}
+
+func isCertificate(err error) bool {
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var verify *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	return errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid) ||
+		errors.As(err, &verify) || errors.As(err, &record)
+}
+
+// final classes an error that will not pass. Rights and credentials that are
+// withdrawn while running are final as well: no waiting mends them, and a
+// restarted process reads the new ones.
+func final(err error) error {
+	var reply redis.Error
+	var classed *fault.Error
+	if errors.As(err, &classed) || !errors.As(err, &reply) {
+		return err
+	}
+	text := bare(reply.Error())
+	switch {
+	case strings.HasPrefix(text, "WRONGPASS"), strings.Contains(text, "invalid password"):
+		return fault.New(fault.Refused, err, "Redis refuses the user name or password: check REDIS_URL, and percent-encode @ : / ? # % in the password")
+	case strings.HasPrefix(text, "NOAUTH"):
+		return fault.New(fault.Refused, err, "Redis wants a password: write it into REDIS_URL as redis://:PASSWORD@HOST:PORT or redis://USER:PASSWORD@HOST:PORT")
+	case strings.HasPrefix(text, "AUTH "), strings.Contains(text, "without any password configured"):
+		return fault.New(fault.Refused, err, "this Redis has no password set, so remove it from REDIS_URL, or give the user one")
+	case isDenied(text):
+		return fault.New(fault.Refused, err, rightsHint)
+	case strings.HasPrefix(text, "WRONGTYPE"):
+		return fault.New(fault.Data, err, "a key that fhctl needs holds something else: rename it, or choose other key names")
+	case strings.HasPrefix(text, "CROSSSLOT"):
+		return fault.New(fault.Usage, err, "in Redis Cluster stream and cursor must share a slot: name the cursor {STREAM}:cursor")
+	}
+	return fault.New(fault.Data, err, "")
+}
+
+const rightsHint = "give the Redis user these commands on its keys: evalsha eval get set xadd xtrim xlen xinfo xpending xrange xrevrange setex publish ping hello info client"
+
+// isDenied recognises missing rights, also as Redis 6 and 7.0 word them inside
+// scripts.
+func isDenied(text string) bool {
+	return strings.HasPrefix(text, "NOPERM") || strings.Contains(text, "can't run this command") ||
+		strings.Contains(text, "can't access at least one of the keys") || strings.Contains(text, "No permissions to access")
+}
+
+// outage follows one interruption: it tells observers once when it begins and
+// once when it ends, and logs a reminder while it lasts.
+type outage struct {
+	config   *Config
+	doing    string
+	started  time.Time
+	reminded time.Time
+	attempt  int
+}
+
+// The bounds of the wait between attempts.
+const (
+	retryMin   = 50 * time.Millisecond
+	retryMax   = 5 * time.Second
+	remindEach = 30 * time.Second
+)
+
+// failed notes one failed attempt and waits. It returns the context's error
+// when that ends first.
+func (o *outage) failed(ctx context.Context, err error, cause string) error {
+	o.attempt++
+	wait := jitter(min(retryMin<<min(o.attempt-1, 10), retryMax))
+	now := time.Now()
+	log := o.config.Logger
+	switch {
+	case o.attempt == 1:
+		o.started, o.reminded = now, now
+		log.Warn("Redis is not available; waiting", "while", o.doing, "cause", cause, "err", err, "redis", Redact(o.config.URL))
+	case now.Sub(o.reminded) >= remindEach:
+		o.reminded = now
+		log.Warn("Redis is still not available", "while", o.doing, "cause", cause, "err", err, "attempt", o.attempt, "since", now.Sub(o.started).Round(time.Second))
+	}
+	o.config.Notify(event.Store{Err: err, Cause: cause, Retry: wait, Attempt: o.attempt})
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w (Redis: %w)", o.doing, ctx.Err(), err)
+	}
+}
+
+// over notes that Redis answered.
+func (o *outage) over() {
+	if o.attempt == 0 {
+		return
+	}
+	o.config.Logger.Info("Redis is available again", "after", time.Since(o.started).Round(time.Millisecond), "attempts", o.attempt)
+	o.config.Notify(event.Store{Up: true, Attempt: o.attempt})
+	o.attempt = 0
+}
+
+// jitter spreads waits over half to all of d, so that writers that lost the
+// same server do not return to it at once.
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
+
+// patiently runs do until it succeeds, fails for good, or ctx ends.
+func (c *Config) patiently(ctx context.Context, doing string, do func(context.Context) error) error {
+	o := outage{config: c, doing: doing}
+	for {
+		once, cancel := c.within(ctx)
+		err := do(once)
+		cancel()
+		cause := ""
+		if err != nil {
+			cause = causeOf(err)
+		}
+		switch {
+		case err == nil:
+			o.over()
+			return nil
+		case ctx.Err() != nil:
+			return fmt.Errorf("%s: %w (Redis: %w)", doing, ctx.Err(), err)
+		case cause == "":
+			return fmt.Errorf("%s: %w", doing, final(err))
+		}
+		if err := o.failed(ctx, err, cause); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,245 @@
+package redisstream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+const relay = "relay.example"
+
+// kit is a server, its test client, and what writers said.
+type kit struct {
+	t      testing.TB
+	server *redistest.Server
+	client *redis.Client
+	log    *lockedBuffer
+	mu     sync.Mutex
+	stores []event.Store
+}
+
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func newKit(t testing.TB, server *redistest.Server) *kit {
+	return &kit{t: t, server: server, client: server.Client(), log: &lockedBuffer{}}
+}
+
+func (k *kit) config(change ...func(*Config)) Config {
+	cfg := Config{
+		Connection: Connection{URL: k.server.URL(), CommandTimeout: 2 * time.Second, Logger: slog.New(slog.NewTextHandler(k.log, nil))},
+		Identity:   Identity{Relay: relay},
+		Notify: func(s event.Store) {
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			k.stores = append(k.stores, s)
+		},
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	return cfg
+}
+
+// told gives what Notify heard.
+func (k *kit) told() []event.Store {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return append([]event.Store(nil), k.stores...)
+}
+
+// open opens a writer and resumes; both must succeed.
+func (k *kit) open(change ...func(*Config)) (*Writer, event.Resume) {
+	k.t.Helper()
+	w, err := Open(k.ctx(), k.config(change...))
+	if err != nil {
+		k.t.Fatalf("open: %v (hint: %s)", err, fault.HintOf(err))
+	}
+	k.t.Cleanup(func() { _ = w.Close() })
+	at, err := w.Resume(k.ctx())
+	if err != nil {
+		k.t.Fatalf("resume: %v (hint: %s)", err, fault.HintOf(err))
+	}
+	return w, at
+}
+
+func (k *kit) ctx() context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	k.t.Cleanup(cancel)
+	return ctx
+}
+
+// batch continues at after with the given seqs.
+func batch(at event.Position, seqs ...event.Seq) *event.Batch {
+	b := &event.Batch{}
+	b.Reset(at)
+	if at.Start == event.After {
+		b.Upto = at.Seq
+	}
+	for _, seq := range seqs {
+		b.Add(seq, event.KindCommit, fmt.Appendf(nil, `{"repo":"did:plc:x","ops":[],"n":%d}`, seq))
+	}
+	b.Time = append(b.Time, "2026-01-02T03:04:05Z"...)
+	return b
+}
+
+// run is a batch of consecutive seqs from first to last.
+func run(at event.Position, first, last event.Seq) *event.Batch {
+	var seqs []event.Seq
+	for seq := first; seq <= last; seq++ {
+		seqs = append(seqs, seq)
+	}
+	return batch(at, seqs...)
+}
+
+// watermark is a batch without entries.
+func watermark(at event.Position, upto event.Seq) *event.Batch {
+	b := batch(at)
+	b.Upto = upto
+	return b
+}
+
+var live = event.Position{}
+
+// must commits and expects success.
+func (k *kit) must(w *Writer, batches ...*event.Batch) []event.Receipt {
+	k.t.Helper()
+	receipts, err := w.Commit(k.ctx(), batches)
+	if err != nil {
+		k.t.Fatalf("commit: %v (hint: %s)", err, fault.HintOf(err))
+	}
+	if len(receipts) != len(batches) {
+		k.t.Fatalf("%d receipts for %d batches", len(receipts), len(batches))
+	}
+	return append([]event.Receipt(nil), receipts...)
+}
+
+// moved commits and expects *event.Moved with the alarm.
+func (k *kit) moved(w *Writer, alarm event.Alarm, to event.Position, batches ...*event.Batch) *event.Moved {
+	k.t.Helper()
+	_, err := w.Commit(k.ctx(), batches)
+	var moved *event.Moved
+	if !errors.As(err, &moved) {
+		k.t.Fatalf("commit: got %v, want *event.Moved", err)
+	}
+	if moved.Alarm != alarm || moved.To != to {
+		k.t.Fatalf("moved: got %s to %s (%s), want %s to %s", moved.Alarm, moved.To, moved.Detail, alarm, to)
+	}
+	return moved
+}
+
+// wantErr checks class and that there is a hint.
+func wantErr(t testing.TB, err error, class fault.Class) {
+	t.Helper()
+	if err == nil || fault.ClassOf(err) != class {
+		t.Fatalf("error %v has class %s, want %s", err, fault.ClassOf(err), class)
+	}
+	if fault.HintOf(err) == "" {
+		t.Fatalf("error %v has no hint", err)
+	}
+}
+
+// stream reads all seqs, checking shape and field order of each entry.
+func (k *kit) stream() []event.Seq {
+	k.t.Helper()
+	rows, err := k.client.Do(k.ctx(), "xrange", DefaultStreamKey, "-", "+").Slice()
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	seqs := make([]event.Seq, 0, len(rows))
+	for _, row := range rows {
+		f := row.([]any)[1].([]any)
+		if len(f) != 6 || f[0] != "type" || f[2] != "data" || f[4] != "seq" {
+			k.t.Fatalf("entry fields are %v", f)
+		}
+		seq, ok := event.ParseSeq(f[5].(string))
+		if !ok {
+			k.t.Fatalf("seq field %v", f[5])
+		}
+		seqs = append(seqs, seq)
+	}
+	return seqs
+}
+
+// want checks the whole stream and the cursor.
+func (k *kit) want(cursor event.Seq, seqs ...event.Seq) {
+	k.t.Helper()
+	if got := k.stream(); fmt.Sprint(got) != fmt.Sprint(seqs) {
+		k.t.Fatalf("stream is %v, want %v", got, seqs)
+	}
+	if got := k.get(DefaultCursorKey); got != cursor.String() {
+		k.t.Fatalf("cursor is %q, want %s", got, cursor)
+	}
+}
+
+// wantRun checks that the stream is exactly first..last.
+func (k *kit) wantRun(first, last event.Seq) {
+	k.t.Helper()
+	got := k.stream()
+	if len(got) != int(last-first+1) {
+		k.t.Fatalf("stream has %d entries, want %d", len(got), last-first+1)
+	}
+	for i, seq := range got {
+		if seq != first+event.Seq(i) {
+			k.t.Fatalf("entry %d is seq %d, want %d", i, seq, first+event.Seq(i))
+		}
+	}
+}
+
+func (k *kit) get(key string) string {
+	k.t.Helper()
+	text, err := k.client.Get(k.ctx(), key).Result()
+	if err != nil && err != redis.Nil {
+		k.t.Fatal(err)
+	}
+	return text
+}
+
+func (k *kit) set(key, value string) {
+	k.t.Helper()
+	if err := k.client.Set(k.ctx(), key, value, 0).Err(); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+func (k *kit) do(args ...any) {
+	k.t.Helper()
+	if err := k.client.Do(k.ctx(), args...).Err(); err != nil {
+		k.t.Fatalf("%v: %v", args, err)
+	}
+}
+
+// eventually waits for a condition, bounded.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}

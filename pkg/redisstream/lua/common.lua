@@ -1,0 +1,60 @@
+-- Shared by every script: prepended to each of them.
+--
+-- Sequence numbers stay strings throughout. Lua's numbers are doubles, exact to
+-- 2^53 only, and other servers' Lua may print large ones in exponent form.
+
+-- above compares decimal strings without leading zeros: length, then bytes.
+local function above(a, b)
+  if #a ~= #b then return #a > #b end
+  return a > b
+end
+
+-- failed gives the message of a pcall that failed, nil otherwise.
+local function failed(reply)
+  if type(reply) == 'table' and reply.err then return tostring(reply.err) end
+  return nil
+end
+
+-- digits gives a cursor without leading zeros, nil when it is not a number
+-- that a relay can have sent (16 digits hold 2^53).
+local function digits(text)
+  if type(text) ~= 'string' or not string.match(text, '^%d+$') then return nil end
+  text = string.gsub(text, '^0+', '')
+  if text == '' then text = '0' end
+  if #text > 16 then return nil end
+  return text
+end
+
+-- sideOf reads the side key: nil when absent; else a table, or a string that
+-- says why it is unusable.
+local function sideOf(key)
+  local raw = redis.pcall('GET', key)
+  local err = failed(raw)
+  if err then return err end
+  if not raw then return nil end
+  local ok, side = pcall(cjson.decode, raw)
+  if not ok or type(side) ~= 'table' then return 'the side key is not a JSON object' end
+  return side
+end
+
+-- epochOf is the side key's epoch as exact digits; "0" when there is none.
+local function epochOf(side)
+  if type(side) ~= 'table' then return '0' end
+  return string.format('%.0f', tonumber(side.epoch) or 0)
+end
+
+-- mismatch tells how the side key disagrees with what the writer is, nil when
+-- it does not. An absent side key beside a cursor was left by the Python
+-- bridge, which always read one host: only that host may adopt it.
+local function mismatch(side, cursor, me)
+  if side == nil then
+    if cursor and me.adopt ~= '1' then return 'absent' end
+    return nil
+  end
+  if type(side) == 'string' then return side end
+  if tostring(side.relay) ~= me.relay then return 'relay ' .. tostring(side.relay) end
+  if tostring(side.filter or '') ~= me.filter then return 'filter ' .. tostring(side.filter or '') end
+  local partitions = string.format('%.0f', tonumber(side.partitions) or 1)
+  if partitions ~= me.partitions then return 'partitions ' .. partitions end
+  return nil
+end

@@ -1,0 +1,26 @@
+-- rebase: an operator's move of the cursor, by compare-and-set.
+--
+-- KEYS as append. ARGV 1 expected cursor  2 new cursor
+--   3 relay  4 filter  5 partitions  6 "1" = may adopt an absent side key
+--   7 epoch  8 the side key without its epoch
+-- Reply: status, cursor, epoch, detail.
+
+local raw = redis.pcall('GET', KEYS[2])
+if failed(raw) then return raw end
+if not raw then return {'MISSING', '', '0', ''} end
+local cursor = digits(raw)
+if not cursor then return {'BADCURSOR', '', '0', raw} end
+local side = sideOf(KEYS[3])
+local why = mismatch(side, cursor, {relay = ARGV[3], filter = ARGV[4], partitions = ARGV[5], adopt = ARGV[6]})
+if why then return {'MISMATCH', cursor, '0', why} end
+local epoch = epochOf(side)
+local after = string.format('%.0f', tonumber(ARGV[7]) + 1)
+if cursor == ARGV[2] and epoch == after then
+  return {'OK', cursor, epoch, 'an earlier try had moved it'}
+end
+if cursor ~= ARGV[1] or epoch ~= ARGV[7] then return {'CONFLICT', cursor, epoch, ''} end
+local set = redis.pcall('SET', KEYS[2], ARGV[2])
+if failed(set) then return set end
+set = redis.pcall('SET', KEYS[3], ARGV[8] .. ',"epoch":' .. after .. '}')
+if failed(set) then return set end
+return {'OK', ARGV[2], after, ''}

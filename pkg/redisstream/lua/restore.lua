@@ -1,0 +1,31 @@
+-- restore: the cursor vanished while a writer was running. It becomes the seq
+-- of the newest entry or, without entries, the fallback; never "live".
+--
+-- KEYS as append. ARGV 1 fallback  2 epoch  3 the side key without its epoch
+-- Reply: status, cursor, epoch, "entry" or "memory".
+
+local cursor = redis.pcall('GET', KEYS[2])
+if failed(cursor) then return cursor end
+if cursor then
+  return {'PRESENT', digits(cursor) or '', epochOf(sideOf(KEYS[3])), ''}
+end
+local source, to = 'memory', ARGV[1]
+local rows = redis.pcall('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+if failed(rows) then return rows end
+if rows[1] then
+  local fields = rows[1][2]
+  for i = 1, #fields, 2 do
+    if fields[i] == 'seq' and digits(fields[i + 1]) then
+      source, to = 'entry', digits(fields[i + 1])
+    end
+  end
+end
+local set = redis.pcall('SET', KEYS[2], to)
+if failed(set) then return set end
+local side = sideOf(KEYS[3])
+if side == nil then
+  set = redis.pcall('SET', KEYS[3], ARGV[3] .. ',"epoch":' .. ARGV[2] .. '}')
+  if failed(set) then return set end
+  return {'RESTORED', to, ARGV[2], source}
+end
+return {'RESTORED', to, epochOf(side), source}

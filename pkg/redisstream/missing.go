@@ -1,0 +1,102 @@
+package redisstream
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+// floor remembers, from time to time, the seq before the oldest entry that
+// some group has not acknowledged. If stream and cursor vanish together, that
+// is what reading must go back to.
+type floor struct {
+	known bool
+	seq   event.Seq
+	next  time.Time
+}
+
+// floorEach is how often groups are asked, at most.
+const floorEach = 2 * time.Second
+
+// remember refreshes the floor. Failure only leaves it older, which is safe.
+func (w *Writer) remember(ctx context.Context) {
+	now := time.Now()
+	if now.Before(w.floor.next) {
+		return
+	}
+	ctx, cancel := w.config.within(ctx)
+	defer cancel()
+	if seq, err := w.readFloor(ctx); err == nil {
+		w.floor.known, w.floor.seq = true, seq
+	}
+	// A server where this is slow is asked more rarely.
+	w.floor.next = time.Now().Add(max(floorEach, 20*time.Since(now)))
+}
+
+// readFloor is the seq before the oldest entry that some group has not
+// acknowledged; the last acknowledged cursor when all have, or none exists.
+func (w *Writer) readFloor(ctx context.Context) (event.Seq, error) {
+	groups, err := w.client.XInfoGroups(ctx, w.config.StreamKey).Result()
+	if err != nil {
+		return 0, err
+	}
+	lowest := w.acked
+	for _, g := range groups {
+		from := "(" + g.LastDeliveredID
+		if g.Pending > 0 {
+			pending, err := w.client.XPending(ctx, w.config.StreamKey, g.Name).Result()
+			if err != nil {
+				return 0, err
+			}
+			if pending.Lower != "" {
+				from = pending.Lower
+			}
+		}
+		rows, err := w.client.XRangeN(ctx, w.config.StreamKey, from, "+", 1).Result()
+		if err != nil {
+			return 0, err
+		}
+		if len(rows) == 0 {
+			continue
+		}
+		if seq, ok := seqOf(rows[0]); ok {
+			lowest = min(lowest, seq-1)
+		}
+	}
+	return lowest, nil
+}
+
+func seqOf(row redis.XMessage) (event.Seq, bool) {
+	text, _ := row.Values["seq"].(string)
+	seq, ok := event.ParseSeq(text)
+	return seq, ok && seq > 0
+}
+
+// restore sets the cursor that vanished to the newest entry's seq or, when the
+// stream is gone too, to the floor; never live.
+func (w *Writer) restore(ctx context.Context) error {
+	fallback := w.acked
+	if w.floor.known {
+		fallback = min(fallback, w.floor.seq)
+	}
+	var m moved
+	err := w.config.patiently(ctx, "restore cursor", func(ctx context.Context) (err error) {
+		m, err = w.run(ctx, restoreScript, fallback.String(), w.epoch, string(w.config.head(nil, w.time)))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	why := "restored from the newest entry in the stream"
+	switch {
+	case m.status == "PRESENT":
+		why = "it is back"
+	case m.detail == "memory":
+		why = "the stream is empty as well: going back to what not every group had acknowledged"
+	}
+	return w.movedTo(m.cursor, m.epoch, event.AlarmCursorMissing, fmt.Sprintf("the cursor vanished from %s; %s, at %s", w.config.CursorKey, why, m.cursor))
+}

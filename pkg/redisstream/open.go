@@ -1,0 +1,134 @@
+package redisstream
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+)
+
+// Writer stores batches in a Redis stream. It satisfies the pipeline's sink.
+// Commit, Resume and Rebase take turns; Poll and Length may be called at any
+// time from any goroutine. Close it when done.
+type Writer struct {
+	config  Config
+	client  redis.UniversalClient // writes; one connection
+	control redis.UniversalClient // reads for Poll and Length, so that they never wait for a batch
+	keys    []any                 // "3", stream, cursor, side
+	fixed   []any                 // arguments of the append script that never change
+
+	mu    sync.Mutex
+	acked event.Seq    // the last cursor Redis acknowledged to us
+	at    continuation // where the next batch continues, when it cannot tell
+	epoch int64
+	time  []byte // of the last event, as the relay sent it
+	floor floor
+	ahead ahead
+	calls []call
+	plan  []event.Receipt
+	odd   string // the last trouble with trimming that was logged
+}
+
+// Open connects, waits visibly (Config.Notify and log) until Redis answers, and
+// refuses what cannot work: a replica, an eviction policy, keys of the wrong
+// type, missing rights. It gives up when ctx ends.
+//
+// Errors: fault.Usage (URL, files, keys, replica, eviction), fault.Refused
+// (credentials, rights), fault.Data (key types), fault.Unreachable (a
+// certificate that is not trusted, or ctx ended before Redis answered).
+func Open(ctx context.Context, cfg Config) (*Writer, error) {
+	cfg = cfg.withDefaults()
+	t, err := cfg.parse()
+	if err != nil {
+		return nil, err
+	}
+	if t.cluster() {
+		if err := cfg.checkSlot(); err != nil {
+			return nil, err
+		}
+	}
+	w := &Writer{config: cfg, client: cfg.dial(t), control: cfg.dial(t)}
+	w.keys = []any{"3", cfg.StreamKey, cfg.CursorKey, cfg.SideKey()}
+	if err := w.start(ctx, t); err != nil {
+		_ = w.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *Writer) start(ctx context.Context, t *target) error {
+	c := &w.config
+	err := c.patiently(ctx, "connect to Redis", func(ctx context.Context) error {
+		err := w.client.Ping(ctx).Err()
+		if err != nil && isCertificate(err) {
+			return fault.New(fault.Unreachable, err, "the server's certificate is not trusted for this name: set the CA file and server name, or check that the port speaks TLS")
+		}
+		return err
+	})
+	if ctx.Err() != nil && err != nil {
+		return fault.New(fault.Unreachable, err, fmt.Sprintf("is Redis running at %s?", Redact(c.URL)))
+	}
+	if err != nil {
+		return err
+	}
+	limit := "0"
+	err = c.patiently(ctx, "check Redis", func(ctx context.Context) error {
+		info, err := w.inspect(ctx, t)
+		if err == nil && info.honoursLimit() {
+			limit = "1"
+		}
+		return err
+	})
+	w.fixed = []any{
+		fmt.Sprint(c.MaxLen), limit, c.Identity.Relay, c.Identity.Filter,
+		fmt.Sprint(c.Identity.partitions()), c.adopt(),
+	}
+	return err
+}
+
+// Close closes the connections. It does not wait for a Commit.
+func (w *Writer) Close() error {
+	err := w.client.Close()
+	if other := w.control.Close(); err == nil {
+		err = other
+	}
+	return err
+}
+
+func (w *Writer) names() []string {
+	return []string{w.config.StreamKey, w.config.CursorKey, w.config.SideKey()}
+}
+
+// Length is the number of entries in the stream. It is not a backlog: nobody
+// deletes entries.
+func (w *Writer) Length(ctx context.Context) (int64, error) {
+	ctx, cancel := w.config.within(ctx)
+	defer cancel()
+	n, err := w.control.XLen(ctx, w.config.StreamKey).Result()
+	if err != nil {
+		return 0, fmt.Errorf("measure stream: %w", final(err))
+	}
+	return n, nil
+}
+
+// Poll reads the stored cursor, to notice that an operator moved it; ok is
+// false when there is none. It tries once.
+func (w *Writer) Poll(ctx context.Context) (seq event.Seq, ok bool, err error) {
+	ctx, cancel := w.config.within(ctx)
+	defer cancel()
+	text, err := w.control.Get(ctx, w.config.CursorKey).Result()
+	if err == redis.Nil {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("read cursor: %w", final(err))
+	}
+	if seq, ok = event.ParseSeq(text); !ok {
+		return 0, false, w.badCursor(text)
+	}
+	return seq, true, nil
+}

@@ -1,0 +1,161 @@
+package redisstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fhctl/fhctl/pkg/fault"
+)
+
+// facts are the fields of INFO, by name; servers may lack any of them.
+type facts map[string]string
+
+// inspect refuses a server that cannot keep the guarantees and warns about one
+// that weakens them.
+func (w *Writer) inspect(ctx context.Context, t *target) (facts, error) {
+	info, err := w.readFacts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if info["role"] == "slave" {
+		return nil, fault.New(fault.Usage, fmt.Errorf("Redis at %s is a replica of %s:%s", Redact(w.config.URL), info["master_host"], info["master_port"]),
+			"writes go to the primary: point REDIS_URL at it, or use redis-sentinel://")
+	}
+	if policy := info["maxmemory_policy"]; policy != "" && policy != "noeviction" && !w.config.AllowEviction {
+		return nil, fault.New(fault.Usage, fmt.Errorf("Redis evicts keys when memory is full (maxmemory-policy %s)", policy),
+			"cursor or stream could vanish: run CONFIG SET maxmemory-policy noeviction, or allow eviction in fhctl's settings")
+	}
+	w.warn(info, t)
+	if err := w.probeTypes(ctx); err != nil {
+		return nil, err
+	}
+	return info, w.probeRights(ctx)
+}
+
+func (w *Writer) readFacts(ctx context.Context) (facts, error) {
+	text, err := w.client.Info(ctx).Result()
+	var reply redis.Error
+	if errors.As(err, &reply) && causeOf(err) == "" {
+		w.config.Logger.Warn("Redis does not let fhctl read INFO, so role, eviction and persistence are unchecked", "err", err)
+		return facts{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	info := facts{}
+	for line := range strings.Lines(text) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			info[name] = value
+		}
+	}
+	return info, nil
+}
+
+// honoursLimit reports whether XTRIM knows MINID and LIMIT (Redis 6.2) and
+// means them, which the embedded server does not.
+func (f facts) honoursLimit() bool {
+	if f["server_name"] == "fhctl-embedded" {
+		return false
+	}
+	major, rest, _ := strings.Cut(f["redis_version"], ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	a, _ := strconv.Atoi(major)
+	b, _ := strconv.Atoi(minor)
+	return a > 6 || a == 6 && b >= 2
+}
+
+func (w *Writer) warn(info facts, t *target) {
+	log := w.config.Logger
+	if policy := info["maxmemory_policy"]; policy != "" && policy != "noeviction" {
+		log.Warn("Redis may evict stream or cursor when memory is full; allowed by settings", "policy", policy)
+	}
+	if info["aof_enabled"] == "0" && info["server_name"] != "fhctl-embedded" {
+		log.Warn("Redis keeps no append-only file: after a crash it forgets what came since the last snapshot; fhctl reads that again from the relay, while the relay still has it")
+	}
+	replicated := t.cluster() || t.options.MasterName != "" || info["connected_slaves"] != "" && info["connected_slaves"] != "0"
+	if _, set := info["min_slaves_good_slaves"]; replicated && !set {
+		log.Warn("Redis has replicas but no min-replicas-to-write: writes to a primary that was cut off are lost; fhctl reads them again from the relay, while the relay still has them")
+	}
+}
+
+// probeTypes finds keys that hold something else, without changing anything.
+func (w *Writer) probeTypes(ctx context.Context) error {
+	c := &w.config
+	for _, probe := range []struct {
+		key, want string
+		read      func() error
+	}{
+		{c.StreamKey, "a stream", func() error { return w.client.XLen(ctx, c.StreamKey).Err() }},
+		{c.CursorKey, "a string", func() error { return w.client.Get(ctx, c.CursorKey).Err() }},
+		{c.SideKey(), "a string", func() error { return w.client.Get(ctx, c.SideKey()).Err() }},
+	} {
+		err := probe.read()
+		if err != nil && redis.HasErrorPrefix(err, "WRONGTYPE") {
+			return fault.New(fault.Data, fmt.Errorf("key %s is not %s: %w", probe.key, probe.want, err),
+				fmt.Sprintf("look at it with TYPE %s; rename it, or choose another key name", probe.key))
+		}
+		if err != nil && !errors.Is(err, redis.Nil) && causeOf(err) != "" {
+			return err
+		}
+	}
+	return nil
+}
+
+// probeRights tries each command in a form that cannot do anything: rights are
+// checked before arguments. All that is missing is named at once.
+func (w *Writer) probeRights(ctx context.Context) error {
+	c := &w.config
+	pipe := w.client.Pipeline()
+	for _, args := range [][]any{
+		{"get", c.CursorKey},
+		{"get", c.SideKey()},
+		{"set", c.CursorKey, "", "NX", "XX"},
+		{"set", c.SideKey(), "", "NX", "XX"},
+		{"xadd", c.StreamKey, "NOMKSTREAM", "no-id", "f", "v"},
+		{"xtrim", c.StreamKey, "MAXLEN", "none"},
+		{"xlen", c.StreamKey},
+		{"xinfo", "groups", c.StreamKey},
+		{"xpending", c.StreamKey, "fhctl-no-such-group"},
+		{"xrange", c.StreamKey, "-", "+", "COUNT", "1"},
+		{"xrevrange", c.StreamKey, "(0-1", "-", "COUNT", "1"},
+		append([]any{"evalsha", strings.Repeat("0", 40)}, w.keys...),
+		append([]any{"eval", "return 1"}, w.keys...),
+	} {
+		pipe.Do(ctx, args...)
+	}
+	cmds, _ := pipe.Exec(ctx)
+	var missing []string
+	var denied error
+	for _, cmd := range cmds {
+		err := cmd.Err()
+		var reply redis.Error
+		switch {
+		case err == nil, errors.Is(err, redis.Nil):
+		case !errors.As(err, &reply):
+			return err
+		case isDenied(bare(reply.Error())):
+			missing, denied = append(missing, fmt.Sprint(cmd.Name(), " ", keyOf(cmd))), err
+		}
+	}
+	if denied == nil {
+		return nil
+	}
+	return fault.New(fault.Refused, fmt.Errorf("the Redis user may not run %s: %w", strings.Join(missing, ", "), denied), rightsHint)
+}
+
+// keyOf is the key a probe is about.
+func keyOf(cmd redis.Cmder) string {
+	args := cmd.Args()
+	switch cmd.Name() {
+	case "evalsha", "eval":
+		return "(scripts)"
+	case "xinfo":
+		return fmt.Sprint(args[2])
+	}
+	return fmt.Sprint(args[1])
+}

@@ -1,0 +1,209 @@
+package redisstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+)
+
+// Resume tells where reading should begin and why, and prepares the Writer to
+// continue from there. It waits for Redis as Commit does.
+//
+// Without a stored cursor that is what Config.From says, live unless requested
+// otherwise. With one it is the cursor, except for a request that was not yet
+// applied: oldest or a seq moves the cursor there at once; live leaves the
+// cursor alone until the first event is stored.
+//
+// A cursor that is not a number, or not ours, is a fault.Cursor and nothing is
+// changed.
+func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var cursor string
+	var present bool
+	var stored *side
+	err := w.config.patiently(ctx, "read cursor", func(ctx context.Context) (err error) {
+		cursor, present, stored, err = w.readState(ctx)
+		return err
+	})
+	if err != nil {
+		return event.Resume{}, err
+	}
+	if err := w.mine(stored, present); err != nil {
+		return event.Resume{}, err
+	}
+	w.epoch, w.floor, w.ahead, w.time = 0, floor{}, ahead{}, w.time[:0]
+	if stored != nil {
+		w.epoch = stored.Epoch
+		w.time = append(w.time, stored.EventTime...)
+	}
+	if !present {
+		return w.coldStart(stored), nil
+	}
+	seq, ok := event.ParseSeq(cursor)
+	if !ok {
+		return event.Resume{}, w.badCursor(cursor)
+	}
+	return w.resumeFrom(ctx, seq, stored)
+}
+
+// readState reads cursor and side key in one exchange.
+func (w *Writer) readState(ctx context.Context) (cursor string, present bool, stored *side, err error) {
+	pipe := w.client.Pipeline()
+	cursorReply, sideReply := pipe.Get(ctx, w.config.CursorKey), pipe.Get(ctx, w.config.SideKey())
+	_, _ = pipe.Exec(ctx)
+	cursor, err = cursorReply.Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		if redis.HasErrorPrefix(err, "WRONGTYPE") {
+			err = w.badCursor("")
+		}
+		return "", false, nil, err
+	}
+	present = err == nil
+	raw, err := sideReply.Bytes()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return cursor, present, nil, nil
+	case err != nil && redis.HasErrorPrefix(err, "WRONGTYPE"):
+		return "", false, nil, w.foreign("the side key is not a string")
+	case err != nil:
+		return "", false, nil, err
+	}
+	stored = &side{}
+	if err := json.Unmarshal(raw, stored); err != nil {
+		return "", false, nil, w.foreign("the side key is not a JSON object")
+	}
+	return cursor, present, stored, nil
+}
+
+// mine checks whose cursor it is, as the scripts do.
+func (w *Writer) mine(stored *side, cursor bool) error {
+	id := w.config.Identity
+	switch {
+	case stored == nil && (!cursor || w.config.adopt() == "1"):
+		return nil
+	case stored == nil:
+		return w.foreign("absent")
+	case stored.Relay != id.Relay:
+		return w.foreign("relay " + stored.Relay)
+	case stored.Filter != id.Filter:
+		return w.foreign("filter " + stored.Filter)
+	case max(1, stored.Partitions) != id.partitions():
+		return w.foreign("partitions " + strconv.Itoa(stored.Partitions))
+	}
+	return nil
+}
+
+// coldStart begins without a stored cursor.
+func (w *Writer) coldStart(stored *side) event.Resume {
+	w.acked, w.at = 0, continuation{epoch: w.epoch}
+	if stored != nil {
+		w.config.Logger.Warn("The cursor is gone although a side key tells that there was one; starting without it",
+			"cursor", w.config.CursorKey, "side", w.config.SideKey(), "from", w.config.From.String())
+	}
+	from := w.config.From
+	if !from.Requested {
+		return event.Resume{Why: "no saved cursor in " + w.config.CursorKey + ": starting live"}
+	}
+	return event.Resume{Position: from.At, Why: "no saved cursor in " + w.config.CursorKey + ": starting from " + from.String() + ", as requested"}
+}
+
+// resumeFrom begins with a stored cursor.
+func (w *Writer) resumeFrom(ctx context.Context, cursor event.Seq, stored *side) (event.Resume, error) {
+	from, applied, time := w.config.From, "saved", ""
+	if stored != nil {
+		applied, time = or(stored.From, "saved"), stored.EventTime
+	}
+	w.acked, w.at = cursor, continuation{expected: cursor.String(), epoch: w.epoch}
+	at := event.Resume{Position: after(cursor), Time: time}
+	switch {
+	case !from.Requested:
+		at.Why = "saved cursor in " + w.config.CursorKey
+	case from.String() == applied:
+		at.Why = "saved cursor in " + w.config.CursorKey + "; from " + applied + " was applied before"
+	case from.At.Start == event.Live:
+		w.at.jump = true
+		at = event.Resume{Why: fmt.Sprintf("live, as requested; leaving the saved cursor %s with the first event stored", cursor)}
+	default:
+		// Position.Seq is 0 for oldest, and a cursor of 0 asks for the
+		// whole window.
+		if err := w.rebase(ctx, from.At.Seq); err != nil {
+			return event.Resume{}, err
+		}
+		at = event.Resume{Position: from.At, Why: fmt.Sprintf("from %s, as requested; the saved cursor was %s", from, cursor)}
+	}
+	return at, nil
+}
+
+// after is the position behind a cursor; behind 0 lies the whole window.
+func after(cursor event.Seq) event.Position {
+	if cursor == 0 {
+		return event.Position{Start: event.Oldest}
+	}
+	return event.AfterSeq(cursor)
+}
+
+// Rebase moves the cursor to seq because an operator allowed a new numbering to
+// be followed, and raises the epoch so that other writers notice. It compares
+// and sets: a cursor that is no longer where this Writer left it is a
+// fault.Conflict.
+func (w *Writer) Rebase(ctx context.Context, to event.Seq) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.rebase(ctx, to)
+}
+
+func (w *Writer) rebase(ctx context.Context, to event.Seq) error {
+	c := &w.config
+	var m moved
+	err := c.patiently(ctx, "move cursor", func(ctx context.Context) (err error) {
+		m, err = w.run(ctx, rebaseScript, w.acked.String(), to.String(), c.Identity.Relay, c.Identity.Filter,
+			c.Identity.partitions(), c.adopt(), w.epoch, string(c.head(nil, nil)))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	switch m.status {
+	case "OK":
+		w.acked, w.epoch, w.floor = m.cursor, m.epoch, floor{}
+		w.at = continuation{expected: m.cursor.String(), epoch: m.epoch}
+		return nil
+	case "BADCURSOR":
+		return w.badCursor(m.detail)
+	case "MISMATCH":
+		return w.foreign(m.detail)
+	}
+	return fault.New(fault.Conflict, fmt.Errorf("move cursor from %s to %s: it is %s now", w.acked, to, or(m.cursor.String(), "gone")),
+		"another writer moved it; stop that one first, then start again")
+}
+
+func (w *Writer) badCursor(found string) error {
+	what := "is not a string"
+	if found != "" {
+		what = fmt.Sprintf("holds %.32q, which is not a seq", found)
+	}
+	key := w.config.CursorKey
+	return fault.New(fault.Cursor, fmt.Errorf("cursor %s %s; nothing was changed", key, what),
+		fmt.Sprintf("write the last stored seq with SET %s SEQ, or start live with DEL %s", key, key))
+}
+
+// foreign says that the cursor belongs to somebody else, and how to claim it.
+func (w *Writer) foreign(found string) error {
+	c, id := &w.config, w.config.Identity
+	claim := fmt.Sprintf(`SET %s '{"relay":%q,"filter":%q,"partitions":%d}'`, c.SideKey(), id.Relay, id.Filter, id.partitions())
+	if found == "absent" {
+		return fault.New(fault.Cursor, fmt.Errorf("cursor %s has no side key: the Python bridge left it, so it is %s's, and this run reads %s; nothing was changed", c.CursorKey, bridgeHost, id.Relay),
+			fmt.Sprintf("set RELAY_URL to wss://%s, or start live with DEL %s; only if the cursor really is %s's: %s", bridgeHost, c.CursorKey, id.Relay, claim))
+	}
+	return fault.New(fault.Cursor, fmt.Errorf("cursor %s belongs to a run with other settings: it has %s, this run has relay %s, filter %s, partitions %d; nothing was changed",
+		c.CursorKey, found, id.Relay, or(id.Filter, "none"), id.partitions()),
+		fmt.Sprintf("go back to the former settings, or choose other stream and cursor keys; to start live here: DEL %s %s; to continue from the same seq with the new settings, stop all writers and: %s", c.CursorKey, c.SideKey(), claim))
+}

@@ -1,0 +1,227 @@
+package redisstream
+
+import (
+	"context"
+	_ "embed" // the scripts are files of their own
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+var (
+	//go:embed lua/common.lua
+	commonLua string
+	//go:embed lua/append.lua
+	appendLua string
+	//go:embed lua/restore.lua
+	restoreLua string
+	//go:embed lua/rebase.lua
+	rebaseLua string
+
+	appendScript  = redis.NewScript(commonLua + appendLua)
+	restoreScript = redis.NewScript(commonLua + restoreLua)
+	rebaseScript  = redis.NewScript(commonLua + rebaseLua)
+)
+
+// side is the JSON object in the side key. Epoch is written by the scripts.
+type side struct {
+	Relay      string `json:"relay"`
+	Filter     string `json:"filter"`
+	Partitions int    `json:"partitions"`
+	From       string `json:"from"`
+	EventTime  string `json:"eventTime"`
+	Epoch      int64  `json:"epoch"`
+}
+
+// head is the side key's JSON without its epoch and closing brace, which the
+// scripts add: only they know the stored epoch.
+func (c *Config) head(buf []byte, eventTime []byte) []byte {
+	text, _ := json.Marshal(struct {
+		Relay      string `json:"relay"`
+		Filter     string `json:"filter"`
+		Partitions int    `json:"partitions"`
+		From       string `json:"from"`
+		EventTime  string `json:"eventTime"`
+	}{c.Identity.Relay, c.Identity.Filter, c.Identity.partitions(), c.From.String(), string(eventTime)})
+	return append(buf, text[:len(text)-1]...)
+}
+
+// adopt is "1" if a cursor without side key may be taken over: the Python
+// bridge left it, and that always read one host (contract §7.2).
+func (c *Config) adopt() string {
+	if c.Identity.Relay == bridgeHost {
+		return "1"
+	}
+	return "0"
+}
+
+// blob lets go-redis write bytes without boxing a slice for each of them.
+type blob []byte
+
+// MarshalBinary gives the bytes themselves.
+func (b *blob) MarshalBinary() ([]byte, error) { return *b, nil }
+
+// call is one script call being built. Its memory is reused: the arguments
+// point into it, so that an event costs no allocation.
+type call struct {
+	args  []any
+	seqs  []int64
+	data  []blob
+	start int64
+	upto  int64
+	epoch int64
+	side  blob
+	cmd   *redis.Cmd
+}
+
+// types are the boxed values of the type field.
+var types = [event.Kinds]any{
+	event.KindCommit: event.KindCommit.String(), event.KindIdentity: event.KindIdentity.String(),
+	event.KindAccount: event.KindAccount.String(), event.KindSync: event.KindSync.String(),
+}
+
+// continuation says what a batch continues from.
+type continuation struct {
+	expected string // the stored cursor; "" starts where none is
+	jump     bool   // leave expected for the batch's own start, as requested
+	epoch    int64
+}
+
+// build fills in the arguments for storing b. full sends the script's text
+// rather than its digest.
+func (k *call) build(w *Writer, b *event.Batch, at continuation, full bool) {
+	k.start, k.upto, k.epoch = int64(startOf(b)), int64(b.Upto), at.epoch
+	if len(b.Time) > 0 { // a batch without entries says nothing new
+		w.time = append(w.time[:0], b.Time...)
+	}
+	k.side = w.config.head(k.side[:0], w.time)
+	k.seqs = grow(k.seqs, len(b.Entries))
+	k.data = grow(k.data, len(b.Entries))
+	k.args = append(k.args[:0], "evalsha", appendScript.Hash())
+	if full {
+		k.args = append(k.args[:0], "eval", commonLua+appendLua)
+	}
+	mode := any("")
+	if at.jump {
+		mode = "jump"
+	}
+	k.args = append(append(k.args, w.keys...), at.expected, mode, &k.start, &k.upto)
+	k.args = append(append(k.args, w.fixed...), &k.epoch, &k.side)
+	for i := range b.Entries {
+		e := &b.Entries[i]
+		k.seqs[i], k.data[i] = int64(e.Seq), e.Data
+		k.args = append(k.args, &k.seqs[i], types[e.Kind], &k.data[i])
+	}
+}
+
+// forget drops the references to a batch's memory.
+func (k *call) forget() {
+	clear(k.data)
+	clear(k.args)
+	k.cmd = nil
+}
+
+func grow[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n, n+n/2)
+	}
+	return s[:n]
+}
+
+// startOf is the cursor just before the batch's first event.
+func startOf(b *event.Batch) event.Seq {
+	if b.After.Start == event.After {
+		return b.After.Seq
+	}
+	if len(b.Entries) > 0 {
+		return b.Entries[0].Seq - 1
+	}
+	return max(0, b.Upto-1)
+}
+
+// reply is what the append script said.
+type reply struct {
+	status   string
+	cursor   event.Seq
+	epoch    int64
+	appended int
+	present  int
+	length   int64
+	detail   string
+	trimmed  []event.Trim
+}
+
+var errReply = errors.New("the script's reply is not what this version expects")
+
+// parseReply reads the reply of a call.
+func parseReply(cmd *redis.Cmd) (r reply, err error) {
+	fields, err := cmd.Slice()
+	if err != nil {
+		return r, err
+	}
+	if len(fields) < 7 || (len(fields)-7)%3 != 0 {
+		return r, errReply
+	}
+	var cursor, epoch string
+	ok := text(fields[0], &r.status) && text(fields[1], &cursor) && text(fields[2], &epoch) && text(fields[6], &r.detail)
+	appended, ok1 := fields[3].(int64)
+	present, ok2 := fields[4].(int64)
+	length, ok3 := fields[5].(int64)
+	if !ok || !ok1 || !ok2 || !ok3 {
+		return r, errReply
+	}
+	r.appended, r.present, r.length = int(appended), int(present), length
+	if r.cursor, ok = event.ParseSeq(cursor); cursor != "" && !ok {
+		r.status, r.detail = "BADCURSOR", cursor
+	}
+	if r.epoch, err = strconv.ParseInt(epoch, 10, 64); err != nil {
+		return r, errReply
+	}
+	for lost := fields[7:]; len(lost) >= 3; lost = lost[3:] {
+		var t event.Trim
+		unread, ok1 := lost[1].(int64)
+		pending, ok2 := lost[2].(int64)
+		if !text(lost[0], &t.Group) || !ok1 || !ok2 {
+			return r, errReply
+		}
+		t.Unread, t.Pending = unread, pending
+		r.trimmed = append(r.trimmed, t)
+	}
+	return r, nil
+}
+
+func text(value any, into *string) bool {
+	s, ok := value.(string)
+	*into = s
+	return ok
+}
+
+// moved is the reply of the restore and rebase scripts.
+type moved struct {
+	status, detail string
+	cursor         event.Seq
+	epoch          int64
+}
+
+// run calls one of the small scripts and reads its four-part reply.
+func (w *Writer) run(ctx context.Context, script *redis.Script, args ...any) (m moved, err error) {
+	fields, err := script.Run(ctx, w.client, w.names(), args...).StringSlice()
+	if err != nil {
+		return m, err
+	}
+	if len(fields) != 4 {
+		return m, errReply
+	}
+	m.status, m.detail = fields[0], fields[3]
+	m.cursor, _ = event.ParseSeq(fields[1])
+	if m.epoch, err = strconv.ParseInt(fields[2], 10, 64); err != nil {
+		return m, fmt.Errorf("%w: epoch %s", errReply, strings.ToValidUTF8(fields[2], "?"))
+	}
+	return m, nil
+}

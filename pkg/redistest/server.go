@@ -1,0 +1,269 @@
+package redistest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fhctl/fhctl/pkg/redisstream/embedded"
+)
+
+// patience bounds every wait for a server; it is generous because tests share
+// slow machines.
+const patience = 20 * time.Second
+
+// Server is one Redis, real or embedded.
+type Server struct {
+	t        testing.TB
+	port     int
+	dir      string
+	args     []string
+	cmd      *exec.Cmd
+	gone     chan struct{} // closed when cmd has been waited for
+	embedded *embedded.Server
+}
+
+// Available reports whether tests get a real redis-server.
+func Available() bool {
+	if os.Getenv("FHCTL_TEST_REDIS") == "embedded" {
+		return false
+	}
+	_, err := exec.LookPath("redis-server")
+	return err == nil
+}
+
+// RequireReal skips the test when no redis-server is installed.
+func RequireReal(t testing.TB) {
+	t.Helper()
+	if !Available() {
+		t.Skip("needs redis-server on PATH: the embedded server has no persistence, ACL, memory limit or replication")
+	}
+}
+
+// Start runs a redis-server on a free loopback port in a temporary directory,
+// without persistence unless args ask for it (for example "--appendonly",
+// "yes"). Without redis-server it starts the embedded one and ignores args.
+func Start(t testing.TB, args ...string) *Server {
+	t.Helper()
+	if !Available() {
+		return startEmbedded(t)
+	}
+	s := &Server{t: t, dir: t.TempDir(), args: args}
+	t.Cleanup(func() { s.end(syscall.SIGKILL) })
+	for range 5 {
+		s.port = freePort(t)
+		if s.launch() {
+			return s
+		}
+	}
+	t.Fatalf("redistest: redis-server does not start:\n%s", s.Log())
+	return nil
+}
+
+// StartEmbedded runs the embedded server even where a real one is installed.
+func StartEmbedded(t testing.TB) *Server {
+	t.Helper()
+	return startEmbedded(t)
+}
+
+func startEmbedded(t testing.TB) *Server {
+	t.Helper()
+	server, err := embedded.Start("127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("redistest: %v", err)
+	}
+	t.Cleanup(server.Close)
+	return &Server{t: t, embedded: server}
+}
+
+// Each runs a test against a real server, where there is one, and against the
+// embedded one.
+func Each(t *testing.T, test func(t *testing.T, s *Server)) {
+	t.Helper()
+	if Available() {
+		t.Run("real", func(t *testing.T) { test(t, Start(t)) })
+	}
+	t.Run("embedded", func(t *testing.T) { test(t, StartEmbedded(t)) })
+}
+
+// Real reports whether this is a redis-server process.
+func (s *Server) Real() bool { return s.embedded == nil }
+
+// Addr is host:port.
+func (s *Server) Addr() string {
+	if s.embedded != nil {
+		return s.embedded.Addr()
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port))
+}
+
+// URL is Addr as a redis:// URL.
+func (s *Server) URL() string { return "redis://" + s.Addr() }
+
+// Dir is the server's working directory, where it keeps dump and AOF.
+func (s *Server) Dir() string { return s.dir }
+
+// Client is a connection for the test itself; closed when the test ends.
+func (s *Server) Client() *redis.Client {
+	client := redis.NewClient(&redis.Options{Addr: s.Addr(), Protocol: 2, DialerRetries: 1})
+	s.t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// Do runs one command on a fresh connection and fails the test on an error.
+func (s *Server) Do(args ...any) any {
+	s.t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: s.Addr(), Protocol: 2, PoolSize: 1, DialerRetries: 1})
+	defer func() { _ = client.Close() }()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	value, err := client.Do(ctx, args...).Result()
+	if err != nil && err != redis.Nil {
+		s.t.Fatalf("redistest: %v: %v", args, err)
+	}
+	return value
+}
+
+// Kill ends the process as a power cut would (SIGKILL) and waits for its end.
+func (s *Server) Kill() {
+	s.mustBeReal()
+	s.end(syscall.SIGKILL)
+}
+
+// Stop ends the process in an orderly way (SIGTERM) and waits for its end.
+func (s *Server) Stop() {
+	s.mustBeReal()
+	s.end(syscall.SIGTERM)
+}
+
+// Restart ends the process if it runs and starts it again on the same port, in
+// the same directory, with the same arguments.
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.mustBeReal()
+	s.end(syscall.SIGKILL)
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		if s.launch() {
+			return
+		}
+	}
+	s.t.Fatalf("redistest: redis-server does not restart:\n%s", s.Log())
+}
+
+// Pause stops the process without closing its sockets (SIGSTOP).
+func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
+
+// Continue lets a paused process run on (SIGCONT).
+func (s *Server) Continue() { s.signal(syscall.SIGCONT) }
+
+// Log is the end of what the process printed.
+func (s *Server) Log() string {
+	text, _ := os.ReadFile(filepath.Join(s.dir, "server.log"))
+	return string(text[max(0, len(text)-4096):])
+}
+
+func (s *Server) mustBeReal() {
+	s.t.Helper()
+	if s.embedded != nil {
+		s.t.Fatal("redistest: call RequireReal before Kill, Stop, Restart, Pause or Continue")
+	}
+}
+
+func (s *Server) signal(sig syscall.Signal) {
+	s.t.Helper()
+	s.mustBeReal()
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		s.t.Fatalf("redistest: signal redis-server: %v", err)
+	}
+}
+
+// launch starts the process and reports whether it answers.
+func (s *Server) launch() bool {
+	log, err := os.OpenFile(filepath.Join(s.dir, "server.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		s.t.Fatalf("redistest: %v", err)
+	}
+	defer func() { _ = log.Close() }()
+	args := append([]string{
+		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir,
+		"--save", "", "--appendonly", "no", "--daemonize", "no",
+	}, s.args...)
+	s.cmd = exec.Command("redis-server", args...)
+	s.cmd.Stdout, s.cmd.Stderr = log, log
+	s.cmd.SysProcAttr = dieWithParent()
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatalf("redistest: start redis-server: %v", err)
+	}
+	s.gone = make(chan struct{})
+	go func(cmd *exec.Cmd, gone chan struct{}) {
+		_ = cmd.Wait()
+		close(gone)
+	}(s.cmd, s.gone)
+	return s.answers()
+}
+
+// answers waits until the server speaks, also if only to refuse or to say that
+// it is loading.
+func (s *Server) answers() bool {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		select {
+		case <-s.gone:
+			return false
+		case <-time.After(5 * time.Millisecond):
+		}
+		if reply, err := ping(s.Addr()); err == nil && !strings.HasPrefix(reply, "-LOADING") {
+			return true
+		}
+	}
+	return false
+}
+
+func ping(addr string) (string, error) {
+	conn, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(time.Second))
+	if _, err := fmt.Fprint(conn, "PING\r\n"); err != nil {
+		return "", err
+	}
+	buf := make([]byte, 128)
+	n, err := conn.Read(buf)
+	return string(buf[:n]), err
+}
+
+// end signals the process and waits until it has been reaped.
+func (s *Server) end(sig syscall.Signal) {
+	if s.cmd == nil || s.cmd.Process == nil {
+		return
+	}
+	_ = s.cmd.Process.Signal(sig)
+	_ = s.cmd.Process.Signal(syscall.SIGCONT) // a paused process ignores SIGTERM
+	select {
+	case <-s.gone:
+	case <-time.After(patience):
+		_ = s.cmd.Process.Kill()
+		<-s.gone
+	}
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("redistest: %v", err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().(*net.TCPAddr).Port
+}
