@@ -206,7 +206,7 @@ func (d *Decoder) owner(ev *event.Event, account field) *event.Reject {
 	if ev.Seq = f.seq(); !ev.Seq.Valid() {
 		return &event.Reject{Reason: event.ReasonSeq, Detail: "seq is missing or not a valid number"}
 	}
-	if ev.DID = f.text(account); ev.DID == nil || !syntax.RepoDID(ev.DID) {
+	if ev.DID = f.text(account); ev.DID == nil || !syntax.ValidDID(ev.DID) {
 		return &event.Reject{Reason: event.ReasonDID, Detail: "DID is missing or not one that consumers accept"}
 	}
 	return nil

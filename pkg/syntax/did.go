@@ -1,16 +1,16 @@
 package syntax
 
-// MaxDID is the length consumers and atproto draw the line at, in bytes: a DID
-// is shorter than 256 by the contract, at most 2,048 by atproto.
+// The longest DIDs in bytes: the contract wants fewer than 256, atproto allows
+// 2,048.
 const (
-	maxRepoDID = 255
-	maxDID     = 2048
+	maxValidDID = 255
+	maxDID      = 2048
 )
 
-// RepoDID reports whether consumers accept did: the contract's
+// ValidDID reports whether consumers accept did: the contract's
 // ^did:[a-z0-9]+:[A-Za-z0-9._:%-]+$, shorter than 256 bytes.
-func RepoDID[T Text](did T) bool {
-	if len(did) > maxRepoDID || len(did) < len("did:a:b") || string(did[:4]) != "did:" {
+func ValidDID[T Text](did T) bool {
+	if len(did) > maxValidDID || len(did) < len("did:a:b") || string(did[:4]) != "did:" {
 		return false
 	}
 	at := 4
@@ -38,9 +38,9 @@ var didByte = [256]byte{
 	'n': 1, 'o': 1, 'p': 1, 'q': 1, 'r': 1, 's': 1, 't': 1, 'u': 1, 'v': 1, 'w': 1, 'x': 1, 'y': 1, 'z': 1,
 }
 
-// DID reports whether did has atproto's form: a method of lower-case letters,
+// StrictDID reports whether did has atproto's form: a method of lower-case letters,
 // and an identifier that does not end in ':' or '%', at most 2,048 bytes.
-func DID[T Text](did T) bool {
+func StrictDID[T Text](did T) bool {
 	if len(did) > maxDID || len(did) < len("did:a:b") || string(did[:4]) != "did:" {
 		return false
 	}
@@ -59,8 +59,3 @@ func DID[T Text](did T) bool {
 	last := did[len(did)-1]
 	return last != ':' && last != '%'
 }
-
-func isLower(c byte) bool { return c >= 'a' && c <= 'z' }
-func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
-func isAlnum(c byte) bool { return isLower(c) || isUpper(c) || isDigit(c) }

@@ -7,7 +7,7 @@
 // slices and do not allocate.
 //
 // Where consumers are stricter or looser than the specification, the function
-// name says whose rule it is: RepoDID is the contract's, DID is atproto's.
+// name says whose rule it is: ValidDID is the contract's, StrictDID is atproto's.
 package syntax
 
 // Text is what the predicates accept.
