@@ -1,0 +1,218 @@
+package health
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+// Config is what a Monitor needs to know. The zero Config works.
+type Config struct {
+	Version string // of the program, for fhctl_build_info
+	Commit  string // of its source
+	// IdleTimeout is how long nothing may be stored before readiness is
+	// lost; 0 or less means for ever.
+	IdleTimeout time.Duration
+	// RelayCauses and StoreCauses are the words that event.Link.Cause and
+	// event.Store.Cause can be, so that their counters exist at 0. A word
+	// that is not listed is still counted, up to 32 in all.
+	RelayCauses []string
+	StoreCauses []string
+	Logger      *slog.Logger     // nil is silent
+	Now         func() time.Time // nil is time.Now; tests inject another
+}
+
+// Monitor counts what the river does. It implements event.Observer; all its
+// methods are safe for concurrent use, hold one mutex for well under a
+// microsecond, and allocate nothing on the paths that run per chunk and per
+// batch.
+type Monitor struct {
+	cfg      Config
+	started  time.Time
+	registry *prometheus.Registry
+	append   prometheus.Histogram
+	delivery prometheus.Histogram
+
+	mu sync.Mutex
+	t  tally
+}
+
+// tally is everything counted so far, guarded by Monitor.mu.
+type tally struct {
+	counts   event.Counts
+	link     event.Link
+	store    event.Store
+	stopping bool
+
+	storeSeen bool        // a Store report has come
+	wasDown   bool        // the relay was lost, or could not be reached, at least once
+	upSince   time.Time   // when the link last came up
+	held      string      // what reading was held for; "" once an event is stored again
+	lastAlarm event.Alarm // valid when alarmed
+	alarmed   bool
+
+	connects    uint64
+	disconnects words
+	dialFails   words
+	storeFails  words
+	alarms      [event.Alarms]uint64
+
+	batches  uint64
+	appended uint64
+	present  uint64
+	cursor   event.Seq
+	length   int64     // -1 when unknown
+	storedAt time.Time // zero before the first batch
+	lastTime []byte    // informal time of the last stored event, as sent
+	unread   words
+	pending  words
+
+	queue func() (events, bytes int64)
+}
+
+// New makes a Monitor whose counters are all 0 and whose state is starting.
+func New(cfg Config) *Monitor {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	m := &Monitor{cfg: cfg, started: cfg.Now()}
+	m.t.length = -1
+	m.t.disconnects = newWords(cfg.RelayCauses)
+	m.t.dialFails = newWords(cfg.RelayCauses)
+	m.t.storeFails = newWords(cfg.StoreCauses)
+	m.t.unread, m.t.pending = newWords(nil), newWords(nil)
+	m.register()
+	return m
+}
+
+// SetQueue gives the source of the queue gauges: events read but not stored,
+// and the bytes they hold. It is called at each scrape and Snapshot from any
+// goroutine and must not block.
+func (m *Monitor) SetQueue(queue func() (events, bytes int64)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.t.queue = queue
+}
+
+// Stopping turns readiness off for good: a clean stop has begun.
+func (m *Monitor) Stopping() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.t.stopping = true
+}
+
+// Link counts connects, disconnects and failed dials, by cause.
+func (m *Monitor) Link(link event.Link) {
+	now := m.cfg.Now()
+	link.Cause = causeWord(link.Cause)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := &m.t
+	wasUp := t.link.State == event.LinkUp
+	switch {
+	case link.State == event.LinkUp && !wasUp:
+		t.connects++
+		t.upSince = now
+	case link.State != event.LinkUp && wasUp:
+		t.disconnects.add(link.Cause, 1)
+	case link.State == event.LinkDown:
+		t.dialFails.add(link.Cause, 1)
+	}
+	switch link.State {
+	case event.LinkDown:
+		t.wasDown = true
+	case event.LinkHeld:
+		t.wasDown = true
+		t.held = t.heldFor(link.Cause)
+	}
+	if link.URL == "" {
+		link.URL = t.link.URL // a held link was not dialled
+	}
+	t.link = link
+}
+
+// heldFor is the alarm that a held link waits for. The cause names it; the last
+// alarm stands in should it not.
+func (t *tally) heldFor(cause string) string {
+	for a := range event.Alarms {
+		if event.Alarm(a).String() == cause {
+			return cause
+		}
+	}
+	if t.alarmed {
+		return t.lastAlarm.String()
+	}
+	return "unknown"
+}
+
+// Store counts failures of the sink, by cause. Every report of a sink that is
+// down is one failed try.
+func (m *Monitor) Store(store event.Store) {
+	store.Cause = causeWord(store.Cause)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !store.Up {
+		m.t.storeFails.add(store.Cause, 1)
+	}
+	m.t.store, m.t.storeSeen = store, true
+}
+
+// Counted adds a run of frames.
+func (m *Monitor) Counted(counts *event.Counts) {
+	m.mu.Lock()
+	m.t.counts.Add(counts)
+	m.mu.Unlock()
+}
+
+// Rejected does nothing: Counted has the numbers, by reason.
+func (*Monitor) Rejected(*event.Reject, []byte) {}
+
+// Stored follows the cursor and times the batch.
+func (m *Monitor) Stored(b *event.Batch, r event.Receipt) {
+	now := m.cfg.Now()
+	m.append.Observe(max(r.Took, 0).Seconds())
+	if !b.Arrived.IsZero() {
+		m.delivery.Observe(max(now.Sub(b.Arrived), 0).Seconds())
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := &m.t
+	t.batches++
+	t.appended += uint64(max(r.Appended, 0))
+	t.present += uint64(max(r.Present, 0))
+	t.cursor, t.storedAt = r.Cursor, now
+	if r.Length >= 0 {
+		t.length = r.Length
+	}
+	if len(b.Time) > 0 {
+		t.lastTime = append(t.lastTime[:0], b.Time[:min(len(b.Time), maxTime)]...)
+	}
+	for _, trim := range r.Trimmed {
+		t.unread.add(trim.Group, uint64(max(trim.Unread, 0)))
+		t.pending.add(trim.Group, uint64(max(trim.Pending, 0)))
+	}
+	if !t.storeSeen {
+		t.store.Up = true // later reports of changes decide
+	}
+	if t.link.State == event.LinkUp {
+		t.held = ""
+	}
+}
+
+// Alarm counts a.
+func (m *Monitor) Alarm(a event.Alarm, _ event.Seq, _ string) {
+	if int(a) >= event.Alarms {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.t.alarms[a]++
+	m.t.lastAlarm, m.t.alarmed = a, true
+}

@@ -1,0 +1,166 @@
+package health
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+// Reason says in one word why /readyz answers what it does.
+type Reason string
+
+// The reasons; the package comment says what each means.
+const (
+	Stopping  Reason = "stopping"
+	RelayHeld Reason = "relay_held"
+	StoreDown Reason = "store_down"
+	RelayDown Reason = "relay_down"
+	Starting  Reason = "starting"
+	Idle      Reason = "idle"
+	Ready     Reason = "ready"
+)
+
+// Snapshot is the state of ingest at one moment, a copy.
+type Snapshot struct {
+	Reason Reason
+	Detail string // one sentence for people; holds no secret
+	Alarm  string // what relay_held waits for; else empty
+
+	Link       event.Link
+	Store      event.Store
+	StoreKnown bool // false until the sink was heard of
+
+	Counts   event.Counts
+	Batches  uint64 // acknowledged by the sink
+	Appended uint64 // entries added
+	Present  uint64 // entries an earlier try had added
+	Connects uint64
+	Alarms   uint64 // of all kinds
+
+	Cursor   event.Seq     // 0 before the first batch
+	Length   int64         // entries in the stream; -1 when unknown
+	StoredAt time.Time     // when the last batch was acknowledged; zero before
+	LastTime time.Time     // informal time of the last stored event; zero when unknown
+	Lag      time.Duration // now minus LastTime; 0 when unknown
+
+	QueueEvents int64 // read but not stored; 0 without SetQueue
+	QueueBytes  int64
+	Uptime      time.Duration
+}
+
+// Snapshot copies the state, for a status line, /readyz and tests.
+func (m *Monitor) Snapshot() Snapshot {
+	now := m.cfg.Now()
+	m.mu.Lock()
+	t := &m.t
+	s := Snapshot{
+		Link: t.link, Store: t.store, StoreKnown: t.storeSeen || t.store.Up,
+		Counts: t.counts, Batches: t.batches, Appended: t.appended, Present: t.present, Connects: t.connects,
+		Cursor: t.cursor, Length: t.length, StoredAt: t.storedAt, Uptime: now.Sub(m.started),
+	}
+	for _, n := range t.alarms {
+		s.Alarms += n
+	}
+	s.Reason, s.Detail = m.judge(now)
+	if s.Reason == RelayHeld {
+		s.Alarm = t.held
+	}
+	sent := string(t.lastTime)
+	queue := t.queue
+	m.mu.Unlock()
+
+	if at, ok := informalTime(sent); ok {
+		s.LastTime, s.Lag = at, now.Sub(at)
+	}
+	if queue != nil {
+		s.QueueEvents, s.QueueBytes = queue()
+	}
+	return s
+}
+
+// judge is the order of the reasons. m.mu is held.
+func (m *Monitor) judge(now time.Time) (Reason, string) {
+	t := &m.t
+	switch {
+	case t.stopping:
+		return Stopping, "a clean stop has begun"
+	case t.held != "":
+		return RelayHeld, detailOf("reading waits for an operator: "+t.held, t.link.Err, t.link.Retry)
+	case t.storeSeen && !t.store.Up:
+		return StoreDown, detailOf("Redis does not take batches", t.store.Err, t.store.Retry)
+	case t.link.State != event.LinkUp && t.wasDown:
+		return RelayDown, detailOf("not connected to the relay", t.link.Err, t.link.Retry)
+	case t.link.State != event.LinkUp:
+		return Starting, "connecting to the relay"
+	default:
+		return m.judgeFlow(now)
+	}
+}
+
+// judgeFlow judges by what was stored, once both ends are up.
+func (m *Monitor) judgeFlow(now time.Time) (Reason, string) {
+	since := m.t.storedAt
+	if since.IsZero() {
+		since = m.t.upSince
+	}
+	quiet := now.Sub(since)
+	switch {
+	case m.cfg.IdleTimeout > 0 && quiet > m.cfg.IdleTimeout:
+		return Idle, fmt.Sprintf("nothing was stored for %s", quiet.Round(time.Second))
+	case m.t.storedAt.IsZero():
+		return Starting, "connected; waiting for the first event to be stored"
+	default:
+		return Ready, "connected and storing"
+	}
+}
+
+func detailOf(what string, err error, retry time.Duration) string {
+	if err != nil {
+		what += ": " + plain(err)
+	}
+	if retry > 0 {
+		what += fmt.Sprintf("; next try in %s", retry.Round(100*time.Millisecond))
+	}
+	return what
+}
+
+const (
+	maxPlain = 512 // bytes of an error that are shown
+	maxTime  = 64  // bytes of an informal time that are kept
+)
+
+// userinfo is the part of a URL that can hold a password, and more when a later
+// part holds an @: hiding too much is the safe mistake. Errors come redacted
+// (I12); this is the second lock on the same door.
+var userinfo = regexp.MustCompile(`://[^\s"']*@`)
+
+// plain is the text of err, bounded and without a URL's password.
+func plain(err error) string {
+	if err == nil {
+		return ""
+	}
+	text := strings.ToValidUTF8(userinfo.ReplaceAllString(err.Error(), "://***@"), "\uFFFD")
+	if len(text) <= maxPlain {
+		return text
+	}
+	cut := maxPlain
+	for !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut] + "…"
+}
+
+// informalTime reads the times seen in the wild: with or without a zone, with
+// any number of fraction digits.
+func informalTime(sent string) (time.Time, bool) {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
+		if at, err := time.Parse(layout, sent); err == nil {
+			return at, true
+		}
+	}
+	return time.Time{}, false
+}
