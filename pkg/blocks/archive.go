@@ -55,7 +55,8 @@ func (a *Archive) Get(cid []byte) []byte {
 // Block.Intact. Errors are under ErrCAR.
 func Read(data []byte) (*Archive, error) {
 	size := uint64(len(data))
-	r, err := car.NewBlockReader(bytes.NewReader(data), car.WithTrustedCAR(true),
+	src := bytes.NewReader(data)
+	r, err := car.NewBlockReader(src, car.WithTrustedCAR(true),
 		car.MaxAllowedHeaderSize(size), car.MaxAllowedSectionSize(size))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCAR, err)
@@ -71,9 +72,10 @@ func Read(data []byte) (*Archive, error) {
 		a.Roots = append(a.Roots, root.Bytes())
 	}
 	for {
+		left := src.Len()
 		b, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return a, nil
+		if errors.Is(err, io.EOF) && left == 0 {
+			return a, nil // with bytes left, go-car's EOF is a truncation
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrCAR, err)
