@@ -137,6 +137,10 @@ const (
 	AlarmForeign
 	// AlarmRepeatedClose: the relay keeps closing with 1003 or 1009 (C8).
 	AlarmRepeatedClose
+	// AlarmRenumbered: the relay's numbers jumped up while its events went
+	// back in time: the host is another relay now, and events repeat under
+	// new numbers (Q8).
+	AlarmRenumbered
 	alarmCount
 )
 
@@ -146,6 +150,7 @@ const Alarms = int(alarmCount)
 var alarmNames = [Alarms]string{
 	"relay_window_exceeded", "future_cursor", "sequence_reset", "redis_rollback",
 	"cursor_conflict", "cursor_missing", "unread_trimmed", "foreign_writer", "repeated_close",
+	"relay_renumbered",
 }
 
 // String is the alarm's metric label.

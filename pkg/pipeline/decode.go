@@ -17,7 +17,8 @@ type mark struct {
 	flags    event.Flags
 	ops      [4]uint8 // delivered, by action; a commit has at most 200
 	seq      event.Seq
-	entry    []byte // the entry's JSON; nil when the event yields none
+	repo     repoRev // of a commit
+	entry    []byte  // the entry's JSON; nil when the event yields none
 	time     []byte
 	skips    []event.Reason // of ops; usually nil
 	reject   *event.Reject  // the whole frame; usually nil
@@ -66,6 +67,7 @@ func (w *work) add(f event.Frame, decoder *frame.Decoder, ev *event.Event, keep 
 	}
 	if ev.Kind == event.KindCommit {
 		m.countOps(ev.Commit.Ops)
+		m.repo = newRepoRev(ev.DID, ev.Commit.Rev)
 	}
 	start := len(w.data)
 	if out, ok := entry.Append(w.data, ev); ok {

@@ -26,6 +26,9 @@ const (
 	// event after connecting must claim to be before the relay's window is
 	// thought to have been exceeded (Q5). Relays carry many events a second.
 	windowGap = 5 * time.Minute
+	// renumberJump is how far the numbers must jump, while events go back in
+	// time by windowGap, for the host to be another relay than before (Q8).
+	renumberJump = 1_000_000
 )
 
 var (
@@ -156,9 +159,11 @@ func (s *sequencer) reset() {
 		"the relay sends events from seq %s, below the cursor %s: its numbering restarted", s.link.stray.first, s.tracker.Last()))
 }
 
-// checkWindow counts a gap when the first event after connecting is far later
-// than the last one stored. The reference relay announces no such gap (Q5).
-func (s *sequencer) checkWindow(before event.Position, skipped int64, m *mark) {
+// checkFirst compares a connection's first fresh event with the last one
+// stored. Far later in time means that the relay no longer held what lies
+// between, which the reference relay does not announce (Q5). Earlier in time
+// although the numbers jumped up means another numbering (Q8).
+func (s *sequencer) checkFirst(before event.Position, skipped int64, m *mark) {
 	if before.Start != event.After || skipped == 0 {
 		return
 	}
@@ -167,9 +172,17 @@ func (s *sequencer) checkWindow(before event.Position, skipped int64, m *mark) {
 		return
 	}
 	first, err := time.Parse(time.RFC3339, string(m.time))
-	if err != nil || first.Sub(last) < windowGap {
+	if err != nil {
 		return
 	}
-	s.cfg.Observer.Alarm(event.AlarmWindow, m.seq, fmt.Sprintf(
-		"the first event after seq %s is %s later: the relay no longer held what lies between", before.Seq, first.Sub(last).Round(time.Second)))
+	switch later := first.Sub(last); {
+	case later > windowGap:
+		s.cfg.Observer.Alarm(event.AlarmWindow, m.seq, fmt.Sprintf(
+			"the first event after seq %s is %s later: the relay no longer held what lies between", before.Seq, later.Round(time.Second)))
+	case later < -windowGap && skipped >= renumberJump:
+		s.revs.until = last
+		s.cfg.Observer.Alarm(event.AlarmRenumbered, m.seq, fmt.Sprintf(
+			"the numbers jumped from %s to %s but the events are %s older: this host is another relay now; commits seen lately are not stored twice",
+			before.Seq, m.seq, (-later).Round(time.Second)))
+	}
 }

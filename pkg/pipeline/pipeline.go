@@ -96,6 +96,7 @@ type Pipeline struct {
 
 	queuedFrames atomic.Int64
 	queuedBytes  atomic.Int64
+	recent       revs // outlives generations; only the sequencer touches it
 }
 
 // New checks nothing: the edge has validated the settings.

@@ -20,6 +20,7 @@ type sequencer struct {
 	counts  event.Counts
 	link    link
 	poison  poison
+	revs    *revs
 
 	filling *event.Batch
 	flushed event.Position // what earlier batches cover
@@ -34,6 +35,7 @@ func (g *generation) newSequencer() *sequencer {
 		generation: g,
 		tracker:    event.NewTracker(g.at.Position),
 		flushed:    g.at.Position,
+		revs:       &g.recent,
 		age:        time.NewTimer(time.Hour),
 		time:       []byte(g.at.Time),
 	}
@@ -125,12 +127,17 @@ func (s *sequencer) account(ctx context.Context, chunk *event.Chunk, m *mark, ra
 		s.repeated(m.seq)
 		return nil
 	}
-	s.link.advance(func() { s.checkWindow(before, skipped, m) })
+	s.link.advance(func() { s.checkFirst(before, skipped, m) })
 	if skipped > 0 {
 		s.counts.Gaps++
 		s.counts.Skipped += skipped
 	}
-	s.report(m, raw)
+	if s.revs.repeats(m) {
+		s.counts.Repeats++
+		m.entry = nil
+	} else {
+		s.report(m, raw)
+	}
 	return s.store(ctx, chunk, m)
 }
 

@@ -1,0 +1,88 @@
+package filter_test
+
+import (
+	"testing"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/filter"
+)
+
+const someone, other = "did:plc:aaaabbbbccccddddeeeeffff", "did:plc:gggghhhhiiiijjjjkkkkllll"
+
+func commit(did string, paths ...string) *event.Event {
+	ev := &event.Event{Kind: event.KindCommit, DID: []byte(did)}
+	for _, path := range paths {
+		ev.Commit.Ops = append(ev.Commit.Ops, event.Op{Action: event.Create, Path: []byte(path)})
+	}
+	return ev
+}
+
+func TestKeep(t *testing.T) {
+	const post, like, profile = "app.bsky.feed.post/1", "app.bsky.feed.like/2", "app.bsky.actor.profile/self"
+	identity := &event.Event{Kind: event.KindIdentity, DID: []byte(other)}
+	cases := map[string]struct {
+		cfg  filter.Config
+		ev   *event.Event
+		want bool
+		ops  int
+	}{
+		"nothing configured":              {filter.Config{}, commit(someone, post), true, 1},
+		"exact collection":                {filter.Config{Collections: []string{"app.bsky.feed.post"}}, commit(someone, post, like), true, 1},
+		"no op left":                      {filter.Config{Collections: []string{"app.bsky.feed.post"}}, commit(someone, like), false, 0},
+		"prefix":                          {filter.Config{Collections: []string{"app.bsky.feed.*"}}, commit(someone, post, profile, like), true, 2},
+		"a prefix is no part of a name":   {filter.Config{Collections: []string{"app.bsky.fee.*"}}, commit(someone, post), false, 0},
+		"a commit without ops has none":   {filter.Config{Collections: []string{"app.bsky.*"}}, commit(someone), false, 0},
+		"identity passes collections":     {filter.Config{Collections: []string{"app.bsky.*"}}, identity, true, 0},
+		"account wanted":                  {filter.Config{DIDs: []string{someone}}, commit(someone, post), true, 1},
+		"account not wanted":              {filter.Config{DIDs: []string{someone}}, identity, false, 0},
+		"kind wanted":                     {filter.Config{Kinds: []string{"identity"}}, identity, true, 0},
+		"kind not wanted":                 {filter.Config{Kinds: []string{"identity"}}, commit(someone, post), false, 1},
+		"all lists must agree":            {filter.Config{Kinds: []string{"commit"}, DIDs: []string{other}}, commit(someone, post), false, 1},
+		"a commit without ops, no filter": {filter.Config{DIDs: []string{someone}}, commit(someone), true, 0},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			f, err := filter.New(c.cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := f.Keep(c.ev); got != c.want || len(c.ev.Commit.Ops) != c.ops {
+				t.Errorf("kept %v with %d ops, want %v with %d", got, len(c.ev.Commit.Ops), c.want, c.ops)
+			}
+		})
+	}
+}
+
+func TestFingerprintIgnoresOrderOnly(t *testing.T) {
+	print := func(cfg filter.Config) string {
+		f, err := filter.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.Fingerprint()
+	}
+	a := print(filter.Config{Collections: []string{"app.bsky.feed.post", "app.bsky.feed.like"}})
+	b := print(filter.Config{Collections: []string{"app.bsky.feed.like", "app.bsky.feed.post", "app.bsky.feed.like"}})
+	c := print(filter.Config{Collections: []string{"app.bsky.feed.like"}})
+	d := print(filter.Config{Kinds: []string{"commit"}})
+	if a != b || a == c || c == d || print(filter.Config{}) != "none" {
+		t.Errorf("fingerprints %s %s %s %s", a, b, c, d)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for name, cfg := range map[string]filter.Config{
+		"star alone":    {Collections: []string{"*"}},
+		"star inside":   {Collections: []string{"app.*.post"}},
+		"no dot":        {Collections: []string{"app*"}},
+		"not an NSID":   {Collections: []string{"post"}},
+		"not a DID":     {DIDs: []string{"alice.example"}},
+		"unknown kind":  {Kinds: []string{"commits"}},
+		"kind unstored": {Kinds: []string{"sync"}},
+	} {
+		if _, err := filter.New(cfg); fault.ClassOf(err) != fault.Usage || fault.HintOf(err) == "" {
+			t.Errorf("%s: %v, class %v", name, err, fault.ClassOf(err))
+		}
+	}
+}
