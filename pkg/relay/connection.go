@@ -166,7 +166,7 @@ func (c *connection) openChunk() {
 		}
 		return
 	}
-	c.chunk = c.chunks.Get().(*event.Chunk)
+	c.chunk = c.newChunk()
 	c.chunk.Conn, c.chunk.Hangup, c.chunk.Arrived = c.number, c.hangup, time.Now()
 }
 

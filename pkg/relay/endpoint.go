@@ -116,8 +116,7 @@ func splitURL(raw string) (*url.URL, error) {
 
 func canonicalHost(u *url.URL) (string, error) {
 	name := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
-	isIP := net.ParseIP(name) != nil
-	if name == "" || !isIP && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789.-_") != "" {
+	if net.ParseIP(name) == nil && !isName(name) {
 		return "", refuse("the host name is missing or malformed", "write it like wss://bsky.network; names beyond ASCII in punycode")
 	}
 	if strings.Contains(name, ":") {
@@ -131,6 +130,16 @@ func canonicalHost(u *url.URL) (string, error) {
 		return "", refuse("the port is not between 1 and 65535", "leave the port out, or correct it")
 	}
 	return name + ":" + strconv.FormatUint(port, 10), nil
+}
+
+// isName reports whether name has the form of a DNS name.
+func isName(name string) bool {
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return false
+		}
+	}
+	return true
 }
 
 func defaultPort(scheme string) string {

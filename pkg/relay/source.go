@@ -7,7 +7,6 @@ import (
 	"iter"
 	"math/rand/v2"
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,15 +19,16 @@ type Source struct {
 	cfg     Config
 	dialTCP func(ctx context.Context, network, addr string) (net.Conn, error)
 	conns   atomic.Uint64
-	chunks  sync.Pool // of *event.Chunk
+	free    chan *event.Chunk
 }
 
 // New makes a source; it dials nothing yet.
 func New(cfg Config) *Source {
-	s := &Source{cfg: cfg.withDefaults(), dialTCP: (&net.Dialer{}).DialContext}
-	recycle := s.recycle
-	s.chunks.New = func() any { return &event.Chunk{Recycle: recycle} }
-	return s
+	return &Source{
+		cfg:     cfg.withDefaults(),
+		dialTCP: (&net.Dialer{}).DialContext,
+		free:    make(chan *event.Chunk, maxFree),
+	}
 }
 
 // Frames yields what the relay sends until ctx ends, the caller stops ranging
@@ -137,8 +137,21 @@ func (f *following) notify(link event.Link) {
 	f.cfg.Notify(link)
 }
 
-// maxPooled is the memory a chunk may keep for reuse, in bytes.
-const maxPooled = 1 << 20
+const (
+	// maxPooled is the memory a chunk may keep for reuse, in bytes.
+	maxPooled = 1 << 20
+	// maxFree is how many released chunks are kept.
+	maxFree = 16
+)
+
+func (s *Source) newChunk() *event.Chunk {
+	select {
+	case c := <-s.free:
+		return c
+	default:
+		return &event.Chunk{Recycle: s.recycle}
+	}
+}
 
 func (s *Source) recycle(c *event.Chunk) {
 	if cap(c.Buf) > maxPooled {
@@ -147,7 +160,10 @@ func (s *Source) recycle(c *event.Chunk) {
 	// A frame may point into memory that Buf has outgrown.
 	clear(c.Frames)
 	c.Reset()
-	s.chunks.Put(c)
+	select {
+	case s.free <- c:
+	default:
+	}
 }
 
 func sleep(ctx context.Context, d time.Duration) {

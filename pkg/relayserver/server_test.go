@@ -6,8 +6,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"runtime"
-	"runtime/pprof"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,19 +20,7 @@ import (
 )
 
 // TestMain fails when a goroutine outlives its server.
-func TestMain(m *testing.M) {
-	before := runtime.NumGoroutine()
-	code := m.Run()
-	deadline := time.Now().Add(5 * time.Second)
-	for runtime.NumGoroutine() > before && time.Now().Before(deadline) {
-		time.Sleep(time.Millisecond)
-	}
-	if code == 0 && runtime.NumGoroutine() > before {
-		_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(relaytest.Run(m)) }
 
 // dial connects with a query such as "?cursor=3".
 func dial(t *testing.T, server *relayserver.Server, query string) *websocket.Conn {
