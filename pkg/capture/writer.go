@@ -1,0 +1,148 @@
+package capture
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/klauspost/compress/zstd"
+)
+
+// writeWindow bounds the encoder's memory, in bytes. Frames are mostly hashes:
+// a larger window finds little more.
+const writeWindow = 1 << 20
+
+// Writer makes one capture. Until Close the bytes are in a hidden file beside
+// the final name, so that the name never shows half a capture. It is not safe
+// for concurrent use.
+type Writer struct {
+	path string
+	file *os.File
+	zst  *zstd.Encoder
+	err  error // of the first failed write; nothing is written after it
+}
+
+// Create begins a capture that Close will put at path. The file is private
+// (0600). What exists at path is never replaced or followed, symbolic links
+// included: that is a fault.Usage error, now or at Close.
+func Create(path string) (*Writer, error) {
+	if err := free(path); err != nil {
+		return nil, err
+	}
+	dir, name := filepath.Split(path)
+	temp := filepath.Join(dir, "."+name+"."+rand.Text()[:8]+".partial")
+	// O_EXCL with O_CREATE also refuses a symbolic link at that name.
+	file, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, fault.New(createClass(err), fmt.Errorf("create capture: %w", err), "name a file in a directory that exists and may be written")
+	}
+	zst, err := zstd.NewWriter(file, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(writeWindow))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("create capture: %w", err), file.Close(), os.Remove(temp))
+	}
+	return &Writer{path: path, file: file, zst: zst}, nil
+}
+
+func createClass(err error) fault.Class {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fault.Refused
+	case errors.Is(err, fs.ErrNotExist):
+		return fault.Usage
+	}
+	return fault.Internal
+}
+
+// free reports whether nothing is at path yet, not even a dangling link.
+func free(path string) error {
+	_, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = fmt.Errorf("create capture: %s exists", path)
+		return fault.New(fault.Usage, err, "choose another name or remove it first")
+	}
+	return fmt.Errorf("create capture: %w", err)
+}
+
+// Write adds a frame, copying it. A frame above MaxFrame is refused; other
+// errors are those of the file, and final.
+func (w *Writer) Write(frame []byte) error {
+	if len(frame) > MaxFrame {
+		return fmt.Errorf("write capture: a frame of %d bytes is above the limit of %d", len(frame), MaxFrame)
+	}
+	if w.err != nil {
+		return w.err
+	}
+	var prefix [4]byte
+	binary.LittleEndian.PutUint32(prefix[:], uint32(len(frame)))
+	if _, err := w.zst.Write(prefix[:]); err != nil {
+		return w.fail(err)
+	}
+	if _, err := w.zst.Write(frame); err != nil {
+		return w.fail(err)
+	}
+	return nil
+}
+
+func (w *Writer) fail(err error) error {
+	w.err = fmt.Errorf("write capture: %w", err)
+	return w.err
+}
+
+// Flush hands every frame so far to the operating system, in a form a Reader
+// can read: after a crash the hidden file still yields them, and then Damage.
+func (w *Writer) Flush() error {
+	if w.err != nil {
+		return w.err
+	}
+	if err := w.zst.Flush(); err != nil {
+		return w.fail(err)
+	}
+	return nil
+}
+
+// Close completes the capture, syncs it to disk and gives it its name. After
+// an error the hidden file stays, so that nothing recorded is lost; the error
+// names it.
+func (w *Writer) Close() error {
+	temp := w.file.Name()
+	err := errors.Join(w.err, w.zst.Close(), w.file.Sync(), w.file.Close())
+	if err == nil {
+		err = publish(temp, w.path)
+	}
+	if err != nil {
+		return fault.New(fault.ClassOf(err), fmt.Errorf("finish capture: %w", err), "what was recorded is in "+temp)
+	}
+	return nil
+}
+
+// publish gives temp its name. A hard link, unlike a rename, fails when the
+// name has been taken meanwhile.
+func publish(temp, path string) error {
+	err := os.Link(temp, path)
+	if errors.Is(err, fs.ErrExist) {
+		return fault.New(fault.Usage, err, "")
+	}
+	if err == nil {
+		return os.Remove(temp)
+	}
+	// Some filesystems have no hard links.
+	if err := free(path); err != nil {
+		return err
+	}
+	return os.Rename(temp, path)
+}
+
+// Discard ends the capture and removes what was written.
+func (w *Writer) Discard() error {
+	// The encoder's last bytes are of no interest.
+	_ = w.zst.Close()
+	return errors.Join(w.file.Close(), os.Remove(w.file.Name()))
+}
