@@ -9,6 +9,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/filter"
+	"github.com/fhctl/fhctl/pkg/relay"
 )
 
 func notEmpty(value string) error {
@@ -18,38 +19,32 @@ func notEmpty(value string) error {
 	return nil
 }
 
-// authority is a host with an optional port: what is left of a relay URL
-// between scheme and path, without user information.
-var authority = regexp.MustCompile(`^(\[[0-9a-fA-F:.]+(%[\w.~-]+)?\]|[\w.-]+)(:\d{1,5})?$`)
-
-// relayURL refuses what no source could open. The path and the parameters are
-// the source's own business.
-func relayURL(value string) error {
-	if file, ok := strings.CutPrefix(value, "capture:"); ok {
-		if file == "" {
-			return wrong("names no file", "write capture:FILE")
-		}
+// relayURL reads an address with the relay's own rules, in which https means
+// wss; other sources have schemes of their own and judge the rest themselves.
+func (r *Relay) relayURL() error {
+	if file, ok := strings.CutPrefix(r.URL, "capture:"); ok && file == "" {
+		return wrong("names no file", "write capture:FILE")
+	} else if ok || strings.HasPrefix(r.URL, "sim://") {
 		return nil
 	}
-	scheme, _, found := strings.Cut(value, "://")
-	if found && scheme != "wss" && scheme != "ws" && scheme != "sim" {
-		return wrong("is not a relay URL: its scheme is none of wss, ws, sim, capture", "write it like wss://bsky.network")
+	_, err := relay.ParseURL(r.URL, r.Cleartext)
+	if err == nil {
+		return nil
 	}
-	if scheme != "sim" && !authority.MatchString(relayHost(value)) {
-		return wrong("is not a relay URL: it has no usable host", "write it like wss://bsky.network")
+	hint := fault.HintOf(err)
+	if _, other := relay.ParseURL(r.URL, true); other == nil {
+		hint += ", or set relay-cleartext if the network between is yours"
 	}
-	return nil
+	return wrong("cannot be used: "+err.Error(), hint)
 }
 
-// relayHost is the host and port of a relay URL with or without a scheme.
-func relayHost(value string) string {
-	if _, rest, found := strings.Cut(value, "://"); found {
-		value = rest
+// cleartext reports whether events come unencrypted from another machine.
+func (r *Relay) cleartext() bool {
+	if _, err := relay.ParseURL(r.URL, false); err == nil {
+		return false
 	}
-	if end := strings.IndexAny(value, "/?#"); end >= 0 {
-		value = value[:end]
-	}
-	return value[strings.LastIndexByte(value, '@')+1:]
+	_, err := relay.ParseURL(r.URL, true)
+	return err == nil
 }
 
 // redisScheme leaves room for the variants that name a topology.
@@ -98,8 +93,8 @@ func (c *Config) together() []error {
 	if c.Health.Addr == "off" {
 		c.Health.Addr = ""
 	}
-	if strings.HasPrefix(c.Relay.URL, "ws://") && !c.Relay.Cleartext && !loopback(relayHost(c.Relay.URL)) {
-		refuse("relay-url", "would send events in the clear", "write wss://, or set relay-cleartext if the network between is yours")
+	if err := c.Relay.relayURL(); err != nil {
+		refuse("relay-url", err.Error(), hintOf(err))
 	}
 	if c.Redis.StreamKey == c.Redis.CursorKey {
 		refuse("cursor-key", "is also the stream's key", "give stream and cursor two keys")
@@ -150,12 +145,10 @@ func loopback(hostport string) bool {
 // warn notes what is legal but should not pass unseen.
 func (c *Config) warn() {
 	say := func(format string, args ...any) { c.Warnings = append(c.Warnings, fmt.Sprintf(format, args...)) }
-	for _, v := range []struct{ name, url string }{{"redis-url", c.Redis.URL}, {"relay-url", c.Relay.URL}} {
-		if c.Origin(v.name).Layer == LayerFlag && hasPassword(v.url) {
-			say("the password in --%s is visible to every user of this machine in ps; use the environment or a file", v.name)
-		}
+	if c.Origin("redis-url").Layer == LayerFlag && hasPassword(c.Redis.URL) {
+		say("the password in --redis-url is visible to every user of this machine in ps; use the environment or a file")
 	}
-	if c.Relay.Cleartext && strings.HasPrefix(c.Relay.URL, "ws://") && !loopback(relayHost(c.Relay.URL)) {
+	if c.Relay.cleartext() {
 		say("relay-cleartext: events travel in the clear and can be changed on the way")
 	}
 	if c.Redis.TLSSkipVerify {

@@ -32,6 +32,8 @@ func Load(flags *pflag.FlagSet, environ []string) (*Config, error) {
 	for i := range l.settings {
 		l.take(&l.settings[i])
 	}
+	// Values that failed hold their zero value, which is no basis for judging
+	// them beside others.
 	if len(l.errs) == 0 {
 		l.errs = l.config.together()
 	}
@@ -82,7 +84,9 @@ func (l *loader) openFile() {
 	}
 	l.file.SetConfigType("yaml")
 	if err := l.file.ReadConfig(bytes.NewReader(data)); err != nil {
-		l.refuse(fmt.Sprintf("file %s: %v", path, err), "write one setting per line, such as batch-size: 500")
+		// One line: YAML's errors may come as several.
+		reason := strings.Join(strings.Fields(err.Error()), " ")
+		l.refuse(fmt.Sprintf("file %s: %s", path, reason), "write one setting per line, such as batch-size: 500")
 		return
 	}
 	l.path = path

@@ -158,11 +158,12 @@ func TestRefused(t *testing.T) {
 		"Q1/until too high": {args: []string{"--until-seq=9007199254740992"}, want: "out of range"},
 		"size":              {args: []string{"--queue-bytes=lots"}, want: "is not a size", hint: "8MiB"},
 		"size NaN":          {args: []string{"--queue-bytes=NaN"}, want: "is not a size"},
-		"relay scheme":      {environ: []string{"RELAY_URL=https://bsky.network"}, want: "environment RELAY_URL", hint: "wss://"},
-		"relay empty host":  {environ: []string{"RELAY_URL=wss://"}, want: "no usable host"},
-		"relay with space":  {environ: []string{"RELAY_URL=bsky network"}, want: "no usable host"},
+		"relay scheme":      {environ: []string{"RELAY_URL=ftp://bsky.network"}, want: "environment RELAY_URL: \"ftp://bsky.network\" cannot be used", hint: "wss://"},
+		"relay empty host":  {environ: []string{"RELAY_URL=wss://"}, want: "cannot be used"},
+		"relay with space":  {environ: []string{"RELAY_URL=bsky network"}, want: "cannot be used"},
 		"capture no file":   {args: []string{"--relay-url=capture:"}, want: "names no file"},
-		"C1/cleartext":      {environ: []string{"RELAY_URL=ws://relay.example"}, want: "in the clear", hint: "relay-cleartext"},
+		"C1/cleartext":      {environ: []string{"RELAY_URL=ws://relay.example"}, want: "cleartext is for loopback only", hint: "relay-cleartext"},
+		"relay password":    {environ: []string{"RELAY_URL=wss://u:canary@h"}, want: `"wss://u:***@h" cannot be used`},
 		"redis scheme":      {environ: []string{"REDIS_URL=localhost:6379"}, want: "environment REDIS_URL", hint: "redis://"},
 		"empty key":         {args: []string{"--stream-key="}, want: "is empty"},
 		"same keys":         {args: []string{"--cursor-key=firehose:events"}, want: "is also the stream's key"},
@@ -213,7 +214,7 @@ func TestEveryProblemIsReported(t *testing.T) {
 
 func TestAccepted(t *testing.T) {
 	for _, args := range [][]string{
-		{"--relay-url=bsky.network"}, {"--relay-url=bsky.network/"},
+		{"--relay-url=bsky.network"}, {"--relay-url=https://bsky.network"}, {"--relay-url=bsky.network/"},
 		{"--relay-url=wss://bsky.network/xrpc/com.atproto.sync.subscribeRepos/"},
 		{"--relay-url=bsky.network/xrpc/com.atproto.sync.subscribeRepos"},
 		{"--relay-url=ws://127.0.0.1:2470"}, {"--relay-url=ws://[::1]:2470"}, {"--relay-url=ws://localhost"},
@@ -263,7 +264,7 @@ func TestWarnings(t *testing.T) {
 }
 
 func TestSecretsAreNeverShown(t *testing.T) {
-	c := mustLoad(t, nil, []string{"REDIS_URL=redis://u:canary@r:1/0?sentinel_password=canary", "RELAY_URL=wss://u:canary@h"}, "")
+	c := mustLoad(t, nil, []string{"REDIS_URL=redis://u:canary@r:1/0?sentinel_password=canary"}, "")
 	for _, shown := range []string{fmt.Sprintf("%v", *c), fmt.Sprintf("%+v", *c), fmt.Sprintf("%#v", *c), fmt.Sprint(c.Values)} {
 		if strings.Contains(shown, "canary") {
 			t.Errorf("a password is shown: %s", shown)

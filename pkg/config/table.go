@@ -24,7 +24,7 @@ func relaySettings() []Setting {
 	return []Setting{
 		{Name: "relay-url", Env: "RELAY_URL", Arg: "URL", Secret: true, Default: "wss://bsky.network", Group: GroupRelay,
 			Doc:   "relay to read: wss://HOST or a bare host, with or without the path of subscribeRepos; sim://?rate=N&count=N&seed=N plays a bundled relay of synthetic traffic; capture:FILE plays a recorded file",
-			store: text(func(c *Config) *string { return &c.Relay.URL }, relayURL)},
+			store: text(func(c *Config) *string { return &c.Relay.URL })},
 		{Name: "relay-cleartext", Default: "false", Group: GroupRelay,
 			Doc:   "allow ws:// to a host that is not loopback: anyone on the way can then read and change events",
 			store: onOff(func(c *Config) *bool { return &c.Relay.Cleartext })},
@@ -83,7 +83,7 @@ func redisTLSSettings() []Setting {
 func startSettings() []Setting {
 	return []Setting{
 		{Name: "from", Arg: "WHERE", Default: "saved", Group: GroupStart,
-			Doc:   "where to start: saved (the cursor in Redis, live when there is none), live, oldest (all the relay still holds), or a SEQ to continue after",
+			Doc:   "where to start: saved (the cursor in Redis, live when there is none), live, oldest (all the relay still holds), or a SEQ to continue after; a choice is carried out once, so that a restart resumes",
 			store: storeFrom},
 		{Name: "until-seq", Arg: "SEQ", Default: "0", Group: GroupStart,
 			Doc:   "stop cleanly once this SEQ is stored; 0 runs until stopped",

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/fault"
+)
+
+// app is what one invocation is given: its streams and its environment.
+type app struct {
+	stdin   io.Reader
+	stdout  io.Writer // data and nothing else
+	log     *logOutput
+	environ []string
+	// terminal reports whether people read standard error.
+	terminal bool
+	// started is set once flags and arguments have been understood: errors
+	// before that are the caller's.
+	started bool
+}
+
+func newApp() *app {
+	return &app{
+		stdin: os.Stdin, stdout: os.Stdout,
+		log:      &logOutput{w: os.Stderr},
+		environ:  os.Environ(),
+		terminal: term.IsTerminal(int(os.Stderr.Fd())),
+	}
+}
+
+// session is a command's checked settings and the logger they ask for.
+type session struct {
+	*app
+	cfg  *config.Config
+	slog *slog.Logger
+}
+
+// with makes a cobra RunE of a function that needs settings. It loads them,
+// logs their warnings, and applies --timeout to the context.
+func (a *app) with(do func(ctx context.Context, s *session, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		cfg, err := config.Load(cmd.Flags(), a.environ)
+		if err != nil {
+			return err
+		}
+		s := &session{app: a, cfg: cfg, slog: newLogger(a.log, cfg.Log, a.terminal)}
+		for _, warning := range cfg.Warnings {
+			s.slog.Warn(warning)
+		}
+		s.slog.Debug("settings", settingAttrs(cfg)...)
+		return withTimeout(cmd.Context(), cfg.Timeout, func(ctx context.Context) error {
+			return do(ctx, s, args)
+		})
+	}
+}
+
+// settingAttrs is every setting as "value (origin)", secrets masked.
+func settingAttrs(cfg *config.Config) []any {
+	var attrs []any
+	for _, v := range cfg.Values {
+		attrs = append(attrs, slog.String(v.Name, v.Text+" ("+v.Origin.String()+")"))
+	}
+	return attrs
+}
+
+// usageError is an error of the command line.
+func usageError(err error, hint string) error { return fault.New(fault.Usage, err, hint) }
+
+// addSettings gives a command the flags of the groups and completes the values
+// of those that take fixed words.
+func addSettings(cmd *cobra.Command, groups ...config.Group) {
+	config.AddFlags(cmd.Flags(), groups...)
+	completeChoices(cmd, groups...)
+}
+
+func completeChoices(cmd *cobra.Command, groups ...config.Group) {
+	for _, s := range config.Settings() {
+		if len(s.Choices) == 0 || !slices.Contains(groups, s.Group) {
+			continue
+		}
+		words := make([]cobra.Completion, len(s.Choices))
+		for i, choice := range s.Choices {
+			words[i] = strings.ToLower(choice)
+		}
+		// It fails only for a flag that does not exist or is completed
+		// already, which the drift test of the completions would show.
+		_ = cmd.RegisterFlagCompletionFunc(s.Name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+	}
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fhctl/fhctl/pkg/config"
+)
+
+func newConfigCommand(a *app) *cobra.Command {
+	family := newFamily("config", "Look at settings", newConfigShowCommand(a))
+	family.GroupID = groupAbout
+	family.Example = "  fhctl config show"
+	return family
+}
+
+// shownValue is one element of fhctl config show -o json.
+type shownValue struct {
+	Name   string `json:"name"`
+	Value  string `json:"value"`
+	Layer  string `json:"layer"`
+	Origin string `json:"origin"`
+}
+
+func newConfigShowCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "show", Short: "Show every setting with where it came from",
+		Long: `Show every setting with where it came from: flag, environment, file or default.
+Passwords are masked. It takes the flags of the other commands, to show what
+they would do, and fails as they would where a setting cannot be used.`,
+		Args: cobra.NoArgs,
+		Example: `  fhctl config show
+  fhctl config show --config fhctl.yaml -o json
+  REDIS_MAX_STREAM_LEN=1000 fhctl config show --batch-size 50`,
+	}
+	format := addFormat(cmd)
+	addSettings(cmd, config.GroupRelay, config.GroupRedis, config.GroupStart, config.GroupFilter,
+		config.GroupFlow, config.GroupRejects, config.GroupHealth)
+	cmd.RunE = a.with(func(_ context.Context, s *session, _ []string) error {
+		values := make([]shownValue, len(s.cfg.Values))
+		for i, v := range s.cfg.Values {
+			values[i] = shownValue{v.Name, v.Text, v.Origin.Layer.String(), v.Origin.String()}
+		}
+		return format.write(s.stdout, values, func(w io.Writer) error { return writeValues(w, values) })
+	})
+	return cmd
+}
+
+func writeValues(w io.Writer, values []shownValue) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "SETTING\tVALUE\tORIGIN")
+	for _, v := range values {
+		value := printable(v.Value)
+		if value == "" {
+			value = `""` // a column must not vanish
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", v.Name, value, printable(v.Origin))
+	}
+	return table.Flush()
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/fault"
+)
+
+// exitCodes is docs/exit-codes.md, the one place where a class becomes a code.
+var exitCodes = map[fault.Class]int{
+	fault.Internal: 1, fault.Usage: 2, fault.Findings: 3, fault.Unreachable: 4, fault.Refused: 5,
+	fault.Cursor: 6, fault.Conflict: 7, fault.Data: 8, fault.Deadline: 124, fault.Interrupted: 130,
+}
+
+// errInterrupted is the cause of a context that a signal cancelled.
+var errInterrupted = fault.New(fault.Interrupted, errors.New("interrupted"), "")
+
+// run executes one command line and gives the exit code.
+func run(args []string, a *app) (code int) {
+	// Go's own exit code for a panic, 2, already means usage.
+	defer func() {
+		if p := recover(); p != nil {
+			fmt.Fprintf(a.log, "fhctl: internal error: %s\n%s", printable(fmt.Sprint(p)), debug.Stack())
+			code = exitCodes[fault.Internal]
+		}
+	}()
+	// A reader that has seen enough, as in "| head", is no failure, and a log
+	// nobody reads must not end ingestion: writes fail instead of killing.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := interruptible()
+	defer stop()
+	root := newRoot(a)
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil && !a.started && fault.ClassOf(err) == fault.Internal {
+		err = usageError(err, fmt.Sprintf("see %q", cmd.CommandPath()+" --help"))
+	}
+	if errors.Is(err, context.Canceled) && fault.ClassOf(err) == fault.Internal && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return report(a.log, err)
+}
+
+// interruptible is cancelled by the first SIGINT or SIGTERM, so that a command
+// stops cleanly. The second leaves at once.
+func interruptible() (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		for range 2 {
+			select {
+			case <-signals:
+			case <-done:
+				return
+			}
+			if ctx.Err() != nil {
+				os.Exit(exitCodes[fault.Interrupted])
+			}
+			cancel(errInterrupted)
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel(nil)
+	}
+}
+
+// withTimeout runs do under a limit, if there is one. When the limit passed, it
+// is what ended do, whatever do made of it.
+func withTimeout(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
+	if limit == 0 {
+		return do(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err := do(ctx)
+	if !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		return err
+	}
+	passed := fmt.Errorf("the timeout of %s passed first", limit)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		passed = fmt.Errorf("%w: %w", passed, err)
+	}
+	return fault.New(fault.Deadline, passed, "raise --timeout, or look at what it was waiting for")
+}
+
+// report prints an error once, each part of a joined one with its hint, and
+// gives the exit code.
+func report(w io.Writer, err error) int {
+	if err == nil || stdoutClosed(err) {
+		return 0
+	}
+	code := exitCodes[fault.ClassOf(err)]
+	if err == errInterrupted {
+		return code // whoever pressed the key knows
+	}
+	parts := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		parts = joined.Unwrap()
+	}
+	for _, part := range parts {
+		fmt.Fprintf(w, "fhctl: %s\n", printable(part.Error()))
+		if hint := fault.HintOf(part); hint != "" {
+			fmt.Fprintf(w, "hint: %s\n", printable(hint))
+		}
+	}
+	return code
+}
+
+// stdoutClosed reports whether the reader of our output went away. Sockets may
+// break with the same number, so the name counts.
+func stdoutClosed(err error) bool {
+	path, ok := errors.AsType[*fs.PathError](err)
+	return ok && path.Path == os.Stdout.Name() && errors.Is(err, syscall.EPIPE)
+}

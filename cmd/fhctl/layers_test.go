@@ -1,0 +1,208 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/fhctl/fhctl"
+
+// room is where a package lives: its floor, and on floor 1 a step, since the
+// codecs build on one another.
+type room struct{ floor, step int }
+
+// rooms is docs/architecture.md. A directory inside a room belongs to it,
+// unless it has a line of its own.
+var rooms = map[string]room{
+	"pkg/syntax": {0, 0}, "pkg/event": {0, 0}, "pkg/fault": {0, 0},
+	"pkg/dagcbor": {1, 0}, "pkg/filter": {1, 0},
+	"pkg/blocks": {1, 1}, "pkg/entry": {1, 1},
+	"pkg/mst": {1, 2}, "pkg/frame": {1, 2},
+	"pkg/relay": {2, 0}, "pkg/relayserver": {2, 0}, "pkg/capture": {2, 0}, "pkg/sim": {2, 0},
+	"pkg/redisstream": {2, 0}, "pkg/redisstream/embedded": {2, 0}, "pkg/identity": {2, 0},
+	"pkg/output": {2, 0}, "pkg/verify": {2, 0}, "pkg/health": {2, 0}, "pkg/rejects": {2, 0},
+	"pkg/pipeline": {3, 0},
+	"pkg/config":   {4, 0},
+	"cmd/fhctl":    {5, 0},
+}
+
+// testKits stand outside the floors: they may import anything, and only tests
+// may import them.
+var testKits = []string{"pkg/relaytest", "pkg/redistest", "pkg/endtest"}
+
+// doors lists, per outside library, the rooms that may import it, so that
+// replacing a library touches those rooms alone. The longest prefix counts.
+var doors = map[string][]string{
+	"github.com/gorilla/websocket":                      {"pkg/relay", "pkg/relayserver"},
+	"github.com/redis/go-redis":                         {"pkg/redisstream"},
+	"github.com/alicebob/miniredis":                     {"pkg/redisstream/embedded"},
+	"github.com/fxamacker/cbor":                         {"pkg/dagcbor"},
+	"github.com/ipld/go-car":                            {"pkg/blocks"},
+	"github.com/ipfs":                                   {"pkg/syntax", "pkg/blocks", "pkg/mst"},
+	"github.com/multiformats":                           {"pkg/syntax", "pkg/blocks", "pkg/mst"},
+	"github.com/bluesky-social/indigo":                  {"pkg/mst", "pkg/identity"},
+	"github.com/bluesky-social/indigo/atproto/atcrypto": {"pkg/mst", "pkg/identity", "pkg/sim"},
+	"github.com/klauspost/compress":                     {"pkg/capture"},
+	"github.com/prometheus":                             {"pkg/health"},
+	"github.com/spf13/viper":                            {"pkg/config"},
+	"github.com/spf13/pflag":                            {"pkg/config", "cmd/fhctl"},
+	"github.com/spf13/cobra":                            {"cmd/fhctl"},
+	"golang.org/x/term":                                 {"cmd/fhctl", "pkg/output"},
+	"golang.org/x/sync":                                 {"pkg/pipeline", "pkg/relay", "pkg/redisstream", "cmd/fhctl"},
+}
+
+// longest is the longest of the names that is name or a directory above it.
+func longest(name string, names []string) (best string) {
+	for _, n := range names {
+		if (name == n || strings.HasPrefix(name, n+"/")) && len(n) > len(best) {
+			best = n
+		}
+	}
+	return best
+}
+
+func keys[V any](m map[string]V) (names []string) {
+	for name := range m {
+		names = append(names, name)
+	}
+	return names
+}
+
+func TestImportsGoDownOnly(t *testing.T) {
+	for file, imports := range productionImports(t) {
+		dir := path.Dir(file)
+		if longest(dir, testKits) != "" {
+			continue
+		}
+		from := longest(dir, keys(rooms))
+		if from == "" {
+			t.Errorf("%s: no floor is known for %s: give it one in layers_test.go and docs/architecture.md", file, dir)
+			continue
+		}
+		for _, name := range imports {
+			if inside, ok := strings.CutPrefix(name, module+"/"); ok {
+				checkInside(t, file, from, inside)
+			} else if strings.Contains(strings.Split(name, "/")[0], ".") {
+				checkDoor(t, file, from, name)
+			}
+		}
+	}
+}
+
+func checkInside(t *testing.T, file, from, target string) {
+	if longest(target, testKits) != "" {
+		t.Errorf("%s imports %s: a test kit is for tests only", file, target)
+		return
+	}
+	to := longest(target, keys(rooms))
+	if to == "" || to == from {
+		return // unknown rooms are reported where they are; a room may be divided
+	}
+	a, b := rooms[from], rooms[to]
+	switch {
+	case a.floor < b.floor:
+		t.Errorf("%s (floor %d) imports %s (floor %d): imports go down only", file, a.floor, to, b.floor)
+	case a.floor == 2 && b.floor == 2:
+		t.Errorf("%s imports %s: the ends of the river do not know one another; join them in cmd/fhctl/wire.go", file, to)
+	case a.floor == 1 && b.floor == 1 && a.step <= b.step:
+		t.Errorf("%s imports %s: codecs build in the order dagcbor, blocks, then mst and frame; entry needs dagcbor only", file, to)
+	case a.floor == 0 && b.floor == 0:
+		t.Errorf("%s imports %s: words do not depend on one another", file, to)
+	}
+}
+
+func checkDoor(t *testing.T, file, from, library string) {
+	door := longest(library, keys(doors))
+	if door == "" {
+		t.Errorf("%s imports %s: no door is known for it: choose the one package that may, here and in docs/architecture.md, and say why in docs/adr", file, library)
+		return
+	}
+	if !slices.Contains(doors[door], from) {
+		t.Errorf("%s imports %s, whose door is %s: use that package, so that replacing the library touches it alone", file, library, strings.Join(doors[door], " and "))
+	}
+}
+
+// productionImports is what each Go file that is not a test imports, by path
+// below the module.
+func productionImports(t *testing.T) map[string][]string {
+	t.Helper()
+	root := moduleRoot(t)
+	imports := map[string][]string{}
+	err := fs.WalkDir(os.DirFS(root), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && name != "." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "testdata") {
+			return fs.SkipDir
+		}
+		if entry.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, name), nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		imports[name] = nil
+		for _, spec := range file.Imports {
+			target, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			imports[name] = append(imports[name], target)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return imports
+}
+
+// moduleRoot is the directory of go.mod.
+func moduleRoot(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			t.Fatal("no go.mod above the test")
+		}
+		dir = parent
+	}
+}
+
+// TestTopLevel keeps the first page a newcomer sees: chores go into go
+// commands, their configuration into hidden files.
+func TestTopLevel(t *testing.T) {
+	allowed := []string{"cmd", "pkg", "docs", "completions", "go.mod", "go.sum", "README.md", "LICENSE"}
+	entries, err := os.ReadDir(moduleRoot(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		name := entry.Name()
+		built := name == "dist" || name == "fhctl" || name == "fhctl.exe" || strings.HasSuffix(name, ".test") || strings.HasSuffix(name, ".out") // see .gitignore
+		if !strings.HasPrefix(name, ".") && !slices.Contains(allowed, name) && !built {
+			t.Errorf("%s lies at the top level, which is %s and hidden files only", name, strings.Join(allowed, ", "))
+		}
+	}
+	for _, name := range append(allowed, ".goreleaser.yaml", ".gitignore", ".ci/run") {
+		if _, err := os.Stat(filepath.Join(moduleRoot(t), name)); err != nil {
+			t.Errorf("the top level lacks %s", name)
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"sync"
+
+	"github.com/fhctl/fhctl/pkg/config"
+)
+
+// logOutput is standard error. While something else owns the terminal's last
+// line, it may divert what is written, so that it can step aside for each line.
+type logOutput struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// Write passes p on, in one piece.
+func (o *logOutput) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.w.Write(p)
+}
+
+// divert sends every later Write to liveLine, which writes to the terminal
+// itself: it clears its line, writes what it is given and draws itself again.
+// It gets the original writer. The returned function undoes it.
+func (o *logOutput) divert(liveLine func(terminal io.Writer) io.Writer) (restore func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	before := o.w
+	o.w = liveLine(before)
+	return func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.w = before
+	}
+}
+
+// newLogger is the program's logger. The keys of attributes are seq, did,
+// stream, relay, attempt, delay and err wherever one of these is meant.
+func newLogger(w io.Writer, cfg config.Log, terminal bool) *slog.Logger {
+	if cfg.Format == config.FormatJSON || cfg.Format == config.FormatAuto && !terminal {
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: cfg.Level, ReplaceAttr: nameLevel}))
+	}
+	return slog.New(&consoleHandler{w: w, level: cfg.Level, terminal: terminal, color: terminal && !cfg.NoColor})
+}
+
+func nameLevel(groups []string, a slog.Attr) slog.Attr {
+	if level, ok := a.Value.Any().(slog.Level); ok && a.Key == slog.LevelKey && len(groups) == 0 {
+		a.Value = slog.StringValue(levelName(level))
+	}
+	return a
+}
+
+// levelName is the level as LOG_LEVEL names it.
+func levelName(level slog.Level) string {
+	switch {
+	case level >= config.LevelCritical:
+		return "CRITICAL"
+	case level >= slog.LevelError:
+		return "ERROR"
+	case level >= slog.LevelWarn:
+		return "WARNING"
+	case level >= slog.LevelInfo:
+		return "INFO"
+	}
+	return "DEBUG"
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/fhctl/fhctl/pkg/config"
+)
+
+const rootLong = `fhctl reads the event stream of an atproto relay (subscribeRepos) and appends
+every event to a Redis stream, in order, once, with the cursor moved in the same
+step.
+
+Settings come from flags, the environment, a YAML file (--config) and defaults,
+in this order; "fhctl config show" prints every one with where it came from.
+
+Exit codes:
+  0    done, or stopped cleanly
+  1    internal error
+  2    usage: flags, arguments or settings
+  3    findings: a check ran and failed
+  4    unreachable: relay or Redis could not be asked
+  5    refused: authentication or permission
+  6    the cursor is unusable
+  7    conflict: another writer, or the cursor moved
+  8    data: stored state is damaged
+  124  --timeout passed first
+  130  interrupted before finishing`
+
+// The groups of commands in help.
+const (
+	groupRiver = "river"
+	groupAbout = "about"
+)
+
+// commands lists every command. A new one is a file of its own and a line here.
+func commands(a *app) []*cobra.Command {
+	return []*cobra.Command{
+		newConfigCommand(a),
+		newVersionCommand(a),
+	}
+}
+
+func newRoot(a *app) *cobra.Command {
+	root := newFamily("fhctl", "Feed Redis from an atproto relay", commands(a)...)
+	root.Long = rootLong
+	root.Example = `  fhctl config show
+  fhctl version`
+	root.Version = readBuild().Version
+	root.SetVersionTemplate("fhctl {{.Version}}\n")
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.AddGroup(&cobra.Group{ID: groupRiver, Title: "Events:"}, &cobra.Group{ID: groupAbout, Title: "About:"})
+	root.SetHelpCommandGroupID(groupAbout)
+	root.SetCompletionCommandGroupID(groupAbout)
+	root.SetUsageFunc(showUsage)
+	root.SetFlagErrorFunc(flagError)
+	root.PersistentPreRun = func(*cobra.Command, []string) { a.started = true }
+	config.AddFlags(root.PersistentFlags(), config.GroupGlobal)
+	completeChoices(root, config.GroupGlobal)
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.log)
+	return root
+}
+
+// newFamily is a command that only holds others: by itself it shows its help,
+// and a word it does not know is an error with the nearest one it does.
+func newFamily(use, short string, members ...*cobra.Command) *cobra.Command {
+	family := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs}
+	family.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		return unknownCommand(cmd, args[0])
+	}
+	family.AddCommand(members...)
+	return family
+}
+
+func unknownCommand(cmd *cobra.Command, word string) error {
+	err := fmt.Errorf("unknown command %q for %q", word, cmd.CommandPath())
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	if name := config.Nearest(word, names); name != "" {
+		return usageError(err, fmt.Sprintf("did you mean %q?", cmd.CommandPath()+" "+name))
+	}
+	return usageError(err, fmt.Sprintf("%q lists the commands", cmd.CommandPath()+" --help"))
+}
+
+// flagError turns a flag that does not parse into a usage error with a hint.
+func flagError(cmd *cobra.Command, err error) error {
+	hint := fmt.Sprintf("%q lists the flags", cmd.CommandPath()+" --help")
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		if name := config.Nearest(unknown.GetSpecifiedName(), names); name != "" {
+			hint = "did you mean --" + name + "?"
+		}
+	}
+	return usageError(err, hint)
+}
