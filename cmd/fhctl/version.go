@@ -57,9 +57,6 @@ func (b *build) fill(info *debug.BuildInfo) {
 	orElse(&b.Date, stamps["vcs.time"])
 }
 
-// userAgent is what relays see (C4).
-func userAgent() string { return "fhctl/" + readBuild().Version }
-
 func newVersionCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "version", Short: "Show what this program was made from", GroupID: groupAbout,
