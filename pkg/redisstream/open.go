@@ -2,6 +2,7 @@ package redisstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -62,13 +63,7 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 
 func (w *Writer) start(ctx context.Context, t *target) error {
 	c := &w.config
-	err := c.patiently(ctx, "connect to Redis", func(ctx context.Context) error {
-		err := w.client.Ping(ctx).Err()
-		if err != nil && isCertificate(err) {
-			return fault.New(fault.Unreachable, err, "the server's certificate is not trusted for this name: set the CA file and server name, or check that the port speaks TLS")
-		}
-		return err
-	})
+	err := c.patiently(ctx, "connect to Redis", w.knock)
 	if ctx.Err() != nil && err != nil {
 		return fault.New(fault.Unreachable, err, fmt.Sprintf("is Redis running at %s?", Redact(c.URL)))
 	}
@@ -86,6 +81,23 @@ func (w *Writer) start(ctx context.Context, t *target) error {
 	w.fixed = []any{
 		fmt.Sprint(c.MaxLen), limit, c.Identity.Relay, c.Identity.Filter,
 		fmt.Sprint(c.Identity.partitions()), c.adopt(),
+	}
+	return err
+}
+
+// knock asks whether Redis answers. It uses a command with a key: in a cluster
+// that asks the node that matters, and makes the client look again for nodes
+// that appeared late. What the answer lacks is for inspect to say.
+func (w *Writer) knock(ctx context.Context) error {
+	err := w.client.XLen(ctx, w.config.StreamKey).Err()
+	var reply redis.Error
+	switch {
+	case err == nil:
+		return nil
+	case isCertificate(err):
+		return fault.New(fault.Unreachable, err, "the server's certificate is not trusted for this name: set the CA file and server name, or check that the port speaks TLS")
+	case errors.As(err, &reply) && (isDenied(bare(reply.Error())) || redis.HasErrorPrefix(err, "WRONGTYPE")):
+		return nil
 	}
 	return err
 }

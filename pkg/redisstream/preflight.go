@@ -38,7 +38,7 @@ func (w *Writer) inspect(ctx context.Context, t *target) (facts, error) {
 }
 
 func (w *Writer) readFacts(ctx context.Context) (facts, error) {
-	text, err := w.client.Info(ctx).Result()
+	text, err := w.readInfo(ctx)
 	var reply redis.Error
 	if errors.As(err, &reply) && causeOf(err) == "" {
 		w.config.Logger.Warn("Redis does not let fhctl read INFO, so role, eviction and persistence are unchecked", "err", err)
@@ -54,6 +54,19 @@ func (w *Writer) readFacts(ctx context.Context) (facts, error) {
 		}
 	}
 	return info, nil
+}
+
+// readInfo asks the server that holds the stream.
+func (w *Writer) readInfo(ctx context.Context) (string, error) {
+	cluster, ok := w.client.(*redis.ClusterClient)
+	if !ok {
+		return w.client.Info(ctx).Result()
+	}
+	node, err := cluster.MasterForKey(ctx, w.config.StreamKey)
+	if err != nil {
+		return "", err
+	}
+	return node.Info(ctx).Result()
 }
 
 // honoursLimit reports whether XTRIM knows MINID and LIMIT (Redis 6.2) and
@@ -112,6 +125,7 @@ func (w *Writer) probeRights(ctx context.Context) error {
 	c := &w.config
 	pipe := w.client.Pipeline()
 	for _, args := range [][]any{
+		{"ping"},
 		{"get", c.CursorKey},
 		{"get", c.SideKey()},
 		{"set", c.CursorKey, "", "NX", "XX"},
@@ -139,7 +153,7 @@ func (w *Writer) probeRights(ctx context.Context) error {
 		case !errors.As(err, &reply):
 			return err
 		case isDenied(bare(reply.Error())):
-			missing, denied = append(missing, fmt.Sprint(cmd.Name(), " ", keyOf(cmd))), err
+			missing, denied = append(missing, strings.TrimSpace(cmd.Name()+" "+keyOf(cmd))), err
 		}
 	}
 	if denied == nil {
@@ -154,6 +168,8 @@ func keyOf(cmd redis.Cmder) string {
 	switch cmd.Name() {
 	case "evalsha", "eval":
 		return "(scripts)"
+	case "ping":
+		return ""
 	case "xinfo":
 		return fmt.Sprint(args[2])
 	}

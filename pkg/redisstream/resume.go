@@ -203,7 +203,7 @@ func (w *Writer) foreign(found string) error {
 		return fault.New(fault.Cursor, fmt.Errorf("cursor %s has no side key: the Python bridge left it, so it is %s's, and this run reads %s; nothing was changed", c.CursorKey, bridgeHost, id.Relay),
 			fmt.Sprintf("set RELAY_URL to wss://%s, or start live with DEL %s; only if the cursor really is %s's: %s", bridgeHost, c.CursorKey, id.Relay, claim))
 	}
-	return fault.New(fault.Cursor, fmt.Errorf("cursor %s belongs to a run with other settings: it has %s, this run has relay %s, filter %s, partitions %d; nothing was changed",
+	return fault.New(fault.Cursor, fmt.Errorf("cursor %s is not this run's (%s); this run has relay %s, filter %s, partitions %d; nothing was changed",
 		c.CursorKey, found, id.Relay, or(id.Filter, "none"), id.partitions()),
 		fmt.Sprintf("go back to the former settings, or choose other stream and cursor keys; to start live here: DEL %s %s; to continue from the same seq with the new settings, stop all writers and: %s", c.CursorKey, c.SideKey(), claim))
 }

@@ -1,0 +1,380 @@
+package redisstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+// later runs a commit in the background.
+func (k *kit) later(w *Writer, batches ...*event.Batch) <-chan error {
+	done := make(chan error, 1)
+	ctx := k.ctx()
+	go func() {
+		_, err := w.Commit(ctx, batches)
+		done <- err
+	}()
+	return done
+}
+
+// waits checks that a commit is told to be waiting for cause, then ends the
+// cause and expects the commit to succeed and observers to hear of it.
+func (k *kit) waits(done <-chan error, cause string, end func()) {
+	k.t.Helper()
+	eventually(k.t, "a store event with cause "+cause, func() bool {
+		for _, s := range k.told() {
+			if !s.Up && s.Cause == cause {
+				return true
+			}
+		}
+		select {
+		case err := <-done:
+			k.t.Fatalf("commit ended with %v instead of waiting", err)
+		default:
+		}
+		return false
+	})
+	end()
+	if err := <-done; err != nil {
+		k.t.Fatalf("commit: %v", err)
+	}
+	if told := k.told(); !told[len(told)-1].Up {
+		k.t.Fatalf("observers did not hear that Redis is back: %+v", told)
+	}
+}
+
+func TestFaultReplyLost(t *testing.T) {
+	for _, first := range []string{"start", "later", "jump"} {
+		t.Run(first, func(t *testing.T) {
+			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+				k := newKit(t, server)
+				proxy := redistest.NewProxy(t, server.Addr())
+				k.do("script", "load", commonLua+appendLua) // or NOSCRIPT is what gets lost
+				at, seq := live, event.Seq(1)
+				if first != "start" {
+					w, _ := k.open()
+					k.must(w, run(live, 1, 5))
+					at, seq = event.AfterSeq(5), 6
+				}
+				through := func(c *Config) { c.URL = proxy.URL() }
+				if first == "jump" {
+					at = live
+					through = func(c *Config) { c.URL, c.From = proxy.URL(), From{Requested: true} }
+				}
+				w, _ := k.open(through)
+				for range 3 {
+					proxy.LoseReplies(1)
+					got := k.must(w, run(at, seq, seq+9), run(event.AfterSeq(seq+9), seq+10, seq+19))
+					if got[0].Present != 10 {
+						t.Fatalf("receipts %+v", got)
+					}
+					at, seq = event.AfterSeq(seq+19), seq+20
+				}
+				k.wantRun(1, seq-1)
+			})
+		})
+	}
+}
+
+func TestFaultConnectionCutAndStalled(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		proxy := redistest.NewProxy(t, server.Addr())
+		w, _ := k.open(func(c *Config) { c.URL, c.CommandTimeout = proxy.URL(), 100*time.Millisecond })
+		k.must(w, batch(live, 1))
+		proxy.Refuse(true)
+		proxy.Cut()
+		k.waits(k.later(w, batch(event.AfterSeq(1), 2)), "connection", func() { proxy.Refuse(false) })
+		proxy.Stall(true)
+		k.waits(k.later(w, batch(event.AfterSeq(2), 3)), "timeout", func() { proxy.Stall(false) })
+		k.wantRun(1, 3)
+	})
+}
+
+func TestFaultContextEnds(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		proxy := redistest.NewProxy(t, server.Addr())
+		w, _ := k.open(func(c *Config) { c.URL = proxy.URL() })
+		k.must(w, batch(live, 1))
+		proxy.Stall(true)
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() {
+			_, err := w.Commit(ctx, []*event.Batch{batch(event.AfterSeq(1), 2)})
+			done <- err
+		}()
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Fatalf("commit: %v", err)
+		}
+	})
+}
+
+func TestFaultServerStates(t *testing.T) {
+	redistest.RequireReal(t)
+	cases := []struct {
+		cause      string
+		begin, end func(k *kit)
+	}{
+		{"oom", func(k *kit) { k.do("config", "set", "maxmemory", "1mb") }, func(k *kit) { k.do("config", "set", "maxmemory", "0") }},
+		{"readonly", func(k *kit) { k.do("replicaof", "127.0.0.1", "1") }, func(k *kit) { k.do("replicaof", "no", "one") }},
+		{"masterdown", func(k *kit) {
+			k.do("config", "set", "replica-serve-stale-data", "no")
+			k.do("replicaof", "127.0.0.1", "1")
+		}, func(k *kit) { k.do("replicaof", "no", "one") }},
+		{"noreplicas", func(k *kit) { k.do("config", "set", "min-replicas-to-write", "1") }, func(k *kit) { k.do("config", "set", "min-replicas-to-write", "0") }},
+		{"misconf", func(k *kit) {
+			// A snapshot that cannot be written: its name is a directory.
+			must(k.t, os.Mkdir(filepath.Join(k.server.Dir(), "dump.rdb"), 0o700))
+			must(k.t, os.WriteFile(filepath.Join(k.server.Dir(), "dump.rdb", "x"), nil, 0o600))
+			k.do("config", "set", "save", "3600 1000000")
+			k.client.Do(k.ctx(), "bgsave")
+			eventually(k.t, "a failed snapshot", func() bool {
+				return strings.Contains(k.client.Info(k.ctx(), "persistence").Val(), "rdb_last_bgsave_status:err")
+			})
+		}, func(k *kit) { k.do("config", "set", "stop-writes-on-bgsave-error", "no") }},
+		{"busy", func(k *kit) {
+			k.do("config", "set", "busy-reply-threshold", "1")
+			other := k.server.Client()
+			go other.Eval(context.Background(), "while true do end", nil)
+			eventually(k.t, "a busy server", func() bool { return k.client.Ping(k.ctx()).Err() != nil })
+		}, func(k *kit) { k.do("script", "kill") }},
+	}
+	for _, c := range cases {
+		t.Run(c.cause, func(t *testing.T) {
+			t.Parallel()
+			k := newKit(t, redistest.Start(t))
+			w, _ := k.open()
+			k.must(w, batch(live, 1))
+			c.begin(k)
+			done := k.later(w, batch(event.AfterSeq(1), 2), batch(event.AfterSeq(2), 3))
+			k.waits(done, c.cause, func() { c.end(k) })
+			k.want(3, 1, 2, 3)
+			if told := k.told(); told[0].Up || told[0].Err == nil || told[0].Attempt != 1 {
+				t.Fatalf("observers first heard %+v", told[0])
+			}
+			if n := strings.Count(k.log.String(), "not available; waiting"); n != 1 {
+				t.Fatalf("logged %d times:\n%s", n, k.log)
+			}
+		})
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFaultKilledWithDataLost(t *testing.T) {
+	redistest.RequireReal(t)
+	k := newKit(t, redistest.Start(t, "--save", "3600 1000000"))
+	w, _ := k.open()
+	k.must(w, run(live, 1, 100))
+	k.do("save")
+	k.must(w, run(event.AfterSeq(100), 101, 200))
+	done := k.later(w) // nothing: only to show that an empty commit is fine
+	must(t, <-done)
+	k.server.Kill()
+	done = k.later(w, run(event.AfterSeq(200), 201, 210))
+	k.server.Restart()
+	err := <-done
+	var moved *event.Moved
+	if !errors.As(err, &moved) || moved.Alarm != event.AlarmRollback || moved.To != event.AfterSeq(100) {
+		t.Fatalf("commit: %v", err)
+	}
+	k.must(w, run(event.AfterSeq(100), 101, 210))
+	k.wantRun(1, 210)
+}
+
+func TestFaultKilledWithEverythingLost(t *testing.T) {
+	redistest.RequireReal(t)
+	k := newKit(t, redistest.Start(t))
+	w, _ := k.open()
+	k.must(w, run(live, 1, 100))
+	k.server.Restart()
+	k.moved(w, event.AlarmCursorMissing, event.AfterSeq(100), run(event.AfterSeq(100), 101, 110))
+	k.must(w, run(event.AfterSeq(100), 101, 110))
+	k.wantRun(101, 110)
+}
+
+// TestFaultKilledAgainAndAgain: with an append-only file that is synced always,
+// nothing is lost and nothing repeated, whenever the server dies.
+func TestFaultKilledAgainAndAgain(t *testing.T) {
+	redistest.RequireReal(t)
+	k := newKit(t, redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always"))
+	w, _ := k.open(func(c *Config) { c.MaxLen = 0 })
+	const last = 4000
+	done := make(chan error, 1)
+	ctx := k.ctx()
+	go func() {
+		at := live
+		for seq := event.Seq(1); seq <= last; seq += 40 {
+			batches := []*event.Batch{run(at, seq, seq+19), run(event.AfterSeq(seq+19), seq+20, seq+39)}
+			if _, err := w.Commit(ctx, batches); err != nil {
+				done <- err
+				return
+			}
+			at = event.AfterSeq(seq + 39)
+		}
+		done <- nil
+	}()
+	for kills := 0; ; kills++ {
+		select {
+		case err := <-done:
+			must(t, err)
+			k.wantRun(1, last)
+			if kills == 0 {
+				t.Fatal("never killed")
+			}
+			return
+		case <-time.After(time.Duration(10+rand.IntN(80)) * time.Millisecond):
+			if kills < 8 {
+				k.server.Restart()
+			}
+		}
+	}
+}
+
+func TestFaultPausedServer(t *testing.T) {
+	redistest.RequireReal(t)
+	k := newKit(t, redistest.Start(t))
+	w, _ := k.open(func(c *Config) { c.CommandTimeout = 100 * time.Millisecond })
+	k.must(w, batch(live, 1))
+	k.server.Pause()
+	k.waits(k.later(w, batch(event.AfterSeq(1), 2), batch(event.AfterSeq(2), 3)), "timeout", k.server.Continue)
+	k.want(3, 1, 2, 3)
+}
+
+// rights is the documented Redis user, in ACL words.
+const rights = "+evalsha +eval +get +set +xadd +xtrim +xlen +xinfo +xpending +xrange +xrevrange +setex +publish +ping +hello +info +client"
+
+func (k *kit) user(name, password, commands string) {
+	k.t.Helper()
+	args := []any{"acl", "setuser", name, "reset", "on", ">" + password, "~firehose:*", "&firehose:*"}
+	for _, word := range strings.Fields(commands) {
+		args = append(args, word)
+	}
+	k.do(args...)
+}
+
+func (k *kit) asUser(name, password string) func(*Config) {
+	return func(c *Config) { c.URL = fmt.Sprintf("redis://%s:%s@%s", name, password, k.server.Addr()) }
+}
+
+func TestRightsDocumentedUserSuffices(t *testing.T) {
+	redistest.RequireReal(t)
+	k := newKit(t, redistest.Start(t))
+	k.user("fh", "secret", rights)
+	w, _ := k.open(k.asUser("fh", "secret"), func(c *Config) { c.MaxLen = 50 })
+	k.do("xgroup", "create", DefaultStreamKey, "slow", "0", "mkstream")
+	k.must(w, run(live, 1, 200))
+	k.do("xreadgroup", "group", "slow", "c", "count", 20, "streams", DefaultStreamKey, ">")
+	got := k.must(w, run(event.AfterSeq(200), 201, 500))
+	if len(got[0].Trimmed) == 0 {
+		t.Fatalf("no trim was counted: %+v", got)
+	}
+	w.floor = floor{}
+	k.must(w, batch(event.AfterSeq(500), 501))
+	if !w.floor.known {
+		t.Fatal("groups could not be read")
+	}
+	must(t, w.Rebase(k.ctx(), 400))
+	k.do("del", DefaultCursorKey)
+	k.moved(w, event.AlarmCursorMissing, event.AfterSeq(501), batch(event.AfterSeq(400), 401))
+	if log := k.log.String(); strings.Contains(log, "could not be trimmed") || strings.Contains(log, "unchecked") {
+		t.Fatalf("log:\n%s", log)
+	}
+}
+
+func TestRightsMissingAreRefusedAtStart(t *testing.T) {
+	redistest.RequireReal(t)
+	k := newKit(t, redistest.Start(t))
+	for _, word := range strings.Fields("evalsha eval get set xadd xtrim xlen xinfo xpending xrange xrevrange ping") {
+		t.Run(word, func(t *testing.T) {
+			k.t = t
+			k.user("fh", "canary-5ecret", strings.Replace(rights, "+"+word+" ", "", 1))
+			_, err := Open(k.ctx(), k.config(k.asUser("fh", "canary-5ecret")))
+			wantErr(t, err, fault.Refused)
+			if !strings.Contains(err.Error(), word) {
+				t.Fatalf("error does not name the command: %v", err)
+			}
+			if n := k.client.Exists(k.ctx(), DefaultStreamKey, DefaultCursorKey, DefaultCursorKey+":meta").Val(); n != 0 {
+				t.Fatal("probing left a key")
+			}
+			noCanary(t, "canary-5ecret", err, k.log.String())
+		})
+	}
+}
+
+func TestRightsOfKeysAreRefusedAtStart(t *testing.T) {
+	redistest.RequireReal(t)
+	k := newKit(t, redistest.Start(t))
+	k.do("acl", "setuser", "fh", "on", ">pw", "~other:*", "+@all")
+	_, err := Open(k.ctx(), k.config(k.asUser("fh", "pw")))
+	wantErr(t, err, fault.Refused)
+}
+
+// TestRightsWithdrawn: an append that is no longer allowed ends the writer, and
+// the cursor does not run ahead of the stream.
+func TestRightsWithdrawn(t *testing.T) {
+	redistest.RequireReal(t)
+	for _, word := range []string{"xadd", "set", "evalsha"} {
+		t.Run(word, func(t *testing.T) {
+			k := newKit(t, redistest.Start(t))
+			k.user("fh", "pw", rights)
+			w, _ := k.open(k.asUser("fh", "pw"))
+			k.must(w, batch(live, 1))
+			k.do("acl", "setuser", "fh", "-"+word)
+			_, err := w.Commit(k.ctx(), []*event.Batch{batch(event.AfterSeq(1), 2)})
+			wantErr(t, err, fault.Refused)
+			k.want(1, 1)
+		})
+	}
+}
+
+func noCanary(t testing.TB, canary string, err error, texts ...string) {
+	t.Helper()
+	texts = append(texts, fmt.Sprintf("%v %+v %#v %s", err, err, err, fault.HintOf(err)))
+	for _, text := range texts {
+		if strings.Contains(text, canary) {
+			t.Fatalf("the secret is in: %s", text)
+		}
+	}
+}
+
+func TestCredentials(t *testing.T) {
+	redistest.RequireReal(t)
+	k := newKit(t, redistest.Start(t))
+	k.user("fh", "right", rights)
+	k.do("acl", "setuser", "default", "nopass", "on")
+	closed := newKit(t, redistest.Start(t, "--requirepass", "right"))
+	cases := []struct{ name, url string }{
+		{"wrong user password", "redis://fh:canary-5ecret@" + k.server.Addr()},
+		{"unknown user", "redis://nobody:canary-5ecret@" + k.server.Addr()},
+		{"wrong password", "redis://:canary-5ecret@" + closed.server.Addr()},
+		{"no password", "redis://" + closed.server.Addr()},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Open(k.ctx(), k.config(func(cfg *Config) { cfg.URL = c.url }))
+			wantErr(t, err, fault.Refused)
+			noCanary(t, "canary-5ecret", err, k.log.String())
+		})
+	}
+	w, err := Open(k.ctx(), k.config(func(cfg *Config) { cfg.URL = "redis://:right@" + closed.server.Addr() }))
+	must(t, err)
+	must(t, w.Close())
+}

@@ -1,0 +1,172 @@
+package redisstream
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+func TestOpenWaitsForRedis(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		proxy := redistest.NewProxy(t, server.Addr())
+		proxy.Refuse(true)
+		opened := make(chan error, 1)
+		go func() {
+			w, err := Open(k.ctx(), k.config(func(c *Config) { c.URL = proxy.URL() }))
+			if err == nil {
+				err = w.Close()
+			}
+			opened <- err
+		}()
+		eventually(t, "a third attempt", func() bool { return len(k.told()) >= 3 })
+		proxy.Refuse(false)
+		must(t, <-opened)
+		if told := k.told(); !told[len(told)-1].Up || !strings.Contains(k.log.String(), "Redis is not available") {
+			t.Fatalf("told %+v, log:\n%s", told, k.log)
+		}
+	})
+}
+
+func TestOpenUnreachable(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	_, err := Open(ctx, Config{Connection: Connection{URL: "redis://u:canary-5ecret@127.0.0.1:1"}})
+	wantErr(t, err, fault.Unreachable)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("open: %v", err)
+	}
+	noCanary(t, "canary-5ecret", err)
+}
+
+func TestOpenRefuses(t *testing.T) {
+	redistest.RequireReal(t)
+	cases := []struct {
+		name  string
+		args  []string
+		spoil func(k *kit)
+		class fault.Class
+		word  string
+	}{
+		{"replica", []string{"--replicaof", "127.0.0.1 1"}, nil, fault.Usage, "replica"},
+		{"eviction", []string{"--maxmemory-policy", "allkeys-lru"}, nil, fault.Usage, "allkeys-lru"},
+		{"stream is a list", nil, func(k *kit) { k.do("rpush", DefaultStreamKey, "x") }, fault.Data, DefaultStreamKey},
+		{"cursor is a hash", nil, func(k *kit) { k.do("hset", DefaultCursorKey, "a", "b") }, fault.Data, DefaultCursorKey},
+		{"side key is a set", nil, func(k *kit) { k.do("sadd", DefaultCursorKey+":meta", "x") }, fault.Data, DefaultCursorKey + ":meta"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			k := newKit(t, redistest.Start(t, c.args...))
+			if c.spoil != nil {
+				c.spoil(k)
+			}
+			_, err := Open(k.ctx(), k.config())
+			wantErr(t, err, c.class)
+			if !strings.Contains(err.Error(), c.word) {
+				t.Fatalf("error does not say %q: %v", c.word, err)
+			}
+		})
+	}
+}
+
+func TestOpenAllowsEvictionWhenTold(t *testing.T) {
+	redistest.RequireReal(t)
+	k := newKit(t, redistest.Start(t, "--maxmemory-policy", "allkeys-lru"))
+	k.open(func(c *Config) { c.AllowEviction = true })
+	if !strings.Contains(k.log.String(), "may evict") {
+		t.Fatalf("no warning:\n%s", k.log)
+	}
+}
+
+func TestOpenWarnsAboutPersistence(t *testing.T) {
+	redistest.RequireReal(t)
+	k := newKit(t, redistest.Start(t))
+	k.open()
+	if !strings.Contains(k.log.String(), "append-only") {
+		t.Fatalf("no warning:\n%s", k.log)
+	}
+	quiet := newKit(t, redistest.Start(t, "--appendonly", "yes"))
+	quiet.open()
+	if text := quiet.log.String(); text != "" {
+		t.Fatalf("warned for nothing:\n%s", text)
+	}
+}
+
+func TestOpenProbesLeaveNothing(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		k.open()
+		if n := k.client.DBSize(k.ctx()).Val(); n != 0 {
+			t.Fatalf("%d keys", n)
+		}
+		w, _ := k.open()
+		k.must(w, batch(live, 1))
+		k.open()
+		k.want(1, 1)
+		if side := k.get(DefaultCursorKey + ":meta"); side != side0 {
+			t.Fatalf("side key is %s", side)
+		}
+	})
+}
+
+func TestOpenEmbeddedWarnsNothing(t *testing.T) {
+	k := newKit(t, redistest.StartEmbedded(t))
+	k.open()
+	if text := k.log.String(); text != "" {
+		t.Fatalf("log:\n%s", text)
+	}
+}
+
+func TestOpenClusterNeedsOneSlot(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	cfg := Config{Connection: Connection{URL: "redis-cluster://127.0.0.1:1"}}
+	_, err := Open(ctx, cfg)
+	wantErr(t, err, fault.Usage)
+	if !strings.Contains(fault.HintOf(err), "{firehose:events}:cursor") {
+		t.Fatalf("hint: %s", fault.HintOf(err))
+	}
+	cfg.CursorKey = "{firehose:events}:cursor"
+	_, err = Open(ctx, cfg)
+	wantErr(t, err, fault.Unreachable)
+}
+
+// TestClusterOneNode: the script, its keys and the redirections of a real, if
+// small, cluster.
+func TestClusterOneNode(t *testing.T) {
+	redistest.RequireReal(t)
+	k := newKit(t, redistest.Start(t, "--cluster-enabled", "yes"))
+	cluster := func(c *Config) {
+		c.URL = "redis-cluster://" + k.server.Addr()
+		c.CursorKey = "{firehose:events}:cursor"
+	}
+	opened := make(chan *Writer, 1)
+	go func() {
+		w, err := Open(k.ctx(), k.config(cluster))
+		if err != nil {
+			t.Error(err)
+		}
+		opened <- w
+	}()
+	k.do("cluster", "addslotsrange", 0, 16383) // until then CLUSTERDOWN
+	w := <-opened
+	if t.Failed() {
+		return
+	}
+	defer w.Close()
+	_, err := w.Resume(k.ctx())
+	must(t, err)
+	k.must(w, batch(live, 1, 2), batch(event.AfterSeq(2), 3))
+	k.do("script", "flush")
+	k.must(w, batch(event.AfterSeq(3), 4))
+	k.wantRun(1, 4)
+	if got := k.get("{firehose:events}:cursor"); got != "4" {
+		t.Fatalf("cursor %s", got)
+	}
+}

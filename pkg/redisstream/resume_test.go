@@ -1,0 +1,203 @@
+package redisstream
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+func from(t testing.TB, text string) func(*Config) {
+	t.Helper()
+	f, err := ParseFrom(text)
+	must(t, err)
+	return func(c *Config) { c.From = f }
+}
+
+var oldest = event.Position{Start: event.Oldest}
+
+func TestParseFrom(t *testing.T) {
+	for text, want := range map[string]string{"": "saved", "saved": "saved", "live": "live", "oldest": "oldest", "7000000123": "7000000123"} {
+		f, err := ParseFrom(text)
+		if err != nil || f.String() != want {
+			t.Errorf("%q: %s, %v", text, f, err)
+		}
+	}
+	for _, text := range []string{"0", "-1", "newest", "1.5", "9007199254740992", " 1"} {
+		_, err := ParseFrom(text)
+		wantErr(t, err, fault.Usage)
+	}
+}
+
+func TestResumeColdStart(t *testing.T) {
+	for text, want := range map[string]event.Position{"saved": live, "live": live, "oldest": oldest, "500": event.AfterSeq(500)} {
+		t.Run(text, func(t *testing.T) {
+			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+				k := newKit(t, server)
+				w, at := k.open(from(t, text))
+				if at.Position != want || at.Why == "" {
+					t.Fatalf("resume: %+v", at)
+				}
+				if k.get(DefaultCursorKey) != "" {
+					t.Fatal("a cursor was written before any event")
+				}
+				k.must(w, batch(want, 601, 602))
+				// The same words after a restart mean: continue.
+				w, at = k.open(from(t, text))
+				if at.Position != event.AfterSeq(602) || at.Time != "2026-01-02T03:04:05Z" {
+					t.Fatalf("restart: %+v", at)
+				}
+				k.must(w, batch(at.Position, 603))
+				k.want(603, 601, 602, 603)
+			})
+		})
+	}
+}
+
+func TestResumeRequestIsAppliedOnce(t *testing.T) {
+	for text, want := range map[string]event.Position{"oldest": oldest, "2": event.AfterSeq(2)} {
+		t.Run(text, func(t *testing.T) {
+			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+				k := newKit(t, server)
+				w, _ := k.open()
+				k.must(w, run(live, 1, 4))
+				_, at := k.open(from(t, text))
+				if at.Position != want {
+					t.Fatalf("request: %+v", at)
+				}
+				// Killed before it stored anything: the request stands.
+				w, at = k.open(from(t, text))
+				if at.Position != want {
+					t.Fatalf("restart before the first event: %+v", at)
+				}
+				k.must(w, batch(want, 3))
+				w, at = k.open(from(t, text))
+				if at.Position != event.AfterSeq(3) {
+					t.Fatalf("restart: %+v", at)
+				}
+				k.must(w, batch(at.Position, 4, 5))
+				k.want(5, 1, 2, 3, 4, 3, 4, 5)
+				// A run without the request forgets it, so that it can be
+				// made again.
+				w, at = k.open()
+				if at.Position != event.AfterSeq(5) {
+					t.Fatalf("saved: %+v", at)
+				}
+				k.must(w, batch(at.Position, 6))
+				if _, at = k.open(from(t, text)); at.Position != want {
+					t.Fatalf("request made again: %+v", at)
+				}
+			})
+		})
+	}
+}
+
+func TestResumeLiveLeavesTheCursorUntilTheFirstEvent(t *testing.T) {
+	for name, seqs := range map[string][]event.Seq{"forward": {900, 901}, "another numbering below": {20, 21}} {
+		t.Run(name, func(t *testing.T) {
+			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+				k := newKit(t, server)
+				w, _ := k.open()
+				k.must(w, batch(live, 100))
+				other, _ := k.open()
+				w, at := k.open(from(t, "live"))
+				if at.Position != live {
+					t.Fatalf("resume: %+v", at)
+				}
+				k.want(100, 100)
+				k.must(w, batch(live, seqs...), batch(event.AfterSeq(seqs[1]), seqs[1]+1))
+				k.want(seqs[1]+1, 100, seqs[0], seqs[1], seqs[1]+1)
+				// A second writer notices the jump.
+				k.moved(other, event.AlarmConflict, event.AfterSeq(seqs[1]+1), batch(event.AfterSeq(100), 950))
+				if _, at = k.open(from(t, "live")); at.Position != event.AfterSeq(seqs[1]+1) {
+					t.Fatalf("restart: %+v", at)
+				}
+			})
+		})
+	}
+}
+
+func TestResumeLiveLosesTheRace(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		k.must(w, batch(live, 100))
+		jumper, _ := k.open(from(t, "live"))
+		k.must(w, batch(event.AfterSeq(100), 101))
+		k.moved(jumper, event.AlarmConflict, event.AfterSeq(101), batch(live, 200))
+		k.want(101, 100, 101)
+	})
+}
+
+func TestResumePythonBridgeCursor(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		k.set(DefaultCursorKey, "7000000123")
+		w, err := Open(k.ctx(), k.config())
+		must(t, err)
+		defer w.Close()
+		_, err = w.Resume(k.ctx())
+		wantErr(t, err, fault.Cursor)
+		if !strings.Contains(err.Error(), "bsky.network") || !strings.Contains(fault.HintOf(err), "DEL firehose:python_cursor") {
+			t.Fatalf("%v (hint: %s)", err, fault.HintOf(err))
+		}
+		bridge := func(c *Config) { c.Identity.Relay = "bsky.network" }
+		w, at := k.open(bridge)
+		if at.Position != event.AfterSeq(7000000123) {
+			t.Fatalf("resume: %+v", at)
+		}
+		k.must(w, batch(at.Position, 7000000124))
+		k.want(7000000124, 7000000124)
+		if side := k.get(DefaultCursorKey + ":meta"); !strings.Contains(side, `"relay":"bsky.network"`) {
+			t.Fatalf("side key is %s", side)
+		}
+		// What the hint says to type works.
+		hint := fault.HintOf(err)
+		claim := hint[strings.Index(hint, "'{")+1 : strings.LastIndex(hint, "'")]
+		k.set(DefaultCursorKey+":meta", claim)
+		if _, at := k.open(); at.Position != event.AfterSeq(7000000124) {
+			t.Fatalf("claimed: %+v", at)
+		}
+	})
+}
+
+func TestResumeAnotherRelaysCursor(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		k.must(w, batch(live, 1))
+		for _, change := range []func(*Config){
+			func(c *Config) { c.Identity.Relay = "other.example" },
+			func(c *Config) { c.Identity.Filter = "f00" },
+			func(c *Config) { c.Identity.Partitions = 4 },
+			func(c *Config) { c.Identity.Relay = "other.example"; from(t, "oldest")(c) },
+		} {
+			other, err := Open(k.ctx(), k.config(change))
+			must(t, err)
+			defer other.Close()
+			_, err = other.Resume(k.ctx())
+			wantErr(t, err, fault.Cursor)
+			if !strings.Contains(err.Error(), relay) {
+				t.Fatalf("error does not name both sides: %v", err)
+			}
+			k.want(1, 1)
+		}
+	})
+}
+
+func TestResumeCursorGoneButSideKeyLeft(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		k.must(w, batch(live, 1))
+		k.do("del", DefaultCursorKey)
+		w, at := k.open()
+		if at.Position != live || !strings.Contains(k.log.String(), "The cursor is gone") {
+			t.Fatalf("resume: %+v\n%s", at, k.log)
+		}
+		k.must(w, batch(live, 5))
+		k.want(5, 1, 5)
+	})
+}
