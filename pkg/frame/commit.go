@@ -163,10 +163,9 @@ func (d *Decoder) transcode(ev *event.Event) *event.Reject {
 func (d *Decoder) record(ev *event.Event, op *event.Op) event.Reason {
 	start := len(d.json)
 	out, info, err := d.records.AppendJSON(d.json, op.Block)
-	var bad *dagcbor.Error
 	switch {
-	case errors.As(err, &bad):
-		return bad.Reason
+	case err != nil:
+		return reasonOf(err)
 	case len(info.Type) == 0:
 		return event.ReasonRecordType
 	}
@@ -176,4 +175,14 @@ func (d *Decoder) record(ev *event.Event, op *event.Op) event.Reason {
 		ev.Flags.Set(event.FlagRecord)
 	}
 	return event.ReasonNone
+}
+
+// reasonOf is apart from record because its pointer would make every record
+// cost an allocation there.
+func reasonOf(err error) event.Reason {
+	var bad *dagcbor.Error
+	if errors.As(err, &bad) {
+		return bad.Reason
+	}
+	return event.ReasonRecordCBOR
 }

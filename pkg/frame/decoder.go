@@ -49,7 +49,7 @@ func (d *Decoder) Decode(data []byte, ev *event.Event) error {
 			return nil
 		}
 	}
-	if reject.Seq == 0 {
+	if reject.Seq == 0 && reject.Reason.Framing() {
 		reject.Seq, _ = PeekSeq(data)
 	}
 	return reject
@@ -89,7 +89,7 @@ func (d *Decoder) definite(data []byte, ev *event.Event) *event.Reject {
 	}
 	reject := d.message(form, ev)
 	ev.Flags.Set(event.FlagEnvelope)
-	if reject != nil && reject.Seq == 0 {
+	if reject != nil && reject.Seq == 0 && reject.Reason.Framing() {
 		reject.Seq, _ = PeekSeq(form)
 	}
 	return reject
@@ -141,7 +141,8 @@ func (d *Decoder) unreadable(data []byte, at int, err error) *event.Reject {
 		return &event.Reject{Reason: event.ReasonCBOR, Detail: err.Error()}
 	}
 	if errors.Is(err, errKey) {
-		return &event.Reject{Reason: event.ReasonLexicon, Detail: "a payload key is not text"}
+		seq, _ := PeekSeq(data)
+		return &event.Reject{Reason: event.ReasonLexicon, Seq: seq, Detail: "a payload key is not text"}
 	}
 	return &event.Reject{Reason: event.ReasonFraming, Detail: "a CBOR value that is not a map"}
 }
@@ -191,9 +192,7 @@ func (d *Decoder) payload(ev *event.Event) *event.Reject {
 	case event.KindError:
 		return d.notice(ev, fieldError)
 	}
-	if !d.fields.repeated(fieldSeq) {
-		ev.Seq = d.fields.seq() // F3: advance past it when it is valid
-	}
+	ev.Seq = d.fields.seq() // F3: advance past it when it is valid
 	return nil
 }
 

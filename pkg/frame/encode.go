@@ -13,6 +13,9 @@ import (
 // gets Type, and a payload of seq, did and time. Nothing is checked, so that
 // tests can make bad frames; the only error is a kind outside the vocabulary.
 func Append(dst []byte, ev *event.Event) ([]byte, error) {
+	if int(ev.Kind) >= event.Kinds {
+		return dst, fmt.Errorf("encode frame: kind %d is unknown", uint8(ev.Kind))
+	}
 	w := writer(appendHeader(dst, ev))
 	switch ev.Kind {
 	case event.KindCommit:
@@ -42,8 +45,6 @@ func Append(dst []byte, ev *event.Event) ([]byte, error) {
 		w.open(3)
 		w.text("did", ev.DID)
 		w.seqTime(ev)
-	default:
-		return dst, fmt.Errorf("encode frame: kind %d is unknown", uint8(ev.Kind))
 	}
 	return w, nil
 }

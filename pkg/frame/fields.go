@@ -211,10 +211,10 @@ func (f *fields) link(id field) []byte {
 
 const linkTag = 42
 
-// seq is the sequence number, 0 unless it is a valid one (Q1).
+// seq is the sequence number, 0 unless there is one and it is valid (Q1).
 func (f *fields) seq() event.Seq {
 	v := &f.values[fieldSeq]
-	if v.end == 0 || v.major != dagcbor.MajorUint || v.arg > uint64(event.MaxSeq) {
+	if v.end == 0 || f.repeated(fieldSeq) || v.major != dagcbor.MajorUint || v.arg > uint64(event.MaxSeq) {
 		return 0
 	}
 	return event.Seq(v.arg)

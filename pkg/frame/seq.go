@@ -25,8 +25,9 @@ func PeekSeq(data []byte) (seq event.Seq, ok bool) {
 
 // locateSeq is where the payload's first seq value stands; 0 when there is none.
 func locateSeq(data []byte) (start, end int) {
+	header, _ := dagcbor.ReadHead(data, 0)
 	at, _, err := dagcbor.Skip(data, 0)
-	if err != nil {
+	if err != nil || header.Major != dagcbor.MajorMap {
 		return 0, 0
 	}
 	payload, at := dagcbor.ReadHead(data, at)
