@@ -1,0 +1,6 @@
+// Package output is what people see on a terminal: untrusted text made safe,
+// numbers they can read, and one live status line.
+//
+// Everything a relay or a record says is untrusted. Text that reaches a terminal
+// goes through [Escape]; JSON does not, since it must stay exact.
+package output

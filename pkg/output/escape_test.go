@@ -1,0 +1,85 @@
+package output_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/fhctl/fhctl/pkg/output"
+)
+
+func TestEscape(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                                "",
+		"hej, världen 🐈 日本語":              "hej, världen 🐈 日本語",
+		"a\nb\r\tc":                       `a\nb\r\tc`,
+		"\x00\x07\x7f":                    `\x00\x07\x7f`,
+		"\x1b[2J\x1b]0;title\x07":         `\x1b[2J\x1b]0;title\x07`,
+		"c1 \u0085\u009b31m":              `c1 \u0085\u009b31m`,
+		"raw \x9b\xff":                    `raw \x9b\xff`,
+		"cut \xe2\x82":                    `cut \xe2\x82`,
+		"\u202egnp.exe\u202c":             `\u202egnp.exe\u202c`,
+		"\u2066a\u2069\u200f\u061c\u200e": `\u2066a\u2069\u200f\u061c\u200e`,
+		"a\u2028b\u2029c":                 `a\u2028b\u2029c`,
+		"zero\u200bwidth\ufeff":           `zero\u200bwidth\ufeff`,
+		"tag \U000e0041":                  `tag \U000e0041`,
+		"👩\u200d💻 می\u200cخواهم":          "👩\u200d💻 می\u200cخواهم",
+		`back\slash \n`:                   `back\slash \n`,
+		"\ufffd":                          "\ufffd",
+	} {
+		if got := output.Escape(in); got != want {
+			t.Errorf("Escape(%+q) = %+q, want %+q", in, got, want)
+		}
+	}
+}
+
+func FuzzEscape(f *testing.F) {
+	f.Add("plain")
+	f.Add("\x1b[31m\u202e\xff\n")
+	f.Fuzz(func(t *testing.T, s string) {
+		got := output.Escape(s)
+		if !utf8.ValidString(got) {
+			t.Fatalf("%+q is not UTF-8", got)
+		}
+		for _, r := range got {
+			if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
+				t.Fatalf("%+q lets %U through", got, r)
+			}
+		}
+		if again := output.Escape(got); again != got {
+			t.Fatalf("twice gives %+q, once %+q", again, got)
+		}
+	})
+}
+
+func TestThousands(t *testing.T) {
+	for n, want := range map[int64]string{
+		0: "0", 7: "7", 999: "999", 1000: "1,000", 12345: "12,345", 7000000123: "7,000,000,123",
+		-1: "-1", -1000: "-1,000", -1 << 63: "-9,223,372,036,854,775,808",
+	} {
+		if got := output.Thousands(n); got != want {
+			t.Errorf("%d: %s", n, got)
+		}
+	}
+}
+
+func TestSpan(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Hour: "0.0 s", 0: "0.0 s", 1234 * time.Millisecond: "1.2 s", 9960 * time.Millisecond: "10 s",
+		35 * time.Second: "35 s", 119 * time.Second: "119 s", 4 * time.Minute: "4 min", 119 * time.Minute: "119 min",
+		7*time.Hour + 30*time.Minute: "7.5 h", 75 * time.Hour: "3.1 d",
+	} {
+		if got := output.Span(d); got != want {
+			t.Errorf("%s: %s, want %s", d, got, want)
+		}
+	}
+}
+
+func BenchmarkEscapeClean(b *testing.B) {
+	text := strings.Repeat("plain text ", 20)
+	for b.Loop() {
+		output.Escape(text)
+	}
+}
