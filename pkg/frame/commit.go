@@ -3,12 +3,10 @@ package frame
 import (
 	"bytes"
 	"errors"
-	"unicode/utf8"
 
 	"github.com/fhctl/fhctl/pkg/blocks"
 	"github.com/fhctl/fhctl/pkg/dagcbor"
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/syntax"
 )
 
 func (d *Decoder) commit(ev *event.Event) *event.Reject {
@@ -22,19 +20,19 @@ func (d *Decoder) commit(ev *event.Event) *event.Reject {
 	c := &ev.Commit
 	c.CID, c.PrevData = f.link(fieldCommit), f.link(fieldPrevData)
 	c.Rev, c.Since = f.text(fieldRev), f.text(fieldSince)
+	c.Ops = d.ops.list
 	c.Blocks = f.str(fieldBlocks, dagcbor.MajorBytes)
 	ops := &f.values[fieldOps]
 	switch {
 	case c.Blocks == nil:
 		return lexicon("blocks is missing or not bytes")
-	case ops.end == 0 || ops.major != dagcbor.MajorArray:
+	case !f.has(fieldOps) || ops.major != dagcbor.MajorArray:
 		return lexicon("ops is missing or not an array")
 	case len(c.Blocks) > MaxBlocks:
 		return limit("blocks over 2,000,000 bytes")
 	case ops.arg > MaxOps:
 		return limit("more than 200 ops")
 	}
-	d.ops(c, ops)
 	if reject := d.find(ev); reject != nil {
 		return reject
 	}
@@ -43,72 +41,6 @@ func (d *Decoder) commit(ev *event.Event) *event.Reject {
 
 func limit(detail string) *event.Reject {
 	return &event.Reject{Reason: event.ReasonLimit, Detail: detail}
-}
-
-// ops reads the ops array, which is known to be well-formed.
-func (d *Decoder) ops(c *event.Commit, list *value) {
-	at := list.content
-	for range list.arg {
-		c.Ops = append(c.Ops, event.Op{})
-		end, _, err := d.readOp(at, &c.Ops[len(c.Ops)-1])
-		if err != nil {
-			return // cannot happen in what was skipped before
-		}
-		at = end
-	}
-}
-
-// readOp reads the op at data[at:]. What is wrong with it becomes its Skip.
-func (d *Decoder) readOp(at int, op *event.Op) (end int, odd bool, err error) {
-	f := &d.op
-	f.reset(d.fields.data)
-	if end, err = f.read(at); err != nil {
-		op.Skip = event.ReasonOpShape
-		return dagcbor.Skip(f.data, at)
-	}
-	op.Action, op.Path = action(f.text(fieldAction)), f.text(fieldPath)
-	op.Prev = f.link(fieldPrev)
-	if op.Action == event.Create || op.Action == event.Update {
-		op.CID = f.link(fieldCID)
-	}
-	op.Skip = d.judge(op)
-	return end, f.odd, nil
-}
-
-// judge checks an op by itself, before its block is looked for.
-func (d *Decoder) judge(op *event.Op) event.Reason {
-	switch {
-	case op.Action == event.ActionNone || !path(op.Path):
-		return event.ReasonOpShape
-	case d.op.repeated(fieldAction, fieldPath, fieldCID):
-		return event.ReasonOpShape
-	case op.Action == event.Delete:
-		return event.ReasonNone
-	case op.CID == nil:
-		return event.ReasonOpShape
-	case !syntax.StrictCID(op.CID, syntax.CodecDAGCBOR):
-		return event.ReasonOpCID
-	}
-	return event.ReasonNone
-}
-
-func action(name []byte) event.Action {
-	switch string(name) {
-	case "create":
-		return event.Create
-	case "update":
-		return event.Update
-	case "delete":
-		return event.Delete
-	}
-	return event.ActionNone
-}
-
-// path: a collection and a record key with one slash between, in text that JSON
-// can carry. Stricter syntax (V4) is for verification, not for delivery.
-func path(p []byte) bool {
-	slash := bytes.IndexByte(p, '/')
-	return slash > 0 && slash < len(p)-1 && bytes.IndexByte(p[slash+1:], '/') < 0 && utf8.Valid(p)
 }
 
 // find locates the blocks of all ops in one pass over the CAR.

@@ -20,7 +20,7 @@ var (
 // It is not safe for concurrent use; give each goroutine its own.
 type Decoder struct {
 	fields  fields
-	op      fields
+	ops     opList
 	finder  *blocks.Finder
 	records dagcbor.Transcoder
 	json    []byte // the records of the commit in hand
@@ -104,7 +104,9 @@ func (d *Decoder) message(data []byte, ev *event.Event) *event.Reject {
 	}
 	odd := f.odd
 	f.reset(data)
-	end, err := f.read(at)
+	d.ops.list = ev.Commit.Ops[:0]
+	f.ops = &d.ops
+	end, err := f.read(at, fieldOps)
 	if err != nil {
 		return d.unreadable(data, at, err)
 	}
@@ -124,9 +126,8 @@ func (d *Decoder) message(data []byte, ev *event.Event) *event.Reject {
 
 // begin resets ev to what the header and the common fields say.
 func (d *Decoder) begin(ev *event.Event, head *header) {
-	ops := ev.Commit.Ops
 	*ev = event.Event{Kind: head.kind(), Time: d.fields.text(fieldTime), Type: head.label}
-	ev.Commit.Ops = ops[:0]
+	ev.Commit.Ops = d.ops.list[:0]
 	if len(ev.Type) > 0 && ev.Type[0] == '#' {
 		ev.Type = ev.Type[1:]
 	}
@@ -252,7 +253,7 @@ func (d *Decoder) account(ev *event.Event) *event.Reject {
 		return reject
 	}
 	active := f.values[fieldActive]
-	if active.end == 0 || f.repeated(fieldActive) {
+	if !f.has(fieldActive) || f.repeated(fieldActive) {
 		return lexicon("active is missing or given twice")
 	}
 	switch f.data[active.start] {
