@@ -64,7 +64,7 @@ func TestC6AnyTrafficRenewsTheTimer(t *testing.T) {
 	relaytest.Extend(t, log, 2, 2)
 	f.untilSeq(2)
 	f.stop()
-	if pings, _ := server.Control(); pings == 0 || !slices.Equal(f.causes(), []string{causeStopped}) {
+	if pings, _, _ := server.Control(); pings == 0 || !slices.Equal(f.causes(), []string{causeStopped}) {
 		t.Errorf("%d pings, causes %v", pings, f.causes())
 	}
 }
@@ -80,7 +80,7 @@ func TestC6PingsWhileTheReceiverIsSlow(t *testing.T) {
 	f.until("a chunk came", func() bool { return len(f.seqs) > 0 })
 	start := time.Now()
 	for { // the relay's own pings would go unread: unsolicited pongs show life
-		if pings, pongs := server.Control(); pings > 2 && pongs > 2 && time.Since(start) > 2*idle {
+		if pings, pongs, _ := server.Control(); pings > 2 && pongs > 2 && time.Since(start) > 2*idle {
 			break
 		}
 		time.Sleep(time.Millisecond)

@@ -1,10 +1,12 @@
 package relay
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"net"
 	"net/http"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -131,4 +133,55 @@ func TestResumeErrorEndsTheIterator(t *testing.T) {
 	if !errors.Is(got, lost) {
 		t.Errorf("got %v", got)
 	}
+}
+
+// TestC8PoisonLoopBacksOff plays a relay that sends frames on each connection
+// but never moves the position: that is no progress.
+func TestC8PoisonLoopBacksOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		endpoint, err := ParseURL("ws://127.0.0.1:9", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var dials []time.Time
+		var relays sync.WaitGroup
+		s := New(Config{Endpoint: endpoint})
+		s.dialTCP = func(context.Context, string, string) (net.Conn, error) {
+			if dials = append(dials, time.Now()); len(dials) == 9 {
+				cancel()
+			}
+			near, far := net.Pipe()
+			relays.Go(func() { poison(far) })
+			return near, nil
+		}
+		frames := 0
+		for chunk, err := range s.Frames(ctx, func(context.Context) (event.Position, error) { return event.AfterSeq(5), nil }) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			frames += len(chunk.Frames)
+			chunk.Release()
+		}
+		relays.Wait()
+		for i, full := range []time.Duration{1, 2, 4, 8, 16, 30, 30, 30} {
+			full *= time.Second
+			if gap := dials[i+1].Sub(dials[i]); gap < full/2-time.Second/2 || gap > full {
+				t.Errorf("delay %d is %v, want about %v", i+1, gap, full)
+			}
+		}
+		if frames < 8 {
+			t.Errorf("%d frames came", frames)
+		}
+	})
+}
+
+// poison upgrades, sends one message of one byte and hangs up.
+func poison(conn net.Conn) {
+	defer conn.Close()
+	r, err := http.ReadRequest(bufio.NewReader(conn))
+	if err != nil {
+		return
+	}
+	_, _ = conn.Write(append(upgraded(r), 0x82, 1, 0xff))
 }

@@ -1,11 +1,11 @@
 package relay
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha1"
 	"encoding/base64"
 	"encoding/binary"
+	"io"
 	"net/http"
 	"runtime"
 	"slices"
@@ -71,23 +71,21 @@ func TestC9BeyondTheHardLimitRaisesAnAlarm(t *testing.T) {
 // declaring upgrades by hand and sends the head of one large message.
 func declaring(size uint64) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		sum := sha1.Sum([]byte(r.Header.Get("Sec-Websocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-		conn, rw, err := http.NewResponseController(w).Hijack()
+		conn, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			return
 		}
 		defer conn.Close()
-		_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
-			base64.StdEncoding.EncodeToString(sum[:]) + "\r\n\r\n")
-		_, _ = rw.Write(binary.BigEndian.AppendUint64([]byte{0x82, 127}, size))
-		_ = rw.Flush()
-		_, _ = bufio.NewReader(conn).ReadByte() // until the client goes
-		for {
-			if _, err := conn.Read(make([]byte, 64)); err != nil {
-				return
-			}
-		}
+		_, _ = conn.Write(binary.BigEndian.AppendUint64(append(upgraded(r), 0x82, 127), size))
+		_, _ = io.Copy(io.Discard, conn) // until the client goes
 	}
+}
+
+// upgraded is the answer that makes r a websocket.
+func upgraded(r *http.Request) []byte {
+	sum := sha1.Sum([]byte(r.Header.Get("Sec-Websocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return []byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
+		base64.StdEncoding.EncodeToString(sum[:]) + "\r\n\r\n")
 }
 
 // sized is a log of n frames of size bytes that has ended.

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -91,7 +92,7 @@ func TestQ6FutureCursor(t *testing.T) {
 // time limit bounds it.
 func untilPonged(server *relayserver.Server, n int64) {
 	for {
-		if _, pongs := server.Control(); pongs >= n {
+		if _, pongs, _ := server.Control(); pongs >= n {
 			return
 		}
 		time.Sleep(time.Millisecond)
@@ -128,6 +129,9 @@ func TestC8ReconnectsAfterEveryEnd(t *testing.T) {
 			f.wantExact(1, 10)
 			if len(f.seqs) != 10 || !slices.Contains(f.causes(), cause) {
 				t.Errorf("%d frames, causes %v, want %s", len(f.seqs), f.causes(), cause)
+			}
+			if extra := len(f.frames) - 10; extra > 0 && faults != "error@5" {
+				t.Errorf("%d frames that no relay sent whole", extra)
 			}
 		})
 	}
@@ -196,18 +200,17 @@ func TestF1TextAndEmptyMessagesAreDelivered(t *testing.T) {
 func TestHangupClosesItsOwnConnectionOnly(t *testing.T) {
 	server, log := relay(t, 1, "")
 	var first *event.Chunk
-	hangup := make(chan func(error), 9)
-	f := follow(t, server.URL(), oldest, Config{}, func(c *event.Chunk) bool {
+	var stale func(error)
+	// With an idle timer, so that the reader sets a deadline of its own
+	// after the hangup.
+	f := follow(t, server.URL(), oldest, Config{IdleTimeout: time.Hour}, func(c *event.Chunk) bool {
 		if first == nil {
-			first = c
+			first, stale = c, c.Hangup
+			stale(fmt.Errorf("a poison frame"))
+			stale(fmt.Errorf("again"))
 		}
-		hangup <- c.Hangup
 		return true
 	})
-	f.untilSeq(1)
-	stale := <-hangup
-	stale(fmt.Errorf("a poison frame"))
-	stale(fmt.Errorf("again"))
 	f.until("the second connection is up", func() bool { return len(f.links) == 5 })
 	stale(fmt.Errorf("much later"))
 	relaytest.Extend(t, log, 2, 3)
@@ -231,8 +234,9 @@ func TestQuietStreamIsNotLate(t *testing.T) {
 		f.untilSeq(seq - 1) // came although nothing follows
 		relaytest.Extend(t, log, seq, seq)
 	}
+	f.untilSeq(19)
 	f.stop()
-	f.wantExact(1, 18)
+	f.wantExact(1, 19)
 }
 
 func TestFastStreamFillsChunks(t *testing.T) {
@@ -259,6 +263,23 @@ func TestFastStreamFillsChunks(t *testing.T) {
 	}
 }
 
+func TestChunksAreBoundedInBytes(t *testing.T) {
+	const size = 100_000
+	server := relaytest.Start(t, relayserver.Config{Log: sized(t, 60, size)})
+	largest, came := 0, 0
+	f := follow(t, server.URL(), oldest, Config{}, func(c *event.Chunk) bool {
+		largest, came = max(largest, len(c.Buf)), came+len(c.Frames)
+		for came <= 2 && server.Sent() < 10 { // let the relay run ahead
+			time.Sleep(time.Millisecond)
+		}
+		return came < 60
+	})
+	f.untilEnd()
+	if largest < size || largest >= DefaultChunkBytes+size {
+		t.Errorf("the largest chunk has %d bytes", largest)
+	}
+}
+
 func TestStopSaysGoodbye(t *testing.T) {
 	for name, end := range map[string]func(*follower){
 		"cancelled": func(f *follower) { f.stop() },
@@ -278,14 +299,22 @@ func TestStopSaysGoodbye(t *testing.T) {
 			for server.Conns() > 0 {
 				time.Sleep(time.Millisecond)
 			}
+			if _, _, goodbyes := server.Control(); goodbyes != 1 {
+				t.Error("the socket was closed without a close message")
+			}
 		})
 	}
 }
 
 func TestCancelDuringBackoffAndDial(t *testing.T) {
-	f := follow(t, silent(t), oldest, Config{}, nil)
-	f.until("dialing", func() bool { return len(f.links) == 1 })
-	f.stop() // the upgrade is never answered
+	asked := make(chan struct{})
+	url := answering(t, func(_ http.ResponseWriter, r *http.Request) {
+		close(asked)
+		<-r.Context().Done() // never answers
+	})
+	f := follow(t, url, oldest, Config{DialTimeout: time.Hour}, nil)
+	<-asked
+	f.stop()
 
 	server, _ := relay(t, 1, "http@1:503")
 	f = follow(t, server.URL(), oldest, Config{BackoffMin: time.Hour, BackoffMax: time.Hour}, nil)

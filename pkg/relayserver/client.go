@@ -3,11 +3,8 @@ package relayserver
 import (
 	"context"
 	"crypto/tls"
-	"encoding/binary"
 	"errors"
 	"io"
-	"math"
-	"math/rand/v2"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -15,7 +12,6 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"github.com/fhctl/fhctl/pkg/dagcbor"
 	"github.com/fhctl/fhctl/pkg/event"
 )
 
@@ -36,6 +32,7 @@ type client struct {
 
 	stalled atomic.Bool // no pings, no pongs
 	wrote   atomic.Bool // since the last look
+	closing atomic.Bool // the server said goodbye first
 	pace    pace
 	slow    time.Duration
 	skip    int64
@@ -62,6 +59,7 @@ func (c *client) end(code int) {
 		return
 	}
 	if code != 0 {
+		c.closing.Store(true)
 		_ = ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""), time.Now().Add(controlPatience))
 	}
 	_ = rawConn(ws).Close()
@@ -103,10 +101,12 @@ func (c *client) listen() {
 		return answer(data)
 	})
 	c.ws.SetPongHandler(func(string) error { c.pongs.Add(1); return nil })
-	for {
-		if _, _, err := c.ws.NextReader(); err != nil {
-			return
-		}
+	var err error
+	for err == nil {
+		_, _, err = c.ws.NextReader()
+	}
+	if websocket.IsCloseError(err, websocket.CloseNormalClosure, websocket.CloseGoingAway) && !c.closing.Load() {
+		c.goodbyes.Add(1)
 	}
 }
 
@@ -171,6 +171,7 @@ func (c *client) stream(ctx context.Context, after event.Seq) {
 // finish sends a close message and gives the client a moment to answer:
 // closing at once could take back what is still on its way.
 func (c *client) finish(ctx context.Context, code int, text string) {
+	c.closing.Store(true)
 	message := websocket.FormatCloseMessage(code, text)
 	_ = c.ws.WriteControl(websocket.CloseMessage, message, time.Now().Add(controlPatience))
 	pause(ctx, controlPatience)
@@ -206,128 +207,6 @@ func (c *client) deliver(ctx context.Context, seq event.Seq, frame []byte) error
 func (c *client) write(frame []byte) error {
 	c.wrote.Store(true)
 	return c.ws.WriteMessage(websocket.BinaryMessage, frame)
-}
-
-// commit does what the fault asks; an error ends the connection.
-func (c *client) commit(ctx context.Context, f *strike, frame []byte) error {
-	switch f.Kind {
-	case "drop":
-		return errEnded
-	case "reset":
-		if tcp, ok := rawConn(c.ws).(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0)
-		}
-		return errEnded
-	case "cut":
-		return c.cut(frame)
-	case "stall":
-		c.stalled.Store(true)
-		pause(ctx, f.wait)
-		c.stalled.Store(false)
-	case "slow":
-		c.slow = f.wait
-	case "skip":
-		c.skip += f.number
-	case "repeat":
-		return c.resend(f.number, int(f.number))
-	case "regress":
-		return c.resend(f.number, 1)
-	case "close":
-		c.finish(ctx, int(f.number), "")
-		return errEnded
-	case "http":
-		c.Refuse(int(f.number), f.name)
-		return errEnded
-	default:
-		return c.forge(ctx, f)
-	}
-	return nil
-}
-
-// forge sends a message that no log holds.
-func (c *client) forge(ctx context.Context, f *strike) error {
-	switch f.Kind {
-	case "text":
-		return c.ws.WriteMessage(websocket.TextMessage, []byte("this is not a frame"))
-	case "empty":
-		return c.write(nil)
-	case "garbage":
-		return c.write(garbage(f.number))
-	case "oversize":
-		return c.write(make([]byte, f.number))
-	case "unknown":
-		return c.write(typedFrame(f.name, map[string]any{}))
-	case "info":
-		return c.write(infoFrame(f.name))
-	case "error":
-		return c.fail(ctx, f.name, "Injected.")
-	}
-	return errEnded
-}
-
-// garbage is reproducible, and no CBOR map.
-func garbage(n int64) []byte {
-	random := rand.New(rand.NewPCG(1, uint64(n)))
-	data := make([]byte, n)
-	for i := range data {
-		data[i] = byte(random.Uint32())
-	}
-	data[0] = 0xff
-	return data
-}
-
-// resend sends n of the remembered frames again, beginning with the one that
-// lies back frames in the past.
-func (c *client) resend(back int64, n int) error {
-	from := max(0, len(c.past)-int(back))
-	for _, frame := range c.past[from:min(from+n, len(c.past))] {
-		if err := c.write(frame); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// cut sends the message's header and half of its bytes.
-func (c *client) cut(frame []byte) error {
-	const final, binaryMessage, short, medium, long = 0x80, 0x02, 125, 126, 127
-	part := []byte{final | binaryMessage}
-	switch n := len(frame); {
-	case n <= short:
-		part = append(part, byte(n))
-	case n <= math.MaxUint16:
-		part = binary.BigEndian.AppendUint16(append(part, medium), uint16(n))
-	default:
-		part = binary.BigEndian.AppendUint64(append(part, long), uint64(n))
-	}
-	_, _ = c.ws.NetConn().Write(append(part, frame[:len(frame)/2]...))
-	return errEnded
-}
-
-// fail sends an error frame and closes (F4).
-func (c *client) fail(ctx context.Context, name, message string) error {
-	frame := joined(map[string]any{"op": -1}, map[string]any{"error": name, "message": message})
-	if err := c.write(frame); err != nil {
-		return err
-	}
-	c.finish(ctx, websocket.ClosePolicyViolation, name)
-	return errEnded
-}
-
-func infoFrame(name string) []byte {
-	return typedFrame("#info", map[string]any{"name": name, "message": "Injected."})
-}
-
-func typedFrame(name string, payload map[string]any) []byte {
-	return joined(map[string]any{"op": 1, "t": name}, payload)
-}
-
-// joined is one message of two CBOR maps (F1). Marshal fails only on types
-// that are not used here.
-func joined(header, payload map[string]any) []byte {
-	head, _ := dagcbor.Marshal(header)
-	body, _ := dagcbor.Marshal(payload)
-	return append(head, body...)
 }
 
 // pace spreads frames evenly. A pause longer than maxBehind is not made up for.
