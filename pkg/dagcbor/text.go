@@ -3,6 +3,7 @@ package dagcbor
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -27,37 +28,54 @@ func AppendString[T ~string | ~[]byte](dst []byte, text T) (out []byte, ok bool)
 }
 
 func appendString(dst, text []byte) ([]byte, bool) {
-	n := len(text)
-	var mark, high uint64
-	if n >= 8 {
-		i := 0
-		for ; i+8 <= n; i += 8 {
-			w := binary.LittleEndian.Uint64(text[i:])
-			mark |= specials(w)
-			high |= w
-		}
-		// The last eight bytes, some of them for the second time.
-		w := binary.LittleEndian.Uint64(text[n-8:])
-		mark |= specials(w)
-		high |= w
-	} else {
-		// Short texts are mostly keys; padding with 'a' marks nothing.
-		w := uint64('a' * ones)
-		for _, c := range text {
-			w = w<<8 | uint64(c)
-		}
-		mark, high = specials(w), w
-	}
+	mark, high := survey(text)
 	if high&highs != 0 && !utf8.Valid(text) {
 		return dst, false
 	}
-	dst = append(dst, '"')
-	if mark == 0 {
-		dst = append(dst, text...)
-	} else {
-		dst = appendEscaped(dst, text)
+	if mark != 0 {
+		return append(appendEscaped(append(dst, '"'), text), '"'), true
 	}
-	return append(dst, '"'), true
+	// One growth check for text and quotes together.
+	start, end := len(dst), len(dst)+len(text)+2
+	if end > cap(dst) {
+		dst = slices.Grow(dst, len(text)+2)
+	}
+	dst = dst[:end]
+	dst[start] = '"'
+	copy(dst[start+1:], text)
+	dst[end-1] = '"'
+	return dst, true
+}
+
+// survey scans text eight bytes at a time. mark is zero when nothing needs an
+// escape; high has a high bit set when a byte is not ASCII.
+func survey(text []byte) (mark, high uint64) {
+	n := len(text)
+	if n < 8 {
+		return surveyShort(text)
+	}
+	for i := 0; i < n-8; i += 8 {
+		w := binary.LittleEndian.Uint64(text[i:])
+		mark |= specials(w)
+		high |= w
+	}
+	// The last eight bytes, some of them for the second time.
+	w := binary.LittleEndian.Uint64(text[n-8:])
+	return mark | specials(w), high | w
+}
+
+// surveyShort is for texts of less than eight bytes, mostly keys. Padding with
+// 'a' marks nothing.
+func surveyShort(text []byte) (mark, high uint64) {
+	w := uint64('a' * ones)
+	if n := len(text); n >= 4 {
+		w = uint64(binary.LittleEndian.Uint32(text)) | uint64(binary.LittleEndian.Uint32(text[n-4:]))<<32
+	} else {
+		for _, c := range text {
+			w = w<<8 | uint64(c)
+		}
+	}
+	return specials(w), w
 }
 
 // appendEscaped copies runs without specials whole.

@@ -3,6 +3,7 @@ package frame
 import (
 	"github.com/fhctl/fhctl/pkg/dagcbor"
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/syntax"
 )
 
 // field numbers the keys that some kind of payload, or an op, uses.
@@ -130,15 +131,40 @@ func (f *fields) key(at int, last []byte) (id field, end int, err error) {
 
 // locate notes where the value at f.data[at:] stands and returns its end.
 func (f *fields) locate(id field, at int) (end int, err error) {
-	if f.have>>id&1 != 0 {
-		f.twice |= 1 << id
-	}
+	f.twice |= f.have & (1 << id)
 	f.have |= 1 << id
 	v := &f.values[id]
+	v.start = at
+	if end = f.usual(v, at); end > 0 {
+		v.end = end
+		return end, nil
+	}
 	h, next := dagcbor.ReadHead(f.data, at)
-	v.start, v.content, v.arg, v.major = at, next, h.Arg, h.Major
+	v.content, v.arg, v.major = next, h.Arg, h.Major
 	v.end, err = f.skip(id, h, at, next)
 	return v.end, err
+}
+
+// usual locates the values that most fields hold: short texts, true, false and
+// null, and links to atproto CIDs. It is 0 for all else.
+func (f *fields) usual(v *value, at int) (end int) {
+	const link = "\xd8\x2a\x58\x25\x00\x01\x71\x12\x20"
+	rest := f.data[at:]
+	if len(rest) == 0 {
+		return 0
+	}
+	switch first := rest[0]; {
+	case first>>5 == dagcbor.MajorText && first&0x1f < 24 && int(first&0x1f) < len(rest):
+		v.content, v.major = at+1, dagcbor.MajorText
+		return at + 1 + int(first&0x1f)
+	case first == dagcbor.False || first == dagcbor.True || first == dagcbor.Null:
+		v.content, v.major = at+1, dagcbor.MajorSimple
+		return at + 1
+	case first == link[0] && len(rest) >= 5+syntax.CIDLen && string(rest[:len(link)]) == link:
+		v.content, v.major, v.arg = at+2, dagcbor.MajorTag, linkTag
+		return at + 5 + syntax.CIDLen
+	}
+	return 0
 }
 
 // skip is the end of the value at f.data[at:], whose head is known.
