@@ -330,3 +330,22 @@ func FuzzVerify(f *testing.F) {
 		_ = Verify(root, sent.get, ops, prev)
 	})
 }
+
+// The encoder here and indigo's must agree on every byte.
+func TestProofHashesLikeIndigo(t *testing.T) {
+	for seed := range uint64(20) {
+		random := rand.New(rand.NewPCG(seed, 7))
+		tree, held := sample(t, random, random.IntN(500))
+		for range 5 {
+			twin := tree.Copy()
+			root, _, err := tree.Proof()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(root, must[[]byte](t)(twin.Root())) {
+				t.Fatalf("seed %d: roots differ", seed)
+			}
+			change(t, random, tree, held, 30)
+		}
+	}
+}

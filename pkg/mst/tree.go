@@ -2,14 +2,11 @@ package mst
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"slices"
 
 	indigo "github.com/bluesky-social/indigo/atproto/repo/mst"
-	block "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
-	blockstore "github.com/ipfs/go-ipfs-blockstore"
 
 	"github.com/fhctl/fhctl/pkg/blocks"
 )
@@ -67,27 +64,20 @@ func (t *Tree) Root() ([]byte, error) {
 }
 
 // Proof is the root and the nodes that changed since the last Root or Proof,
-// with those next to them that a reader needs to undo the changes (V5). Nodes
-// come children first. Afterwards Proof begins from here.
+// with those next to them that a reader needs to undo the changes (V5). The
+// root's node is always there and comes last, children come first. Afterwards
+// Proof begins from here.
 func (t *Tree) Proof() (root []byte, nodes []blocks.Block, err error) {
-	var kept kept
-	c, err := t.tree.WriteDiffBlocks(context.Background(), &kept)
-	if err != nil {
-		return nil, nil, fmt.Errorf("hash tree: %w", err)
+	top := t.tree.Root
+	if top.Stub {
+		return nil, nil, fmt.Errorf("prove tree: %w", ErrPartial)
 	}
-	return c.Bytes(), kept.nodes, nil
-}
-
-// kept is the part of a block store that WriteDiffBlocks uses.
-type kept struct {
-	blockstore.Blockstore
-	nodes []blocks.Block
-}
-
-// Put implements blockstore.Blockstore.
-func (k *kept) Put(_ context.Context, b block.Block) error {
-	k.nodes = append(k.nodes, blocks.Block{CID: b.Cid().Bytes(), Data: b.RawData()})
-	return nil
+	top.Dirty = true
+	var p proof
+	if err := p.add(top); err != nil {
+		return nil, nil, fmt.Errorf("prove tree: %w", err)
+	}
+	return top.CID.Bytes(), p.nodes, nil
 }
 
 // Walk calls f for each path in order that the tree holds in memory, until f
