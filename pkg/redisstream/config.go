@@ -1,6 +1,7 @@
 package redisstream
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -38,6 +39,8 @@ type Config struct {
 	// Notify hears when Redis becomes unavailable and available again, from
 	// the goroutine that calls Open or Commit; may be nil.
 	Notify func(event.Store)
+
+	again func(context.Context) // called before another attempt; set by Open
 }
 
 // Connection says how to reach Redis.
@@ -114,6 +117,7 @@ func (c Config) withDefaults() Config {
 	c.Connection = c.Connection.withDefaults()
 	c.StreamKey = or(c.StreamKey, DefaultStreamKey)
 	c.CursorKey = or(c.CursorKey, DefaultCursorKey)
+	c.again = func(context.Context) {}
 	if c.Notify == nil {
 		c.Notify = func(event.Store) {}
 	}

@@ -160,6 +160,7 @@ func (o *outage) failed(ctx context.Context, err error, cause string) error {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		o.config.again(ctx)
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("%s: %w (Redis: %w)", o.doing, ctx.Err(), err)

@@ -53,6 +53,10 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 		}
 	}
 	w := &Writer{config: cfg, client: cfg.dial(t), control: cfg.dial(t)}
+	if cluster, ok := w.client.(*redis.ClusterClient); ok {
+		// By itself the client looks for moved nodes rarely.
+		w.config.again = cluster.ReloadState
+	}
 	w.keys = []any{"3", cfg.StreamKey, cfg.CursorKey, cfg.SideKey()}
 	if err := w.start(ctx, t); err != nil {
 		_ = w.Close()

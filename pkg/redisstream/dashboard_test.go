@@ -1,0 +1,209 @@
+package redisstream
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+// board is a running dashboard.
+type board struct {
+	*Dashboard
+	stop   func()
+	mu     sync.Mutex
+	alarms []event.Alarm
+}
+
+func (k *kit) board(change ...func(*DashboardConfig)) *board {
+	k.t.Helper()
+	b := &board{}
+	cfg := DashboardConfig{Connection: k.config().Connection, RelayURL: "wss://configured.example", Writer: "fhctl/test"}
+	cfg.Alarm = func(a event.Alarm, _ string) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.alarms = append(b.alarms, a)
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	d, err := NewDashboard(cfg)
+	must(k.t, err)
+	b.Dashboard = d
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = d.Run(ctx)
+	}()
+	b.stop = func() { cancel(); <-done }
+	k.t.Cleanup(b.stop)
+	return b
+}
+
+func (b *board) alarmed() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.alarms)
+}
+
+func TestDashboardStatus(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		b := k.board()
+		want := func(text string) {
+			t.Helper()
+			eventually(t, text, func() bool { return k.get(StatusKey) == text })
+		}
+		want(`{"connected":false,"url":"wss://configured.example","currentCursor":null,"writer":"fhctl/test"}`)
+		b.Stored(batch(live, 7000000123), event.Receipt{Cursor: 7000000123})
+		b.Link(event.Link{State: event.LinkUp, URL: "wss://relay.example/x?a=1&b=2"})
+		want(`{"connected":true,"url":"wss://relay.example/x?a=1&b=2","currentCursor":"7000000123","writer":"fhctl/test"}`)
+		if ttl := k.client.PTTL(k.ctx(), StatusKey).Val(); ttl <= 0 || ttl > 10*time.Second {
+			t.Fatalf("status lives for %s", ttl)
+		}
+		b.Link(event.Link{State: event.LinkHeld})
+		want(`{"connected":false,"url":"wss://relay.example/x?a=1&b=2","currentCursor":"7000000123","writer":"fhctl/test"}`)
+		b.Link(event.Link{State: event.LinkUp})
+		eventually(t, "up", func() bool { return strings.Contains(k.get(StatusKey), `"connected":true`) })
+		b.stop()
+		if got := k.get(StatusKey); !strings.Contains(got, `"connected":false`) {
+			t.Fatalf("last words: %s", got)
+		}
+	})
+}
+
+func TestDashboardKeepsWritingWhenIdle(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, redistest.Start(t))
+	k.board()
+	for range 2 {
+		eventually(t, "a status", func() bool { return k.get(StatusKey) != "" })
+		k.do("del", StatusKey)
+	}
+	eventually(t, "a status on the timer", func() bool { return k.get(StatusKey) != "" })
+}
+
+func TestDashboardSamples(t *testing.T) {
+	cases := []struct {
+		kind event.Kind
+		data string
+		want string
+	}{
+		{event.KindCommit, `{"repo":"did:plc:a","ops":[{"action":"create","path":"app.bsky.feed.like/1","cid":"c","record":{"did":"no"}},{"action":"delete","path":"x.y.z/2"}]}`,
+			`{"type":"#commit","lexicon":"app.bsky.feed.like","did":"did:plc:a","action":"create","timestamp":"03:04:05"}`},
+		{event.KindCommit, `{"repo":"did:plc:a","ops":[]}`, ``},
+		{event.KindIdentity, `{"did":"did:plc:b","handle":"cat.example"}`,
+			`{"type":"#identity","lexicon":"com.atproto.identity","did":"did:plc:b","action":"→ cat.example","timestamp":"03:04:05"}`},
+		{event.KindIdentity, `{"did":"did:plc:b","handle":null}`,
+			`{"type":"#identity","lexicon":"com.atproto.identity","did":"did:plc:b","action":"update","timestamp":"03:04:05"}`},
+		{event.KindAccount, `{"did":"did:plc:c","active":false,"status":"deleted"}`,
+			`{"type":"#account","lexicon":"com.atproto.account","did":"did:plc:c","action":"inactive","timestamp":"03:04:05"}`},
+		{event.KindAccount, `{"did":"did:plc:c","active":true}`,
+			`{"type":"#account","lexicon":"com.atproto.account","did":"did:plc:c","action":"active","timestamp":"03:04:05"}`},
+		{event.KindSync, `{"did":"did:plc:c"}`, ``},
+		{event.KindCommit, `[]`, ``},
+	}
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, c := range cases {
+		b, ok := describe(sample{kind: c.kind, data: []byte(c.data), at: at})
+		got := ""
+		if ok {
+			got = string(plainJSON(b))
+		}
+		if got != c.want {
+			t.Errorf("%s: got %s, want %s", c.data, got, c.want)
+		}
+	}
+}
+
+func TestDashboardBroadcastsAndRecents(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		sub := k.client.Subscribe(k.ctx(), Broadcasts)
+		defer sub.Close()
+		if _, err := sub.Receive(k.ctx()); err != nil {
+			t.Fatal(err)
+		}
+		b := k.board(func(c *DashboardConfig) { c.Rate = 200 })
+		heard := 0
+		for i := 0; heard < 60; i++ {
+			e := &event.Batch{}
+			e.Reset(live)
+			for n := range 20 {
+				e.Add(event.Seq(i*20+n+1), event.KindAccount, fmt.Appendf(nil, `{"did":"did:plc:%d","active":true}`, i*20+n+1))
+			}
+			b.Stored(e, event.Receipt{Cursor: e.Upto})
+			select {
+			case m := <-sub.Channel():
+				heard++
+				if !strings.Contains(m.Payload, `"type":"#account"`) {
+					t.Fatalf("broadcast %s", m.Payload)
+				}
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+		var recent []map[string]string
+		eventually(t, "50 recent events", func() bool {
+			recent = nil
+			text := k.get(RecentKey)
+			return text != "" && json.Unmarshal([]byte(text), &recent) == nil && len(recent) == recentCount
+		})
+		for i := 1; i < len(recent); i++ {
+			var newer, older int
+			fmt.Sscanf(recent[i-1]["did"], "did:plc:%d", &newer)
+			fmt.Sscanf(recent[i]["did"], "did:plc:%d", &older)
+			if newer <= older {
+				t.Fatalf("not newest first: %v", recent)
+			}
+		}
+		if ttl := k.client.PTTL(k.ctx(), RecentKey).Val(); ttl <= 0 || ttl > 10*time.Second {
+			t.Fatalf("recents live for %s", ttl)
+		}
+	})
+}
+
+func TestDashboardForeignWriter(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		k.set(StatusKey, `{"connected":true,"url":"wss://bsky.network","currentCursor":"1"}`) // left by the bridge
+		b := k.board()
+		eventually(t, "our status", func() bool { return strings.Contains(k.get(StatusKey), "fhctl/test") })
+		k.set(StatusKey, `{"connected":true,"writer":"fhctl/other"}`)
+		eventually(t, "our status", func() bool { return strings.Contains(k.get(StatusKey), "fhctl/test") })
+		if b.alarmed() != 0 {
+			t.Fatal("alarmed by a leftover or by another fhctl")
+		}
+		k.set(StatusKey, `{"connected":true,"url":"wss://bsky.network","currentCursor":"2"}`)
+		eventually(t, "an alarm", func() bool { return b.alarmed() == 1 })
+	})
+}
+
+// TestDashboardNeverDisturbs: with Redis stalled, callers are not held up and
+// Run ends in time.
+func TestDashboardNeverDisturbs(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, redistest.Start(t))
+	proxy := redistest.NewProxy(t, k.server.Addr())
+	b := k.board(func(c *DashboardConfig) { c.URL = proxy.URL() })
+	eventually(t, "a status", func() bool { return k.get(StatusKey) != "" })
+	proxy.Stall(true)
+	for i := range 1000 {
+		b.Link(event.Link{State: event.LinkState(i % 3)})
+		b.Stored(batch(live, 1), event.Receipt{Cursor: 1})
+	}
+	stopped := make(chan struct{})
+	go func() { b.stop(); close(stopped) }()
+	select {
+	case <-stopped:
+	case <-time.After(9 * time.Second): // G6 allows the whole process 10 s
+		t.Fatal("Run does not end")
+	}
+}

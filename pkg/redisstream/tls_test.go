@@ -1,0 +1,85 @@
+package redisstream
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+// certificate writes a self-signed certificate for redis.test and 127.0.0.1,
+// usable by servers and clients, and its key.
+func certificate(t *testing.T) (cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "redis.test"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		DNSNames: []string{"redis.test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true,
+		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	must(t, err)
+	pkcs, err := x509.MarshalPKCS8PrivateKey(private)
+	must(t, err)
+	dir := t.TempDir()
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	must(t, os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	must(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs}), 0o600))
+	return cert, key
+}
+
+func TestTLS(t *testing.T) {
+	redistest.RequireReal(t)
+	cert, key := certificate(t)
+	port := redistest.FreePort(t)
+	k := newKit(t, redistest.Start(t, "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert))
+	if strings.Contains(k.server.Log(), "TLS") {
+		t.Skip("this redis-server was built without TLS")
+	}
+	url := "rediss://127.0.0.1:" + port
+	full := TLS{CA: cert, Cert: cert, Key: key}
+	named := full
+	named.ServerName = "redis.test"
+	for name, files := range map[string]TLS{"by address": full, "by name": named, "unverified": {SkipVerify: true, Cert: cert, Key: key}} {
+		t.Run(name, func(t *testing.T) {
+			w, err := Open(k.ctx(), k.config(func(c *Config) { c.URL, c.TLS = url, files }))
+			must(t, err)
+			must(t, w.Close())
+		})
+	}
+	wrong := full
+	wrong.ServerName = "other.test"
+	for name, files := range map[string]TLS{"unknown authority": {Cert: cert, Key: key}, "wrong name": wrong} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Open(k.ctx(), k.config(func(c *Config) { c.URL, c.TLS = url, files }))
+			wantErr(t, err, fault.Unreachable)
+		})
+	}
+}
+
+func TestSentinel(t *testing.T) {
+	redistest.RequireReal(t)
+	k := newKit(t, redistest.Start(t))
+	host, port, _ := strings.Cut(k.server.Addr(), ":")
+	sentinel := redistest.StartSentinel(t, "mymaster", host, port)
+	sentinelURL := func(c *Config) { c.URL = "redis-sentinel://" + sentinel + "/mymaster" }
+	w, _ := k.open(sentinelURL)
+	k.must(w, batch(live, 1, 2))
+	k.want(2, 1, 2)
+}

@@ -1,0 +1,105 @@
+package redistest
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func TestServerLives(t *testing.T) {
+	Each(t, func(t *testing.T, s *Server) {
+		if got := s.Do("set", "k", "v"); got != "OK" {
+			t.Fatalf("set: %v", got)
+		}
+		if got := s.Client().Get(t.Context(), "k").Val(); got != "v" {
+			t.Fatalf("get: %q", got)
+		}
+	})
+}
+
+func TestServerDiesAndReturns(t *testing.T) {
+	RequireReal(t)
+	s := Start(t, "--appendonly", "yes", "--appendfsync", "always")
+	s.Do("set", "k", "v")
+	addr, pid := s.Addr(), s.cmd.Process.Pid
+	s.Kill()
+	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+		t.Fatalf("process %d after Kill: %v", pid, err)
+	}
+	s.Restart()
+	if got := s.Do("get", "k"); got != "v" || s.Addr() != addr {
+		t.Fatalf("after a restart: %v at %s", got, s.Addr())
+	}
+	s.Stop()
+	s.Restart()
+	if got := s.Do("get", "k"); got != "v" {
+		t.Fatalf("after an orderly stop: %v", got)
+	}
+}
+
+func TestServerPauses(t *testing.T) {
+	RequireReal(t)
+	s := Start(t)
+	client := s.Client()
+	s.Pause()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	quick := redis.NewClient(&redis.Options{Addr: s.Addr(), ContextTimeoutEnabled: true, MaxRetries: -1, DialerRetries: 1})
+	defer quick.Close()
+	if err := quick.Ping(ctx).Err(); err == nil {
+		t.Fatal("a paused server answers")
+	}
+	s.Continue()
+	if err := client.Ping(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestServerIsReapedWithTheTest(t *testing.T) {
+	RequireReal(t)
+	pid := 0
+	t.Run("inner", func(t *testing.T) {
+		s := Start(t)
+		s.Pause() // even then
+		pid = s.cmd.Process.Pid
+	})
+	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+		t.Fatalf("process %d after its test: %v", pid, err)
+	}
+}
+
+func TestProxyMisbehaves(t *testing.T) {
+	s := StartEmbedded(t)
+	p := NewProxy(t, s.Addr())
+	client := redis.NewClient(&redis.Options{Addr: p.Addr(), MaxRetries: -1, PoolSize: 1, DialerRetries: 1, ReadTimeout: 100 * time.Millisecond})
+	defer client.Close()
+	ctx := t.Context()
+	if err := client.Incr(ctx, "n").Err(); err != nil {
+		t.Fatal(err)
+	}
+	p.LoseReplies(1)
+	if err := client.Incr(ctx, "n").Err(); err == nil {
+		t.Fatal("a lost reply arrived")
+	}
+	if got := s.Do("get", "n"); got != "2" || p.Lost() != 0 {
+		t.Fatalf("n is %v: the command was not applied once", got)
+	}
+	p.Stall(true)
+	if err := client.Incr(ctx, "n").Err(); err == nil {
+		t.Fatal("a stalled reply arrived")
+	}
+	p.Stall(false)
+	p.Refuse(true)
+	p.Cut()
+	if err := client.Ping(ctx).Err(); err == nil {
+		t.Fatal("a refused connection answers")
+	}
+	p.Refuse(false)
+	if err := client.Ping(ctx).Err(); err != nil {
+		t.Fatal(err)
+	}
+}
