@@ -39,6 +39,7 @@ const (
 // commands lists every command. A new one is a file of its own and a line here.
 func commands(a *app) []*cobra.Command {
 	return []*cobra.Command{
+		newIngestCommand(a),
 		newConfigCommand(a),
 		newVersionCommand(a),
 	}

@@ -80,6 +80,9 @@ func errorFrame(name string) []byte {
 	return join(head(5, 1), text("op"), head(1, 0), head(5, 1), text("error"), text(name))
 }
 
+// oversize stands for a message that the source could not deliver whole.
+var oversize = []byte("oversize")
+
 // connection is what the fake relay does once asked for a position: it yields
 // frames until it returns. Returning breaks the connection.
 type connection func(ctx context.Context, from event.Position, send func(...[]byte) bool)
@@ -133,7 +136,11 @@ func (r *fakeRelay) connect(ctx context.Context, n uint64, from event.Position, 
 			}
 			c := &event.Chunk{Arrived: time.Now(), Conn: n, Hangup: hangup}
 			for _, data := range some {
-				c.Frames = append(c.Frames, event.Frame{Data: data})
+				f := event.Frame{Data: data}
+				if &data[0] == &oversize[0] {
+					f.Fault = event.ReasonOversize
+				}
+				c.Frames = append(c.Frames, f)
 				c.Buf = append(c.Buf, data...)
 			}
 			going = yield(c, nil)

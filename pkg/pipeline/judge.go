@@ -95,6 +95,9 @@ type poison struct {
 func (s *sequencer) framing(r *event.Reject, raw []byte) {
 	s.counts.Rejected[r.Reason]++
 	s.cfg.Observer.Rejected(r, raw)
+	if r.Reason == event.ReasonOversize {
+		return // the source asked again before it gave up on the message
+	}
 	if at := s.tracker.Position(); at != s.poison.at {
 		s.poison = poison{at: at}
 	}

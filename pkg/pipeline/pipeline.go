@@ -67,7 +67,7 @@ type Config struct {
 	QueueBytes int64         // bytes of frames between reader and sequencer: 8 MiB
 	UntilSeq   event.Seq     // stop once this seq is stored; 0 runs on
 	OnReset    OnReset
-	Drain      time.Duration // time to store what was read when stopping: 8 s
+	Drain      time.Duration // time to store what was read when stopping: 6 s
 }
 
 func (c *Config) setDefaults() {
@@ -77,7 +77,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.BatchAge, 20*time.Millisecond)
 	setDefault(&c.InFlight, 4)
 	setDefault(&c.QueueBytes, 8<<20)
-	setDefault(&c.Drain, 8*time.Second)
+	setDefault(&c.Drain, 6*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

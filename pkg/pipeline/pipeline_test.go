@@ -180,6 +180,17 @@ func TestF6PoisonFrameIsRetriedThenPassed(t *testing.T) {
 	}
 }
 
+// C9: a source hands an oversized message over only after asking for it again,
+// so it is passed over at once.
+func TestC9OversizedMessageIsPassedOver(t *testing.T) {
+	r := newRiver(only(identity(1), oversize, identity(2)))
+	r.run(t)
+	wantSeqs(t, r.sink, span(1, 2))
+	if c := r.seen.total(); c.Rejected[event.ReasonOversize] != 1 {
+		t.Errorf("rejected %v", c.Rejected)
+	}
+}
+
 func TestF4ErrorFrameClosesAndReconnects(t *testing.T) {
 	r := newRiver(only(identity(1), errorFrame("ConsumerTooSlow"), identity(2)), after(3))
 	r.relay.chunk = 64

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/filter"
+	"github.com/fhctl/fhctl/pkg/health"
+	"github.com/fhctl/fhctl/pkg/pipeline"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/rejects"
+	"github.com/fhctl/fhctl/pkg/relay"
+)
+
+const ingestLong = `Read a relay and append every event to a Redis stream, in order and once. The
+cursor moves in the same script that appends, so a crash of either side neither
+loses nor repeats an event.
+
+It starts at the saved cursor or, when there is none, live. Relay and Redis may
+be down: it says so and waits. Ctrl-C or SIGTERM stops reading, stores what was
+read and exits 0; a second one leaves at once.
+
+What only an operator can decide (a relay whose numbering restarted, a cursor
+above everything it knows) is held: the process stays up, /readyz says why, and
+moving the cursor lets it go on.`
+
+func newIngestCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "ingest", Short: "Carry a relay's events into a Redis stream",
+		Long: ingestLong, Args: cobra.NoArgs, GroupID: groupRiver,
+		Example: `  # See it run with nothing installed: bundled relay, in-process Redis
+  fhctl ingest --relay-url sim:// --redis-url embedded://
+
+  # Production: settings from the environment
+  RELAY_URL=wss://bsky.network REDIS_URL=redis://localhost:6379 fhctl ingest
+
+  # Smoke check: exit 0 once that seq is stored
+  fhctl ingest --from oldest --until-seq 7000000123
+
+  # Posts and likes only, undecodable frames kept
+  fhctl ingest --collection app.bsky.feed.post --collection app.bsky.feed.like --rejects /var/lib/fhctl/rejects`,
+	}
+	addSettings(cmd, config.GroupRelay, config.GroupRedis, config.GroupStart, config.GroupFilter,
+		config.GroupFlow, config.GroupRejects, config.GroupHealth)
+	cmd.RunE = a.with(func(ctx context.Context, s *session, _ []string) error { return runIngest(ctx, s) })
+	return cmd
+}
+
+// runIngest composes the river and runs it. Services (health, dashboard, the
+// live line) outlive the pipeline, so that they tell the truth to the end.
+func runIngest(ctx context.Context, s *session) error {
+	boundMemory()
+	serving, stopServices := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServices()
+	services, serving := errgroup.WithContext(serving)
+	i := &ingestion{session: s, monitor: newMonitor(s.cfg)}
+	i.heard = observers{i.monitor, newNarrator(s.slog, !s.live())}
+	defer context.AfterFunc(ctx, i.monitor.Stopping)()
+
+	if err := i.serveHealth(serving, services); err != nil {
+		return err
+	}
+	i.showLine(serving, services)
+	err := i.run(ctx, serving, services)
+	stopServices()
+	return errors.Join(err, services.Wait())
+}
+
+// ingestion is the composition of one run.
+type ingestion struct {
+	*session
+	monitor *health.Monitor
+	heard   observers
+}
+
+func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) error {
+	keep, err := filter.New(filter.Config{
+		Collections: i.cfg.Ingest.Collections, DIDs: i.cfg.Ingest.DIDs, Kinds: i.cfg.Ingest.Kinds,
+	})
+	if err != nil {
+		return err
+	}
+	closeRejects, err := i.keepRejects()
+	if err != nil {
+		return err
+	}
+	defer closeRejects()
+	up, err := openUpstream(i.session)
+	if err != nil {
+		return err
+	}
+	defer up.close()
+	down, err := openDownstream(i.session)
+	if err != nil {
+		return err
+	}
+	defer down.close()
+	i.announce(up, down)
+	sink, err := down.sink(ctx, i.session, up, keep.Fingerprint(), i.heard)
+	if err != nil {
+		return stoppedOr(ctx, err)
+	}
+	defer sink.Close()
+	stopDashboard, err := i.serveDashboard(serving, services, up, down)
+	if err != nil {
+		return err
+	}
+	defer stopDashboard()
+	source, err := up.source(i.session, i.heard)
+	if err != nil {
+		return err
+	}
+	return i.pipeline(source, sink, keep).Run(ctx)
+}
+
+func (i *ingestion) pipeline(source pipeline.FrameSource, sink pipeline.Sink, keep *filter.Filter) *pipeline.Pipeline {
+	in := i.cfg.Ingest
+	onReset := pipeline.Wait
+	if in.OnReset == config.OnResetFollow {
+		onReset = pipeline.Follow
+	}
+	p := pipeline.New(pipeline.Config{
+		Source: source, Sink: sink, Observer: i.heard, Filter: keep, Logger: i.slog,
+		Decoders: in.Decoders, BatchSize: in.BatchSize, QueueBytes: in.QueueBytes,
+		// Zero would take the pipeline's default; who writes 0 wants no wait.
+		BatchAge: cmp.Or(in.BatchAge, time.Nanosecond),
+		UntilSeq: in.UntilSeq, OnReset: onReset,
+	})
+	i.monitor.SetQueue(p.Queued)
+	return p
+}
+
+// announce says what this run is about to do, before anything can fail.
+func (i *ingestion) announce(up upstream, down downstream) {
+	trim := "never"
+	if n := i.cfg.Redis.MaxStreamLen; n > 0 {
+		trim = fmt.Sprintf("about %d entries", n)
+	}
+	i.slog.Info("fhctl ingest", "version", readBuild().Version, "relay", up.name, "redis", down.name,
+		"stream", i.cfg.Redis.StreamKey, "cursor", i.cfg.Redis.CursorKey, "trim", trim, "start", i.cfg.Ingest.From.String())
+}
+
+// stoppedOr is nil when waiting for Redis ended because we were told to stop.
+func stoppedOr(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func newMonitor(cfg *config.Config) *health.Monitor {
+	build := readBuild()
+	return health.New(health.Config{
+		Version: build.Version, Commit: build.Commit,
+		IdleTimeout: cfg.Ingest.IdleTimeout, RelayCauses: relay.Causes(),
+	})
+}
+
+// serveHealth listens before anything else may take long. The default port may
+// be another ingest's; an address somebody chose must be had.
+func (i *ingestion) serveHealth(ctx context.Context, services *errgroup.Group) error {
+	addr := i.cfg.Health.Addr
+	if addr == "" {
+		return nil
+	}
+	server, err := i.monitor.Listen(addr)
+	if err != nil && i.cfg.Origin("health-addr").Layer == config.LayerDefault {
+		i.slog.Warn("The default health address is taken; using a free port", "addr", addr, "err", err.Error())
+		server, err = i.monitor.Listen("127.0.0.1:0")
+	}
+	if err != nil {
+		return i.cfg.Refuse("health-addr", err)
+	}
+	i.slog.Info("Health and metrics", "readyz", "http://"+server.Addr()+"/readyz", "metrics", "http://"+server.Addr()+"/metrics")
+	services.Go(func() error { return server.Serve(ctx) })
+	return nil
+}
+
+// serveDashboard keeps the contract's dashboard keys. The function it returns
+// waits until the keys say disconnected.
+func (i *ingestion) serveDashboard(ctx context.Context, services *errgroup.Group, up upstream, down downstream) (stop func(), err error) {
+	if !i.cfg.Redis.Dashboard {
+		return func() {}, nil
+	}
+	host, _ := os.Hostname()
+	dashboard, err := redisstream.NewDashboard(redisstream.DashboardConfig{
+		Connection: down.connection,
+		RelayURL:   up.endpoint.String(),
+		Writer:     fmt.Sprintf("fhctl/%s-%d", host, os.Getpid()),
+		Alarm:      func(a event.Alarm, detail string) { i.heard.Alarm(a, 0, detail) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	i.heard = append(i.heard, dashboardObserver{keys: dashboard})
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	services.Go(func() error { defer close(done); return dashboard.Run(ctx) })
+	return func() { cancel(); <-done }, nil
+}
+
+// dashboardObserver passes on what the dashboard keys show.
+type dashboardObserver struct {
+	silent
+	keys *redisstream.Dashboard
+}
+
+func (o dashboardObserver) Link(l event.Link)                      { o.keys.Link(l) }
+func (o dashboardObserver) Stored(b *event.Batch, r event.Receipt) { o.keys.Stored(b, r) }
+
+// keepRejects keeps undecodable frames where --rejects says.
+func (i *ingestion) keepRejects() (closeStore func(), err error) {
+	dir := i.cfg.Ingest.RejectsDir
+	if dir == "" {
+		return func() {}, nil
+	}
+	store, err := rejects.Open(rejects.Config{Dir: dir, MaxBytes: i.cfg.Ingest.RejectsMaxBytes})
+	if err != nil {
+		return nil, i.cfg.Refuse("rejects", err)
+	}
+	i.heard = append(i.heard, rejectsObserver{store: store, log: i.slog})
+	return func() {
+		if err := store.Close(); err != nil {
+			i.slog.Warn("Cannot finish the index of rejected frames", "err", err.Error())
+		}
+	}, nil
+}
+
+// rejectsObserver keeps frames; what fails there must not stop the river.
+type rejectsObserver struct {
+	silent
+	store *rejects.Store
+	log   *slog.Logger
+}
+
+func (o rejectsObserver) Rejected(r *event.Reject, frame []byte) {
+	if err := o.store.Keep(r, frame); err != nil {
+		o.log.Warn("Cannot keep rejected frames; they are still counted", "err", err.Error())
+	}
+}
+
+// boundMemory keeps the heap small: what is live is bounded by settings, and
+// garbage is scarce, so collecting it early costs little. The environment's
+// GOMEMLIMIT and GOGC win.
+func boundMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(48 << 20)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/output"
+)
+
+// observers passes everything on to each of its members.
+type observers []event.Observer
+
+func (all observers) Link(l event.Link) {
+	for _, o := range all {
+		o.Link(l)
+	}
+}
+
+func (all observers) Store(s event.Store) {
+	for _, o := range all {
+		o.Store(s)
+	}
+}
+
+func (all observers) Counted(c *event.Counts) {
+	for _, o := range all {
+		o.Counted(c)
+	}
+}
+
+func (all observers) Rejected(r *event.Reject, frame []byte) {
+	for _, o := range all {
+		o.Rejected(r, frame)
+	}
+}
+
+func (all observers) Stored(b *event.Batch, r event.Receipt) {
+	for _, o := range all {
+		o.Stored(b, r)
+	}
+}
+
+func (all observers) Alarm(a event.Alarm, seq event.Seq, detail string) {
+	for _, o := range all {
+		o.Alarm(a, seq, detail)
+	}
+}
+
+// silent is an Observer for those who care about one method only.
+type silent struct{}
+
+func (silent) Link(event.Link)                      {}
+func (silent) Store(event.Store)                    {}
+func (silent) Counted(*event.Counts)                {}
+func (silent) Rejected(*event.Reject, []byte)       {}
+func (silent) Stored(*event.Batch, event.Receipt)   {}
+func (silent) Alarm(event.Alarm, event.Seq, string) {}
+
+// narrator tells the log what an operator reads there. The first two lines and
+// the progress line are the contract's: people and scripts wait for them.
+type narrator struct {
+	log      *slog.Logger
+	progress bool // off on a terminal, where the live line says it better
+	now      func() time.Time
+
+	mu       sync.Mutex
+	ready    bool
+	total    int64
+	rate     rateMeter
+	quietTil map[event.Reason]time.Time
+}
+
+func newNarrator(log *slog.Logger, progress bool) *narrator {
+	return &narrator{log: log, progress: progress, now: time.Now, quietTil: map[event.Reason]time.Time{}}
+}
+
+// Link logs connects at info, everything that needs eyes at warn.
+func (n *narrator) Link(l event.Link) {
+	switch l.State {
+	case event.LinkUp:
+		n.log.Info("Connected to firehose successfully", "relay", l.URL, "from", l.From.String())
+	case event.LinkDialing:
+		n.log.Debug("Dialling relay", "relay", l.URL, "from", l.From.String(), "attempt", l.Attempt)
+	case event.LinkDown:
+		if l.Err == nil {
+			n.log.Info("Disconnected from relay", "relay", l.URL)
+			return
+		}
+		n.log.Warn("Relay connection lost, will retry", "relay", l.URL, "cause", l.Cause, "err", text(l.Err),
+			"delay", l.Retry.Round(time.Millisecond).String(), "attempt", l.Attempt)
+	case event.LinkHeld:
+		n.log.Error("Waiting for an operator: move the cursor to where reading shall begin, or mend the relay",
+			"cause", l.Cause, "err", text(l.Err), "cursor", l.From.String(), "delay", l.Retry.String())
+	}
+}
+
+// Store is logged by the Redis layer itself, which also waits before there is
+// anything to observe.
+func (n *narrator) Store(event.Store) {}
+
+// Counted is the metrics' business.
+func (n *narrator) Counted(*event.Counts) {}
+
+// Rejected logs a frame per reason and minute: a flood must not fill the log.
+func (n *narrator) Rejected(r *event.Reject, frame []byte) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	now := n.now()
+	if now.Before(n.quietTil[r.Reason]) {
+		return
+	}
+	n.quietTil[r.Reason] = now.Add(time.Minute)
+	n.log.Warn("Frame rejected; further ones for this reason are only counted for a minute",
+		"reason", r.Reason.String(), "seq", r.Seq.String(), "detail", r.Detail, "bytes", len(frame))
+}
+
+// Stored logs readiness once, then a line at every thousandth event.
+func (n *narrator) Stored(b *event.Batch, r event.Receipt) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	before := n.total
+	n.total += int64(r.Appended)
+	n.rate.add(n.now(), int64(r.Appended))
+	if !n.ready && r.Appended > 0 {
+		n.ready = true
+		n.log.Info("Ready", "seq", b.Upto.String(), "stored", r.Appended)
+	}
+	if n.progress && before/1000 != n.total/1000 {
+		n.log.Info(fmt.Sprintf("Processed %s events (~%s events/sec, cursor: %s)",
+			output.Thousands(n.total/1000*1000), output.Thousands(int64(n.rate.perSecond(n.now()))), r.Cursor))
+	}
+	for _, trim := range r.Trimmed {
+		n.log.Warn("Trimmed entries that a group had not finished", "group", trim.Group, "unread", trim.Unread, "pending", trim.Pending)
+	}
+}
+
+// Alarm is always loud.
+func (n *narrator) Alarm(a event.Alarm, seq event.Seq, detail string) {
+	n.log.Error("Alarm: "+a.String(), "seq", seq.String(), "detail", detail)
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// rateMeter is events per second over about the last five seconds.
+type rateMeter struct {
+	since  time.Time
+	count  int64
+	smooth float64
+}
+
+const rateWindow = 5 * time.Second
+
+func (m *rateMeter) add(now time.Time, n int64) {
+	if m.since.IsZero() {
+		m.since = now
+	}
+	m.count += n
+}
+
+// perSecond closes the window when it is long enough; before the first window
+// is full it answers with what there is.
+func (m *rateMeter) perSecond(now time.Time) float64 {
+	span := now.Sub(m.since)
+	if m.since.IsZero() || span <= 0 {
+		return m.smooth
+	}
+	current := float64(m.count) / span.Seconds()
+	if span < rateWindow && m.smooth > 0 {
+		return m.smooth
+	}
+	if span >= rateWindow {
+		m.smooth, m.since, m.count = current, now, 0
+	}
+	return current
+}

@@ -1,0 +1,356 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fhctl/fhctl/pkg/entry"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/frame"
+	"github.com/fhctl/fhctl/pkg/relayserver"
+	"github.com/fhctl/fhctl/pkg/sim"
+)
+
+// This file is the kit of the tests that run the real program as a process of
+// its own, against a relay with faults and a Redis that can be killed.
+
+// program is a running fhctl.
+type program struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	done chan struct{}
+	err  error
+	mu   sync.Mutex
+	log  bytes.Buffer
+}
+
+func (p *program) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.Write(b)
+}
+
+func (p *program) output() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.String()
+}
+
+// start runs fhctl with an environment of its own.
+func start(t *testing.T, env []string, args ...string) *program {
+	t.Helper()
+	p := &program{t: t, cmd: exec.Command(fhctlPath(t), args...), done: make(chan struct{})}
+	p.cmd.Env = append([]string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}, env...)
+	p.cmd.Stderr = p
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { p.err = p.cmd.Wait(); close(p.done) }()
+	t.Cleanup(p.kill)
+	return p
+}
+
+// fhctlPath is this test binary under the name that makes it fhctl.
+func fhctlPath(t *testing.T) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "fhctl")
+	if runtime.GOOS == "windows" {
+		t.Skip("needs symbolic links")
+	}
+	if err := os.Symlink(self, name); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func (p *program) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+func (p *program) signal(s os.Signal) { _ = p.cmd.Process.Signal(s) }
+
+// exit waits for the end and gives the exit code.
+func (p *program) exit(within time.Duration) int {
+	p.t.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(within):
+		p.t.Fatalf("still running after %v:\n%s", within, tail(p.output()))
+	}
+	var exit *exec.ExitError
+	if errors.As(p.err, &exit) {
+		return exit.ExitCode()
+	}
+	return 0
+}
+
+func (p *program) mustExit(code int, within time.Duration) {
+	p.t.Helper()
+	if got := p.exit(within); got != code {
+		p.t.Fatalf("exit code %d, want %d:\n%s", got, code, tail(p.output()))
+	}
+}
+
+// says waits until the log holds the text.
+func (p *program) says(text string, within time.Duration) {
+	p.t.Helper()
+	eventually(p.t, within, func() error {
+		if strings.Contains(p.output(), text) {
+			return nil
+		}
+		return fmt.Errorf("the log does not say %q:\n%s", text, tail(p.output()))
+	})
+}
+
+func tail(text string) string {
+	if len(text) > 3000 {
+		return "…" + text[len(text)-3000:]
+	}
+	return text
+}
+
+func eventually(t *testing.T, within time.Duration, check func() error) {
+	t.Helper()
+	deadline := time.Now().Add(within)
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// corpus is a log of frames with the entries they must become.
+type corpus struct {
+	log   *relayserver.MemoryLog
+	first event.Seq
+	last  event.Seq
+	want  []wanted
+}
+
+type wanted struct {
+	seq  event.Seq
+	kind string
+	data string
+}
+
+// newCorpus repeats the recorded frames where they are at hand, and plays the
+// simulator elsewhere, renumbered from a base with small gaps.
+func newCorpus(t *testing.T, n int) *corpus {
+	t.Helper()
+	source := recordedFrames(t)
+	if source == nil {
+		source = simulatedFrames(t, min(n, 2000))
+	}
+	c := &corpus{log: relayserver.NewMemoryLog(0), first: 7_000_000_001}
+	rng := rand.New(rand.NewPCG(7, 7))
+	var decoder frame.Decoder
+	var ev event.Event
+	for seq, i := c.first, 0; i < n; i++ {
+		raw, ok := frame.SetSeq(nil, source[i%len(source)], seq)
+		if !ok {
+			t.Fatal("a frame has no seq")
+		}
+		if err := c.log.Append(seq, raw); err != nil {
+			t.Fatal(err)
+		}
+		if err := decoder.Decode(raw, &ev); err != nil {
+			t.Fatal(err)
+		}
+		if data, ok := entry.Append(nil, &ev); ok {
+			c.want = append(c.want, wanted{seq, ev.Kind.String(), string(data)})
+		}
+		c.last = seq
+		seq += 1 + event.Seq(rng.IntN(2))
+	}
+	return c
+}
+
+// recordedFrames are the 150 real ones; nil where they are not at hand.
+func recordedFrames(t *testing.T) [][]byte {
+	dir := os.Getenv("FHCTL_TESTDATA")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "shared", "testdata")
+	}
+	file, err := os.ReadFile(filepath.Join(dir, "firehose", "frames.bin.zst"))
+	if err != nil {
+		t.Logf("recorded frames are not at hand (%v): playing the simulator instead", err)
+		return nil
+	}
+	in, err := zstd.NewReader(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	var frames [][]byte
+	for {
+		var n uint32
+		if err := binary.Read(in, binary.LittleEndian, &n); err != nil {
+			return frames
+		}
+		raw := make([]byte, n)
+		if _, err := io.ReadFull(in, raw); err != nil {
+			t.Fatal(err)
+		}
+		frames = append(frames, raw)
+	}
+}
+
+func simulatedFrames(t *testing.T, n int) [][]byte {
+	t.Helper()
+	cfg, err := sim.ParseURL(fmt.Sprintf("sim://?rate=0&count=%d&seed=5", n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := sim.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	var frames [][]byte
+	for after := event.Seq(0); ; {
+		seq, raw, err := source.Next(context.Background(), after)
+		if errors.Is(err, io.EOF) {
+			return frames
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		frames, after = append(frames, raw), seq
+	}
+}
+
+// serve plays the corpus with faults.
+func (c *corpus) serve(t *testing.T, faults string, change ...func(*relayserver.Config)) *relayserver.Server {
+	t.Helper()
+	list, err := relayserver.ParseFaults(faults)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := relayserver.Config{Log: c.log, Faults: list}
+	for _, f := range change {
+		f(&cfg)
+	}
+	server, err := relayserver.Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	return server
+}
+
+// check compares the stream, entry for entry and by position, and the cursor.
+func (c *corpus) check(t *testing.T, client *redis.Client, upto event.Seq) {
+	t.Helper()
+	from, n := "-", 0
+	for {
+		rows, err := client.Do(t.Context(), "XRANGE", "firehose:events", from, "+", "COUNT", 2000).Slice()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(rows) == 0 {
+			break
+		}
+		for _, row := range rows {
+			pair := row.([]any)
+			c.checkEntry(t, n, pair[1].([]any))
+			from = "(" + pair[0].(string)
+			n++
+		}
+	}
+	want := 0
+	for want < len(c.want) && c.want[want].seq <= upto {
+		want++
+	}
+	if n != want {
+		t.Fatalf("%d entries in the stream, want %d", n, want)
+	}
+	if cursor := client.Get(t.Context(), "firehose:python_cursor").Val(); cursor != upto.String() {
+		t.Fatalf("cursor %s, want %s", cursor, upto)
+	}
+}
+
+func (c *corpus) checkEntry(t *testing.T, n int, fields []any) {
+	t.Helper()
+	if n >= len(c.want) {
+		t.Fatalf("entry %d is one too many: %v", n, fields)
+	}
+	w := c.want[n]
+	got := fmt.Sprint(fields)
+	if want := fmt.Sprint([]any{"type", w.kind, "data", w.data, "seq", w.seq.String()}); got != want {
+		t.Fatalf("entry %d is\n%.400s\nwant\n%.400s", n, got, want)
+	}
+}
+
+// metrics reads a counter from /metrics.
+func (p *program) metric(name string) string {
+	p.t.Helper()
+	_, rest, ok := strings.Cut(p.output(), `"metrics":"`)
+	if !ok {
+		p.t.Fatalf("no metrics address in the log:\n%s", tail(p.output()))
+	}
+	url, _, _ := strings.Cut(rest, `"`)
+	response, err := http.Get(url)
+	if err != nil {
+		return ""
+	}
+	defer response.Body.Close()
+	body, _ := io.ReadAll(response.Body)
+	for line := range strings.Lines(string(body)) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// environment points fhctl at a relay and a Redis.
+func environment(relayURL, redisURL string) []string {
+	return []string{"RELAY_URL=" + relayURL, "REDIS_URL=" + redisURL, "FHCTL_HEALTH_ADDR=127.0.0.1:0", "REDIS_MAX_STREAM_LEN=0"}
+}
+
+func until(seq event.Seq) string { return "--until-seq=" + seq.String() }
+
+func inclusive(cfg *relayserver.Config) { cfg.Inclusive = true }
+
+// slow bounds the relay's frames per second, so that there is time for faults.
+func slow(rate float64) func(*relayserver.Config) {
+	return func(cfg *relayserver.Config) { cfg.Rate = rate }
+}
+
+func cursorOf(t *testing.T, client *redis.Client) event.Seq {
+	t.Helper()
+	seq, ok := event.ParseSeq(client.Get(t.Context(), "firehose:python_cursor").Val())
+	if !ok {
+		t.Fatal("there is no cursor")
+	}
+	return seq
+}
+
+func contains(text, part string) bool { return strings.Contains(text, part) }

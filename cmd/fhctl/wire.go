@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/fhctl/fhctl/pkg/capture"
+	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/pipeline"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/embedded"
+	"github.com/fhctl/fhctl/pkg/relay"
+	"github.com/fhctl/fhctl/pkg/relayserver"
+	"github.com/fhctl/fhctl/pkg/sim"
+)
+
+// The ends fit the river without knowing of it.
+var (
+	_ pipeline.FrameSource = (*relay.Source)(nil)
+	_ pipeline.Sink        = (*redisstream.Writer)(nil)
+	_ relayserver.Log      = (*sim.Sim)(nil)
+	_ relayserver.Log      = (*capture.Log)(nil)
+)
+
+// upstream is the relay that --relay-url names, real or bundled.
+type upstream struct {
+	endpoint relay.Endpoint
+	identity string // what a cursor belongs to
+	name     string // for people
+	// whole is set for a recording: starting live would mean at its end.
+	whole bool
+	close func()
+}
+
+// openUpstream chooses by URL scheme. A bundled relay is served on loopback and
+// read over a real socket, so that what one sees is what runs in production.
+func openUpstream(s *session) (upstream, error) {
+	raw := s.cfg.Relay.URL
+	switch scheme, rest, _ := strings.Cut(raw, ":"); scheme {
+	case "sim":
+		return serveSim(raw)
+	case "capture":
+		return serveCapture(rest)
+	}
+	endpoint, err := relay.ParseURL(raw, s.cfg.Relay.Cleartext)
+	if err != nil {
+		return upstream{}, s.cfg.Refuse("relay-url", err)
+	}
+	return upstream{endpoint: endpoint, identity: endpoint.Host(), name: endpoint.String(), close: func() {}}, nil
+}
+
+func serveSim(raw string) (upstream, error) {
+	cfg, err := sim.ParseURL(raw)
+	if err != nil {
+		return upstream{}, err
+	}
+	source, err := sim.New(cfg)
+	if err != nil {
+		return upstream{}, fmt.Errorf("start simulator: %w", err)
+	}
+	up, err := serve(source, func() { _ = source.Close() })
+	up.identity, up.name = fmt.Sprintf("sim:seed=%d", cfg.Seed), raw
+	return up, err
+}
+
+func serveCapture(path string) (upstream, error) {
+	path = strings.TrimPrefix(path, "//")
+	source, err := capture.OpenLog(capture.LogConfig{Path: path})
+	if err != nil {
+		return upstream{}, fmt.Errorf("open capture: %w", err)
+	}
+	up, err := serve(source, func() { _ = source.Close() })
+	up.identity, up.name, up.whole = "capture:"+filepath.Base(path), "capture:"+path, true
+	return up, err
+}
+
+func serve(source relayserver.Log, closeSource func()) (upstream, error) {
+	server, err := relayserver.Start(relayserver.Config{Log: source})
+	if err != nil {
+		closeSource()
+		return upstream{}, fmt.Errorf("serve bundled relay: %w", err)
+	}
+	closeAll := func() { server.Close(); closeSource() }
+	endpoint, err := relay.ParseURL(server.URL(), false)
+	if err != nil {
+		closeAll()
+		return upstream{}, err
+	}
+	return upstream{endpoint: endpoint, close: closeAll}, nil
+}
+
+// source follows the upstream and tells the observer of every change.
+func (u upstream) source(s *session, heard event.Observer) (*relay.Source, error) {
+	trust, err := trustFile(s.cfg.Relay.TLSCA)
+	if err != nil {
+		return nil, s.cfg.Refuse("relay-tls-ca", err)
+	}
+	return relay.New(relay.Config{
+		Endpoint:    u.endpoint,
+		UserAgent:   "fhctl/" + readBuild().Version,
+		IdleTimeout: s.cfg.Ingest.IdleTimeout,
+		TLS:         trust,
+		Notify:      heard.Link,
+		Alarm:       heard.Alarm,
+		Logger:      s.slog,
+	}), nil
+}
+
+// trustFile reads the authorities to trust instead of the system's.
+func trustFile(path string) (*tls.Config, error) {
+	if path == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fault.New(fault.Usage, fmt.Errorf("read authorities: %w", err), "")
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fault.New(fault.Usage, fmt.Errorf("read authorities: no certificate in %s", path), "the file must be PEM")
+	}
+	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
+}
+
+// downstream is the Redis that --redis-url names, real or embedded.
+type downstream struct {
+	connection redisstream.Connection
+	name       string // for people; no password
+	close      func()
+}
+
+func openDownstream(s *session) (downstream, error) {
+	raw := s.cfg.Redis.URL
+	if rest, ok := strings.CutPrefix(raw, "embedded:"); ok {
+		server, err := embedded.Start(strings.Trim(rest, "/"))
+		if err != nil {
+			return downstream{}, fmt.Errorf("start embedded Redis: %w", err)
+		}
+		s.slog.Info("Embedded Redis is listening; it keeps nothing on disk, and everything is gone when this process ends",
+			"addr", server.Addr(), "try", "redis-cli -u "+server.URL()+" XREVRANGE "+s.cfg.Redis.StreamKey+" + - COUNT 1")
+		raw = server.URL()
+		return downstream{s.connection(raw), "embedded " + raw, server.Close}, nil
+	}
+	raw, err := withPassword(raw, s.cfg.Redis.PasswordFile)
+	if err != nil {
+		return downstream{}, s.cfg.Refuse("redis-password-file", err)
+	}
+	return downstream{s.connection(raw), redisstream.Redact(raw), func() {}}, nil
+}
+
+func (s *session) connection(redisURL string) redisstream.Connection {
+	r := s.cfg.Redis
+	return redisstream.Connection{
+		URL: redisURL,
+		TLS: redisstream.TLS{
+			CA: r.TLSCA, Cert: r.TLSCert, Key: r.TLSKey, ServerName: r.TLSServerName, SkipVerify: r.TLSSkipVerify,
+		},
+		Logger: s.slog,
+	}
+}
+
+// withPassword puts the password of a file into a Redis URL, whose user stays.
+func withPassword(raw, path string) (string, error) {
+	if path == "" {
+		return raw, nil
+	}
+	password, err := config.ReadSecret(path)
+	if err != nil {
+		return "", err
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		// The parser's own words would repeat the URL.
+		return "", fault.New(fault.Usage, errors.New("put the password into the Redis URL: the URL cannot be read"), "")
+	}
+	u.User = url.UserPassword(u.User.Username(), password)
+	return u.String(), nil
+}
+
+// sink opens the Redis writer; it waits for Redis, visibly, until ctx ends.
+func (d downstream) sink(ctx context.Context, s *session, up upstream, filters string, heard event.Observer) (*redisstream.Writer, error) {
+	from := redisstream.From{Requested: !s.cfg.Ingest.From.Saved, At: s.cfg.Ingest.From.Position}
+	if up.whole && !from.Requested {
+		from = redisstream.From{Requested: true, At: event.Position{Start: event.Oldest}}
+	}
+	return redisstream.Open(ctx, redisstream.Config{
+		Connection:    d.connection,
+		StreamKey:     s.cfg.Redis.StreamKey,
+		CursorKey:     s.cfg.Redis.CursorKey,
+		MaxLen:        s.cfg.Redis.MaxStreamLen,
+		Identity:      redisstream.Identity{Relay: up.identity, Filter: filters, Partitions: 1},
+		From:          from,
+		AllowEviction: s.cfg.Redis.AllowEviction,
+		Notify:        heard.Store,
+	})
+}
