@@ -59,10 +59,10 @@ func (f *Finder) Want(cid []byte) int {
 	if len(cid) != syntax.CIDLen || !syntax.StrictCID(cid, cid[1]) {
 		return -1
 	}
-	slot, known := f.lookup(cid)
-	if known >= 0 {
+	if known := f.match(cid); known >= 0 {
 		return known
 	}
+	slot, _ := f.lookup(cid)
 	if len(f.want) == MaxWanted {
 		return -1
 	}
@@ -97,7 +97,7 @@ func (f *Finder) Find(car []byte) (root []byte, err error) {
 		if !ok {
 			return w.Root, w.Err()
 		}
-		if len(cid) == syntax.CIDLen && len(f.want) > 0 {
+		if len(cid) == syntax.CIDLen {
 			f.offer(cid, data)
 		}
 	}
@@ -117,8 +117,8 @@ func (f *Finder) offer(cid, data []byte) {
 
 // match is lookup, but most commits want one block and most blocks are not it.
 func (f *Finder) match(cid []byte) int {
-	if len(f.want) == 1 {
-		if bytes.Equal(f.want[0].cid, cid) {
+	if len(f.want) < 2 {
+		if len(f.want) == 1 && bytes.Equal(f.want[0].cid, cid) {
 			return 0
 		}
 		return -1
