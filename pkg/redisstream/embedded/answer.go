@@ -10,7 +10,7 @@ import (
 
 // answer replies to what clients ask on connecting and miniredis refuses. It
 // runs before every command, those of scripts included, so it takes no lock.
-func answer(addr string) server.Hook {
+func answer(srv *server.Server, addr string) server.Hook {
 	_, port, _ := net.SplitHostPort(addr)
 	info := fmt.Sprintf(infoText, port)
 	return func(c *server.Peer, cmd string, args ...string) bool {
@@ -34,6 +34,11 @@ func answer(addr string) server.Hook {
 			}
 		case "HELLO":
 			return hello(c, args)
+		case "XREAD", "XREADGROUP":
+			if !c.Resp3 {
+				return false
+			}
+			readAsMap(srv, c, cmd, args)
 		case "RESET":
 			c.Resp3 = false
 			c.WriteInline("RESET")

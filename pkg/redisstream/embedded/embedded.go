@@ -3,6 +3,8 @@
 //
 // It listens on loopback only, has no password, evicts nothing, and keeps
 // nothing on disk: when the process ends, stream and cursor are gone together.
+// An entry costs about 1 KiB of this process's memory, twice that at times, so
+// the contract's 500,000 entries need a gigabyte: see SuggestedMaxLen.
 // redis-cli and the usual client libraries can connect and consume; it is not
 // meant for production, and answers only what such consumers ask.
 package embedded
@@ -22,6 +24,10 @@ import (
 
 // DefaultAddr is where Start listens when no address is given.
 const DefaultAddr = "127.0.0.1:6379"
+
+// SuggestedMaxLen is a stream limit that keeps the process small, about 64 MiB
+// with ordinary events, where nobody asked for another.
+const SuggestedMaxLen = 20_000
 
 // tick is how often keys are checked for expiry. TTLs of the contract are 10 s.
 const tick = 100 * time.Millisecond
@@ -57,7 +63,8 @@ func Start(addr string) (*Server, error) {
 			"choose another port with embedded://HOST:PORT, or leave it out to get a free one")
 	}
 	s.addr = s.redis.Addr()
-	s.redis.Server().SetPreHook(answer(s.addr))
+	srv := s.redis.Server()
+	srv.SetPreHook(answer(srv, s.addr))
 	s.clock.Add(1)
 	go s.expire()
 	return s, nil

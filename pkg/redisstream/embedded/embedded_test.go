@@ -116,6 +116,43 @@ func TestConsumerGroupRuns(t *testing.T) {
 	}
 }
 
+func TestStreamReadsOfRESP3ClientsAreMaps(t *testing.T) {
+	s, client := start(t)
+	ctx := context.Background()
+	for _, key := range []string{"s1", "s2"} {
+		if err := client.XAdd(ctx, &redis.XAddArgs{Stream: key, ID: "1-1", Values: []string{"data", "a\r\n*2\r\n"}}).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conn, err := net.Dial("tcp", s.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	ask := func(command, want string) {
+		t.Helper()
+		if _, err := conn.Write([]byte(command + "\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for buf := make([]byte, 4096); len(got) < len(want); {
+			n, err := conn.Read(buf)
+			if err != nil {
+				t.Fatalf("%s: %v after %q", command, err, got)
+			}
+			got += string(buf[:n])
+		}
+		if !strings.HasSuffix(got, want) {
+			t.Fatalf("%s:\n got %q\nwant %q", command, got, want)
+		}
+	}
+	entry := "*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$4\r\ndata\r\n$7\r\na\r\n*2\r\n\r\n"
+	ask("*2\r\n$5\r\nHELLO\r\n$1\r\n3", "*0\r\n")
+	ask("*6\r\n$5\r\nXREAD\r\n$7\r\nSTREAMS\r\n$2\r\ns1\r\n$2\r\ns2\r\n$1\r\n0\r\n$1\r\n0", "%2\r\n$2\r\ns1\r\n"+entry+"$2\r\ns2\r\n"+entry)
+	ask("*6\r\n$5\r\nXREAD\r\n$5\r\nBLOCK\r\n$1\r\n5\r\n$7\r\nSTREAMS\r\n$2\r\ns1\r\n$1\r\n$", "_\r\n")
+}
+
 func TestRedisCLIConnects(t *testing.T) {
 	if _, err := exec.LookPath("redis-cli"); err != nil {
 		t.Skip("needs redis-cli on PATH")
