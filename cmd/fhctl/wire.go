@@ -169,6 +169,7 @@ func (s *session) connection(redisURL string) redisstream.Connection {
 }
 
 // withPassword puts the password of a file into a Redis URL, whose user stays.
+// It works on the text, since URLs of several hosts are not what net/url reads.
 func withPassword(raw, path string) (string, error) {
 	if path == "" {
 		return raw, nil
@@ -177,13 +178,18 @@ func withPassword(raw, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	u, err := url.Parse(raw)
-	if err != nil {
-		// The parser's own words would repeat the URL.
-		return "", fault.New(fault.Usage, errors.New("put the password into the Redis URL: the URL cannot be read"), "")
+	scheme, rest, ok := strings.Cut(raw, "://")
+	if !ok {
+		return "", fault.New(fault.Usage, errors.New("put the password into the Redis URL: it has no scheme"), "write redis://HOST:PORT")
 	}
-	u.User = url.UserPassword(u.User.Username(), password)
-	return u.String(), nil
+	hosts, path, _ := strings.Cut(rest, "/")
+	user := ""
+	if at := strings.LastIndex(hosts, "@"); at >= 0 {
+		user, _, _ = strings.Cut(hosts[:at], ":")
+		hosts = hosts[at+1:]
+	}
+	// UserPassword escapes what a URL's user part must not hold.
+	return scheme + "://" + user + url.UserPassword("", password).String() + "@" + hosts + "/" + path, nil
 }
 
 // sink opens the Redis writer; it waits for Redis, visibly, until ctx ends.

@@ -31,7 +31,7 @@ func (l *Link) UnmarshalCBOR(data []byte) error {
 		return nil
 	}
 	var tag cbor.RawTag
-	if err := tag.UnmarshalCBOR(data); err != nil {
+	if err := decoding.Unmarshal(data, &tag); err != nil {
 		return fmt.Errorf("read link: %w", err)
 	}
 	var content []byte
@@ -65,7 +65,7 @@ var (
 	decoding = mustMode(cbor.DecOptions{
 		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
 		IndefLength:       cbor.IndefLengthForbidden,
-		IntDec:            cbor.IntDecConvertSigned,
+		IntDec:            cbor.IntDecConvertSignedOrFail,
 		DefaultMapType:    reflect.TypeFor[map[string]any](),
 		MaxNestedLevels:   2 * MaxDepth,
 		MaxArrayElements:  MaxElements,

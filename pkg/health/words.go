@@ -33,15 +33,6 @@ func (w *words) add(word string, n uint64) {
 	w.n[word] += n
 }
 
-// total is the sum over all labels.
-func (w *words) total() uint64 {
-	var sum uint64
-	for _, n := range w.n {
-		sum += n
-	}
-	return sum
-}
-
 // isWord accepts printable ASCII: one label that is not UTF-8 would make the
 // whole scrape fail.
 func isWord(word string) bool {

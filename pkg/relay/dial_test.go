@@ -91,8 +91,7 @@ func TestC4FollowsRedirectsWithTheCursor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server, _ := relay(t, 5, "")
 			hops := 0
-			var url string
-			url = answering(t, func(w http.ResponseWriter, r *http.Request) {
+			url := answering(t, func(w http.ResponseWriter, r *http.Request) {
 				if hops++; hops < maxRedirects {
 					w.Header().Set("Location", "/hop") // relative, loses the cursor
 				} else {

@@ -32,7 +32,6 @@ func TestC9LimitIsExact(t *testing.T) {
 }
 
 func TestC9OversizedIsPassedOverTheThirdTime(t *testing.T) {
-	const size = 300_000
 	server, _ := relay(t, 6, "oversize@4*9:300000")
 	f := follow(t, server.URL(), oldest, Config{MaxMessage: 200_000}, nil)
 	f.untilSeq(6)
