@@ -38,7 +38,7 @@ they would do, and fails as they would where a setting cannot be used.`,
   REDIS_MAX_STREAM_LEN=1000 fhctl config show --batch-size 50`,
 	}
 	format := addFormat(cmd)
-	addSettings(cmd, config.GroupRelay, config.GroupRedis, config.GroupStart, config.GroupFilter,
+	addSettings(cmd, config.GroupRelay, config.GroupRedis, config.GroupWriter, config.GroupStart, config.GroupFilter,
 		config.GroupFlow, config.GroupRejects, config.GroupHealth)
 	cmd.RunE = a.with(func(_ context.Context, s *session, _ []string) error {
 		values := make([]shownValue, len(s.cfg.Values))

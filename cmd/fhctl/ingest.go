@@ -51,7 +51,7 @@ func newIngestCommand(a *app) *cobra.Command {
   # Posts and likes only, undecodable frames kept
   fhctl ingest --collection app.bsky.feed.post --collection app.bsky.feed.like --rejects /var/lib/fhctl/rejects`,
 	}
-	addSettings(cmd, config.GroupRelay, config.GroupRedis, config.GroupStart, config.GroupFilter,
+	addSettings(cmd, config.GroupRelay, config.GroupRedis, config.GroupWriter, config.GroupStart, config.GroupFilter,
 		config.GroupFlow, config.GroupRejects, config.GroupHealth)
 	cmd.RunE = a.with(func(ctx context.Context, s *session, _ []string) error { return runIngest(ctx, s) })
 	return cmd

@@ -9,6 +9,7 @@ type Group string
 const (
 	GroupRelay   Group = "Relay"
 	GroupRedis   Group = "Redis"
+	GroupWriter  Group = "What is written"
 	GroupStart   Group = "Where to start and stop"
 	GroupFilter  Group = "What to keep"
 	GroupFlow    Group = "Throughput"
@@ -19,7 +20,7 @@ const (
 
 // Groups lists the groups in the order pages show them.
 func Groups() []Group {
-	return []Group{GroupRelay, GroupRedis, GroupStart, GroupFilter, GroupFlow,
+	return []Group{GroupRelay, GroupRedis, GroupWriter, GroupStart, GroupFilter, GroupFlow,
 		GroupRejects, GroupHealth, GroupGlobal}
 }
 

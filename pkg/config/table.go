@@ -37,7 +37,7 @@ func relaySettings() []Setting {
 func redisSettings() []Setting {
 	return []Setting{
 		{Name: "redis-url", Env: "REDIS_URL", Arg: "URL", Secret: true, Default: "redis://localhost:6379", Group: GroupRedis,
-			Doc:   "Redis to write to: redis://, rediss:// (TLS) or unix://; embedded://[HOST:PORT] starts a server inside this process that keeps nothing on disk",
+			Doc:   "Redis that holds the stream: redis://, rediss:// (TLS) or unix://; embedded://[HOST:PORT] starts a server inside this process that keeps nothing on disk",
 			store: text(func(c *Config) *string { return &c.Redis.URL }, redisURL)},
 		{Name: "redis-password-file", Arg: "FILE", Group: GroupRedis,
 			Doc:   "file that holds the Redis password, so that it is neither an argument nor a variable",
@@ -48,13 +48,13 @@ func redisSettings() []Setting {
 		{Name: "cursor-key", Env: "REDIS_CURSOR_KEY", Arg: "KEY", Default: "firehose:python_cursor", Group: GroupRedis,
 			Doc:   "string that holds the seq of the last stored event; in Redis Cluster it must share the stream's slot",
 			store: text(func(c *Config) *string { return &c.Redis.CursorKey }, notEmpty)},
-		{Name: "max-stream-len", Env: "REDIS_MAX_STREAM_LEN", Arg: "N", Default: "500000", Group: GroupRedis,
+		{Name: "max-stream-len", Env: "REDIS_MAX_STREAM_LEN", Arg: "N", Default: "500000", Group: GroupWriter,
 			Doc:   "entries the stream keeps, about; 0 never trims",
 			store: whole(func(c *Config) *int64 { return &c.Redis.MaxStreamLen }, 0, int64(event.MaxSeq))},
-		{Name: "allow-eviction", Default: "false", Group: GroupRedis,
+		{Name: "allow-eviction", Default: "false", Group: GroupWriter,
 			Doc:   "start although Redis may evict keys (maxmemory-policy other than noeviction), and with them the stream or the cursor",
 			store: onOff(func(c *Config) *bool { return &c.Redis.AllowEviction })},
-		{Name: "dashboard", Default: "true", Group: GroupRedis,
+		{Name: "dashboard", Default: "true", Group: GroupWriter,
 			Doc:   "write the keys and the channel that the dashboard shows",
 			store: onOff(func(c *Config) *bool { return &c.Redis.Dashboard })},
 	}
