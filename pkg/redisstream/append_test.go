@@ -1,6 +1,7 @@
 package redisstream
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -246,6 +247,37 @@ func TestAppendPartial(t *testing.T) {
 			t.Fatalf("receipts %+v", receipts)
 		}
 		k.want(5, 1, 5)
+	})
+}
+
+// TestAppendPartialBehindOthers: what came before the failure in the same
+// exchange is acknowledged, what comes after it is not.
+func TestAppendPartialBehindOthers(t *testing.T) {
+	redistest.RequireReal(t)
+	k := newKit(t, redistest.Start(t))
+	w, _ := k.open()
+	k.must(w, batch(live, 1))
+	k.do("xadd", DefaultStreamKey, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
+	receipts, err := w.Commit(k.ctx(), []*event.Batch{batch(event.AfterSeq(1), 2), batch(event.AfterSeq(2), 3), batch(event.AfterSeq(3), 4)})
+	wantErr(t, err, fault.Data)
+	if len(receipts) != 1 || receipts[0].Cursor != 2 {
+		t.Fatalf("receipts %+v", receipts)
+	}
+	k.want(2, 1, 1, 2)
+}
+
+// TestAppendMissingButBack: another writer restored the cursor meanwhile.
+func TestAppendMissingButBack(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		k.must(w, batch(live, 1, 2, 3))
+		k.set(DefaultCursorKey, "2")
+		var moved *event.Moved
+		if err := w.restore(k.ctx()); !errors.As(err, &moved) || moved.To != event.AfterSeq(2) {
+			t.Fatalf("restore: %v", err)
+		}
+		k.want(2, 1, 2, 3)
 	})
 }
 

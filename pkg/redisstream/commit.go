@@ -212,7 +212,7 @@ func (c *commit) behind(r reply) error {
 	if r.cursor == w.acked && c.left[0].After == event.AfterSeq(w.acked) {
 		return nil
 	}
-	alarm, why := event.AlarmRollback, "Redis lost acknowledged writes"
+	alarm, why := event.AlarmRollback, "Redis lost acknowledged writes, or somebody set the cursor back"
 	if r.epoch > w.epoch {
 		alarm, why = event.AlarmConflict, "the cursor was moved back on purpose"
 	}

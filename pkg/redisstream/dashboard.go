@@ -115,6 +115,14 @@ func (d *Dashboard) Link(l event.Link) {
 	}
 }
 
+// Resumed notes the saved cursor a run begins with, so that the status shows it
+// before anything is stored. It does not block.
+func (d *Dashboard) Resumed(cursor event.Seq) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cursor = cursor
+}
+
 // Stored notes a stored batch: its cursor and, at the configured rate, a copy
 // of its last entry. It does not block and costs the same for any batch.
 func (d *Dashboard) Stored(b *event.Batch, r event.Receipt) {

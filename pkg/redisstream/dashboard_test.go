@@ -62,7 +62,7 @@ func TestDashboardStatus(t *testing.T) {
 			eventually(t, text, func() bool { return k.get(StatusKey) == text })
 		}
 		want(`{"connected":false,"url":"wss://configured.example","currentCursor":null,"writer":"fhctl/test"}`)
-		b.Stored(batch(live, 7000000123), event.Receipt{Cursor: 7000000123})
+		b.Resumed(7000000123)
 		b.Link(event.Link{State: event.LinkUp, URL: "wss://relay.example/x?a=1&b=2"})
 		want(`{"connected":true,"url":"wss://relay.example/x?a=1&b=2","currentCursor":"7000000123","writer":"fhctl/test"}`)
 		if ttl := k.client.PTTL(k.ctx(), StatusKey).Val(); ttl <= 0 || ttl > 10*time.Second {

@@ -213,6 +213,7 @@ func TestFaultKilledWithEverythingLost(t *testing.T) {
 // TestFaultKilledAgainAndAgain: with an append-only file that is synced always,
 // nothing is lost and nothing repeated, whenever the server dies.
 func TestFaultKilledAgainAndAgain(t *testing.T) {
+	t.Parallel()
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always"))
 	w, _ := k.open(func(c *Config) { c.MaxLen = 0 })

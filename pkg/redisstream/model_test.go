@@ -14,6 +14,7 @@ import (
 // and cursors vanish and processes are replaced. Whatever happens, the stream
 // holds each seq once, in order, without a gap (G1 to G3).
 func TestModelExactlyOnceInOrder(t *testing.T) {
+	t.Parallel()
 	seeds := uint64(2)
 	if testing.Short() {
 		seeds = 1

@@ -140,6 +140,7 @@ func TestOpenClusterNeedsOneSlot(t *testing.T) {
 // TestClusterOneNode: the script, its keys and the redirections of a real, if
 // small, cluster.
 func TestClusterOneNode(t *testing.T) {
+	t.Parallel()
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t, "--cluster-enabled", "yes"))
 	cluster := func(c *Config) {

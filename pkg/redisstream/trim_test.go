@@ -19,6 +19,7 @@ type groupState struct {
 // TestTrimCountsExactly runs batches against groups of every health and checks
 // each receipt against what really went, entry by entry.
 func TestTrimCountsExactly(t *testing.T) {
+	t.Parallel()
 	cases := []struct {
 		name   string
 		groups []groupState
@@ -30,6 +31,7 @@ func TestTrimCountsExactly(t *testing.T) {
 		{"slow", []groupState{{"slow", 17, true}}, 40},
 		{"slow in hand", []groupState{{"slow", 17, false}}, 40},
 		{"abandoned", []groupState{{"gone", 0, true}}, 40},
+		{"healthy and abandoned", []groupState{{"fast", 1000, true}, {"gone", 0, true}}, 40},
 		{"all at once", []groupState{{"fast", 1000, true}, {"hoarder", 1000, false}, {"slow", 31, true}, {"slower", 11, false}, {"gone", 0, true}}, 40},
 		{"big entries, small nodes", []groupState{{"fast", 1000, true}, {"slow", 31, false}}, 900},
 	}

@@ -1,0 +1,368 @@
+package redisstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fhctl/fhctl/pkg/fault"
+)
+
+// DefaultPage is how many entries one XRANGE asks for.
+const DefaultPage = 1000
+
+// ErrNoStream says that the stream's key does not exist: nothing was ever
+// stored there, or it was deleted. It carries no class; what it means depends
+// on who asks.
+var ErrNoStream = errors.New("there is no such stream")
+
+// ReaderConfig is what a Reader needs. Empty keys take the contract's names.
+type ReaderConfig struct {
+	Connection
+	StreamKey string
+	CursorKey string
+	// Page is how many entries one exchange asks for; 0 means DefaultPage.
+	Page int
+}
+
+// Reader looks at a stream, its groups and its cursor. It changes nothing,
+// joins no group, and works on a replica. Its methods may be called from any
+// goroutine; they take turns on one connection, except for Follow. Close it
+// when done.
+//
+// Unlike a Writer it does not wait for a Redis that is away: a person is
+// waiting. Errors are classed: fault.Unreachable, fault.Refused, fault.Data
+// (a key of the wrong type), fault.Usage (URL, TLS files). When the context
+// ended, the error wraps its cause instead.
+type Reader struct {
+	config ReaderConfig
+	client redis.UniversalClient
+}
+
+// OpenReader connects and asks Redis whether it answers, once.
+func OpenReader(ctx context.Context, cfg ReaderConfig) (*Reader, error) {
+	cfg.Connection = cfg.Connection.withDefaults()
+	cfg.StreamKey = or(cfg.StreamKey, DefaultStreamKey)
+	cfg.CursorKey = or(cfg.CursorKey, DefaultCursorKey)
+	if cfg.Page <= 0 {
+		cfg.Page = DefaultPage
+	}
+	client, err := Dial(cfg.Connection)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reader{config: cfg, client: client}
+	once, cancel := cfg.within(ctx)
+	defer cancel()
+	if err := client.Ping(once).Err(); err != nil {
+		_ = client.Close()
+		return nil, cfg.classed(ctx, "connect to Redis", err)
+	}
+	return r, nil
+}
+
+// Close closes the connection.
+func (r *Reader) Close() error { return r.client.Close() }
+
+// StreamKey is the key this Reader reads.
+func (r *Reader) StreamKey() string { return r.config.StreamKey }
+
+// CursorKey is the cursor's key.
+func (r *Reader) CursorKey() string { return r.config.CursorKey }
+
+// classed wraps an error of one exchange with what failed and its class.
+func (c Connection) classed(ctx context.Context, doing string, err error) error {
+	switch cause := causeOf(err); {
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s: %w", doing, context.Cause(ctx))
+	case cause == "":
+		return fmt.Errorf("%s: %w", doing, final(err))
+	case cause == "tls":
+		return fault.New(fault.Unreachable, fmt.Errorf("%s: %w", doing, err),
+			"the server's certificate is not trusted for this name: set the CA file and server name, or check that the port speaks TLS")
+	default:
+		return fault.New(fault.Unreachable, fmt.Errorf("%s: %w", doing, err),
+			fmt.Sprintf("is Redis running and ready at %s? Try: redis-cli -u %[1]s PING", Redact(c.URL)))
+	}
+}
+
+// Bounds are the ends of a stream. First and Last are zero when it is empty.
+type Bounds struct {
+	First, Last Stored
+	Length      int64
+}
+
+// Bounds reads the ends and the length in one exchange. ErrNoStream when the
+// key does not exist; an empty stream that exists has Length 0.
+func (r *Reader) Bounds(ctx context.Context) (b Bounds, err error) {
+	once, cancel := r.config.within(ctx)
+	defer cancel()
+	pipe := r.client.Pipeline()
+	length := pipe.XLen(once, r.config.StreamKey)
+	first := redis.NewRawCmd(once, "xrange", r.config.StreamKey, "-", "+", "count", 1)
+	last := redis.NewRawCmd(once, "xrevrange", r.config.StreamKey, "+", "-", "count", 1)
+	_ = pipe.Process(once, first)
+	_ = pipe.Process(once, last)
+	_, err = pipe.Exec(once)
+	if err == nil && length.Val() == 0 {
+		err = r.exists(once)
+	}
+	if errors.Is(err, ErrNoStream) {
+		return b, fmt.Errorf("read stream %s: %w", r.config.StreamKey, ErrNoStream)
+	}
+	if err == nil {
+		b.Length = length.Val()
+		b.First, err = only(first)
+	}
+	if err == nil {
+		b.Last, err = only(last)
+	}
+	if err != nil {
+		return b, r.config.classed(ctx, "read stream "+r.config.StreamKey, err)
+	}
+	return b, nil
+}
+
+// exists tells an empty stream from none, with a command that an account made
+// for fhctl may run.
+func (r *Reader) exists(ctx context.Context) error {
+	err := r.client.XInfoGroups(ctx, r.config.StreamKey).Err()
+	if err != nil && strings.Contains(err.Error(), "no such key") {
+		return ErrNoStream
+	}
+	return err
+}
+
+func only(cmd *redis.RawCmd) (Stored, error) {
+	entries, err := (&raw{cmd.Val()}).entries(nil)
+	if err != nil || len(entries) == 0 {
+		return Stored{}, err
+	}
+	return entries[0], nil
+}
+
+// page reads up to count entries between two ids; command is xrange or
+// xrevrange.
+func (r *Reader) page(ctx context.Context, command string, from, to ID, count int) ([]Stored, error) {
+	once, cancel := r.config.within(ctx)
+	defer cancel()
+	cmd := redis.NewRawCmd(once, command, r.config.StreamKey, string(from), string(to), "count", count)
+	err := r.client.Process(once, cmd)
+	var entries []Stored
+	if err == nil {
+		entries, err = (&raw{cmd.Val()}).entries(make([]Stored, 0, min(count, DefaultPage)))
+	}
+	if err != nil {
+		return nil, r.config.classed(ctx, "read stream "+r.config.StreamKey, err)
+	}
+	return entries, nil
+}
+
+// Range yields the entries from one id to another, both included; "" leaves an
+// end open. A missing stream yields nothing. An error ends it.
+//
+// The next page is under way while the caller works on this one, so reading
+// and working take as long as the slower of the two.
+func (r *Reader) Range(ctx context.Context, from, to ID) iter.Seq2[Stored, error] {
+	return func(yield func(Stored, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		pages := make(chan pageOf)
+		go r.readAhead(ctx, ID(or(string(from), "-")), ID(or(string(to), "+")), pages)
+		defer func() {
+			cancel()
+			for range pages { // until the reader has gone
+			}
+		}()
+		for p := range pages {
+			for _, s := range p.entries {
+				if !yield(s, nil) {
+					return
+				}
+			}
+			if p.err != nil {
+				yield(Stored{}, p.err)
+				return
+			}
+		}
+	}
+}
+
+type pageOf struct {
+	entries []Stored
+	err     error
+}
+
+// readAhead sends pages until the range, or ctx, ends. It closes pages.
+func (r *Reader) readAhead(ctx context.Context, from, to ID, pages chan<- pageOf) {
+	defer close(pages)
+	for {
+		var p pageOf
+		p.entries, p.err = r.page(ctx, "xrange", from, to, r.config.Page)
+		select {
+		case pages <- p:
+		case <-ctx.Done():
+			return
+		}
+		if p.err != nil || len(p.entries) < r.config.Page {
+			return
+		}
+		from = p.entries[len(p.entries)-1].ID.Next()
+	}
+}
+
+// Last is the newest n entries, oldest first; fewer when there are not as many.
+func (r *Reader) Last(ctx context.Context, n int) ([]Stored, error) {
+	var newest []Stored
+	to := ID("+")
+	for len(newest) < n {
+		ask := min(n-len(newest), r.config.Page)
+		entries, err := r.page(ctx, "xrevrange", to, "-", ask)
+		if err != nil {
+			return nil, err
+		}
+		newest = append(newest, entries...)
+		if len(entries) < ask {
+			break
+		}
+		before, ok := previous(entries[len(entries)-1].ID)
+		if !ok {
+			break
+		}
+		to = before
+	}
+	slices.Reverse(newest)
+	return newest, nil
+}
+
+// previous is the id just below; ok is false below the lowest there is.
+func previous(id ID) (ID, bool) {
+	p, ok := parsePosition(id)
+	switch {
+	case !ok || p == position{}:
+		return "", false
+	case p.n == 0:
+		return position{p.ms - 1, ^uint64(0)}.id(), true
+	}
+	return position{p.ms, p.n - 1}.id(), true
+}
+
+// followBlock is how long one XREAD waits for news: less than any sensible
+// idle limit between here and the server.
+const followBlock = 2 * time.Second
+
+// Follow yields the entries behind an id as they come, without joining a
+// group; "" begins with the oldest, "$" with what is added from now on. The
+// stream need not exist yet. It has a connection of its own.
+//
+// Faults that pass are logged once and waited out; entries added meanwhile
+// follow, unless they were trimmed. It ends with ctx, then yielding nothing
+// more, and with an error that does not pass.
+func (r *Reader) Follow(ctx context.Context, after ID) iter.Seq2[Stored, error] {
+	return func(yield func(Stored, error) bool) {
+		client, err := Dial(r.config.Connection)
+		if err != nil {
+			yield(Stored{}, err)
+			return
+		}
+		// A read that blocks ends by closing its connection.
+		stop := context.AfterFunc(ctx, func() { _ = client.Close() })
+		defer func() {
+			if stop() {
+				_ = client.Close()
+			}
+		}()
+		f := follower{Reader: r, client: client, after: ID(or(string(after), "0-0"))}
+		if err := f.run(ctx, func(s Stored) bool { return yield(s, nil) }); err != nil && ctx.Err() == nil {
+			yield(Stored{}, err)
+		}
+	}
+}
+
+// follower is one call of Follow.
+type follower struct {
+	*Reader
+	client redis.UniversalClient
+	after  ID
+}
+
+func (f *follower) run(ctx context.Context, yield func(Stored) bool) error {
+	if err := f.pin(ctx); err != nil {
+		return err
+	}
+	o := outage{config: &Config{Connection: f.config.Connection}, doing: "follow stream"}
+	*o.config = o.config.withDefaults()
+	for ctx.Err() == nil {
+		entries, err := f.wait(ctx)
+		cause := ""
+		if err != nil {
+			cause = causeOf(err)
+		}
+		switch {
+		case err != nil && cause == "":
+			return fmt.Errorf("follow stream %s: %w", f.config.StreamKey, final(err))
+		case err != nil:
+			if err := o.failed(ctx, err, cause); err != nil {
+				return err
+			}
+			continue
+		}
+		o.over()
+		for _, s := range entries {
+			if !yield(s) {
+				return nil
+			}
+			f.after = s.ID
+		}
+	}
+	return nil
+}
+
+// pin turns "$" into the id it stands for now: asked again after each wait, it
+// would pass over what came in between.
+func (f *follower) pin(ctx context.Context) error {
+	if f.after != "$" {
+		return nil
+	}
+	last, err := f.Last(ctx, 1)
+	if err != nil {
+		return err
+	}
+	f.after = "0-0"
+	if len(last) > 0 {
+		f.after = last[0].ID
+	}
+	return nil
+}
+
+// wait reads what lies behind the last entry, waiting for it.
+func (f *follower) wait(ctx context.Context) ([]Stored, error) {
+	block := min(followBlock, f.config.CommandTimeout/2)
+	once, cancel := f.config.within(ctx)
+	defer cancel()
+	cmd := redis.NewRawCmd(once, "xread", "count", f.config.Page, "block", block.Milliseconds(), "streams", f.config.StreamKey, string(f.after))
+	cmd.SetFirstKeyPos(6)
+	err := f.client.Process(once, cmd)
+	if errors.Is(err, redis.Nil) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := raw{cmd.Val()}
+	if n, err := r.header('*'); err != nil || n < 1 {
+		return nil, err
+	}
+	if _, err := r.header('*'); err != nil {
+		return nil, err
+	}
+	if _, err := r.bulk(); err != nil {
+		return nil, err
+	}
+	return r.entries(nil)
+}

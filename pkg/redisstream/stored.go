@@ -1,0 +1,204 @@
+package redisstream
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+// ID is an entry's id as Redis prints it: "ms-n", the server's time in
+// milliseconds and a number within that millisecond. As an end of a range, ""
+// is open and "ms" alone means the whole millisecond.
+type ID string
+
+// IDAt is the lowest id an entry stored at t can have.
+func IDAt(t time.Time) ID { return position{ms: uint64(max(0, t.UnixMilli()))}.id() }
+
+// ParseID reads "ms" or "ms-n", decimal; ok is false for anything else.
+func ParseID(text string) (id ID, ok bool) {
+	_, ok = parsePosition(ID(text))
+	return ID(text), ok
+}
+
+// Time is the server's clock when the entry was added; the zero time if id is
+// not an id.
+func (id ID) Time() time.Time {
+	p, ok := parsePosition(id)
+	if !ok || p.ms > math.MaxInt64 {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(p.ms)).UTC()
+}
+
+// Compare orders ids as the stream does: negative when id lies before other.
+func (id ID) Compare(other ID) int {
+	a, _ := parsePosition(id)
+	b, _ := parsePosition(other)
+	return a.compare(b)
+}
+
+// Next is the id just above, where a range continues.
+func (id ID) Next() ID {
+	p, _ := parsePosition(id)
+	return p.next().id()
+}
+
+// position is an id as two numbers.
+type position struct{ ms, n uint64 }
+
+func parsePosition(id ID) (p position, ok bool) {
+	ms, n, two := strings.Cut(string(id), "-")
+	var err error
+	if p.ms, err = strconv.ParseUint(ms, 10, 64); err != nil {
+		return position{}, false
+	}
+	if two {
+		if p.n, err = strconv.ParseUint(n, 10, 64); err != nil {
+			return position{}, false
+		}
+	}
+	return p, true
+}
+
+func (p position) id() ID {
+	buf := make([]byte, 0, 24)
+	buf = strconv.AppendUint(buf, p.ms, 10)
+	buf = append(buf, '-')
+	return ID(strconv.AppendUint(buf, p.n, 10))
+}
+
+func (p position) next() position {
+	if p.n++; p.n == 0 {
+		p.ms++
+	}
+	return p
+}
+
+func (p position) compare(q position) int {
+	switch {
+	case p == q:
+		return 0
+	case p.ms < q.ms || p.ms == q.ms && p.n < q.n:
+		return -1
+	}
+	return 1
+}
+
+// Stored is one entry of a stream, as it is: nothing about it has been checked.
+// It belongs to the receiver. All its strings share one piece of memory.
+type Stored struct {
+	ID     ID
+	Fields []string // name, value, name, value, … in stored order
+}
+
+// Value is the first field of that name.
+func (s Stored) Value(name string) (string, bool) {
+	for i := 0; i+1 < len(s.Fields); i += 2 {
+		if s.Fields[i] == name {
+			return s.Fields[i+1], true
+		}
+	}
+	return "", false
+}
+
+// Seq is the relay's number in the field seq; ok is false when the field is
+// missing or cannot have come from a relay.
+func (s Stored) Seq() (seq event.Seq, ok bool) {
+	text, _ := s.Value("seq")
+	seq, ok = event.ParseSeq(text)
+	return seq, ok && seq > 0
+}
+
+// raw reads Redis's reply to XRANGE and its kin without an interface or a map
+// per field: on a million entries those cost more than the server does. RESP2
+// only, which is what Dial asks for.
+type raw struct{ rest []byte }
+
+// header reads one line that begins with kind and gives the number on it, -1
+// for a null.
+func (r *raw) header(kind byte) (int, error) {
+	end := bytes.IndexByte(r.rest, '\n')
+	if end < 2 || r.rest[0] != kind {
+		return 0, fmt.Errorf("%w: %.16q in place of %q", errReply, r.rest, kind)
+	}
+	n, err := strconv.Atoi(string(r.rest[1 : end-1]))
+	if err != nil || n < -1 || kind == '*' && n > len(r.rest) {
+		return 0, fmt.Errorf("%w: length %.16q", errReply, r.rest)
+	}
+	r.rest = r.rest[end+1:]
+	return n, nil
+}
+
+// bulk reads one string, as a view.
+func (r *raw) bulk() ([]byte, error) {
+	n, err := r.header('$')
+	if err != nil {
+		return nil, err
+	}
+	if n < 0 || n+2 > len(r.rest) {
+		return nil, fmt.Errorf("%w: a string is cut short", errReply)
+	}
+	text := r.rest[:n]
+	r.rest = r.rest[n+2:]
+	return text, nil
+}
+
+// entries reads an array of entries and appends them.
+func (r *raw) entries(to []Stored) ([]Stored, error) {
+	n, err := r.header('*')
+	if err != nil {
+		return to, err
+	}
+	for range n {
+		s, err := r.entry()
+		if err != nil {
+			return to, err
+		}
+		to = append(to, s)
+	}
+	return to, nil
+}
+
+// entry reads one entry. Its bytes are copied once, framing included, and the
+// strings point into the copy: it outlives the reply alone.
+func (r *raw) entry() (s Stored, err error) {
+	if n, err := r.header('*'); err != nil || n != 2 {
+		return s, fmt.Errorf("%w: an entry of %d parts: %w", errReply, n, err)
+	}
+	var views [17][]byte // an id and eight fields: no entry of ours has more
+	parts := views[:0]
+	from := r.rest
+	id, err := r.bulk()
+	if err != nil {
+		return s, err
+	}
+	n, err := r.header('*')
+	if err != nil {
+		return s, err
+	}
+	parts = append(parts, id)
+	for range n { // none when the fields are null: the entry was deleted
+		part, err := r.bulk()
+		if err != nil {
+			return s, err
+		}
+		parts = append(parts, part)
+	}
+	return own(parts, from, len(from)-len(r.rest)), nil
+}
+
+// own copies the bytes of an entry and cuts the copy where the views lie.
+func own(parts [][]byte, from []byte, size int) Stored {
+	text := string(from[:size])
+	fields := make([]string, len(parts))
+	for i, part := range parts {
+		at := cap(from) - cap(part) // both end where their common array does
+		fields[i] = text[at : at+len(part)]
+	}
+	return Stored{ID: ID(fields[0]), Fields: fields[1:]}
+}
