@@ -1,0 +1,99 @@
+package output
+
+import (
+	"bytes"
+	"math"
+	"strings"
+	"testing"
+)
+
+func TestTableAligns(t *testing.T) {
+	table := Table{Right: []int{1}}
+	table.Add("GROUP", "LAG", "NOTE")
+	table.Add("workers", "1,234", "")
+	table.Add("日本", "7", "fine")
+	table.Add("a\x1b[2Jb\n", "12")
+	want := "  GROUP          LAG  NOTE\n" +
+		"  workers      1,234\n" +
+		"  日本             7  fine\n" +
+		`  a\x1b[2Jb\n     12`
+	if got := strings.Join(table.Lines("  "), "\n"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if lines := (&Table{Right: []int{9}}).Lines(""); len(lines) != 0 {
+		t.Errorf("an empty table has %q", lines)
+	}
+}
+
+func TestWidthAndCut(t *testing.T) {
+	for _, tc := range []struct {
+		text    string
+		columns int
+		want    string
+	}{
+		{"plain", 5, "plain"}, {"plain", 4, "pla…"}, {"▁▂▃█", 4, "▁▂▃█"}, {"日本語", 5, "日本…"},
+		{"e\u0301a", 2, "e\u0301a"}, {"ab", 1, "…"}, {"ab", 0, ""}, {"", 0, ""},
+	} {
+		if got := Cut(tc.text, tc.columns); got != tc.want {
+			t.Errorf("Cut(%q, %d) = %q, want %q", tc.text, tc.columns, got, tc.want)
+		}
+	}
+}
+
+func TestBytes(t *testing.T) {
+	for n, want := range map[int64]string{
+		-1: "0 B", 0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1<<20 - 1: "1.0 MiB", 3 << 29: "1.5 GiB", math.MaxInt64: "8192.0 PiB",
+	} {
+		if got := Bytes(n); got != want {
+			t.Errorf("Bytes(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestSparkline(t *testing.T) {
+	nan := math.NaN()
+	for _, tc := range []struct {
+		values []float64
+		width  int
+		want   string
+	}{
+		{nil, 5, ""}, {[]float64{1, 2}, 0, ""}, {[]float64{0, 0}, 5, "▁▁"},
+		{[]float64{0, 0.001, 50, 100}, 5, "▁▂▅█"}, {[]float64{nan, 100, -3}, 5, " █▁"},
+		{[]float64{9000, 1, 1}, 2, "██"}, // what is not drawn does not scale
+		{[]float64{1, 2}, -1, ""},
+	} {
+		if got := Sparkline(tc.values, tc.width); got != tc.want {
+			t.Errorf("Sparkline(%v, %d) = %q, want %q", tc.values, tc.width, got, tc.want)
+		}
+	}
+}
+
+func TestScreenCoversWhatItDrew(t *testing.T) {
+	var out bytes.Buffer
+	s := &Screen{Out: &out, Size: func() (int, int) { return 10, 4 }}
+	draw := func(want string, rows ...Row) {
+		t.Helper()
+		out.Reset()
+		if err := s.Draw(rows); err != nil || out.String() != want {
+			t.Errorf("drew %q (%v), want %q", out.String(), err, want)
+		}
+	}
+	draw("\rone\x1b[K\nlonger t…\x1b[K\n\x1b[J", Row{Text: "one"}, Row{Text: "longer text"})
+	draw("\x1b[2A\rtwo\x1b[K\n\x1b[J", Row{Text: "two"})
+	draw("\x1b[1A\ra\x1b[K\nb\x1b[K\n… 3 more…\x1b[K\n\x1b[J", Row{Text: "a"}, Row{Text: "b"}, Row{Text: "c"}, Row{Text: "d"}, Row{Text: "e"})
+	s.Leave()
+	s.Color = true
+	draw("\r\x1b[31mbad\x1b[0m\x1b[K\n\x1b[J", Row{Text: "bad", Tone: Bad})
+}
+
+func TestWriteRows(t *testing.T) {
+	var out bytes.Buffer
+	rows := []Row{{"a", Head}, {"", Bad}, {"b", Plain}}
+	if err := WriteRows(&out, rows, true); err != nil || out.String() != "\x1b[1ma\x1b[0m\n\nb\n" {
+		t.Errorf("in colour: %q, %v", out.String(), err)
+	}
+	out.Reset()
+	if err := WriteRows(&out, rows, false); err != nil || out.String() != "a\n\nb\n" {
+		t.Errorf("without: %q, %v", out.String(), err)
+	}
+}
