@@ -162,7 +162,10 @@ func hintOf(err error) string {
 func (l *loader) lookup(s *Setting) (string, Origin) {
 	if l.flags != nil {
 		if flag := l.flags.Lookup(s.Name); flag != nil && flag.Changed {
-			return flag.Value.String(), Origin{LayerFlag, "--" + s.Name}
+			// A command may have a flag of its own by a setting's name.
+			if value, ours := flag.Value.(*flagValue); ours {
+				return value.text, Origin{LayerFlag, "--" + s.Name}
+			}
 		}
 	}
 	if value, ok := l.env[s.Env]; ok {

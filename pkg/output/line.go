@@ -37,9 +37,10 @@ type Line struct {
 
 	mu      sync.Mutex
 	status  Status
-	set     bool // a status has come
-	drawn   bool // the line is on the screen
-	partial bool // the log's last write did not end its line
+	bar     *progressing // instead of the status, once SetProgress was called
+	set     bool         // a status has come
+	drawn   bool         // the line is on the screen
+	partial bool         // the log's last write did not end its line
 	closed  bool
 	last    time.Time // of the last redraw
 	since   time.Time // when link and store last changed
@@ -170,7 +171,11 @@ func (l *Line) draw(now time.Time) {
 	if width <= 0 {
 		width = assumedWidth
 	}
-	text := truncate(l.status.render(l.rate(), now.Sub(l.since)), width-1)
+	text := l.status.render(l.rate(), now.Sub(l.since))
+	if l.bar != nil {
+		text = l.bar.render(l.rate(), now, width-1)
+	}
+	text = truncate(text, width-1)
 	_, _ = io.WriteString(l.out, "\r"+text+"\x1b[K")
 	l.drawn = true
 }
