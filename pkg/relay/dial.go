@@ -61,7 +61,7 @@ func (s *Source) dialOnce(ctx context.Context, target *url.URL) (*line, *http.Re
 		Proxy:            http.ProxyFromEnvironment,
 		TLSClientConfig:  s.cfg.TLS,
 		HandshakeTimeout: s.cfg.DialTimeout,
-		ReadBufferSize:   8 << 10, // wire has the large one
+		ReadBufferSize:   256,     // headers only: wire buffers, and a second copy costs
 		WriteBufferSize:  1 << 10, // only control messages are written
 		NetDialContext: func(dialing context.Context, network, addr string) (net.Conn, error) {
 			conn, err := s.dialTCP(dialing, network, addr)

@@ -15,11 +15,11 @@
 // # Memory
 //
 // Frames are read into pooled chunks, so a message costs no allocation of its
-// own. Reading happens on the ranging goroutine: while the caller holds
-// on to the loop body, nothing is read, and the socket slows the relay. At any
-// time there exist one chunk being filled, one read buffer of 128 KiB, at most
-// 16 chunks kept for reuse and whatever chunks the caller has not released. A chunk is handed over at
-// ChunkFrames frames or ChunkBytes bytes, or as soon as the reader would have
+// own. Reading happens on the ranging goroutine: while the caller holds on to
+// the loop body, nothing is read, and the socket slows the relay. At any time
+// there exist one chunk being filled, one read buffer of 128 KiB, at most 40
+// chunks kept for reuse and whatever chunks the caller has not released. A
+// chunk is handed over at ChunkFrames frames or ChunkBytes bytes, or as soon as the reader would have
 // to wait for the socket between two messages; so it holds at most ChunkBytes
 // plus one message. Frames in front of a message that is still arriving wait
 // for the rest of that message. Chunks that grew above 1 MiB are not pooled.

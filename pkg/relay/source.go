@@ -140,8 +140,9 @@ func (f *following) notify(link event.Link) {
 const (
 	// maxPooled is the memory a chunk may keep for reuse, in bytes.
 	maxPooled = 1 << 20
-	// maxFree is how many released chunks are kept.
-	maxFree = 16
+	// maxFree is how many released chunks are kept: as many as a queue of
+	// 8 MiB has in flight, or each round would pay for growing new ones.
+	maxFree = 40
 )
 
 func (s *Source) newChunk() *event.Chunk {
