@@ -1,0 +1,144 @@
+package entry
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"unicode/utf8"
+)
+
+// Outline is a quick look at a data field: whose it is and which ops it holds.
+// It is for showing and choosing entries, whoever wrote them, where Parse is for
+// judging: unknown keys, missing ones and odd values pass. All strings are views
+// of the data. The zero value is ready, and Read may be called again.
+type Outline struct {
+	DID string // repo, else did; "" when neither is text
+	Ops []OpOutline
+	// HasOps is false where data has no array of that name, as an identity.
+	HasOps bool
+}
+
+// OpOutline is one op. Parts that are missing, or not text, are empty.
+type OpOutline struct {
+	JSON   string // the whole op, as it stands
+	Action string
+	Path   string
+	Record string // JSON, as it stands
+}
+
+// Collection is the part of the path before the slash.
+func (o *OpOutline) Collection() string {
+	collection, _, _ := strings.Cut(o.Path, "/")
+	return collection
+}
+
+// Key is the part of the path behind the slash: the record key.
+func (o *OpOutline) Key() string {
+	_, key, _ := strings.Cut(o.Path, "/")
+	return key
+}
+
+// What Read refuses.
+var (
+	errNotJSON   = errors.New("not JSON")
+	errNotObject = errors.New("not a JSON object")
+	errNotUTF8   = errors.New("not UTF-8")
+)
+
+// Read looks at data once, end to end: a nil error means that it is one JSON
+// object in UTF-8, so that it may be passed on as it stands. Of keys that occur
+// twice the last counts, as in JavaScript.
+func (o *Outline) Read(data string) error {
+	*o = Outline{Ops: o.Ops[:0]}
+	s := scanner{text: data}
+	s.space()
+	if !s.at('{') {
+		if s.skip(0) && s.end() {
+			return errNotObject
+		}
+		return errNotJSON
+	}
+	var did, repo string
+	ok := s.members(func(key string) bool {
+		switch key {
+		case "did":
+			return s.textOr(&did)
+		case "repo":
+			return s.textOr(&repo)
+		case "ops":
+			return o.readOps(&s)
+		}
+		return s.skip(1)
+	})
+	if !ok || !s.end() {
+		return errNotJSON
+	}
+	if s.high && !utf8.ValidString(data) {
+		return errNotUTF8
+	}
+	if o.DID = repo; repo == "" {
+		o.DID = did
+	}
+	return nil
+}
+
+func (o *Outline) readOps(s *scanner) bool {
+	o.Ops, o.HasOps = o.Ops[:0], s.at('[')
+	if !o.HasOps {
+		return s.skip(1)
+	}
+	return s.elements(func() bool {
+		op := OpOutline{}
+		start := s.pos
+		if !s.readOp(&op) {
+			return false
+		}
+		op.JSON = s.text[start:s.pos]
+		o.Ops = append(o.Ops, op)
+		return true
+	})
+}
+
+func (s *scanner) readOp(op *OpOutline) bool {
+	if !s.at('{') {
+		return s.skip(2)
+	}
+	return s.members(func(key string) bool {
+		switch key {
+		case "action":
+			return s.textOr(&op.Action)
+		case "path":
+			return s.textOr(&op.Path)
+		case "record":
+			start := s.pos
+			ok := s.skip(3)
+			op.Record = s.text[start:s.pos]
+			return ok
+		}
+		return s.skip(3)
+	})
+}
+
+// textOr reads a text into to; another value is passed over.
+func (s *scanner) textOr(to *string) bool {
+	*to = ""
+	if !s.at('"') {
+		return s.skip(1)
+	}
+	raw, ok := s.str()
+	if ok {
+		*to = unescape(raw)
+	}
+	return ok
+}
+
+// unescape is what a string between its quotes says.
+func unescape(raw string) string {
+	if strings.IndexByte(raw, '\\') < 0 {
+		return raw
+	}
+	var text string
+	// It has been scanned, so it cannot fail.
+	_ = json.Unmarshal([]byte(`"`+raw+`"`), &text)
+	return text
+}
