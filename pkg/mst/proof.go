@@ -90,5 +90,7 @@ func appendLink(out []byte, c *cid.Cid) []byte {
 	if c == nil {
 		return append(out, dagcbor.Null)
 	}
-	return dagcbor.AppendLink(out, c.Bytes())
+	// A CID is a string inside; this keeps its bytes off the heap.
+	var buf [syntax.CIDLen]byte
+	return dagcbor.AppendLink(out, append(buf[:0], c.KeyString()...))
 }

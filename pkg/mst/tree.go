@@ -59,8 +59,12 @@ func result(c *cid.Cid, err error, verb string) ([]byte, error) {
 
 // Root is the CID of the tree. Afterwards Proof begins from here.
 func (t *Tree) Root() ([]byte, error) {
-	c, err := t.tree.RootCID()
-	return result(c, err, "hash tree")
+	top := t.tree.Root
+	if top.CID != nil && (top.Stub || !top.Dirty) {
+		return top.CID.Bytes(), nil
+	}
+	root, _, err := t.Proof()
+	return root, err
 }
 
 // Proof is the root and the nodes that changed since the last Root or Proof,
@@ -125,8 +129,9 @@ func (t *Tree) Thin(paths ...string) error {
 	}
 	gaps := make([]gap, len(paths))
 	for i, path := range paths {
-		gaps[i] = gapAt(t.tree.Root, path)
+		gaps[i].path = []byte(path)
 	}
+	bound(t.tree.Root, gaps)
 	thin(t.tree.Root, gaps)
 	return nil
 }
@@ -135,20 +140,25 @@ func (t *Tree) Thin(paths ...string) error {
 // it, nil at the ends.
 type gap struct{ path, below, above []byte }
 
-func gapAt(root *indigo.Node, path string) gap {
-	g := gap{path: []byte(path)}
-	walk(root, func(key string, _ []byte) bool {
-		switch {
-		case key < path:
-			g.below = []byte(key)
-			return true
-		case key > path:
-			g.above = []byte(key)
-			return false
+// bound fills in below and above, seeing the tree's paths in order.
+func bound(n *indigo.Node, gaps []gap) {
+	for _, e := range n.Entries {
+		if e.Child != nil {
+			bound(e.Child, gaps)
 		}
-		return true
-	})
-	return g
+		if !e.IsValue() {
+			continue
+		}
+		for i := range gaps {
+			g := &gaps[i]
+			switch order := bytes.Compare(e.Key, g.path); {
+			case order < 0:
+				g.below = e.Key
+			case order > 0 && g.above == nil:
+				g.above = e.Key
+			}
+		}
+	}
 }
 
 func thin(n *indigo.Node, gaps []gap) {

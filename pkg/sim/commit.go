@@ -104,6 +104,12 @@ func (c *commit) close() error {
 	return c.err
 }
 
+// envelope and opSize are about what a frame takes besides its blocks.
+const (
+	envelope = 400
+	opSize   = 160
+)
+
 // frame closes the commit and makes the event. The CAR holds the proof first,
 // the commit in the middle (B2), the records last.
 func (c *commit) frame(s *series, seq event.Seq) ([]byte, error) {
@@ -120,8 +126,9 @@ func (c *commit) frame(s *series, seq event.Seq) ([]byte, error) {
 		return nil, err
 	}
 	all := append(append(nodes, blocks.Block{CID: cid, Data: block}), c.records...)
+	car := blocks.Write(cid, all)
 	ev := &event.Event{Kind: event.KindCommit, Seq: seq, DID: []byte(c.by.did), Time: []byte(stamp(c.when)), Commit: event.Commit{
-		CID: cid, PrevData: c.prev, Rev: []byte(c.by.rev), Since: []byte(c.since), Blocks: blocks.Write(cid, all), Ops: c.ops,
+		CID: cid, PrevData: c.prev, Rev: []byte(c.by.rev), Since: []byte(c.since), Blocks: car, Ops: c.ops,
 	}}
-	return frame.Append(nil, ev)
+	return frame.Append(make([]byte, 0, len(car)+envelope+opSize*len(c.ops)), ev)
 }

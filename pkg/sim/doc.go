@@ -2,7 +2,7 @@
 // valid down to the last hash and signature.
 //
 // Sim is a log of frames that a relay server can serve. Accounts have keys
-// (P-256, and K-256 for one in eight), a repository with a search tree, and
+// (P-256, and K-256 for one in sixteen), a repository with a search tree, and
 // habits: mostly likes, then reposts, posts, follows; now and then updates,
 // deletes, commits of many ops or none; #identity, #account and #sync events.
 // Commits chain (since, prevData), their revs rise, and their proofs undo (V1

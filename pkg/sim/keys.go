@@ -43,7 +43,7 @@ type signer interface {
 }
 
 // one in so many accounts has the slower kind of key.
-const rareKeys = 8
+const rareKeys = 16
 
 // key is the account's. It depends on seed and DID alone, so that no table of
 // accounts is needed.
