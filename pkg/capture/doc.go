@@ -7,8 +7,9 @@
 // as one.
 //
 // Reader goes forward once. Writer makes a new file and shows it under its
-// name only when it is complete. Log serves a capture as a relay would, to any
-// number of consumers.
+// name only when it is complete; CreatePartial, Checkpoint and Resume let
+// several runs make one. Log serves a capture as a relay would, to any number
+// of consumers.
 //
 // Foreign files are bounded: a frame above MaxFrame is refused before memory
 // for it is taken, and the zstd window is limited, so that reading takes a few

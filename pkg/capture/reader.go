@@ -41,6 +41,8 @@ func (d *Damage) Unwrap() error { return d.Err }
 // concurrent use.
 type Reader struct {
 	file   *os.File // nil when reading from elsewhere
+	size   int64    // of file
+	taken  int64    // bytes of file that were read
 	zst    *zstd.Decoder
 	buf    []byte
 	frames int64
@@ -54,17 +56,38 @@ func Open(path string) (*Reader, error) {
 	if err != nil {
 		return nil, fault.New(openClass(err), fmt.Errorf("open capture: %w", err), "name a file that was recorded as a capture")
 	}
-	if err := regular(file); err != nil {
-		_ = file.Close()
-		return nil, err
-	}
-	r, err := NewReader(file)
+	size, err := regular(file)
 	if err != nil {
 		_ = file.Close()
 		return nil, err
 	}
-	r.file = file
+	r := &Reader{file: file, size: size}
+	if err := r.decode(counted{file, &r.taken}); err != nil {
+		_ = file.Close()
+		return nil, err
+	}
 	return r, nil
+}
+
+// counted counts what is read.
+type counted struct {
+	in io.Reader
+	n  *int64
+}
+
+func (c counted) Read(p []byte) (int, error) {
+	n, err := c.in.Read(p)
+	*c.n += int64(n)
+	return n, err
+}
+
+// Fraction is how much of the file that Open opened has been read, from 0 to
+// 1; -1 when there is no file to measure. The decoder reads a little ahead.
+func (r *Reader) Fraction() float64 {
+	if r.size <= 0 {
+		return -1
+	}
+	return min(1, float64(r.taken)/float64(r.size))
 }
 
 func openClass(err error) fault.Class {
@@ -74,27 +97,33 @@ func openClass(err error) fault.Class {
 	return fault.Usage
 }
 
-// regular refuses pipes and directories: a capture is read more than once.
-func regular(file *os.File) error {
+// regular refuses pipes and directories: a capture is read more than once. It
+// gives the file's size in bytes.
+func regular(file *os.File) (size int64, err error) {
 	info, err := file.Stat()
 	if err != nil {
-		return fmt.Errorf("open capture: %w", err)
+		return 0, fmt.Errorf("open capture: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return fault.New(fault.Usage, fmt.Errorf("open capture: %s is not a regular file", file.Name()), "name a file that was recorded as a capture")
+		return 0, fault.New(fault.Usage, fmt.Errorf("open capture: %s is not a regular file", file.Name()), "name a file that was recorded as a capture")
 	}
-	return nil
+	return info.Size(), nil
 }
 
 // NewReader reads a capture from in, which the caller closes after the Reader.
 func NewReader(in io.Reader) (*Reader, error) {
-	zst, err := zstd.NewReader(in,
+	r := &Reader{}
+	return r, r.decode(in)
+}
+
+func (r *Reader) decode(in io.Reader) (err error) {
+	r.zst, err = zstd.NewReader(in,
 		zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 		zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(maxWindow))
 	if err != nil {
-		return nil, fmt.Errorf("open capture: %w", err)
+		return fmt.Errorf("open capture: %w", err)
 	}
-	return &Reader{zst: zst}, nil
+	return nil
 }
 
 // Next is the next frame. Its bytes are the Reader's and are overwritten by

@@ -36,14 +36,28 @@ func Create(path string) (*Writer, error) {
 	}
 	dir, name := filepath.Split(path)
 	temp := filepath.Join(dir, "."+name+"."+rand.Text()[:8]+".partial")
-	// O_EXCL with O_CREATE also refuses a symbolic link at that name.
-	file, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := exclusive(temp)
+	if err != nil {
+		return nil, err
+	}
+	return encode(path, file)
+}
+
+// exclusive makes a private file. O_EXCL with O_CREATE also refuses a symbolic
+// link at that name.
+func exclusive(name string) (*os.File, error) {
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, fault.New(createClass(err), fmt.Errorf("create capture: %w", err), "name a file in a directory that exists and may be written")
 	}
+	return file, nil
+}
+
+// encode writes a capture into file, from where that stands.
+func encode(path string, file *os.File) (*Writer, error) {
 	zst, err := zstd.NewWriter(file, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(writeWindow))
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("create capture: %w", err), file.Close(), os.Remove(temp))
+		return nil, errors.Join(fmt.Errorf("create capture: %w", err), file.Close())
 	}
 	return &Writer{path: path, file: file, zst: zst}, nil
 }
