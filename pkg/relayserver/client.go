@@ -34,6 +34,7 @@ type client struct {
 	wrote   atomic.Bool // since the last look
 	closing atomic.Bool // the server said goodbye first
 	pace    pace
+	spacing pace
 	slow    time.Duration
 	skip    int64
 	past    [][]byte // the last frames sent, oldest first
@@ -130,6 +131,8 @@ func (c *client) keepAlive(ctx context.Context) {
 func (c *client) begin(ctx context.Context, hasCursor bool, cursor event.Seq) (event.Seq, error) {
 	oldest, newest := c.cfg.Log.Bounds()
 	switch {
+	case !hasCursor && c.cfg.Whole:
+		return 0, nil
 	case !hasCursor:
 		return newest, nil
 	case cursor == 0:
@@ -190,7 +193,7 @@ func (c *client) deliver(ctx context.Context, seq event.Seq, frame []byte) error
 		c.mu.Unlock()
 		return nil
 	}
-	pause(ctx, c.slow+c.pace.wait(c.cfg.Rate))
+	pause(ctx, max(c.slow+c.pace.wait(c.cfg.Rate), c.spaced(frame)))
 	if err := c.write(frame); err != nil {
 		return err
 	}
@@ -202,6 +205,14 @@ func (c *client) deliver(ctx context.Context, seq event.Seq, frame []byte) error
 	}
 	c.past = append(c.past, frame)
 	return nil
+}
+
+// spaced is how long the frame must wait behind the one sent last.
+func (c *client) spaced(frame []byte) time.Duration {
+	if c.cfg.Delay == nil || len(c.past) == 0 {
+		return 0
+	}
+	return c.spacing.after(c.cfg.Delay(c.past[len(c.past)-1], frame))
 }
 
 func (c *client) write(frame []byte) error {
@@ -218,11 +229,16 @@ func (p *pace) wait(rate float64) time.Duration {
 	if rate <= 0 {
 		return 0
 	}
+	return p.after(time.Duration(float64(time.Second) / rate))
+}
+
+// after is how long to wait so that step lies between this frame and the last.
+func (p *pace) after(step time.Duration) time.Duration {
 	now := time.Now()
 	if p.next.Before(now.Add(-maxBehind)) {
 		p.next = now
 	}
-	p.next = p.next.Add(time.Duration(float64(time.Second) / rate))
+	p.next = p.next.Add(step)
 	// Timers are coarser than fast rates: sleep in runs.
 	if early := p.next.Sub(now); early > 2*time.Millisecond {
 		return early

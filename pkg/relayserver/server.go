@@ -45,6 +45,9 @@ type Config struct {
 	// OutdatedIsSilent starts at the oldest frame without saying
 	// OutdatedCursor (Q5).
 	OutdatedIsSilent bool
+	// Whole sends everything to a client that gives no cursor, instead of
+	// only what comes from now on: a recording has no present.
+	Whole bool
 	// EndOnEOF closes with 1000 once the log has ended; otherwise the
 	// connection then stays open and quiet.
 	EndOnEOF bool
@@ -54,6 +57,10 @@ type Config struct {
 	// Rate bounds frames per second on each connection. Zero: as fast as
 	// the consumer takes them.
 	Rate float64
+	// Delay is the time between two consecutive frames, the second of which
+	// is about to be sent; each connection is paced by itself. Nil, or a
+	// result of 0 or less, means at once. Rate holds beside it.
+	Delay func(last, next []byte) time.Duration
 	// PingEvery is after how much silence the server pings (C6). Zero: 30 s.
 	PingEvery time.Duration
 	// Faults are committed as they fall due.
