@@ -80,7 +80,7 @@ func (r *Reader) CursorKey() string { return r.config.CursorKey }
 func (c Connection) classed(ctx context.Context, doing string, err error) error {
 	switch cause := causeOf(err); {
 	case ctx.Err() != nil:
-		return fmt.Errorf("%s: %w", doing, context.Cause(ctx))
+		return fmt.Errorf("%s: %w", doing, ctx.Err())
 	case cause == "":
 		return fmt.Errorf("%s: %w", doing, final(err))
 	case cause == "tls":
@@ -140,7 +140,7 @@ func (r *Reader) exists(ctx context.Context) error {
 }
 
 func only(cmd *redis.RawCmd) (Stored, error) {
-	entries, err := (&raw{cmd.Val()}).entries(nil)
+	entries, err := (&raw{buf: cmd.Val()}).entries(nil)
 	if err != nil || len(entries) == 0 {
 		return Stored{}, err
 	}
@@ -156,7 +156,7 @@ func (r *Reader) page(ctx context.Context, command string, from, to ID, count in
 	err := r.client.Process(once, cmd)
 	var entries []Stored
 	if err == nil {
-		entries, err = (&raw{cmd.Val()}).entries(make([]Stored, 0, min(count, DefaultPage)))
+		entries, err = (&raw{buf: cmd.Val()}).entries(make([]Stored, 0, min(count, DefaultPage)))
 	}
 	if err != nil {
 		return nil, r.config.classed(ctx, "read stream "+r.config.StreamKey, err)
@@ -171,11 +171,10 @@ func (r *Reader) page(ctx context.Context, command string, from, to ID, count in
 // and working take as long as the slower of the two.
 func (r *Reader) Range(ctx context.Context, from, to ID) iter.Seq2[Stored, error] {
 	return func(yield func(Stored, error) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		pages := make(chan pageOf)
-		go r.readAhead(ctx, ID(or(string(from), "-")), ID(or(string(to), "+")), pages)
+		pages, enough := make(chan pageOf), make(chan struct{})
+		go r.readAhead(ctx, ID(or(string(from), "-")), ID(or(string(to), "+")), pages, enough)
 		defer func() {
-			cancel()
+			close(enough)
 			for range pages { // until the reader has gone
 			}
 		}()
@@ -198,15 +197,17 @@ type pageOf struct {
 	err     error
 }
 
-// readAhead sends pages until the range, or ctx, ends. It closes pages.
-func (r *Reader) readAhead(ctx context.Context, from, to ID, pages chan<- pageOf) {
+// readAhead sends pages until the range ends, one fails, or the receiver has
+// had enough. It closes pages. It does not watch ctx itself: a range that was
+// cut short must end with an error.
+func (r *Reader) readAhead(ctx context.Context, from, to ID, pages chan<- pageOf, enough <-chan struct{}) {
 	defer close(pages)
 	for {
 		var p pageOf
 		p.entries, p.err = r.page(ctx, "xrange", from, to, r.config.Page)
 		select {
 		case pages <- p:
-		case <-ctx.Done():
+		case <-enough:
 			return
 		}
 		if p.err != nil || len(p.entries) < r.config.Page {
@@ -354,7 +355,7 @@ func (f *follower) wait(ctx context.Context) ([]Stored, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := raw{cmd.Val()}
+	r := raw{buf: cmd.Val()}
 	if n, err := r.header('*'); err != nil || n < 1 {
 		return nil, err
 	}

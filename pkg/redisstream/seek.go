@@ -40,50 +40,66 @@ func (r *Reader) SeekSeq(ctx context.Context, seq event.Seq) (s Stored, found bo
 	}
 	first, _ := parsePosition(b.First.ID)
 	last, _ := parsePosition(b.Last.ID)
-	k := seek{Reader: r, seq: seq, from: first, to: last.next()}
-	if err := k.narrow(ctx, b.Length); err != nil {
+	k := seek{
+		Reader: r, seq: seq, from: first, to: last.next(),
+		perMilli: float64(b.Length) / float64(last.ms-first.ms+1),
+	}
+	if err := k.run(ctx); err != nil {
 		return Stored{}, false, err
 	}
-	return k.scan(ctx)
+	return k.best, k.found, nil
 }
 
-// seek is a search: what it looks for lies in [from, to), or is best.
+// seek is a search: what it looks for lies in [from, to) or is best, which is
+// then the first entry at or behind to.
 type seek struct {
 	*Reader
 	seq      event.Seq
 	from, to position
+	perMilli float64
 	best     Stored
 	found    bool
 }
 
-// narrow halves the interval by time until about seekScan entries are left in
-// it, or one millisecond, which ids cannot divide evenly.
-func (k *seek) narrow(ctx context.Context, length int64) error {
-	perMilli := float64(length) / float64(k.to.ms-k.from.ms+1)
-	for k.to.ms > k.from.ms+1 && perMilli*float64(k.to.ms-k.from.ms) > seekScan {
-		middle := position{ms: k.from.ms + (k.to.ms-k.from.ms)/2}
-		s, seq, err := k.firstNumbered(ctx, middle)
-		if err != nil {
-			return err
-		}
-		if s.ID == "" || seq >= k.seq {
-			if s.ID != "" {
-				k.best, k.found = s, true
+// run narrows the interval until nothing is left of it. Entries are not spread
+// evenly over time: where a read that should have been the last was not, it
+// goes on bisecting.
+func (k *seek) run(ctx context.Context) error {
+	for k.from.compare(k.to) < 0 {
+		indivisible := k.to.ms <= k.from.ms+1
+		if indivisible || k.perMilli*float64(k.to.ms-k.from.ms) <= seekScan {
+			if err := k.scan(ctx); err != nil {
+				return err
 			}
-			k.to = middle
-			continue
 		}
-		at, _ := parsePosition(s.ID)
-		k.from = at.next()
-		if k.from.compare(k.to) >= 0 {
-			return nil
+		if !indivisible && k.to.ms > k.from.ms+1 {
+			if err := k.halve(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// firstNumbered is the first entry at or above a position, and below the
-// interval's end or not, that has a seq.
+// halve looks at the first entry behind the middle of the interval's time.
+func (k *seek) halve(ctx context.Context) error {
+	middle := position{ms: k.from.ms + (k.to.ms-k.from.ms)/2}
+	s, seq, err := k.firstNumbered(ctx, middle)
+	switch {
+	case err != nil:
+		return err
+	case s.ID == "": // nothing there has a seq
+		k.to = middle
+	case seq >= k.seq:
+		k.best, k.found, k.to = s, true, middle
+	default:
+		at, _ := parsePosition(s.ID)
+		k.from = at.next()
+	}
+	return nil
+}
+
+// firstNumbered is the first entry at or behind a position that has a seq.
 func (k *seek) firstNumbered(ctx context.Context, at position) (Stored, event.Seq, error) {
 	for count := 1; ; count = k.config.Page {
 		entries, err := k.page(ctx, "xrange", at.id(), "+", count)
@@ -100,21 +116,24 @@ func (k *seek) firstNumbered(ctx context.Context, at position) (Stored, event.Se
 	}
 }
 
-// scan reads what is left of the interval, entry by entry.
-func (k *seek) scan(ctx context.Context) (Stored, bool, error) {
-	if k.from.compare(k.to) >= 0 {
-		return k.best, k.found, nil
-	}
+// scan reads a page from the interval's beginning, entry by entry.
+func (k *seek) scan(ctx context.Context) error {
 	end, _ := previous(k.to.id())
-	narrow := *k.Reader
-	narrow.config.Page = min(k.config.Page, 2*seekScan)
-	for s, err := range narrow.Range(ctx, k.from.id(), end) {
-		if err != nil {
-			return Stored{}, false, err
-		}
+	count := min(k.config.Page, 4*seekScan)
+	entries, err := k.page(ctx, "xrange", k.from.id(), end, count)
+	if err != nil {
+		return err
+	}
+	for _, s := range entries {
 		if seq, ok := s.Seq(); ok && seq >= k.seq {
-			return s, true, nil
+			k.best, k.found, k.from = s, true, k.to
+			return nil
 		}
 	}
-	return k.best, k.found, nil
+	k.from = k.to
+	if len(entries) == count {
+		at, _ := parsePosition(entries[count-1].ID)
+		k.from = at.next()
+	}
+	return nil
 }

@@ -117,35 +117,42 @@ func (s Stored) Seq() (seq event.Seq, ok bool) {
 // raw reads Redis's reply to XRANGE and its kin without an interface or a map
 // per field: on a million entries those cost more than the server does. RESP2
 // only, which is what Dial asks for.
-type raw struct{ rest []byte }
+type raw struct {
+	buf []byte
+	at  int
+}
+
+// span is a string in buf.
+type span struct{ from, to int }
 
 // header reads one line that begins with kind and gives the number on it, -1
 // for a null.
 func (r *raw) header(kind byte) (int, error) {
-	end := bytes.IndexByte(r.rest, '\n')
-	if end < 2 || r.rest[0] != kind {
-		return 0, fmt.Errorf("%w: %.16q in place of %q", errReply, r.rest, kind)
+	rest := r.buf[r.at:]
+	end := bytes.IndexByte(rest, '\n')
+	if end < 2 || rest[0] != kind {
+		return 0, fmt.Errorf("%w: %.16q in place of %q", errReply, rest, kind)
 	}
-	n, err := strconv.Atoi(string(r.rest[1 : end-1]))
-	if err != nil || n < -1 || kind == '*' && n > len(r.rest) {
-		return 0, fmt.Errorf("%w: length %.16q", errReply, r.rest)
+	n, err := strconv.Atoi(string(rest[1 : end-1]))
+	if err != nil || n < -1 || n > len(rest) {
+		return 0, fmt.Errorf("%w: length %.16q", errReply, rest)
 	}
-	r.rest = r.rest[end+1:]
+	r.at += end + 1
 	return n, nil
 }
 
-// bulk reads one string, as a view.
-func (r *raw) bulk() ([]byte, error) {
+// bulk reads one string.
+func (r *raw) bulk() (span, error) {
 	n, err := r.header('$')
 	if err != nil {
-		return nil, err
+		return span{}, err
 	}
-	if n < 0 || n+2 > len(r.rest) {
-		return nil, fmt.Errorf("%w: a string is cut short", errReply)
+	s := span{r.at, r.at + n}
+	if n < 0 || s.to+2 > len(r.buf) {
+		return span{}, fmt.Errorf("%w: a string is cut short", errReply)
 	}
-	text := r.rest[:n]
-	r.rest = r.rest[n+2:]
-	return text, nil
+	r.at = s.to + 2
+	return s, nil
 }
 
 // entries reads an array of entries and appends them.
@@ -164,41 +171,37 @@ func (r *raw) entries(to []Stored) ([]Stored, error) {
 	return to, nil
 }
 
-// entry reads one entry. Its bytes are copied once, framing included, and the
-// strings point into the copy: it outlives the reply alone.
+// entry reads one entry. Its bytes are copied once, framing included, and its
+// strings are cut from the copy.
 func (r *raw) entry() (s Stored, err error) {
-	if n, err := r.header('*'); err != nil || n != 2 {
-		return s, fmt.Errorf("%w: an entry of %d parts: %w", errReply, n, err)
+	n, err := r.header('*')
+	if err == nil && n != 2 {
+		err = fmt.Errorf("%w: an entry of %d parts", errReply, n)
 	}
-	var views [17][]byte // an id and eight fields: no entry of ours has more
-	parts := views[:0]
-	from := r.rest
+	if err != nil {
+		return s, err
+	}
+	from := r.at
+	var few [16]span // more fields than any entry of ours has
+	spans := few[:0]
 	id, err := r.bulk()
 	if err != nil {
 		return s, err
 	}
-	n, err := r.header('*')
-	if err != nil {
+	if n, err = r.header('*'); err != nil {
 		return s, err
 	}
-	parts = append(parts, id)
-	for range n { // none when the fields are null: the entry was deleted
-		part, err := r.bulk()
+	for range n { // none when they are null
+		field, err := r.bulk()
 		if err != nil {
 			return s, err
 		}
-		parts = append(parts, part)
+		spans = append(spans, field)
 	}
-	return own(parts, from, len(from)-len(r.rest)), nil
-}
-
-// own copies the bytes of an entry and cuts the copy where the views lie.
-func own(parts [][]byte, from []byte, size int) Stored {
-	text := string(from[:size])
-	fields := make([]string, len(parts))
-	for i, part := range parts {
-		at := cap(from) - cap(part) // both end where their common array does
-		fields[i] = text[at : at+len(part)]
+	text := string(r.buf[from:r.at])
+	s.ID, s.Fields = ID(text[id.from-from:id.to-from]), make([]string, len(spans))
+	for i, f := range spans {
+		s.Fields[i] = text[f.from-from : f.to-from]
 	}
-	return Stored{ID: ID(fields[0]), Fields: fields[1:]}
+	return s, nil
 }

@@ -1,0 +1,130 @@
+package redisstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+// CursorState is what is stored about the cursor, read together.
+type CursorState struct {
+	// Present is whether the cursor's key exists; Raw is what it holds and
+	// Seq what that means, 0 when it is no number (NotSeq) or really 0.
+	Present bool
+	Raw     string
+	Seq     event.Seq
+	NotSeq  bool
+	// SidePresent is whether the side key exists. A cursor without one was
+	// left by the Python bridge, so it is bsky.network's (contract §7.2).
+	// SideBroken is a side key that is not a JSON object; Side is then zero.
+	SidePresent bool
+	SideBroken  bool
+	Side        Side
+	Status      Heartbeat
+}
+
+// Relay is the host whose numbers the cursor counts; "" when nobody knows.
+func (c CursorState) Relay() string {
+	switch {
+	case c.SidePresent:
+		return c.Side.Relay
+	case c.Present:
+		return bridgeHost
+	}
+	return ""
+}
+
+// Side is what the side key tells of the cursor beside it. Zero values stand
+// for what is missing.
+type Side struct {
+	Relay      string // host, with port if it has one
+	Filter     string // fingerprint; "" delivers everything
+	Partitions int
+	From       string // the last --from that was applied
+	EventTime  string // of the last stored event, as the relay sent it
+	Epoch      int64  // how many times the cursor was moved on purpose
+}
+
+// Heartbeat is the contract's firehose:status, which any writer renews every
+// few seconds and which expires after ten.
+type Heartbeat struct {
+	Present       bool
+	Connected     bool
+	URL           string
+	CurrentCursor string // "" is null
+	Writer        string // "fhctl/HOST-PID"; "" is a writer that is not fhctl
+	// TTL is how long it has left; 0 when this Redis user may not ask.
+	TTL time.Duration
+}
+
+// Age is how long ago it was written, at most; 0 when unknown.
+func (h Heartbeat) Age() time.Duration {
+	if h.TTL <= 0 {
+		return 0
+	}
+	return max(0, statusTTL-h.TTL)
+}
+
+// Cursor reads cursor, side key and heartbeat in one exchange. It fails with
+// fault.Data when one of the keys is not a string.
+func (r *Reader) Cursor(ctx context.Context) (c CursorState, err error) {
+	once, cancel := r.config.within(ctx)
+	defer cancel()
+	pipe := r.client.Pipeline()
+	cursor := pipe.Get(once, r.config.CursorKey)
+	beside := pipe.Get(once, r.sideKey())
+	beat := pipe.Get(once, StatusKey)
+	left := pipe.PTTL(once, StatusKey)
+	_, _ = pipe.Exec(once)
+	for _, cmd := range []*redis.StringCmd{cursor, beside, beat} {
+		if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
+			return c, r.config.classed(ctx, "read cursor "+r.config.CursorKey, err)
+		}
+	}
+	c.Raw, c.Present = cursor.Val(), cursor.Err() == nil
+	seq, ok := event.ParseSeq(strings.TrimLeft(c.Raw, "0"))
+	if ok || c.Raw != "" && strings.Trim(c.Raw, "0") == "" {
+		c.Seq = seq
+	} else {
+		c.NotSeq = c.Present
+	}
+	c.SidePresent = beside.Err() == nil
+	c.Side, c.SideBroken = parseSide(beside)
+	if beat.Err() == nil {
+		c.Status = parseHeartbeat(beat.Val())
+		c.Status.TTL = max(0, left.Val())
+	}
+	return c, nil
+}
+
+func (r *Reader) sideKey() string { return Config{CursorKey: r.config.CursorKey}.SideKey() }
+
+func parseSide(cmd *redis.StringCmd) (Side, bool) {
+	raw, err := cmd.Bytes()
+	if err != nil {
+		return Side{}, false
+	}
+	var s side
+	if json.Unmarshal(raw, &s) != nil {
+		return Side{}, true
+	}
+	return Side(s), false
+}
+
+// parseHeartbeat reads what it understands of a status: another writer's may
+// hold anything.
+func parseHeartbeat(text string) Heartbeat {
+	var s status
+	_ = json.Unmarshal([]byte(text), &s)
+	h := Heartbeat{Present: true, Connected: s.Connected, URL: s.URL, Writer: s.Writer}
+	if s.CurrentCursor != nil {
+		h.CurrentCursor = *s.CurrentCursor
+	}
+	return h
+}
