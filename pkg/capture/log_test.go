@@ -14,6 +14,14 @@ import (
 	"github.com/fhctl/fhctl/pkg/frame"
 )
 
+// served is what a relay server asks of a log.
+type served interface {
+	Bounds() (oldest, newest event.Seq)
+	Next(ctx context.Context, after event.Seq) (event.Seq, []byte, error)
+}
+
+var _ served = (*Log)(nil)
+
 func appended(t testing.TB, ev *event.Event) []byte {
 	t.Helper()
 	data, err := frame.Append(nil, ev)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -143,11 +144,15 @@ func (s *Sim) due(after event.Seq) (i int64, wait time.Duration) {
 	if i = s.first; after > 0 {
 		i = max(s.series.after(after), s.held)
 	}
-	if early := i - s.head; early >= 0 && s.cfg.Rate > 0 {
-		at := s.headAt.Add(time.Duration(early+1) * s.series.spacing)
-		return i, at.Sub(s.cfg.Now())
+	early := i - s.head
+	switch {
+	case i > s.happened()+farthest:
+		return i, math.MaxInt64 // nobody lives to see it
+	case early < 0 || s.cfg.Rate == 0:
+		return i, 0
 	}
-	return i, 0
+	at := s.headAt.Add(time.Duration(early+1) * s.series.spacing)
+	return i, at.Sub(s.cfg.Now())
 }
 
 func (s *Sim) pause(ctx context.Context, wait time.Duration) error {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +16,14 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/frame"
 )
+
+// log is what a relay server serves.
+type log interface {
+	Bounds() (oldest, newest event.Seq)
+	Next(ctx context.Context, after event.Seq) (event.Seq, []byte, error)
+}
+
+var _ log = (*Sim)(nil)
 
 func newSim(t testing.TB, cfg Config) *Sim {
 	t.Helper()
@@ -165,6 +174,31 @@ func TestWaitingEnds(t *testing.T) {
 	}
 	if err := <-done; !errors.Is(err, fs.ErrClosed) {
 		t.Errorf("closed: %v", err)
+	}
+}
+
+func TestReadersAtOnce(t *testing.T) {
+	s := newSim(t, Config{Seed: 8})
+	var all [4][][]byte
+	var readers sync.WaitGroup
+	for i := range all {
+		readers.Go(func() {
+			var after event.Seq
+			for range 300 {
+				seq, data, err := s.Next(t.Context(), after)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				all[i], after = append(all[i], data), seq
+			}
+		})
+	}
+	readers.Wait()
+	for i := range all {
+		if !slices.EqualFunc(all[i], all[0], bytes.Equal) {
+			t.Errorf("reader %d saw other frames", i)
+		}
 	}
 }
 

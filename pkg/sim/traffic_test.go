@@ -41,6 +41,10 @@ type judge struct {
 	last  event.Seq
 }
 
+func newJudge(s *Sim) *judge {
+	return &judge{sim: s, rev: map[string]string{}, data: map[string]string{}, away: map[string]bool{}, seen: map[string]int{}}
+}
+
 func (j *judge) frame(t *testing.T, seq event.Seq, data []byte) {
 	t.Helper()
 	ev := decode(t, data)
@@ -246,9 +250,9 @@ func (j *judge) shape(t *testing.T, record map[string]any) {
 
 // TestTrafficIsSound is the promise of the package, checked by others' code.
 func TestTrafficIsSound(t *testing.T) {
-	const events = 6000
+	const events = 4000
 	s := newSim(t, Config{Seed: 7, Accounts: 60})
-	j := &judge{sim: s, rev: map[string]string{}, data: map[string]string{}, away: map[string]bool{}, seen: map[string]int{}}
+	j := newJudge(s)
 	var after event.Seq
 	for range events {
 		seq, data := next(t, s, after)
@@ -261,6 +265,34 @@ func TestTrafficIsSound(t *testing.T) {
 		if key, _ := s.SigningKey(did); documents[did] != key {
 			t.Fatalf("%s is not documented", did)
 		}
+	}
+}
+
+func TestE7NewcomersIntroduceThemselves(t *testing.T) {
+	s := newSim(t, Config{Accounts: newcomers})
+	j := newJudge(s)
+	after := s.series.seq(s.series.length/2 - 1) // one newcomer, halfway
+	var who string
+	for _, kind := range []event.Kind{event.KindIdentity, event.KindAccount, event.KindSync, event.KindCommit} {
+		seq, data := next(t, s, after)
+		j.frame(t, seq, data)
+		ev := decode(t, data)
+		if ev.Kind != kind || who != "" && who != string(ev.DID) {
+			t.Fatalf("a %s of %s, want a %s of %s", ev.Kind, ev.DID, kind, who)
+		}
+		who, after = string(ev.DID), seq
+	}
+}
+
+// A commit may have as many ops as the protocol allows, and no more (E1).
+func TestE1CommitsOfManyOps(t *testing.T) {
+	s := newSim(t, Config{Accounts: 1})
+	j := newJudge(s)
+	var after event.Seq
+	for j.seen["ops many"] == 0 {
+		seq, data := next(t, s, after)
+		j.frame(t, seq, data)
+		after = seq
 	}
 }
 
