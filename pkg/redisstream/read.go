@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -147,16 +148,22 @@ func only(cmd *redis.RawCmd) (Stored, error) {
 	return entries[0], nil
 }
 
+// replies keeps the memory of replies: a page is half a megabyte.
+var replies = sync.Pool{New: func() any { return &raw{} }}
+
 // page reads up to count entries between two ids; command is xrange or
 // xrevrange.
 func (r *Reader) page(ctx context.Context, command string, from, to ID, count int) ([]Stored, error) {
 	once, cancel := r.config.within(ctx)
 	defer cancel()
-	cmd := redis.NewRawCmd(once, command, r.config.StreamKey, string(from), string(to), "count", count)
+	reply, _ := replies.Get().(*raw)
+	defer replies.Put(reply)
+	reply.buf, reply.at = reply.buf[:0], 0
+	cmd := redis.NewRawWriteToCmd(once, reply, command, r.config.StreamKey, string(from), string(to), "count", count)
 	err := r.client.Process(once, cmd)
 	var entries []Stored
 	if err == nil {
-		entries, err = (&raw{buf: cmd.Val()}).entries(make([]Stored, 0, min(count, DefaultPage)))
+		entries, err = reply.entries(make([]Stored, 0, min(count, DefaultPage)))
 	}
 	if err != nil {
 		return nil, r.config.classed(ctx, "read stream "+r.config.StreamKey, err)

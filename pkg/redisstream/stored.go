@@ -3,7 +3,9 @@ package redisstream
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -120,6 +122,25 @@ func (s Stored) Seq() (seq event.Seq, ok bool) {
 type raw struct {
 	buf []byte
 	at  int
+}
+
+// Write appends to the reply as it arrives.
+func (r *raw) Write(p []byte) (int, error) {
+	r.buf = append(r.buf, p...)
+	return len(p), nil
+}
+
+// ReadFrom appends what comes from a reader that knows how much that is, as
+// go-redis's do for the body of a string.
+func (r *raw) ReadFrom(from io.Reader) (int64, error) {
+	limited, ok := from.(*io.LimitedReader)
+	if !ok {
+		return 0, errReply
+	}
+	at := len(r.buf)
+	r.buf = slices.Grow(r.buf, int(limited.N))[:at+int(limited.N)]
+	n, err := io.ReadFull(limited.R, r.buf[at:])
+	return int64(n), err
 }
 
 // span is a string in buf.
