@@ -115,6 +115,18 @@ func usage(err error) error {
 	return fault.New(fault.Usage, err, "write it like sim://?rate=50&count=1000&seed=1&backlog=1000&accounts=200")
 }
 
+// Series names all that frames depend on, so that a cursor is never taken to
+// another series: "sim:seed=1,rate=50,accounts=200". Count and Backlog only say
+// which part is played. An Epoch other than the default is named too.
+func (c Config) Series() string {
+	c.defaults()
+	name := fmt.Sprintf("sim:seed=%d,rate=%g,accounts=%d", c.Seed, c.Rate, c.Accounts)
+	if !c.Epoch.Equal(DefaultEpoch) {
+		name += ",epoch=" + c.Epoch.UTC().Format(time.RFC3339Nano)
+	}
+	return name
+}
+
 // check refuses values that are out of range.
 func (c *Config) check() error {
 	limits := []struct {
