@@ -1,0 +1,30 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+)
+
+// reader opens the Redis that --redis-url names for commands that look at it.
+// Unlike ingest they do not wait for a Redis that is away.
+func (s *session) reader(ctx context.Context) (*redisstream.Reader, error) {
+	raw := s.cfg.Redis.URL
+	if strings.HasPrefix(raw, "embedded:") {
+		return nil, s.cfg.Refuse("redis-url", fault.New(fault.Usage,
+			errors.New("embedded:// would start another server, with nothing in it"),
+			`take the redis:// address that "fhctl ingest" logged when it started`))
+	}
+	raw, err := withPassword(raw, s.cfg.Redis.PasswordFile)
+	if err != nil {
+		return nil, s.cfg.Refuse("redis-password-file", err)
+	}
+	return redisstream.OpenReader(ctx, redisstream.ReaderConfig{
+		Connection: s.connection(raw),
+		StreamKey:  s.cfg.Redis.StreamKey,
+		CursorKey:  s.cfg.Redis.CursorKey,
+	})
+}
