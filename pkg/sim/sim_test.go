@@ -291,7 +291,7 @@ func TestParseURL(t *testing.T) {
 
 func TestSeriesNamesWhatFramesDependOn(t *testing.T) {
 	for want, cfg := range map[string]Config{
-		"sim:seed=1,rate=50,accounts=200": {Rate: 50, Seed: 1, Count: 9, Backlog: 3},
+		"sim:seed=1,rate=50,accounts=200":                         {Rate: 50, Seed: 1, Count: 9, Backlog: 3},
 		"sim:seed=0,rate=0,accounts=7,epoch=2027-01-01T00:00:00Z": {Accounts: 7, Epoch: DefaultEpoch.AddDate(1, 0, 0)},
 	} {
 		if got := cfg.Series(); got != want {
