@@ -112,7 +112,7 @@ func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) 
 		return stoppedOr(ctx, err)
 	}
 	defer sink.Close()
-	stopDashboard, err := i.serveDashboard(serving, services, up, down)
+	shown, stopDashboard, err := i.serveDashboard(serving, services, up, down, sink)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) 
 	if err != nil {
 		return err
 	}
-	return i.pipeline(source, sink, keep).Run(ctx)
+	return i.pipeline(source, shown, keep).Run(ctx)
 }
 
 func (i *ingestion) pipeline(source pipeline.FrameSource, sink pipeline.Sink, keep *filter.Filter) *pipeline.Pipeline {
@@ -144,7 +144,7 @@ func (i *ingestion) pipeline(source pipeline.FrameSource, sink pipeline.Sink, ke
 // announce says what this run is about to do, before anything can fail.
 func (i *ingestion) announce(up upstream, down downstream) {
 	trim := "never"
-	if n := i.cfg.Redis.MaxStreamLen; n > 0 {
+	if n := down.maxLen; n > 0 {
 		trim = fmt.Sprintf("about %d entries", n)
 	}
 	i.slog.Info("fhctl ingest", "version", readBuild().Version, "relay", up.name, "redis", down.name,
@@ -187,11 +187,12 @@ func (i *ingestion) serveHealth(ctx context.Context, services *errgroup.Group) e
 	return nil
 }
 
-// serveDashboard keeps the contract's dashboard keys. The function it returns
-// waits until the keys say disconnected.
-func (i *ingestion) serveDashboard(ctx context.Context, services *errgroup.Group, up upstream, down downstream) (stop func(), err error) {
+// serveDashboard keeps the contract's dashboard keys. It returns the sink with
+// its resumed cursor shown, and a function that waits until the keys say
+// disconnected.
+func (i *ingestion) serveDashboard(ctx context.Context, services *errgroup.Group, up upstream, down downstream, sink pipeline.Sink) (shown pipeline.Sink, stop func(), err error) {
 	if !i.cfg.Redis.Dashboard {
-		return func() {}, nil
+		return sink, func() {}, nil
 	}
 	host, _ := os.Hostname()
 	dashboard, err := redisstream.NewDashboard(redisstream.DashboardConfig{
@@ -201,13 +202,28 @@ func (i *ingestion) serveDashboard(ctx context.Context, services *errgroup.Group
 		Alarm:      func(a event.Alarm, detail string) { i.heard.Alarm(a, 0, detail) },
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	i.heard = append(i.heard, dashboardObserver{keys: dashboard})
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	services.Go(func() error { defer close(done); return dashboard.Run(ctx) })
-	return func() { cancel(); <-done }, nil
+	return resumeShown{sink, dashboard}, func() { cancel(); <-done }, nil
+}
+
+// resumeShown is a sink whose saved cursor the dashboard shows before anything
+// is stored.
+type resumeShown struct {
+	pipeline.Sink
+	keys *redisstream.Dashboard
+}
+
+func (s resumeShown) Resume(ctx context.Context) (event.Resume, error) {
+	at, err := s.Sink.Resume(ctx)
+	if err == nil && at.Position.Start == event.After {
+		s.keys.Resumed(at.Position.Seq)
+	}
+	return at, err
 }
 
 // dashboardObserver passes on what the dashboard keys show.

@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
@@ -66,6 +68,8 @@ type narrator struct {
 	progress bool // off on a terminal, where the live line says it better
 	now      func() time.Time
 
+	connected atomic.Bool
+
 	mu       sync.Mutex
 	ready    bool
 	total    int64
@@ -81,6 +85,7 @@ func newNarrator(log *slog.Logger, progress bool) *narrator {
 func (n *narrator) Link(l event.Link) {
 	switch l.State {
 	case event.LinkUp:
+		n.connected.Store(true)
 		n.log.Info("Connected to firehose successfully", "relay", l.URL, "from", l.From.String())
 	case event.LinkDialing:
 		n.log.Debug("Dialling relay", "relay", l.URL, "from", l.From.String(), "attempt", l.Attempt)
@@ -89,12 +94,29 @@ func (n *narrator) Link(l event.Link) {
 			n.log.Info("Disconnected from relay", "relay", l.URL)
 			return
 		}
-		n.log.Warn("Relay connection lost, will retry", "relay", l.URL, "cause", l.Cause, "err", text(l.Err),
-			"delay", l.Retry.Round(time.Millisecond).String(), "attempt", l.Attempt)
+		what := "Cannot connect to the relay, will retry"
+		if n.connected.Swap(false) {
+			what = "Relay connection lost, will retry"
+		}
+		n.log.Warn(what, "relay", l.URL, "cause", l.Cause, "err", text(l.Err),
+			"delay", l.Retry.Round(time.Millisecond).String(), "attempt", l.Attempt, "hint", linkHint(l.Cause))
 	case event.LinkHeld:
 		n.log.Error("Waiting for an operator: move the cursor to where reading shall begin, or mend the relay",
 			"cause", l.Cause, "err", text(l.Err), "cursor", l.From.String(), "delay", l.Retry.String())
 	}
+}
+
+// linkHint is what to look at when a connection fails for a cause.
+func linkHint(cause string) string {
+	switch {
+	case strings.HasPrefix(cause, "dial_"):
+		return "check the relay's address and the network; ingest goes on by itself once the relay answers"
+	case cause == "tls":
+		return "check the relay's host name and certificate, or give its authority with --relay-tls-ca"
+	case strings.HasPrefix(cause, "http_"):
+		return "the host answers but is no relay now: check the address, or wait for the relay to come back"
+	}
+	return "nothing to do: reading continues where it stopped"
 }
 
 // Store is logged by the Redis layer itself, which also waits before there is

@@ -17,7 +17,7 @@ func TestIngestIsExactUnderRelayFaults(t *testing.T) {
 	const faults = "drop@900,cut@2100,repeat@3000:40,regress@4000:25,text@5000,garbage@6000,empty@7000," +
 		"unknown@8000,info@9000:Hello,error@10000:ConsumerTooSlow,close@11000:1000,close@12000:1012,reset@13000," +
 		"stall@14000:1500ms,http@15000:502,http@15000:429/1,oversize@16000,repeat@17000:500"
-	relay := c.serve(t, faults)
+	relay := c.serve(t, faults, slow(8000))
 	p := start(t, append(environment(relay.URL(), server.URL()), "FHCTL_IDLE_TIMEOUT=1s"), "ingest", "--from=oldest", until(c.last))
 	p.mustExit(0, 2*time.Minute)
 	c.check(t, server.Client(), c.last)

@@ -24,6 +24,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
+	"github.com/fhctl/fhctl/pkg/redistest"
 	"github.com/fhctl/fhctl/pkg/relayserver"
 	"github.com/fhctl/fhctl/pkg/sim"
 )
@@ -354,3 +355,37 @@ func cursorOf(t *testing.T, client *redis.Client) event.Seq {
 }
 
 func contains(text, part string) bool { return strings.Contains(text, part) }
+
+// reached is nil once the cursor is at the last event.
+func (c *corpus) reached(t *testing.T, server *redistest.Server) error {
+	if got := server.Client().Get(t.Context(), "firehose:python_cursor").Val(); got != c.last.String() {
+		return fmt.Errorf("cursor %q, want %s", got, c.last)
+	}
+	return nil
+}
+
+// identityFrame is a small valid frame.
+func identityFrame(t *testing.T, seq event.Seq) []byte {
+	t.Helper()
+	raw, err := frame.Append(nil, &event.Event{
+		Kind: event.KindIdentity, Seq: seq,
+		DID: []byte("did:plc:aaaabbbbccccddddeeeeffff"), Time: []byte("2026-01-02T03:04:05Z"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// checkRejects counts kept frames and index lines.
+func checkRejects(t *testing.T, dir string, want int) {
+	t.Helper()
+	kept, err := filepath.Glob(filepath.Join(dir, "*.frame"))
+	if err != nil || len(kept) < want-1 { // the empty message leaves an empty file or none
+		t.Errorf("kept %v, %v", kept, err)
+	}
+	index, err := os.ReadFile(filepath.Join(dir, "index.jsonl"))
+	if err != nil || strings.Count(string(index), "\n") != want {
+		t.Errorf("index (%v):\n%s", err, index)
+	}
+}

@@ -135,6 +135,7 @@ func trustFile(path string) (*tls.Config, error) {
 type downstream struct {
 	connection redisstream.Connection
 	name       string // for people; no password
+	maxLen     int64
 	close      func()
 }
 
@@ -148,13 +149,17 @@ func openDownstream(s *session) (downstream, error) {
 		s.slog.Info("Embedded Redis is listening; it keeps nothing on disk, and everything is gone when this process ends",
 			"addr", server.Addr(), "try", "redis-cli -u "+server.URL()+" XREVRANGE "+s.cfg.Redis.StreamKey+" + - COUNT 1")
 		raw = server.URL()
-		return downstream{s.connection(raw), "embedded " + raw, server.Close}, nil
+		maxLen := s.cfg.Redis.MaxStreamLen
+		if s.cfg.Origin("max-stream-len").Layer == config.LayerDefault {
+			maxLen = embedded.SuggestedMaxLen
+		}
+		return downstream{s.connection(raw), "embedded " + raw, maxLen, server.Close}, nil
 	}
 	raw, err := withPassword(raw, s.cfg.Redis.PasswordFile)
 	if err != nil {
 		return downstream{}, s.cfg.Refuse("redis-password-file", err)
 	}
-	return downstream{s.connection(raw), redisstream.Redact(raw), func() {}}, nil
+	return downstream{s.connection(raw), redisstream.Redact(raw), s.cfg.Redis.MaxStreamLen, func() {}}, nil
 }
 
 func (s *session) connection(redisURL string) redisstream.Connection {
@@ -202,7 +207,7 @@ func (d downstream) sink(ctx context.Context, s *session, up upstream, filters s
 		Connection:    d.connection,
 		StreamKey:     s.cfg.Redis.StreamKey,
 		CursorKey:     s.cfg.Redis.CursorKey,
-		MaxLen:        s.cfg.Redis.MaxStreamLen,
+		MaxLen:        d.maxLen,
 		Identity:      redisstream.Identity{Relay: up.identity, Filter: filters, Partitions: 1},
 		From:          from,
 		AllowEviction: s.cfg.Redis.AllowEviction,

@@ -75,6 +75,7 @@ func (c *commit) send(ctx context.Context) []call {
 		batches = batches[:1]
 	}
 	w.calls = grow(w.calls, len(batches))
+	defer context.AfterFunc(ctx, w.sockets.interrupt)()
 	ctx, cancel := w.config.within(ctx)
 	defer cancel()
 	pipe := w.client.Pipeline()

@@ -27,10 +27,10 @@ func Dial(c Connection) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.dial(t), nil
+	return c.dial(t, new(sockets)), nil
 }
 
-func (c Connection) dial(t *target) redis.UniversalClient {
+func (c Connection) dial(t *target, known *sockets) redis.UniversalClient {
 	silence()
 	o := t.options
 	o.ClientName = "fhctl"
@@ -47,6 +47,7 @@ func (c Connection) dial(t *target) redis.UniversalClient {
 	o.WriteBufferSize = 64 << 10
 	o.ConnMaxIdleTime = -1
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	o.Dialer = known.dialer(o)
 	if t.network != "unix" {
 		return redis.NewUniversalClient(&o)
 	}

@@ -18,6 +18,7 @@ import (
 type Writer struct {
 	config  Config
 	client  redis.UniversalClient // writes; one connection
+	sockets sockets               // of client
 	control redis.UniversalClient // reads for Poll and Length, so that they never wait for a batch
 	keys    []any                 // "3", stream, cursor, side
 	fixed   []any                 // arguments of the append script that never change
@@ -52,7 +53,8 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 			return nil, err
 		}
 	}
-	w := &Writer{config: cfg, client: cfg.dial(t), control: cfg.dial(t)}
+	w := &Writer{config: cfg, control: cfg.dial(t, new(sockets))}
+	w.client = cfg.dial(t, &w.sockets)
 	if cluster, ok := w.client.(*redis.ClusterClient); ok {
 		// By itself the client looks for moved nodes rarely.
 		w.config.again = cluster.ReloadState
