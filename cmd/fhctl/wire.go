@@ -29,6 +29,7 @@ var (
 	_ pipeline.Sink        = (*redisstream.Writer)(nil)
 	_ relayserver.Log      = (*sim.Sim)(nil)
 	_ relayserver.Log      = (*capture.Log)(nil)
+	_ relayserver.Reacher  = (*sim.Sim)(nil)
 )
 
 // upstream is the relay that --relay-url names, real or bundled.
@@ -68,7 +69,7 @@ func serveSim(raw string) (upstream, error) {
 		return upstream{}, fmt.Errorf("start simulator: %w", err)
 	}
 	up, err := serve(source, func() { _ = source.Close() })
-	up.identity, up.name = fmt.Sprintf("sim:seed=%d", cfg.Seed), raw
+	up.identity, up.name = cfg.Series(), raw
 	return up, err
 }
 

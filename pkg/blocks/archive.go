@@ -90,7 +90,11 @@ func Write(root []byte, blocks []Block) []byte {
 	head = append(dagcbor.AppendHead(head, dagcbor.MajorMap, 2), "\x65roots\x81"...)
 	head = dagcbor.AppendLink(head, root)
 	head = append(head, headerEnd...)
-	out := append(binary.AppendUvarint(nil, uint64(len(head))), head...)
+	size := binary.MaxVarintLen64 + len(head)
+	for _, b := range blocks {
+		size += binary.MaxVarintLen64 + len(b.CID) + len(b.Data)
+	}
+	out := append(binary.AppendUvarint(make([]byte, 0, size), uint64(len(head))), head...)
 	for _, b := range blocks {
 		out = binary.AppendUvarint(out, uint64(len(b.CID)+len(b.Data)))
 		out = append(append(out, b.CID...), b.Data...)

@@ -30,7 +30,7 @@
 // A flood stays cheap. A frame whose bytes and reason are kept already is only
 // counted; its index line is written anew at 2, 4, 8, ... repeats, and the last
 // line of a file is the one that holds. New frames of one reason may come in a
-// burst of 100 and then at 10 a second; those above are counted, and the next
+// burst of 2,000 and then at 100 a second; those above are counted, and the next
 // line of that reason says how many there were. After a failed write nothing is
 // tried for 5 seconds.
 package rejects

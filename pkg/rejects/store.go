@@ -288,8 +288,8 @@ type rate struct {
 }
 
 const (
-	burst     = 100
-	perSecond = 10
+	burst     = 2000
+	perSecond = 100
 )
 
 func (r *rate) take(now time.Time) bool {

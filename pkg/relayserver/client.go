@@ -129,6 +129,9 @@ func (c *client) keepAlive(ctx context.Context) {
 // begin turns the cursor into the seq to stream after, saying what the
 // dialect wants said (Q3 to Q6).
 func (c *client) begin(ctx context.Context, hasCursor bool, cursor event.Seq) (event.Seq, error) {
+	if log, ok := c.cfg.Log.(Reacher); ok && hasCursor {
+		log.Reach(cursor)
+	}
 	oldest, newest := c.cfg.Log.Bounds()
 	switch {
 	case !hasCursor && c.cfg.Whole:

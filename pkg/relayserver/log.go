@@ -23,6 +23,11 @@ type Log interface {
 	Next(ctx context.Context, after event.Seq) (event.Seq, []byte, error)
 }
 
+// Reacher is a Log that makes its frames as they are read. Before a cursor is
+// compared with Bounds the log is asked to reach it, so that a client resumes
+// behind what an earlier run of the log had already made.
+type Reacher interface{ Reach(event.Seq) }
+
 // MemoryLog is a Log in memory.
 type MemoryLog struct {
 	limit int
