@@ -287,16 +287,18 @@ type rate struct {
 	suppressed int64 // since the last line
 }
 
+// Burst is how many frames of one reason may be kept at once, PerSecond how
+// many then go on: the disk must not pay for a relay that sends nothing else.
 const (
-	burst     = 2000
-	perSecond = 100
+	Burst     = 2000
+	PerSecond = 100
 )
 
 func (r *rate) take(now time.Time) bool {
 	if r.last.IsZero() {
-		r.tokens = burst
+		r.tokens = Burst
 	} else if passed := now.Sub(r.last); passed > 0 {
-		r.tokens = min(burst, r.tokens+passed.Seconds()*perSecond)
+		r.tokens = min(Burst, r.tokens+passed.Seconds()*PerSecond)
 	}
 	r.last = now
 	if r.tokens < 1 {

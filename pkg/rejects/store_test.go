@@ -165,28 +165,28 @@ func TestIdenticalFramesAreKeptOnce(t *testing.T) {
 
 func TestAFloodOfOneReasonIsSuppressedAndCounted(t *testing.T) {
 	b := open(t, fresh(t), nil)
-	for i := range burst + 900 {
+	for i := range rejects.Burst + 900 {
 		b.keep(event.ReasonCAR, event.Seq(i+1), fmt.Sprint("bad ", i))
 	}
 	b.keep(event.ReasonDID, 9000, "another reason has its own rate")
-	if s := b.Stats(); s.Kept != burst+1 || s.Suppressed != 900 {
+	if s := b.Stats(); s.Kept != rejects.Burst+1 || s.Suppressed != 900 {
 		t.Errorf("%+v", s)
 	}
 	b.now = b.now.Add(time.Second)
-	for i := range perSecond + 10 {
+	for i := range rejects.PerSecond + 10 {
 		b.keep(event.ReasonCAR, event.Seq(i+10_000), fmt.Sprint("late ", i))
 	}
-	if s := b.Stats(); s.Kept != burst+1+perSecond || s.Suppressed != 910 {
+	if s := b.Stats(); s.Kept != rejects.Burst+1+rejects.PerSecond || s.Suppressed != 910 {
 		t.Errorf("a second later: %+v", s)
 	}
-	if lines := b.lines(); lines[burst+1].Suppressed != 900 || lines[burst+2].Suppressed != 0 {
-		t.Errorf("the first line after the flood says %d, the next %d", lines[burst+1].Suppressed, lines[burst+2].Suppressed)
+	if lines := b.lines(); lines[rejects.Burst+1].Suppressed != 900 || lines[rejects.Burst+2].Suppressed != 0 {
+		t.Errorf("the first line after the flood says %d, the next %d", lines[rejects.Burst+1].Suppressed, lines[rejects.Burst+2].Suppressed)
 	}
 	b.now = b.now.Add(-time.Hour) // a clock that jumps back gives and takes nothing
 	b.keep(event.ReasonCAR, 20_000, "after the jump")
 	b.now = b.now.Add(time.Second)
 	b.keep(event.ReasonCAR, 20_001, "a second after the jump")
-	if s := b.Stats(); s.Kept != burst+perSecond+2 {
+	if s := b.Stats(); s.Kept != rejects.Burst+rejects.PerSecond+2 {
 		t.Errorf("after the clock jumped: %+v", s)
 	}
 }
