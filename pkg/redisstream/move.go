@@ -1,0 +1,228 @@
+package redisstream
+
+import (
+	"context"
+	_ "embed" // the script is a file of its own
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+)
+
+//go:embed lua/move.lua
+var moveLua string
+
+var moveScript = redis.NewScript(commonLua + moveLua)
+
+// historyKept is how many changes of the cursor are remembered.
+const historyKept = 100
+
+// Move is what an operator wants of the cursor.
+type Move struct {
+	// Seen is what the operator decided upon. If that has changed, nothing
+	// is done.
+	Seen CursorState
+	// Remove takes cursor and side key away, so that the next writer starts
+	// live, for whatever relay and filters it has. A writer that is running
+	// would put them back (see Writer). Otherwise the cursor becomes To; 0
+	// makes the relay send all it still holds.
+	Remove bool
+	To     event.Seq
+	// Owner is whose cursor it becomes: Relay, Filter, Partitions and From
+	// go into the side key.
+	Owner Side
+	How   string // what was asked for, for the history
+	By    string // who asked
+	// Undoes is the change that this one takes back, if any.
+	Undoes ID
+}
+
+// MoveCursor changes the cursor in one step with its side key and its history,
+// and raises the epoch, which running writers notice: they read again from the
+// new cursor. It uses the Reader's connection; it is the one thing that may
+// change something through it.
+//
+// Errors: fault.Conflict when the cursor is no longer what was seen;
+// fault.Usage when the keys may be on different nodes of a cluster; the
+// Reader's. After fault.Unreachable nobody knows whether it was done.
+func MoveCursor(ctx context.Context, r *Reader, m Move) error {
+	if _, cluster := r.client.(*redis.ClusterClient); cluster {
+		c := Config{StreamKey: r.config.StreamKey, CursorKey: r.config.CursorKey}
+		if err := c.checkSlot(); err != nil {
+			return err
+		}
+	}
+	once, cancel := r.config.within(ctx)
+	defer cancel()
+	keys := []string{r.config.CursorKey, r.sideKey(), r.HistoryKey()}
+	reply, err := moveScript.Run(once, r.client, keys,
+		flag(m.Seen.Present), m.Seen.Raw, m.Seen.Side.Epoch, flag(!m.Remove), m.To.String(), m.Owner.head(),
+		historyKept, m.Owner.Relay, m.How, m.By, string(m.Undoes)).StringSlice()
+	if err != nil {
+		err = r.config.classed(ctx, "move cursor", err)
+		if fault.ClassOf(err) == fault.Unreachable {
+			err = fault.New(fault.Unreachable, fmt.Errorf("%w; it may have been moved or not", err), "look with: fhctl cursor get")
+		}
+		return err
+	}
+	if len(reply) != 4 {
+		return fmt.Errorf("move cursor: %w", errReply)
+	}
+	if reply[0] != "OK" {
+		return fault.New(fault.Conflict,
+			fmt.Errorf("move cursor: it is %s now, where it was %s a moment ago; nothing was changed", orNone(reply[1]), orNone(m.Seen.Raw)),
+			"a writer is at work, or somebody else moved it: look with fhctl cursor get, then repeat")
+	}
+	if m.Remove {
+		return r.gone(once)
+	}
+	return nil
+}
+
+// gone waits for a key that had to be made to expire.
+func (r *Reader) gone(ctx context.Context) error {
+	for {
+		err := r.client.Get(ctx, r.config.CursorKey).Err()
+		if errors.Is(err, redis.Nil) {
+			return nil
+		}
+		if err != nil {
+			return r.config.classed(ctx, "read cursor", err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func flag(on bool) string {
+	if on {
+		return "1"
+	}
+	return "0"
+}
+
+func orNone(cursor string) string {
+	if cursor == "" {
+		return "none"
+	}
+	return fmt.Sprintf("%.32q", cursor)
+}
+
+// head is the side key without its epoch and closing brace, which the script
+// adds. The time of the last event is not known of a place somebody chose.
+func (s Side) head() string {
+	c := Config{Identity: Identity{Relay: s.Relay, Filter: s.Filter, Partitions: s.Partitions}}
+	text, _ := json.Marshal(struct {
+		Relay      string `json:"relay"`
+		Filter     string `json:"filter"`
+		Partitions int    `json:"partitions"`
+		From       string `json:"from"`
+		EventTime  string `json:"eventTime"`
+	}{s.Relay, s.Filter, c.Identity.partitions(), or(s.From, "saved"), ""})
+	return string(text[:len(text)-1])
+}
+
+// Change is one entry of the cursor's history.
+type Change struct {
+	ID ID // its time is the server's
+	// Before and After are what the cursor held; "" is no cursor.
+	Before, After string
+	// Owner is whose cursor it was before; OwnerKnown is false when there
+	// was no side key, or none that could be read.
+	Owner      Side
+	OwnerKnown bool
+	Relay      string // whose it is since
+	How        string // what was asked for
+	By         string
+	Epoch      int64
+	Undoes     ID // the change this one took back; "" when it is none
+	Undone     bool
+}
+
+// HistoryKey is the stream that holds the changes.
+func (r *Reader) HistoryKey() string { return r.config.CursorKey + ":history" }
+
+// History is what MoveCursor changed, newest first; at most the last hundred.
+// Moves that writers made themselves are not in it.
+func (r *Reader) History(ctx context.Context) ([]Change, error) {
+	h := *r
+	h.config.StreamKey = r.HistoryKey()
+	entries, err := h.page(ctx, "xrevrange", "+", "-", historyKept)
+	if err != nil {
+		return nil, fmt.Errorf("read history: %w", err)
+	}
+	undone := map[ID]bool{}
+	changes := make([]Change, 0, len(entries))
+	for _, s := range entries {
+		c := changeOf(s)
+		c.Undone = undone[c.ID]
+		if c.Undoes != "" {
+			undone[c.Undoes] = true
+		}
+		changes = append(changes, c)
+	}
+	return changes, nil
+}
+
+func changeOf(s Stored) Change {
+	value := func(name string) string {
+		text, _ := s.Value(name)
+		return text
+	}
+	c := Change{
+		ID: s.ID, Before: value("before"), After: value("after"), Relay: value("relay"),
+		How: value("how"), By: value("by"), Undoes: ID(value("undoes")),
+	}
+	c.Epoch, _ = strconv.ParseInt(value("epoch"), 10, 64)
+	var before side
+	if text := value("side"); text != "" && json.Unmarshal([]byte(text), &before) == nil {
+		c.Owner, c.OwnerKnown = Side(before), true
+	}
+	return c
+}
+
+// countLimit is how many entries are counted one by one.
+const countLimit = 100_000
+
+// CountAfter is how many stored entries have a seq above the one given. It is
+// exact near both ends of the stream; in the middle of a long one, exact is
+// false and it is estimated from the seqs. The conditions are SeekSeq's.
+func (r *Reader) CountAfter(ctx context.Context, seq event.Seq) (n int64, exact bool, err error) {
+	s, found, err := r.SeekSeq(ctx, seq+1)
+	if err != nil || !found {
+		return 0, err == nil, err
+	}
+	b, err := r.Bounds(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	if s.ID.Compare(b.First.ID) <= 0 {
+		return b.Length, true, nil
+	}
+	n = estimate(s, b)
+	switch {
+	case n <= countLimit:
+		n, err = r.count(ctx, s.ID, b.Last.ID)
+		return n, err == nil, err
+	case b.Length-n <= countLimit:
+		before, _ := previous(s.ID)
+		n, err = r.count(ctx, b.First.ID, before)
+		return b.Length - n, err == nil, err
+	}
+	return n, false, nil
+}
+
+func (r *Reader) count(ctx context.Context, from, to ID) (n int64, err error) {
+	for _, err := range r.Range(ctx, from, to) {
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}

@@ -1,0 +1,160 @@
+package redisstream
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+// move sees and moves; it must succeed.
+func (k *kit) move(r *Reader, change func(*Move)) {
+	k.t.Helper()
+	if err := MoveCursor(k.ctx(), r, k.seen(r, change)); err != nil {
+		k.t.Fatalf("move: %v", err)
+	}
+}
+
+func (k *kit) seen(r *Reader, change func(*Move)) Move {
+	k.t.Helper()
+	c, err := r.Cursor(k.ctx())
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	m := Move{Seen: c, Owner: Side{Relay: relay}, How: "test", By: "me"}
+	change(&m)
+	return m
+}
+
+// TestMoveIsNoticedByARunningWriter: back, ahead, and to where it is (G7).
+func TestMoveIsNoticedByARunningWriter(t *testing.T) {
+	eachServer(t, func(t *testing.T, k *kit) {
+		w, _ := k.open()
+		k.must(w, run(live, 11, 20))
+		r := k.reader()
+		k.move(r, func(m *Move) { m.To = 14 })
+		k.moved(w, event.AlarmConflict, event.AfterSeq(14), run(event.AfterSeq(20), 21, 25))
+		k.must(w, run(event.AfterSeq(14), 15, 22))
+		k.move(r, func(m *Move) { m.To = 30 })
+		k.moved(w, event.AlarmConflict, event.AfterSeq(30), run(event.AfterSeq(22), 23, 25))
+		k.must(w, run(event.AfterSeq(30), 31, 32))
+		k.move(r, func(m *Move) { m.To = 0 })
+		k.moved(w, event.AlarmConflict, event.Position{Start: event.Oldest}, run(event.AfterSeq(32), 33, 33))
+		k.move(r, func(m *Move) { m.To = 5; m.Owner.Relay = "other.example" })
+		_, err := w.Commit(k.ctx(), []*event.Batch{run(event.AfterSeq(0), 1, 2)})
+		wantErr(t, err, fault.Cursor)
+	})
+}
+
+func TestMoveComparesAndSets(t *testing.T) {
+	eachServer(t, func(t *testing.T, k *kit) {
+		r := k.reader()
+		m := k.seen(r, func(m *Move) { m.To = 7 })
+		k.set(DefaultCursorKey, "9")
+		wantErr(t, MoveCursor(k.ctx(), r, m), fault.Conflict)
+		k.move(r, func(m *Move) { m.To = 8 })
+		stale := k.seen(r, func(m *Move) { m.To = 10 })
+		k.move(r, func(m *Move) { m.To = 8 }) // the same value, another epoch
+		wantErr(t, MoveCursor(k.ctx(), r, stale), fault.Conflict)
+		if got := k.get(DefaultCursorKey); got != "8" {
+			t.Errorf("the cursor is %s", got)
+		}
+	})
+}
+
+func TestMoveAdoptsABridgesCursor(t *testing.T) {
+	eachServer(t, func(t *testing.T, k *kit) {
+		k.set(DefaultCursorKey, "100")
+		r := k.reader()
+		k.move(r, func(m *Move) { m.To = 100 })
+		w, at := k.open()
+		if at.Position != event.AfterSeq(100) {
+			t.Errorf("it resumes from %s", at.Position)
+		}
+		k.must(w, run(event.AfterSeq(100), 101, 102))
+	})
+}
+
+func TestRemoveMakesTheNextStartLive(t *testing.T) {
+	eachServer(t, func(t *testing.T, k *kit) {
+		w, _ := k.open()
+		k.must(w, run(live, 11, 20))
+		r := k.reader()
+		k.move(r, func(m *Move) { m.To = 15 })
+		k.move(r, func(m *Move) { m.Remove = true })
+		other, at := k.open(func(c *Config) { c.Identity.Relay = "other.example" })
+		if at.Position != live || k.get(DefaultCursorKey+":meta") != "" {
+			t.Errorf("it resumes from %s", at.Position)
+		}
+		k.must(other, run(live, 501, 502))
+		k.move(r, func(m *Move) { m.To = 1; m.Owner.Relay = "other.example" })
+		if c, _ := r.Cursor(k.ctx()); c.Side.Epoch != 3 {
+			t.Errorf("the epoch is %d: it must not repeat", c.Side.Epoch)
+		}
+	})
+}
+
+func TestHistoryKeepsTheLastChanges(t *testing.T) {
+	eachServer(t, func(t *testing.T, k *kit) {
+		k.set(DefaultCursorKey, "5")
+		r := k.reader()
+		k.move(r, func(m *Move) { m.To = 7 })
+		k.move(r, func(m *Move) { m.Remove = true })
+		h, err := r.History(k.ctx())
+		if err != nil || len(h) != 2 {
+			t.Fatal(h, err)
+		}
+		k.move(r, func(m *Move) { m.To = 7; m.Undoes = h[0].ID })
+		h, _ = r.History(k.ctx())
+		if len(h) != 3 || h[0].Before != "" || h[0].After != "7" || h[1].Before != "7" || h[1].After != "" || !h[1].Undone || h[2].Undone ||
+			h[2].Before != "5" || h[2].OwnerKnown || h[1].Owner.Relay != relay || h[2].By != "me" || h[0].Epoch != 3 {
+			t.Errorf("%+v", h)
+		}
+		for i := range historyKept + 5 {
+			k.move(r, func(m *Move) { m.To = event.Seq(i) })
+		}
+		if h, _ = r.History(k.ctx()); len(h) != historyKept || h[0].After != fmt.Sprint(historyKept+4) {
+			t.Errorf("%d changes are kept", len(h))
+		}
+	})
+}
+
+// TestMoveWithOnlyTheListedRights: removal works for a user without DEL.
+func TestMoveWithOnlyTheListedRights(t *testing.T) {
+	redistest.RequireReal(t)
+	k := newKit(t, redistest.Start(t))
+	k.do("acl", "setuser", "fhctl", "on", ">pw", "~firehose:*", "&*", "+evalsha", "+eval", "+get", "+set", "+xadd", "+xtrim", "+xlen",
+		"+xinfo", "+xpending", "+xrange", "+xrevrange", "+setex", "+publish", "+ping", "+hello", "+info", "+client")
+	r := k.reader(func(c *ReaderConfig) { c.URL = "redis://fhctl:pw@" + k.server.Addr() })
+	k.add(3, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+1), event.Seq(i + 1) })
+	k.move(r, func(m *Move) { m.To = 2 })
+	k.move(r, func(m *Move) { m.Remove = true })
+	if k.get(DefaultCursorKey) != "" {
+		t.Error("the cursor is still there")
+	}
+	if h, err := r.History(k.ctx()); err != nil || len(h) != 2 {
+		t.Error(h, err)
+	}
+	if _, err := r.Groups(k.ctx()); err != nil {
+		t.Error(err)
+	}
+	k.do("acl", "setuser", "fhctl", "-eval", "-evalsha")
+	wantErr(t, MoveCursor(k.ctx(), r, k.seen(r, func(m *Move) { m.To = 2 })), fault.Refused)
+}
+
+func TestCountAfter(t *testing.T) {
+	eachServer(t, func(t *testing.T, k *kit) {
+		r := k.reader(func(c *ReaderConfig) { c.Page = 64 })
+		if n, exact, err := r.CountAfter(k.ctx(), 5); n != 0 || !exact || err != nil {
+			t.Errorf("no stream: %d, %v, %v", n, exact, err)
+		}
+		k.add(500, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+1), event.Seq(10 * (i + 1)) })
+		for seq, want := range map[event.Seq]int64{0: 500, 9: 500, 10: 499, 11: 499, 2505: 250, 4990: 1, 5000: 0, 6000: 0} {
+			if n, exact, err := r.CountAfter(k.ctx(), seq); n != want || !exact || err != nil {
+				t.Errorf("after %d: %d, %v, %v, want %d", seq, n, exact, err, want)
+			}
+		}
+	})
+}
