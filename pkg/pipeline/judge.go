@@ -15,10 +15,11 @@ const (
 	// poisonTries is how often a frame that breaks the stream is asked for
 	// again, from the same position, before it is passed over (F6).
 	poisonTries = 3
-	// strayEvents and strayTime bound how long a new connection may send
-	// only events below the cursor before that is called a reset (Q6).
-	strayEvents = 200
-	strayTime   = 5 * time.Second
+	// strayTime bounds how long a new connection may send only events below
+	// the cursor before that is called a reset (Q6). It is a time and not a
+	// count: a relay that ignores the cursor replays many events quickly and
+	// gets there, one that restarted its numbering never does.
+	strayTime = 5 * time.Second
 	// regressEvents bounds repeats in the middle of a connection before it
 	// is closed and judged anew from its first event.
 	regressEvents = 1000
@@ -137,13 +138,12 @@ func (s *sequencer) repeated(seq event.Seq) {
 			stray.timer.Reset(strayTime)
 		}
 	}
-	switch {
-	case s.link.reached && stray.count >= regressEvents:
+	if !s.link.reached {
+		return
+	}
+	stray.timer.Stop()
+	if stray.count >= regressEvents {
 		s.link.close(errRegressed)
-	case s.link.reached:
-		stray.timer.Stop()
-	case stray.count >= strayEvents:
-		s.reset()
 	}
 }
 

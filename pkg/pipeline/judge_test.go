@@ -136,6 +136,22 @@ func TestQ3OverlapIsNoReset(t *testing.T) {
 	})
 }
 
+// A relay that ignores the cursor and replays from its first event gets to the
+// cursor, so it is no reset either.
+func TestQ3IgnoredCursorIsNoReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, done, cancel := heldRun(t, asIs, only(frames(span(1, 1020)...)...))
+		defer cancel()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		wantSeqs(t, r.sink, span(1001, 1020))
+		if len(r.seen.alarms) > 0 {
+			t.Errorf("alarms: %v", r.seen.alarms)
+		}
+	})
+}
+
 // A relay that restarts its numbering in the middle of a connection is closed
 // and then judged from its first event.
 func TestQ6ResetInsideAConnectionIsNoticed(t *testing.T) {
