@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
 // update refreshes what tests compare with: the scripts' expected output and
@@ -17,11 +19,13 @@ func TestMain(m *testing.M) {
 }
 
 // TestScript runs testdata/script/*.txtar. Scripts see an empty environment but
-// for what they set; "exits N COMMAND" checks a code other than 0.
+// for what they set; "exits N COMMAND" checks a code other than 0, and "redis"
+// is a server of their own, see redisCommand.
 func TestScript(t *testing.T) {
+	server := &redisCommand{t: t, servers: map[string]*redistest.Server{}}
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
-		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "redis": server.run},
 	})
 }
