@@ -126,24 +126,22 @@ func (s *sequencer) notice(m *mark) {
 }
 
 // repeated judges an event at or below the last one. The boundary event of an
-// inclusive replay is at it (Q3).
+// inclusive replay is at it (Q3), and so the end of any replay from below.
 func (s *sequencer) repeated(seq event.Seq) {
-	if seq == s.tracker.Last() {
-		s.link.reached = true
-	}
 	stray := &s.link.stray
-	if stray.count++; stray.count == 1 {
-		stray.first = seq
-		if !s.link.reached {
-			stray.timer.Reset(strayTime)
-		}
-	}
-	if !s.link.reached {
+	if seq == s.tracker.Last() {
+		s.link.reached, stray.count = true, 0
+		stray.timer.Stop()
 		return
 	}
-	stray.timer.Stop()
-	if stray.count >= regressEvents {
+	if stray.count++; stray.count == 1 {
+		stray.first = seq
+	}
+	switch {
+	case s.link.reached && stray.count >= regressEvents:
 		s.link.close(errRegressed)
+	case !s.link.reached && stray.count == 1:
+		stray.timer.Reset(strayTime)
 	}
 }
 
