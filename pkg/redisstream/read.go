@@ -312,6 +312,8 @@ func (f *follower) run(ctx context.Context, yield func(Stored) bool) error {
 			cause = causeOf(err)
 		}
 		switch {
+		case err != nil && ctx.Err() != nil:
+			return nil // the connection was closed to end the wait
 		case err != nil && cause == "":
 			return fmt.Errorf("follow stream %s: %w", f.config.StreamKey, final(err))
 		case err != nil:
