@@ -1,0 +1,271 @@
+package verify
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/frame"
+	"github.com/fhctl/fhctl/pkg/syntax"
+)
+
+// MaxData is the largest data a sound writer stores, in bytes: what records may
+// become as JSON, and room for paths and CIDs.
+const MaxData = frame.MaxJSON + 1<<20
+
+// data judges the data field of one entry after the other.
+type data struct {
+	*ledger
+	tape  tape
+	block block
+	seq   event.Seq
+	id    string
+	did   string // of the entry in hand; "" when it is unusable
+}
+
+func (d *data) begin(out *ledger, seq event.Seq, id string) {
+	d.ledger, d.seq, d.id, d.did = out, seq, id, ""
+}
+
+// bad reports a finding at a node; -1 is the data as a whole.
+func (d *data) bad(rule Rule, node int32, format string, args ...any) {
+	where := "data"
+	if node > 0 {
+		where = d.tape.path(0, node)
+	}
+	d.found(Finding{Rule: rule, Seq: d.seq, ID: d.id, Where: where, Detail: fmt.Sprintf(format, args...)})
+}
+
+func (d *data) judge(kind event.Kind, text string) {
+	t := &d.tape
+	switch {
+	case len(text) > MaxData:
+		d.bad(DataSize, -1, "%d bytes, the limit is %d", len(text), MaxData)
+		return
+	case !t.parse(text):
+		d.bad(DataJSON, -1, "not JSON in UTF-8")
+		return
+	case t.nodes[0].kind != kindObject:
+		d.bad(DataObject, -1, "it is %s", kindName(t.nodes[0].kind))
+		return
+	}
+	for key, value := range t.members(0) {
+		switch t.say(key) {
+		case "type", "seq", "time", "enriched":
+			d.bad(DataReserved, value, "the key is reserved")
+		}
+	}
+	switch kind {
+	case event.KindCommit:
+		d.commit()
+	case event.KindIdentity:
+		d.identity()
+	case event.KindAccount:
+		d.account()
+	}
+}
+
+func kindName(kind byte) string {
+	switch kind {
+	case 0:
+		return "missing"
+	case kindObject:
+		return "an object"
+	case kindArray:
+		return "an array"
+	case kindString:
+		return "text"
+	case kindNumber:
+		return "a number"
+	case kindNull:
+		return "null"
+	}
+	return "a boolean"
+}
+
+// need is the value of a key that must have a kind; -1 when it does not.
+func (d *data) need(object int32, name string, kind byte) int32 {
+	value := d.tape.get(object, name)
+	if d.tape.kind(value) == kind {
+		return value
+	}
+	if value >= 0 {
+		d.bad(DataKey, value, "it is %s and must be %s", kindName(d.tape.kind(value)), kindName(kind))
+	} else {
+		d.bad(DataKey, object, "no key %s", name)
+	}
+	return -1
+}
+
+// owner checks the key that holds the DID.
+func (d *data) owner(name string) {
+	i := d.need(0, name, kindString)
+	if i < 0 {
+		return
+	}
+	if did := d.tape.say(i); syntax.ValidDID(did) {
+		d.did = did
+	} else {
+		d.bad(DIDSyntax, i, "%q", clip(did))
+	}
+}
+
+func (d *data) identity() {
+	d.owner("did")
+	t := &d.tape
+	i := t.get(0, "handle")
+	switch t.kind(i) {
+	case kindNull:
+	case kindString:
+		handle := t.say(i)
+		if strings.HasPrefix(handle, "did:") {
+			d.bad(HandleDID, i, "%q", clip(handle))
+		} else if !syntax.ValidHandle(handle) {
+			d.bad(HandleSyntax, i, "%q", clip(handle))
+		}
+	case 0:
+		d.bad(DataKey, -1, "no key handle; an unknown handle is null")
+	default:
+		d.bad(DataKey, i, "it is %s and must be text or null", kindName(t.kind(i)))
+	}
+}
+
+func (d *data) account() {
+	d.owner("did")
+	t := &d.tape
+	if active := t.get(0, "active"); t.kind(active) != kindTrue && t.kind(active) != kindFalse {
+		if active < 0 {
+			d.bad(DataKey, -1, "no key active")
+		} else {
+			d.bad(DataKey, active, "it is %s and must be a boolean", kindName(t.kind(active)))
+		}
+	}
+	if status := t.get(0, "status"); status >= 0 && t.kind(status) != kindString {
+		d.bad(DataKey, status, "it is %s and must be text, or absent", kindName(t.kind(status)))
+	}
+}
+
+func (d *data) commit() {
+	d.owner("repo")
+	ops := d.need(0, "ops", kindArray)
+	if ops < 0 {
+		return
+	}
+	if n := d.tape.nodes[ops].count; n > frame.MaxOps {
+		d.bad(DataSize, ops, "%d ops, the limit is %d", n, frame.MaxOps)
+	}
+	for _, op := range d.tape.elements(ops) {
+		d.sum.Ops++
+		if d.tape.kind(op) != kindObject {
+			d.bad(OpShape, op, "the op is %s", kindName(d.tape.kind(op)))
+			continue
+		}
+		d.op(op)
+	}
+}
+
+// opKeys are the values of an op's keys; -1 when absent.
+type opKeys struct{ action, path, cid, record int32 }
+
+func (d *data) keys(op int32) opKeys {
+	t, k := &d.tape, opKeys{-1, -1, -1, -1}
+	for key, value := range t.members(op) {
+		switch t.say(key) {
+		case "action":
+			k.action = value
+		case "path":
+			k.path = value
+		case "cid":
+			k.cid = value
+		case "record":
+			k.record = value
+		}
+	}
+	return k
+}
+
+func (d *data) op(op int32) {
+	t, k := &d.tape, d.keys(op)
+	if k.path < 0 || t.kind(k.path) != kindString {
+		d.need(op, "path", kindString)
+	} else {
+		d.path(k.path)
+	}
+	if k.action < 0 || t.kind(k.action) != kindString {
+		d.need(op, "action", kindString)
+		return
+	}
+	switch action := t.say(k.action); action {
+	case "delete":
+		if k.cid >= 0 || k.record >= 0 {
+			d.bad(OpShape, op, "a delete has a cid or a record")
+		}
+	case "create", "update":
+		d.write(op, k)
+	default:
+		d.bad(OpShape, k.action, "the action is %q", clip(action))
+	}
+}
+
+func (d *data) path(i int32) {
+	path := d.tape.say(i)
+	if syntax.ValidPath(path) {
+		return
+	}
+	collection, key, ok := strings.Cut(path, "/")
+	if !ok || collection == "" || key == "" || strings.Contains(key, "/") {
+		d.bad(OpPath, i, "not COLLECTION/KEY")
+		return
+	}
+	d.bad(OpPathStrict, i, "not a collection and a record key")
+}
+
+// write checks the cid and the record of a create or update.
+func (d *data) write(op int32, k opKeys) {
+	t := &d.tape
+	if k.record < 0 {
+		d.need(op, "record", kindObject)
+	}
+	if k.cid < 0 || t.kind(k.cid) != kindString {
+		d.need(op, "cid", kindString)
+		k.cid = -1
+	}
+	cid := t.sayOr(k.cid)
+	if k.cid >= 0 && !validCID(cid) {
+		d.bad(CIDSyntax, k.cid, "it is not one of a record")
+		cid = ""
+	}
+	if k.record < 0 {
+		return
+	}
+	v := verdict{}
+	if cid == "" {
+		v = d.block.routable(k.record)
+	} else {
+		d.sum.Records++
+		v = d.block.record(k.record, cid)
+	}
+	if v.rule != "" {
+		d.bad(v.rule, v.node, "%s", v.detail)
+	}
+}
+
+// cidChars is the length of an atproto CID as text: b and base32 of 36 bytes.
+const cidChars = 59
+
+// validCID: what is 59 characters of base32 and begins like this is a CID of
+// DAG-CBOR with SHA-256 of 32 bytes (D5).
+func validCID(text string) bool {
+	const start = "bafyrei"
+	// The seventh digit begins with the last two bits of the length, 32.
+	if len(text) != cidChars || !strings.HasPrefix(text, start) || text[len(start)] > 'h' {
+		return false
+	}
+	for _, c := range []byte(text[len(start):]) {
+		if (c < 'a' || c > 'z') && (c < '2' || c > '7') {
+			return false
+		}
+	}
+	// 58 digits hold 290 bits, two more than 36 bytes.
+	return strings.IndexByte("aeimquy4", text[cidChars-1]) >= 0
+}

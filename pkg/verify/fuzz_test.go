@@ -1,0 +1,197 @@
+package verify
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/fhctl/fhctl/pkg/dagcbor"
+	"github.com/fhctl/fhctl/pkg/syntax"
+)
+
+func seeds(f *testing.F) {
+	for _, text := range []string{
+		``, ` `, `{}`, `[]`, `null`, `true`, `fals`, `0`, `-0`, `01`, `1.5e-3`, `1e`, `-`, `.5`, `"`, `"\u00e9\ud83d\ude00\ud800"`, `"\x"`, "\"\x01\"", "\"\xff\"",
+		`{"a":1,}`, `{"a" : [1 , {"b":null}] } `, `[1,]`, `{"a"}`, `{"$link":"` + cid + `"}`, `{"$bytes":"AQI"}`, `{"$bytes":"AQI="}`, `{"$bytes":"A"}`,
+		`{"b":1,"a":2,"aa":3,"a":4}`, record, create(record), strings.Repeat("[", 50) + strings.Repeat("]", 50),
+	} {
+		f.Add(text)
+	}
+}
+
+// The tape accepts what encoding/json accepts of UTF-8, and reads the same.
+func FuzzTape(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		var tp tape
+		ok := tp.parse(text)
+		if want := json.Valid([]byte(text)) && utf8.ValidString(text); ok != want {
+			t.Fatalf("%q: parsed %v, encoding/json says %v", text, ok, want)
+		}
+		if !ok {
+			return
+		}
+		d := json.NewDecoder(strings.NewReader(text))
+		d.UseNumber()
+		same(t, &tp, d, 0)
+	})
+}
+
+// same compares a node with the tokens of encoding/json.
+func same(t *testing.T, tp *tape, d *json.Decoder, i int32) {
+	t.Helper()
+	token, err := d.Token()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &tp.nodes[i]
+	switch v := token.(type) {
+	case json.Delim:
+		if byte(v) != n.kind {
+			t.Fatalf("node %d is %c, want %c", i, n.kind, v)
+		}
+		if n.kind == kindArray {
+			for _, e := range tp.elements(i) {
+				same(t, tp, d, e)
+			}
+		} else {
+			for key, value := range tp.members(i) {
+				same(t, tp, d, key)
+				same(t, tp, d, value)
+			}
+		}
+		if end, err := d.Token(); err != nil || end.(json.Delim) == v {
+			t.Fatalf("node %d has other children: %v, %v", i, end, err)
+		}
+	case string:
+		if n.kind != kindString || tp.say(i) != v {
+			t.Fatalf("node %d says %q, want %q", i, tp.say(i), v)
+		}
+	case json.Number:
+		if n.kind != kindNumber || tp.text[n.start:n.end] != v.String() || n.fraction != strings.ContainsAny(v.String(), ".eE") {
+			t.Fatalf("node %d is not the number %s", i, v)
+		}
+	case bool:
+		if v && n.kind != kindTrue || !v && n.kind != kindFalse {
+			t.Fatalf("node %d is not %v", i, v)
+		}
+	case nil:
+		if n.kind != kindNull {
+			t.Fatalf("node %d is not null", i)
+		}
+	}
+}
+
+// A block made from the tape is what dagcbor makes of the same JSON read by
+// encoding/json.
+func FuzzBlock(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		var tp tape
+		if !tp.parse(text) {
+			return
+		}
+		b := block{t: &tp}
+		ok := b.encode(0, form{sort: true})
+		d := json.NewDecoder(strings.NewReader(text))
+		d.UseNumber()
+		var v any
+		if err := d.Decode(&v); err != nil {
+			t.Fatal(err)
+		}
+		if b.twice > 0 {
+			return // a Go map cannot hold it
+		}
+		value, fits := plain(v)
+		if ok != fits {
+			t.Fatalf("%q: encoded %v, want %v", text, ok, fits)
+		}
+		want, err := dagcbor.Marshal(value)
+		if !ok || err != nil {
+			return // deeper or larger than a record may be
+		}
+		if !bytes.Equal(b.buf, want) {
+			t.Fatalf("%q: encoded %x, want %x", text, b.buf, want)
+		}
+		if got := string(b.cid(0, form{sort: true})); got != syntax.CIDText(syntax.SumCID(syntax.CodecDAGCBOR, want)) || !validCID(got) {
+			t.Fatalf("%q: cid %s", text, got)
+		}
+	})
+}
+
+// plain is a JSON value as dagcbor takes it.
+func plain(v any) (_ any, ok bool) {
+	switch v := v.(type) {
+	case json.Number:
+		n, err := v.Int64()
+		return n, err == nil && !strings.ContainsAny(v.String(), ".eE")
+	case []any:
+		for i := range v {
+			if v[i], ok = plain(v[i]); !ok {
+				return nil, false
+			}
+		}
+	case map[string]any:
+		if w, ok := wrapped(v); ok {
+			return w, true
+		}
+		for key := range v {
+			if v[key], ok = plain(v[key]); !ok {
+				return nil, false
+			}
+		}
+	}
+	return v, true
+}
+
+func wrapped(v map[string]any) (any, bool) {
+	if len(v) != 1 {
+		return nil, false
+	}
+	if text, ok := v["$link"].(string); ok {
+		cid, err := syntax.ParseCID(text)
+		return dagcbor.Link(cid), err == nil
+	}
+	text, ok := v["$bytes"].(string)
+	if !ok || strings.ContainsAny(text, "\r\n") {
+		return nil, false
+	}
+	if strings.HasSuffix(text, "=") {
+		raw, err := base64.StdEncoding.Strict().DecodeString(text)
+		return raw, err == nil
+	}
+	raw, err := base64.RawStdEncoding.Strict().DecodeString(text)
+	return raw, err == nil
+}
+
+// FuzzEntry: foreign entries never panic, whatever they hold.
+func FuzzEntry(f *testing.F) {
+	f.Add("commit", create(record))
+	f.Add("identity", `{"did":"did:plc:x","handle":null}`)
+	f.Add("account", `{"did":"did:plc:x","active":true}`)
+	f.Fuzz(func(t *testing.T, typ, text string) {
+		s := NewStream(Config{Report: func(f Finding) {
+			if infos[f.Rule] == nil || f.Mend == "" {
+				t.Fatalf("rule %q is not in the table", f.Rule)
+			}
+		}})
+		for _, fields := range [][]string{{"type", typ, "data", text, "seq", "5"}, {typ, text, "seq", text}} {
+			if err := s.Entry(t.Context(), Entry{ID: "1-0", Fields: fields}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func TestNestingEndsWhereEncodingJSONEnds(t *testing.T) {
+	var tp tape
+	for _, n := range []int{maxNesting, maxNesting + 1} {
+		text := strings.Repeat("[", n) + strings.Repeat("]", n)
+		if got, want := tp.parse(text), json.Valid([]byte(text)); got != want {
+			t.Errorf("%d levels: %v, want %v", n, got, want)
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package verify
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/fhctl/fhctl/pkg/dagcbor"
+	"github.com/fhctl/fhctl/pkg/syntax"
+)
+
+// verdict is what became of a record: the rule it breaks, where, and a word
+// on it. The empty rule means nothing is wrong.
+type verdict struct {
+	rule   Rule
+	node   int32 // where
+	detail string
+}
+
+// record judges the record at a node against the text of its cid. The order of
+// suspicion is the package comment's.
+func (b *block) record(i int32, cid string) verdict {
+	if v := b.routable(i); v.rule != "" {
+		return v
+	}
+	if string(b.cid(i, form{})) == cid {
+		return b.exact(i)
+	}
+	if b.fraction > 0 {
+		return verdict{RecordNumber, b.fraction, "no integer of 64 bits"}
+	}
+	if string(b.cid(i, form{sort: true})) == cid {
+		return b.exact(i)
+	}
+	if b.twice > 0 {
+		return verdict{RecordCID, b.twice, "a key is given twice"}
+	}
+	if string(b.cid(i, form{literal: true})) == cid || string(b.cid(i, form{literal: true, sort: true})) == cid {
+		return verdict{}
+	}
+	return b.diagnose(i, cid)
+}
+
+// exact: the record is the block that the cid names.
+func (b *block) exact(i int32) verdict {
+	switch {
+	case b.padded > 0:
+		return verdict{RecordLink, b.padded, "the base64 of $bytes is padded"}
+	case len(b.buf) > dagcbor.MaxRecord:
+		return verdict{DataSize, i, fmt.Sprintf("a block of %d bytes, the limit is %d", len(b.buf), dagcbor.MaxRecord)}
+	}
+	return verdict{}
+}
+
+// routable: workers choose by the record's own $type.
+func (b *block) routable(i int32) verdict {
+	t := b.t
+	if t.nodes[i].kind != kindObject {
+		return verdict{RecordType, i, "the record is not an object"}
+	}
+	typ := t.get(i, "$type")
+	if t.kind(typ) == kindString && t.nodes[typ].end > t.nodes[typ].start {
+		return verdict{}
+	}
+	if at := t.get(i, "py_type"); at >= 0 {
+		return verdict{RecordCasing, at, "py_type stands for $type"}
+	}
+	if typ < 0 {
+		return verdict{RecordType, i, "no $type"}
+	}
+	return verdict{RecordType, typ, "$type is not text, or empty"}
+}
+
+// diagnose finds the likeliest reason why a record is not its block.
+func (b *block) diagnose(i int32, cid string) verdict {
+	s := suspects{t: b.t, snake: -1, null: -1, untyped: -1, shape: -1}
+	s.walk(i, "")
+	ours := ownedLexicon(b.t.say(b.t.get(i, "$type")))
+	proven := func(f form) bool { return string(b.cid(i, f)) == cid }
+	const proof = "; without it the record hashes to its cid"
+	switch {
+	case s.snake >= 0 && (s.python || ours || proven(form{sort: true, camel: true}) || proven(form{sort: true, camel: true, noNulls: true})):
+		return verdict{RecordCasing, s.snake, "the block has no key " + clip(b.t.say(s.snake-1))}
+	case s.null >= 0 && proven(form{sort: true, noNulls: true}):
+		return verdict{RecordNull, s.null, "null" + proof}
+	case s.null >= 0 && ours:
+		return verdict{RecordNull, s.null, "null, which this lexicon does not have"}
+	case s.untyped >= 0 && ours:
+		return verdict{RecordType, s.untyped, "no $type"}
+	case s.shape >= 0:
+		return verdict{RecordLink, s.shape, s.shapeDetail}
+	}
+	return verdict{RecordCID, i, "it hashes to " + string(b.cid(i, form{sort: true}))}
+}
+
+// ownedLexicon reports whether a $type is of the lexicons that have neither
+// snake_case keys nor null.
+func ownedLexicon(typ string) bool {
+	return strings.HasPrefix(typ, "app.bsky.") || strings.HasPrefix(typ, "chat.bsky.") || strings.HasPrefix(typ, "com.atproto.")
+}
+
+// suspects are the first odd places of a record, by what may have made them;
+// -1 when there is none.
+type suspects struct {
+	t                           *tape
+	snake, null, untyped, shape int32
+	shapeDetail                 string
+	python                      bool // a py_type occurred
+}
+
+// unions are the keys whose values say what they are.
+var unions = map[string]bool{"embed": true, "media": true, "features": true, "labels": true, "allow": true, "embeddingRules": true}
+
+// walk looks at node i, the value of key.
+func (s *suspects) walk(i int32, key string) {
+	t := s.t
+	switch t.nodes[i].kind {
+	case kindNull:
+		s.note(&s.null, i)
+	case kindArray:
+		for _, element := range t.elements(i) {
+			s.walk(element, key)
+		}
+	case kindObject:
+		s.object(i, key)
+	}
+}
+
+func (s *suspects) object(i int32, key string) {
+	t := s.t
+	if unions[key] && t.kind(t.get(i, "$type")) != kindString && t.get(i, "py_type") < 0 && t.get(i, "$link") < 0 {
+		s.note(&s.untyped, i)
+	}
+	s.shapes(i)
+	for k, value := range t.members(i) {
+		name := t.say(k)
+		if isSnake(name) {
+			s.note(&s.snake, value)
+			s.python = s.python || name == "py_type"
+		}
+		s.walk(value, name)
+	}
+}
+
+// shapes looks at links, bytes and blobs (J1, J3).
+func (s *suspects) shapes(i int32) {
+	t := s.t
+	one := t.nodes[i].count == 1
+	if link := t.get(i, "$link"); link >= 0 {
+		_, err := syntax.ParseCID(t.sayOr(link))
+		switch {
+		case !one:
+			s.odd(i, "$link has other keys beside it")
+		case err != nil:
+			s.odd(link, "$link is not a CID")
+		}
+	}
+	if bytes := t.get(i, "$bytes"); bytes >= 0 {
+		b := block{t: t}
+		switch {
+		case !one:
+			s.odd(i, "$bytes has other keys beside it")
+		case t.kind(bytes) != kindString || !b.bytes(bytes):
+			s.odd(bytes, "$bytes is not base64")
+		}
+	}
+	ref, mime := t.get(i, "ref"), t.get(i, "mimeType")
+	if ref < 0 {
+		return
+	}
+	blob := t.isText(t.get(i, "$type"), "blob")
+	switch {
+	case (blob || mime >= 0) && (t.kind(ref) != kindObject || t.get(ref, "$link") < 0):
+		s.odd(ref, "a blob's ref is not a {\"$link\"}")
+	case !blob && mime >= 0:
+		s.note(&s.untyped, i)
+	}
+}
+
+func (s *suspects) odd(i int32, detail string) {
+	if s.shape < 0 {
+		s.shape, s.shapeDetail = i, detail
+	}
+}
+
+func (s *suspects) note(first *int32, i int32) {
+	if *first < 0 {
+		*first = i
+	}
+}
+
+// isText is is for nodes that may be absent, sayOr is say for nodes of any kind.
+func (t *tape) isText(i int32, text string) bool { return i >= 0 && t.is(i, text) }
+
+func (t *tape) sayOr(i int32) string {
+	if t.kind(i) != kindString {
+		return ""
+	}
+	return t.say(i)
+}

@@ -1,0 +1,183 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/syntax"
+)
+
+// Entry is one stored entry of a stream.
+type Entry struct {
+	ID     string
+	Fields []string // name, value, … in stored order
+}
+
+// value is the value of a field.
+func (e *Entry) value(name string) (string, bool) {
+	for i := 0; i+1 < len(e.Fields); i += 2 {
+		if e.Fields[i] == name {
+			return e.Fields[i+1], true
+		}
+	}
+	return "", false
+}
+
+// Cursor is what stands in the cursor key. Between is set when the stream may
+// have grown while both were read: the last entry was read after Before and
+// before After, so that a sound stream lies between the two.
+type Cursor struct {
+	Key           string
+	Present       bool
+	Before, After string // as stored, read before and after the last entry
+	Last          Mark   // the last entry of the stream; zero when there is none
+	// Filtered is set when the writer keeps only some events: its cursor then
+	// runs ahead of the stream by right.
+	Filtered bool
+}
+
+// Stream judges the entries of a stream, given in stored order.
+type Stream struct {
+	*ledger
+	order *sequence
+	data  data
+	revs  revs
+}
+
+// NewStream starts a check.
+func NewStream(cfg Config) *Stream {
+	l := newLedger(cfg)
+	s := &Stream{ledger: l, order: newSequence(l)}
+	s.data.block.t = &s.data.tape
+	return s
+}
+
+// Entry judges the next entry; it keeps nothing of it but its ID. The error is
+// Config.Reread's.
+func (s *Stream) Entry(ctx context.Context, e Entry) error {
+	chosen := s.cover()
+	typ, text, number := s.fields(&e, chosen)
+	seq := event.Seq(0)
+	if number != nil {
+		var ok bool
+		if seq, ok = event.ParseSeq(*number); !ok || !seq.Valid() {
+			seq = 0
+			s.found(Finding{Rule: SeqInvalid, ID: e.ID, Detail: fmt.Sprintf("seq is %q", clip(*number))})
+		}
+	}
+	s.place(seq, e.ID)
+	if seq > 0 {
+		if err := s.order.observe(ctx, seq, e.ID); err != nil {
+			return err
+		}
+	}
+	if chosen && typ != nil && text != nil {
+		s.contents(&e, seq, *typ, *text)
+	}
+	return nil
+}
+
+// fields finds the three fields workers read by position; nil when missing.
+func (s *Stream) fields(e *Entry, report bool) (typ, data, seq *string) {
+	f := e.Fields
+	const needed = 6
+	if len(f) >= needed && f[0] == "type" && f[2] == "data" && f[4] == "seq" {
+		return &f[1], &f[3], &f[5]
+	}
+	var missing []string
+	find := func(name string) *string {
+		if v, ok := e.value(name); ok {
+			return &v
+		}
+		missing = append(missing, name)
+		return nil
+	}
+	typ, data, seq = find("type"), find("data"), find("seq")
+	switch {
+	case !report:
+	case len(missing) > 0:
+		s.found(Finding{Rule: FieldMissing, ID: e.ID, Seq: seqOf(seq), Detail: "no " + strings.Join(missing, ", ")})
+	default:
+		s.found(Finding{Rule: FieldOrder, ID: e.ID, Seq: seqOf(seq), Detail: "the fields are " + names(f)})
+	}
+	return typ, data, seq
+}
+
+func seqOf(text *string) event.Seq {
+	if text == nil {
+		return 0
+	}
+	seq, _ := event.ParseSeq(*text)
+	return seq
+}
+
+// names lists the first names of fields.
+func names(fields []string) string {
+	const most = 6
+	var list []string
+	for name := range slices.Chunk(fields, 2) {
+		list = append(list, clip(name[0]))
+	}
+	if len(list) > most {
+		list = append(list[:most], "…")
+	}
+	return strings.Join(list, ", ")
+}
+
+// contents judges type and data.
+func (s *Stream) contents(e *Entry, seq event.Seq, typ, text string) {
+	kind, ok := event.ParseKind(typ)
+	if !ok || kind != event.KindCommit && kind != event.KindIdentity && kind != event.KindAccount {
+		s.found(Finding{Rule: TypeUnknown, Seq: seq, ID: e.ID, Detail: fmt.Sprintf("type is %q", clip(typ))})
+		return
+	}
+	s.sum.Kinds[kind]++
+	s.data.begin(s.ledger, seq, e.ID)
+	s.data.judge(kind, text)
+	if rev, ok := e.value("rev"); ok && kind == event.KindCommit && s.data.did != "" {
+		s.rev(seq, e.ID, s.data.did, rev)
+	}
+}
+
+// rev judges the rev that some writers put into a field of its own.
+func (s *Stream) rev(seq event.Seq, id, did, rev string) {
+	if !syntax.ValidTID(rev) {
+		s.found(Finding{Rule: RevSyntax, Seq: seq, ID: id, Detail: "the field rev is not one"})
+		return
+	}
+	if before := s.revs.see(did, rev, nil); before.known && rev <= before.rev() {
+		s.found(Finding{Rule: RevOrder, Seq: seq, ID: id, Detail: fmt.Sprintf("rev %s of %s, after %s", rev, did, before.rev())})
+	}
+}
+
+// Cursor judges the cursor against the end of the stream.
+func (s *Stream) Cursor(c Cursor) {
+	where := "cursor " + c.Key
+	if !c.Present {
+		if c.Last.ID != "" {
+			s.found(Finding{Rule: CursorMissing, Seq: c.Last.Seq, Where: where, Detail: fmt.Sprintf("the last entry is seq %d", c.Last.Seq)})
+		}
+		return
+	}
+	before, ok1 := event.ParseSeq(c.Before)
+	after, ok2 := event.ParseSeq(c.After)
+	switch {
+	case !ok1 || !ok2:
+		s.found(Finding{Rule: CursorInvalid, Where: where, Detail: fmt.Sprintf("it holds %q", clip(c.After))})
+	case c.Last.Seq == 0:
+		return // an empty stream, or an entry whose seq was reported
+	case after < c.Last.Seq:
+		s.found(Finding{Rule: CursorBehind, Seq: after, Where: where, Detail: fmt.Sprintf("it is %d, the last entry is seq %d: a restart would store events again", after, c.Last.Seq)})
+	case before > c.Last.Seq && !c.Filtered:
+		s.found(Finding{Rule: CursorAhead, Seq: before, Where: where, Detail: fmt.Sprintf("it is %d, the last entry is seq %d, %d numbers lower", before, c.Last.Seq, before-c.Last.Seq)})
+	}
+}
+
+// Close ends the check.
+func (s *Stream) Close() Summary {
+	s.order.close()
+	return s.summary()
+}
