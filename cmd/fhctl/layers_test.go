@@ -36,7 +36,7 @@ var rooms = map[string]room{
 
 // testKits stand outside the floors: they may import anything, and only tests
 // may import them.
-var testKits = []string{"pkg/relaytest", "pkg/redistest", "pkg/endtest"}
+var testKits = []string{"pkg/thirdparty", "pkg/relaytest", "pkg/redistest", "pkg/endtest"}
 
 // doors lists, per outside library, the rooms that may import it, so that
 // replacing a library touches those rooms alone. The longest prefix counts.

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/entry"
@@ -27,6 +25,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/redistest"
 	"github.com/fhctl/fhctl/pkg/relayserver"
 	"github.com/fhctl/fhctl/pkg/sim"
+	"github.com/fhctl/fhctl/pkg/thirdparty"
 )
 
 // This file is the kit of the tests that run the real program as a process of
@@ -195,32 +194,11 @@ func newCorpus(t *testing.T, n int) *corpus {
 
 // recordedFrames are the 150 real ones; nil where they are not at hand.
 func recordedFrames(t *testing.T) [][]byte {
-	dir := os.Getenv("FHCTL_TESTDATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "testdata")
-	}
-	file, err := os.ReadFile(filepath.Join(dir, "firehose", "frames.bin.zst"))
-	if err != nil {
-		t.Logf("recorded frames are not at hand (%v): playing the simulator instead", err)
+	if path, ok := thirdparty.Find("firehose", "frames.bin.zst"); !ok {
+		t.Logf("no recorded frames at %s: playing the simulator instead", path)
 		return nil
 	}
-	in, err := zstd.NewReader(bytes.NewReader(file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	var frames [][]byte
-	for {
-		var n uint32
-		if err := binary.Read(in, binary.LittleEndian, &n); err != nil {
-			return frames
-		}
-		raw := make([]byte, n)
-		if _, err := io.ReadFull(in, raw); err != nil {
-			t.Fatal(err)
-		}
-		frames = append(frames, raw)
-	}
+	return thirdparty.Frames(t)
 }
 
 func simulatedFrames(t *testing.T, n int) [][]byte {

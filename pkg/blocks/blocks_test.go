@@ -13,9 +13,11 @@ import (
 	"testing"
 
 	"github.com/bluesky-social/indigo/atproto/atdata"
+
 	"github.com/fhctl/fhctl/pkg/blocks"
 	"github.com/fhctl/fhctl/pkg/dagcbor"
 	"github.com/fhctl/fhctl/pkg/syntax"
+	"github.com/fhctl/fhctl/pkg/thirdparty"
 )
 
 func block(text string) blocks.Block {
@@ -276,10 +278,10 @@ func TestFinderDoesNotAllocate(t *testing.T) {
 
 func TestB4ThirdPartyMalformed(t *testing.T) {
 	wellFormed := map[string]bool{"go-car_sample-v1.car": true, "go-car_simple-unixfs.car": true}
-	names, _ := filepath.Glob(filepath.Join(shared(t, "car-malformed"), "*"))
+	names, _ := filepath.Glob(filepath.Join(thirdparty.Path(t, "car-malformed"), "*"))
 	for _, name := range names {
 		t.Run(filepath.Base(name), func(t *testing.T) {
-			data := readShared(t, "car-malformed", filepath.Base(name))
+			data := thirdparty.Read(t, "car-malformed", filepath.Base(name))
 			if strings.HasSuffix(name, ".txt") {
 				data = goFuzzBytes(t, string(data))
 			}
@@ -302,10 +304,10 @@ func goFuzzBytes(t *testing.T, text string) []byte {
 }
 
 func TestThirdPartyValid(t *testing.T) {
-	if a := agree(t, readShared(t, "car-valid", "iroh-car_carv1_basic.car")); a == nil || len(a.Blocks) == 0 {
+	if a := agree(t, thirdparty.Read(t, "car-valid", "iroh-car_carv1_basic.car")); a == nil || len(a.Blocks) == 0 {
 		t.Error("refused the mixed CID versions of iroh")
 	}
-	for _, f := range jsonShared[[]struct {
+	for _, f := range thirdparty.JSON[[]struct {
 		Root, CAR string
 		Blocks    []struct{ CID, Bytes string }
 	}](t, "car-valid", "atproto_car-file-fixtures.json") {
@@ -323,7 +325,7 @@ func TestThirdPartyValid(t *testing.T) {
 
 // Every record of every repository becomes the JSON that indigo makes of it.
 func TestJ1RepositoryRecordsEqualIndigo(t *testing.T) {
-	dir := shared(t, "repo-cars")
+	dir := thirdparty.Path(t, "repo-cars")
 	names, _ := filepath.Glob(filepath.Join(dir, "*.car"))
 	more, _ := filepath.Glob(filepath.Join(dir, "*.repo"))
 	for _, name := range append(names, more...) {

@@ -12,9 +12,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/klauspost/compress/zstd"
+	"github.com/fhctl/fhctl/pkg/thirdparty"
 )
 
 // made is a small valid frame; 0 makes an info, which has no seq.
@@ -265,7 +267,7 @@ func TestOpenNamesTheMistake(t *testing.T) {
 }
 
 func TestRecordedFirehoseReads(t *testing.T) {
-	r, err := Open(testdata(t, "firehose/frames.bin.zst"))
+	r, err := Open(thirdparty.Path(t, "firehose/frames.bin.zst"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,33 +275,6 @@ func TestRecordedFirehoseReads(t *testing.T) {
 	if frames, err := readAll(r); len(frames) != 150 || err != nil {
 		t.Fatalf("%d frames, error %v", len(frames), err)
 	}
-}
-
-// testdata finds a third-party file, which the repository does not hold.
-func testdata(t testing.TB, name string) string {
-	t.Helper()
-	dir := os.Getenv("FHCTL_TESTDATA")
-	if dir == "" {
-		root, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for {
-			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-				break
-			}
-			if root == filepath.Dir(root) {
-				t.Fatal("no go.mod above the test")
-			}
-			root = filepath.Dir(root)
-		}
-		dir = filepath.Join(root, "..", "shared", "testdata")
-	}
-	path := filepath.Join(dir, name)
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("third-party test data is missing: " + name)
-	}
-	return path
 }
 
 func FuzzReader(f *testing.F) {

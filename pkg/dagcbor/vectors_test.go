@@ -11,9 +11,11 @@ import (
 	"testing"
 
 	"github.com/bluesky-social/indigo/atproto/atdata"
+
 	"github.com/fhctl/fhctl/pkg/dagcbor"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/syntax"
+	"github.com/fhctl/fhctl/pkg/thirdparty"
 )
 
 // plain parses JSON with exact numbers.
@@ -50,7 +52,7 @@ func sameAsIndigo(t *testing.T, block []byte) {
 }
 
 func TestJ1RecordsEqualIndigo(t *testing.T) {
-	dir := shared(t, "records")
+	dir := thirdparty.Path(t, "records")
 	names, _ := filepath.Glob(filepath.Join(dir, "*.cbor"))
 	for _, name := range names {
 		t.Run(filepath.Base(name), func(t *testing.T) {
@@ -75,7 +77,7 @@ func TestInteropDataModel(t *testing.T) {
 		CBOR string          `json:"cbor_base64"`
 		CID  string          `json:"cid"`
 	}
-	for _, f := range jsonShared[[]fixture](t, "interop", "data-model", "data-model-fixtures.json") {
+	for _, f := range thirdparty.JSON[[]fixture](t, "interop", "data-model", "data-model-fixtures.json") {
 		block := unbase64(t, f.CBOR)
 		var tr dagcbor.Transcoder
 		out, info, err := tr.AppendJSON(nil, block)
@@ -102,9 +104,9 @@ func TestD1DASLVectors(t *testing.T) {
 		"disallowed hash type (SHA-1)": true, // D5: an unusual hash must not lose the record
 		"largest CBOR integer, 2^64-1": false,
 	}
-	names, _ := filepath.Glob(filepath.Join(shared(t, "dasl-cbor"), "*.json"))
+	names, _ := filepath.Glob(filepath.Join(thirdparty.Path(t, "dasl-cbor"), "*.json"))
 	for _, name := range names {
-		for _, v := range jsonShared[[]vector](t, "dasl-cbor", filepath.Base(name)) {
+		for _, v := range thirdparty.JSON[[]vector](t, "dasl-cbor", filepath.Base(name)) {
 			if !slices.ContainsFunc(v.Tags, func(tag string) bool { return tag == "basic" || tag == "dag-cbor" || tag == "dasl-cid" }) {
 				continue
 			}
@@ -132,7 +134,7 @@ func TestD1RFC8949Vectors(t *testing.T) {
 		Flags      []string `json:"flags"`
 		Diagnostic string   `json:"diagnostic"`
 	}
-	for _, v := range jsonShared[[]vector](t, "rfc8949", "vectors.json") {
+	for _, v := range thirdparty.JSON[[]vector](t, "rfc8949", "vectors.json") {
 		block := unhex(t, v.Hex)
 		err := dagcbor.Check(block)
 		if !slices.Contains(v.Flags, "valid") && err == nil {
@@ -148,7 +150,7 @@ func TestD1RFC8949Vectors(t *testing.T) {
 }
 
 func TestD1CodecFixtures(t *testing.T) {
-	dir := shared(t, "codec-fixtures")
+	dir := thirdparty.Path(t, "codec-fixtures")
 	names, _ := filepath.Glob(filepath.Join(dir, "*", "*.dag-cbor"))
 	if len(names) == 0 {
 		t.Fatal("no fixtures")
@@ -176,7 +178,7 @@ func TestD1CodecFixtures(t *testing.T) {
 }
 
 func TestD4Torture(t *testing.T) {
-	block := readShared(t, "cbor-depth", "semi_torture_nested_lists.dagcbor")
+	block := thirdparty.Read(t, "cbor-depth", "semi_torture_nested_lists.dagcbor")
 	var tr dagcbor.Transcoder
 	if _, _, err := tr.AppendJSON(nil, block); reasonOf(t, err) != event.ReasonRecordLimit {
 		t.Errorf("AppendJSON: %v", err)
@@ -188,10 +190,7 @@ func TestD4Torture(t *testing.T) {
 
 // seedShared adds third-party vectors where they exist, and nothing elsewhere.
 func seedShared(f *testing.F) {
-	root := os.Getenv("FHCTL_TESTDATA")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared", "testdata")
-	}
+	root, _ := thirdparty.Find()
 	for _, pattern := range []string{"records/*.cbor", "codec-fixtures/*/*.dag-cbor"} {
 		names, _ := filepath.Glob(filepath.Join(root, pattern))
 		for _, name := range names {

@@ -6,6 +6,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
+	"github.com/fhctl/fhctl/pkg/thirdparty"
 )
 
 func benchmark(b *testing.B, frames [][]byte) {
@@ -31,4 +32,4 @@ func benchmark(b *testing.B, frames [][]byte) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "frames/s")
 }
 
-func BenchmarkDecodeReal(b *testing.B) { benchmark(b, capture(b)) }
+func BenchmarkDecodeReal(b *testing.B) { benchmark(b, thirdparty.Frames(b)) }

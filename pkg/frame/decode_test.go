@@ -14,6 +14,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/syntax"
+	"github.com/fhctl/fhctl/pkg/thirdparty"
 )
 
 func unhex(tb testing.TB, text string) []byte {
@@ -435,7 +436,7 @@ func TestE5DecoderForgets(t *testing.T) {
 
 func TestB4MalformedCARsCostOneEvent(t *testing.T) {
 	wellFormed := map[string]bool{"go-car_sample-v1.car": true, "go-car_simple-unixfs.car": true}
-	names, _ := filepath.Glob(filepath.Join(shared(t, "car-malformed"), "*.car"))
+	names, _ := filepath.Glob(filepath.Join(thirdparty.Path(t, "car-malformed"), "*.car"))
 	for _, name := range names {
 		data, err := os.ReadFile(name)
 		if err != nil {
@@ -453,7 +454,7 @@ func TestB4MalformedCARsCostOneEvent(t *testing.T) {
 }
 
 func TestD4TortureCostsOneOp(t *testing.T) {
-	data, err := os.ReadFile(shared(t, "cbor-depth", "semi_torture_nested_lists.dagcbor"))
+	data, err := os.ReadFile(thirdparty.Path(t, "cbor-depth", "semi_torture_nested_lists.dagcbor"))
 	if err != nil {
 		t.Fatal(err)
 	}

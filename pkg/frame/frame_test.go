@@ -3,7 +3,6 @@ package frame_test
 import (
 	"bytes"
 	"errors"
-	"os"
 	"reflect"
 	"testing"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
+	"github.com/fhctl/fhctl/pkg/thirdparty"
 )
 
 func TestAppendIsCanonicalAndComesBack(t *testing.T) {
@@ -166,12 +166,10 @@ func roundTrip(t *testing.T, ev *event.Event) {
 }
 
 func seedCapture(f *testing.F) {
-	if os.Getenv("FHCTL_TESTDATA") == "" {
-		if _, err := os.Stat("../../../shared/testdata/firehose/frames.bin.zst"); err != nil {
-			return
-		}
+	if _, ok := thirdparty.Find("firehose", "frames.bin.zst"); !ok {
+		return
 	}
-	for i, data := range capture(f) {
+	for i, data := range thirdparty.Frames(f) {
 		if i%30 == 0 {
 			f.Add(data)
 		}

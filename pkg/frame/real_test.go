@@ -7,11 +7,13 @@ import (
 	"testing"
 
 	"github.com/bluesky-social/indigo/atproto/atdata"
+
 	"github.com/fhctl/fhctl/pkg/blocks"
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/syntax"
+	"github.com/fhctl/fhctl/pkg/thirdparty"
 )
 
 // Every record of the capture equals what go-car and indigo make of the same
@@ -21,7 +23,7 @@ func TestRealFramesEqualIndigo(t *testing.T) {
 	var ev event.Event
 	var kinds [event.Kinds]int
 	actions := map[event.Action]int{}
-	for i, data := range capture(t) {
+	for i, data := range thirdparty.Frames(t) {
 		if err := d.Decode(data, &ev); err != nil {
 			t.Fatalf("frame %d: %v", i, err)
 		}

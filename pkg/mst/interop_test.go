@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -13,34 +12,11 @@ import (
 	"github.com/fhctl/fhctl/pkg/blocks"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/syntax"
+	"github.com/fhctl/fhctl/pkg/thirdparty"
 )
 
-// testdata finds a third-party file, which the repository does not hold.
-func testdata(t testing.TB, name string) string {
-	t.Helper()
-	dir := os.Getenv("FHCTL_TESTDATA")
-	if dir == "" {
-		root := must[string](t)(os.Getwd())
-		for {
-			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-				break
-			}
-			if root == filepath.Dir(root) {
-				t.Fatal("no go.mod above the test")
-			}
-			root = filepath.Dir(root)
-		}
-		dir = filepath.Join(root, "..", "shared", "testdata")
-	}
-	path := filepath.Join(dir, name)
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("third-party test data is missing: " + name)
-	}
-	return path
-}
-
 func fixtures[T any](t *testing.T, name string) (list []T) {
-	data := must[[]byte](t)(os.ReadFile(testdata(t, name)))
+	data := must[[]byte](t)(os.ReadFile(thirdparty.Path(t, name)))
 	if err := json.Unmarshal(data, &list); err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +121,7 @@ func optional(t *testing.T, text *string) []byte {
 }
 
 func TestV5PublishedDiffs(t *testing.T) {
-	file := must[*os.File](t)(os.Open(testdata(t, "mst-diff/cases.jsonl")))
+	file := must[*os.File](t)(os.Open(thirdparty.Path(t, "mst-diff/cases.jsonl")))
 	defer file.Close()
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)
@@ -164,8 +140,8 @@ func TestV5PublishedDiffs(t *testing.T) {
 }
 
 func checkDiff(t *testing.T, c *diffCase) {
-	a := must[*blocks.Archive](t)(blocks.Read(must[[]byte](t)(os.ReadFile(testdata(t, "mst-diff/"+c.Inputs.A)))))
-	b := must[*blocks.Archive](t)(blocks.Read(must[[]byte](t)(os.ReadFile(testdata(t, "mst-diff/"+c.Inputs.B)))))
+	a := must[*blocks.Archive](t)(blocks.Read(must[[]byte](t)(os.ReadFile(thirdparty.Path(t, "mst-diff/"+c.Inputs.A)))))
+	b := must[*blocks.Archive](t)(blocks.Read(must[[]byte](t)(os.ReadFile(thirdparty.Path(t, "mst-diff/"+c.Inputs.B)))))
 	tree := must[*Tree](t)(Load(a.Roots[0], a.Get))
 	ops := c.ops(t)
 	for _, op := range ops {

@@ -5,9 +5,10 @@ import (
 	"crypto/sha512"
 	"testing"
 
-	"github.com/fhctl/fhctl/pkg/syntax"
 	gocid "github.com/ipfs/go-cid"
 	"github.com/multiformats/go-multihash"
+
+	"github.com/fhctl/fhctl/pkg/syntax"
 )
 
 func TestD5SumCIDMatchesGoCID(t *testing.T) {

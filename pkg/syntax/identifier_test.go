@@ -2,39 +2,12 @@ package syntax_test
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/fhctl/fhctl/pkg/syntax"
+	"github.com/fhctl/fhctl/pkg/thirdparty"
 )
-
-// shared finds the directory of third-party test data, which lies beside the
-// module, and skips the test where there is none.
-func shared(tb testing.TB, parts ...string) string {
-	tb.Helper()
-	root := os.Getenv("FHCTL_TESTDATA")
-	if root == "" {
-		dir, err := os.Getwd()
-		if err != nil {
-			tb.Fatal(err)
-		}
-		for !exists(filepath.Join(dir, "go.mod")) && dir != filepath.Dir(dir) {
-			dir = filepath.Dir(dir)
-		}
-		root = filepath.Join(dir, "..", "shared", "testdata")
-	}
-	path := filepath.Join(append([]string{root}, parts...)...)
-	if !exists(path) {
-		tb.Skipf("no third-party test data: %s", path)
-	}
-	return path
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
 
 func TestInteropSyntax(t *testing.T) {
 	uri := func(s string) bool { _, ok := syntax.ParseATURI(s); return ok }
@@ -62,7 +35,7 @@ func TestInteropSyntax(t *testing.T) {
 
 // vectors are the lines of an interop file without comments.
 func vectors(t *testing.T, name string) []string {
-	data, err := os.ReadFile(shared(t, "interop", "syntax", name))
+	data, err := os.ReadFile(thirdparty.Path(t, "interop", "syntax", name))
 	if err != nil {
 		t.Fatal(err)
 	}
