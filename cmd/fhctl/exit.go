@@ -39,7 +39,7 @@ func run(args []string, a *app) (code int) {
 	ctx, stop := interruptible()
 	defer stop()
 	root := newRoot(a)
-	root.SetArgs(args)
+	root.SetArgs(agoArgs(args))
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !a.started && fault.ClassOf(err) == fault.Internal {
 		err = usageError(err, fmt.Sprintf("see %q", cmd.CommandPath()+" --help"))

@@ -12,6 +12,10 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 )
 
+// BridgeRelay is whose a cursor without a side key is: the Python bridge left
+// it, and read that host whatever its settings said (contract §7.2).
+const BridgeRelay = bridgeHost
+
 // CursorState is what is stored about the cursor, read together.
 type CursorState struct {
 	// Present is whether the cursor's key exists; Raw is what it holds and
@@ -35,7 +39,7 @@ func (c CursorState) Relay() string {
 	case c.SidePresent:
 		return c.Side.Relay
 	case c.Present:
-		return bridgeHost
+		return BridgeRelay
 	}
 	return ""
 }
@@ -73,18 +77,23 @@ func (h Heartbeat) Age() time.Duration {
 
 // Cursor reads cursor, side key and heartbeat in one exchange. It fails with
 // fault.Data when one of the keys is not a string.
-func (r *Reader) Cursor(ctx context.Context) (c CursorState, err error) {
+func (r *Reader) Cursor(ctx context.Context) (CursorState, error) {
+	return r.CursorAt(ctx, r.config.CursorKey)
+}
+
+// CursorAt is Cursor for a cursor under another key.
+func (r *Reader) CursorAt(ctx context.Context, key string) (c CursorState, err error) {
 	once, cancel := r.config.within(ctx)
 	defer cancel()
 	pipe := r.client.Pipeline()
-	cursor := pipe.Get(once, r.config.CursorKey)
-	beside := pipe.Get(once, r.sideKey())
+	cursor := pipe.Get(once, key)
+	beside := pipe.Get(once, sideKeyOf(key))
 	beat := pipe.Get(once, StatusKey)
 	left := pipe.PTTL(once, StatusKey)
 	_, _ = pipe.Exec(once)
 	for _, cmd := range []*redis.StringCmd{cursor, beside, beat} {
 		if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
-			return c, r.config.classed(ctx, "read cursor "+r.config.CursorKey, err)
+			return c, r.config.classed(ctx, "read cursor "+key, err)
 		}
 	}
 	c.Raw, c.Present = cursor.Val(), cursor.Err() == nil
@@ -103,7 +112,7 @@ func (r *Reader) Cursor(ctx context.Context) (c CursorState, err error) {
 	return c, nil
 }
 
-func (r *Reader) sideKey() string { return Config{CursorKey: r.config.CursorKey}.SideKey() }
+func sideKeyOf(cursorKey string) string { return Config{CursorKey: cursorKey}.SideKey() }
 
 func parseSide(cmd *redis.StringCmd) (Side, bool) {
 	raw, err := cmd.Bytes()

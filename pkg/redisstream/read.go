@@ -225,9 +225,20 @@ func (r *Reader) readAhead(ctx context.Context, from, to ID, pages chan<- pageOf
 }
 
 // Last is the newest n entries, oldest first; fewer when there are not as many.
-func (r *Reader) Last(ctx context.Context, n int) ([]Stored, error) {
+func (r *Reader) Last(ctx context.Context, n int) ([]Stored, error) { return r.newest(ctx, "+", n) }
+
+// Before is the newest n entries below an id, oldest first; fewer when there
+// are not as many.
+func (r *Reader) Before(ctx context.Context, id ID, n int) ([]Stored, error) {
+	to, ok := previous(id)
+	if !ok {
+		return nil, nil
+	}
+	return r.newest(ctx, to, n)
+}
+
+func (r *Reader) newest(ctx context.Context, to ID, n int) ([]Stored, error) {
 	var newest []Stored
-	to := ID("+")
 	for len(newest) < n {
 		ask := min(n-len(newest), r.config.Page)
 		entries, err := r.page(ctx, "xrevrange", to, "-", ask)

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+)
+
+func newCursorGetCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "get", Short: "Print the saved position",
+		Long: `Print the seq of the last stored event, and nothing else. Without a cursor, or
+where the key holds something that is no seq, it prints nothing and exits with 6.
+
+-o json adds whose cursor it is, the time and age of its event, the end of the
+stream, and the heartbeat of the writer, if one is running.`,
+		Args: cobra.NoArgs,
+		Example: `  fhctl cursor get
+  fhctl cursor get --cursor-key firehose:python_cursor --redis-url redis://redis:6379
+  fhctl cursor get -o json | jq .ageSeconds`,
+	}
+	format := addFormat(cmd)
+	addSettings(cmd, config.GroupRelay, config.GroupRedis)
+	cmd.RunE = a.with(func(ctx context.Context, s *session, _ []string) error {
+		if err := format.check(); err != nil {
+			return err
+		}
+		r, err := s.reader(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = r.Close() }()
+		return getCursor(ctx, s, r, format)
+	})
+	return cmd
+}
+
+// check refuses an unknown format before anything is connected.
+func (f *format) check() error {
+	return f.write(io.Discard, nil, func(io.Writer) error { return nil })
+}
+
+func getCursor(ctx context.Context, s *session, r *redisstream.Reader, format *format) error {
+	state, err := r.Cursor(ctx)
+	if err != nil {
+		return err
+	}
+	unusable := cursorUnusable(r.CursorKey(), state)
+	if format.name == "text" {
+		if unusable == nil {
+			_, err = fmt.Fprintln(s.stdout, state.Seq)
+		}
+		return errors.Join(unusable, err)
+	}
+	report, err := reportCursor(ctx, r, state, time.Now())
+	if err != nil {
+		return err
+	}
+	if err := format.write(s.stdout, report, nil); err != nil {
+		return err
+	}
+	return unusable
+}
+
+// cursorUnusable is the error of a cursor that says no place.
+func cursorUnusable(key string, state redisstream.CursorState) error {
+	switch {
+	case !state.Present:
+		return fault.New(fault.Cursor, fmt.Errorf("there is no cursor in %s", key),
+			`"fhctl ingest" would start live; choose another place with: fhctl cursor set SEQ|oldest|TIME`)
+	case state.NotSeq:
+		return fault.New(fault.Cursor, fmt.Errorf("cursor %s holds %.32q, which is not a seq", key, state.Raw),
+			"write a good one with: fhctl cursor set SEQ")
+	}
+	return nil
+}
+
+// cursorGetReport is fhctl cursor get -o json.
+type cursorGetReport struct {
+	V      int        `json:"v"`
+	Key    string     `json:"key"`
+	Cursor *event.Seq `json:"cursor"` // null is none; see raw
+	Raw    *string    `json:"raw"`    // what the key holds; null is no key
+	// Relay is the host whose seq it is. It is assumed where nothing is
+	// stored about it: the Python bridge, which wrote no such key, always
+	// read that one.
+	Relay        *string `json:"relay"`
+	RelayAssumed bool    `json:"relayAssumed"`
+	Filter       *string `json:"filter"` // fingerprint of ingest's filters
+	Epoch        int64   `json:"epoch"`  // moves made on purpose
+	// EventTime is the event's, as the relay sent it; StoredAt when Redis
+	// stored its entry. AgeSeconds counts from the first of them known.
+	EventTime  *string       `json:"eventTime"`
+	StoredAt   *time.Time    `json:"storedAt"`
+	AgeSeconds *float64      `json:"ageSeconds"`
+	Stream     *streamEnd    `json:"stream"` // null is no stream
+	Writer     *writerReport `json:"writer"` // null is no heartbeat
+}
+
+// streamEnd is the end of the stream beside a cursor.
+type streamEnd struct {
+	Key          string     `json:"key"`
+	Length       int64      `json:"length"`
+	LastSeq      *event.Seq `json:"lastSeq"`
+	LastID       *string    `json:"lastId"`
+	LastStoredAt *time.Time `json:"lastStoredAt"`
+}
+
+// writerReport is the heartbeat of whoever writes the stream.
+type writerReport struct {
+	Name       *string  `json:"name"` // null is a writer that is not fhctl
+	Connected  bool     `json:"connected"`
+	RelayURL   string   `json:"relayUrl"`
+	Cursor     *string  `json:"cursor"`
+	AgeSeconds *float64 `json:"ageSeconds"` // null where the user may not ask
+}
+
+func reportCursor(ctx context.Context, r *redisstream.Reader, state redisstream.CursorState, now time.Time) (*cursorGetReport, error) {
+	c := &cursorGetReport{
+		V: cursorVersion, Key: r.CursorKey(), Relay: unlessEmpty(state.Relay()),
+		RelayAssumed: state.Present && !state.SidePresent,
+		Filter:       unlessEmpty(state.Side.Filter), Epoch: state.Side.Epoch,
+		EventTime: unlessEmpty(state.Side.EventTime), Writer: reportWriter(state.Status),
+	}
+	if state.Present {
+		c.Raw = &state.Raw
+	}
+	var err error
+	if c.Stream, err = reportStreamEnd(ctx, r); err != nil {
+		return nil, err
+	}
+	if !state.Present || state.NotSeq {
+		c.EventTime = nil
+		return c, nil
+	}
+	c.Cursor = &state.Seq
+	at, err := storedAt(ctx, r, state.Seq)
+	if err != nil {
+		return nil, err
+	}
+	c.StoredAt = unlessZero(at)
+	if sent, err := time.Parse(time.RFC3339, state.Side.EventTime); err == nil {
+		at = sent
+	}
+	if !at.IsZero() {
+		age := roundSeconds(now.Sub(at))
+		c.AgeSeconds = &age
+	}
+	return c, nil
+}
+
+func reportStreamEnd(ctx context.Context, r *redisstream.Reader) (*streamEnd, error) {
+	b, err := r.Bounds(ctx)
+	if errors.Is(err, redisstream.ErrNoStream) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	end := &streamEnd{Key: r.StreamKey(), Length: b.Length, LastID: unlessEmpty(string(b.Last.ID)), LastStoredAt: unlessZero(b.Last.ID.Time())}
+	if seq, ok := b.Last.Seq(); ok {
+		end.LastSeq = &seq
+	}
+	return end, nil
+}
+
+func reportWriter(h redisstream.Heartbeat) *writerReport {
+	if !h.Present {
+		return nil
+	}
+	w := &writerReport{Name: unlessEmpty(h.Writer), Connected: h.Connected, RelayURL: h.URL, Cursor: unlessEmpty(h.CurrentCursor)}
+	if h.TTL > 0 {
+		age := roundSeconds(h.Age())
+		w.AgeSeconds = &age
+	}
+	return w
+}

@@ -1,0 +1,274 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+)
+
+const cursorSetLong = `Move the cursor, so that "fhctl ingest" goes on from another place. First it
+shows where the cursor is, where it would be, and what that repeats or skips;
+then it asks. Without a terminal nobody can answer: say --yes, or --dry-run.
+
+VALUE is one of
+  SEQ       the seq of the last event that shall count as stored
+  oldest    all that the relay still holds
+  live      no cursor: the next ingest starts with what happens then
+  -10m      ten minutes ago, likewise -2h30m and -3d
+  TIME      as in 2026-01-02T03:04:05Z
+A time is answered from the events in the stream: the cursor becomes the seq of
+the last one that Redis had stored by then.
+
+Stop the writer first. While its heartbeat is fresh (it lasts 10 s after the
+writer ended) nothing is changed, unless --force says so: a running ingest then
+notices the move and goes on from the new place. "live" cannot be forced on it:
+it would restore its cursor, so stop it, or start it with --from live.
+
+A seq means nothing on another relay. The cursor stays with the relay it
+belongs to; --relay gives it to another, as after the Python bridge, whose
+cursor is bsky.network's whatever its settings said.
+
+Exit codes: 6 where VALUE cannot be found or the cursor is another relay's, 7
+where a writer is running, --if-value does not hold, or the cursor moved
+meanwhile.`
+
+// cursorSet is the options of one cursor set.
+type cursorSet struct {
+	*session
+	fromKey string
+	undo    bool
+	ifValue string
+	relay   string
+	yes     bool
+	force   bool
+	dryRun  bool
+	format  *format
+
+	place cursorPlace
+	now   time.Time
+}
+
+func newCursorSetCommand(a *app) *cobra.Command {
+	o := &cursorSet{}
+	cmd := &cobra.Command{
+		Use: "set VALUE", Short: "Move the saved position",
+		Long: cursorSetLong, Args: cobra.MaximumNArgs(1),
+		Example: `  # What would going back ten minutes repeat?
+  fhctl cursor set -10m --dry-run
+
+  # Continue behind a seq, in a script; only if the cursor is where you saw it
+  fhctl cursor set 7000000123 --if-value 7000009999 --yes
+
+  # Take over what the Python bridge left, for the relay it really read
+  fhctl cursor set --from-key firehose:python_cursor --cursor-key '{firehose:events}:cursor'
+
+  # That was wrong
+  fhctl cursor set --undo`,
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return []cobra.Completion{
+				cobra.CompletionWithDesc("oldest", "all that the relay still holds"),
+				cobra.CompletionWithDesc("live", "no cursor: start with what happens then"),
+			}, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+	o.format = addFormat(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.fromKey, "from-key", "", "take the value of another cursor `KEY`, with the relay it belongs to, instead of VALUE")
+	f.BoolVar(&o.undo, "undo", false, "take back the newest change in the history, instead of VALUE; repeat it to go further back")
+	f.StringVar(&o.ifValue, "if-value", "", "change nothing unless the cursor is this `SEQ` now; none means no cursor")
+	f.StringVar(&o.relay, "relay", "", "`HOST` of the relay whose seq VALUE is: the cursor becomes that relay's")
+	f.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
+	f.BoolVar(&o.force, "force", false, "change it although a writer is running")
+	f.BoolVar(&o.dryRun, "dry-run", false, "show what would change, and change nothing")
+	addSettings(cmd, config.GroupRelay, config.GroupRedis)
+	cmd.RunE = a.with(func(ctx context.Context, s *session, args []string) error {
+		o.session, o.now = s, time.Now()
+		if err := o.understand(args); err != nil {
+			return err
+		}
+		r, err := s.reader(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = r.Close() }()
+		return o.run(ctx, r)
+	})
+	return cmd
+}
+
+// understand checks what was typed, before anything is connected.
+func (o *cursorSet) understand(args []string) (err error) {
+	ways := len(args)
+	for _, given := range []bool{o.fromKey != "", o.undo} {
+		if given {
+			ways++
+		}
+	}
+	switch {
+	case ways == 0:
+		return usageError(errors.New("where to? VALUE is missing"), placeHint)
+	case ways > 1:
+		return usageError(errors.New("VALUE, --from-key and --undo exclude one another"), "give one of them")
+	case o.undo && o.relay != "":
+		return usageError(errors.New("--undo gives the cursor back to the relay it was of, so --relay has no place"), "leave --relay out")
+	case len(args) == 1:
+		if o.place, err = parseCursorPlace(args[0], o.now); err != nil {
+			return err
+		}
+	}
+	if _, ok := o.expected(); !ok {
+		return usageError(fmt.Errorf("flag --if-value: %q is not a seq", o.ifValue), "write the seq that fhctl cursor get printed, or none")
+	}
+	if o.place.live && o.relay != "" {
+		return usageError(errors.New("live leaves no cursor that could be a relay's, so --relay has no place"), "leave --relay out")
+	}
+	if o.relay != "" {
+		if _, err := relayIdentity(o.relay); err != nil {
+			return fmt.Errorf("flag --relay: %w", err)
+		}
+	}
+	if !o.yes && !o.dryRun && !o.canAsk() {
+		return usageError(errors.New("nobody can be asked: standard input is not a terminal"), "add --yes to do it, or --dry-run to see what it would do")
+	}
+	return o.format.check()
+}
+
+// expected is --if-value as the key would hold it.
+func (o *cursorSet) expected() (seq event.Seq, ok bool) {
+	if o.ifValue == "" || o.ifValue == "none" {
+		return 0, true
+	}
+	return event.ParseSeq(o.ifValue)
+}
+
+func (o *cursorSet) canAsk() bool {
+	in, ok := o.stdin.(*os.File)
+	return ok && term.IsTerminal(int(in.Fd()))
+}
+
+func (o *cursorSet) run(ctx context.Context, r *redisstream.Reader) error {
+	state, err := r.Cursor(ctx)
+	if err != nil {
+		return err
+	}
+	if err := o.allowed(r, state); err != nil {
+		return err
+	}
+	p, err := o.plan(ctx, r, state)
+	if err != nil {
+		return err
+	}
+	if o.dryRun || p.noop() {
+		return o.show(p, o.stdout)
+	}
+	if !o.yes {
+		if err := o.ask(ctx, p); err != nil {
+			return err
+		}
+	}
+	if err := o.move(ctx, r, p); err != nil {
+		return err
+	}
+	p.Moved = true
+	if o.format.name == "text" && !o.yes {
+		_, err := fmt.Fprintln(o.stdout, p.done())
+		return err
+	}
+	return o.show(p, o.stdout)
+}
+
+// allowed refuses what --if-value and a fresh heartbeat forbid.
+func (o *cursorSet) allowed(r *redisstream.Reader, state redisstream.CursorState) error {
+	if seq, _ := o.expected(); o.ifValue != "" {
+		is := state.Present && !state.NotSeq && state.Seq == seq && o.ifValue != "none" || !state.Present && o.ifValue == "none"
+		if !is {
+			return fault.New(fault.Conflict, fmt.Errorf("cursor %s is %s, not %s; nothing was changed", r.CursorKey(), nameCursor(state.Raw), o.ifValue),
+				"somebody moved it, or a writer is at work: look with fhctl cursor get -o json")
+		}
+	}
+	if !state.Status.Present || o.force || o.dryRun {
+		return nil
+	}
+	hint := "stop it first; --force moves the cursor under a running ingest, which notices and goes on from the new place"
+	if !state.Status.Connected {
+		hint = "if it was just stopped, its heartbeat ends within 10 s: repeat then, or add --force; else stop it first"
+	}
+	return fault.New(fault.Conflict, fmt.Errorf("a writer is running: %s; nothing was changed", describeWriter(state.Status)), hint)
+}
+
+// ask shows the plan and waits for an answer, or for ctx to end. What is read
+// after that goes nowhere, as the process ends.
+func (o *cursorSet) ask(ctx context.Context, p *cursorPlan) error {
+	if err := p.write(o.log); err != nil {
+		return err
+	}
+	fmt.Fprint(o.log, "Move the cursor? [y/N] ")
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(o.stdin).ReadString('\n')
+		answer <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(o.log)
+		return ctx.Err()
+	case word := <-answer:
+		if word == "y" || word == "yes" {
+			return nil
+		}
+		return fault.New(fault.Interrupted, errors.New("not confirmed; nothing was changed"), "")
+	}
+}
+
+// forcedTries is how often a forced move is tried against a running writer,
+// whose every batch moves the cursor as well.
+const forcedTries = 50
+
+// move carries out the plan. Nobody may have moved the cursor since it was
+// looked at, except a writer that --force disregards.
+func (o *cursorSet) move(ctx context.Context, r *redisstream.Reader, p *cursorPlan) error {
+	m := redisstream.Move{
+		Seen: p.seen, Remove: p.target.remove, To: p.target.to, Owner: p.owner,
+		How: p.Asked, By: operator(), Undoes: p.undoes,
+	}
+	for try := 1; ; try++ {
+		err := redisstream.MoveCursor(ctx, r, m)
+		if fault.ClassOf(err) != fault.Conflict || !o.force || o.ifValue != "" || try == forcedTries {
+			return err
+		}
+		now, err := r.Cursor(ctx)
+		if err != nil {
+			return err
+		}
+		if now.Side.Epoch != m.Seen.Side.Epoch || now.Relay() != m.Seen.Relay() {
+			return fault.New(fault.Conflict, errors.New("somebody else moved the cursor a moment ago; nothing was changed"), "look with fhctl cursor history")
+		}
+		m.Seen = now
+	}
+}
+
+// operator is who is asking, for the history.
+func operator() string {
+	host, _ := os.Hostname()
+	name := os.Getenv("USER")
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	return name + "@" + host
+}
