@@ -136,3 +136,17 @@ func TestSIGTERMWhileRedisHangs(t *testing.T) {
 	p.mustExit(0, time.Minute)
 	c.check(t, server.Client(), c.last)
 }
+
+// G2 with two writers on one stream, one of which dies: no duplicate, no gap.
+func TestTwoWritersAreExact(t *testing.T) {
+	c := newCorpus(t, 9000)
+	server := redistest.Start(t)
+	relay := c.serve(t, "", slow(3000))
+	env := environment(relay.URL(), server.URL())
+	first := start(t, env, "ingest", "--from=oldest")
+	second := start(t, env, "ingest", "--from=oldest", until(c.last))
+	first.says("Processed 1,000 events", 20*time.Second)
+	first.kill()
+	second.mustExit(0, time.Minute)
+	c.check(t, server.Client(), c.last)
+}
