@@ -51,7 +51,7 @@ var doors = map[string][]string{
 	"github.com/bluesky-social/indigo":                  {"pkg/mst", "pkg/identity"},
 	"github.com/bluesky-social/indigo/atproto/atcrypto": {"pkg/mst", "pkg/identity", "pkg/sim"},
 	"gitlab.com/yawning/secp256k1-voi":                  {"pkg/sim"},
-	"github.com/klauspost/compress":                     {"pkg/capture"},
+	"github.com/klauspost/compress":                     {"pkg/capture", "pkg/identity"},
 	"github.com/prometheus":                             {"pkg/health"},
 	"github.com/spf13/viper":                            {"pkg/config"},
 	"github.com/spf13/pflag":                            {"pkg/config", "cmd/fhctl"},

@@ -4,6 +4,8 @@
 package identity
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +15,8 @@ import (
 	"github.com/bluesky-social/indigo/atproto/atcrypto"
 	indigo "github.com/bluesky-social/indigo/atproto/identity"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/fhctl/fhctl/pkg/fault"
 )
 
@@ -20,8 +24,14 @@ import (
 // concurrently.
 type Keys struct{ byDID map[string]atcrypto.PublicKey }
 
-// maxFile bounds what Read takes, in bytes: a million documents.
-const maxFile = 1 << 30
+const (
+	// maxFile bounds what Read takes, in bytes: a million documents.
+	maxFile = 1 << 30
+	// maxWindow bounds the decompressor's memory, in bytes.
+	maxWindow = 8 << 20
+)
+
+var zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
 
 // Open reads the file at path as Read does. Errors are fault.Usage.
 func Open(path string) (*Keys, error) {
@@ -43,12 +53,26 @@ func usage(err error) error {
 }
 
 // Read reads one JSON object whose keys are DIDs and whose values are DID
-// documents; a value may also be the signing key alone, as multibase text. A
+// documents; a value may also be the signing key alone, as multibase text. It
+// may be compressed with zstd. A
 // document that names no usable #atproto key, or is another account's, is an
 // error that names the DID. Memory is that of the keys: documents are read one
 // after the other.
 func Read(in io.Reader) (*Keys, error) {
-	d := json.NewDecoder(io.LimitReader(in, maxFile))
+	peek := bufio.NewReader(in)
+	in = peek
+	if start, _ := peek.Peek(len(zstdMagic)); bytes.Equal(start, zstdMagic) {
+		z, err := zstd.NewReader(peek, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			return nil, err
+		}
+		defer z.Close()
+		in = z
+	}
+	return read(json.NewDecoder(io.LimitReader(in, maxFile)))
+}
+
+func read(d *json.Decoder) (*Keys, error) {
 	if token, err := d.Token(); err != nil || token != json.Delim('{') {
 		return nil, errors.Join(errors.New("it is not a JSON object"), err)
 	}

@@ -65,6 +65,7 @@ type Summary struct {
 	First, Last Mark  // of the items; Seq is 0 where the first or last had none
 	Kinds       [event.Kinds]int64
 	Ops         int64
+	Others      int64 // of Compare: entries of the other stream
 	Records     int64 // records whose hash was compared with their cid
 	Errors      int64 // findings that fail the check
 	Warnings    int64

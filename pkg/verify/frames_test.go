@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -16,15 +15,12 @@ import (
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/identity"
 	"github.com/fhctl/fhctl/pkg/syntax"
+	"github.com/fhctl/fhctl/pkg/thirdparty"
 )
 
-func signatures(t testing.TB, keys string) func(string, []byte, []byte) (bool, error) {
-	return signaturesOf(t, strings.NewReader(keys))
-}
-
-func signaturesOf(t testing.TB, in io.Reader) func(string, []byte, []byte) (bool, error) {
+func signatures(t testing.TB, documents string) func(string, []byte, []byte) (bool, error) {
 	t.Helper()
-	keys, err := identity.Read(in)
+	keys, err := identity.Read(strings.NewReader(documents))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,8 +42,8 @@ func framesListed(t testing.TB, frames [][]byte, cfg Config) (found []string, su
 }
 
 func TestRealFramesAreClean(t *testing.T) {
-	frames := realFrames(t)
-	found, sum := framesListed(t, frames, Config{Strict: true, Signature: signaturesOf(t, realDocuments(t))})
+	frames := thirdparty.Frames(t)
+	found, sum := framesListed(t, frames, Config{Strict: true, Signature: signatures(t, string(thirdparty.Read(t, "firehose", "did_docs.json.zst")))})
 	if len(found) > 0 {
 		t.Errorf("found %q", found)
 	}

@@ -4,86 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"iter"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 
-	"github.com/klauspost/compress/zstd"
-
-	"github.com/fhctl/fhctl/pkg/capture"
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/sim"
 )
-
-// testdata finds a third-party file, which the repository does not hold.
-func testdata(t testing.TB, name string) string {
-	t.Helper()
-	dir := os.Getenv("FHCTL_TESTDATA")
-	if dir == "" {
-		root, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for {
-			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-				break
-			}
-			if root == filepath.Dir(root) {
-				t.Fatal("no go.mod above the test")
-			}
-			root = filepath.Dir(root)
-		}
-		dir = filepath.Join(root, "..", "shared", "testdata")
-	}
-	path := filepath.Join(dir, name)
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("third-party test data is missing: " + name)
-	}
-	return path
-}
-
-// realFrames are the recorded frames.
-func realFrames(t testing.TB) [][]byte {
-	t.Helper()
-	r, err := capture.Open(testdata(t, "firehose/frames.bin.zst"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	var frames [][]byte
-	for data, err := range r.Frames() {
-		if err != nil {
-			t.Fatal(err)
-		}
-		frames = append(frames, slices.Clone(data))
-	}
-	return frames
-}
-
-// realDocuments is the file of DID documents, unpacked.
-func realDocuments(t testing.TB) io.Reader {
-	t.Helper()
-	data, err := os.ReadFile(testdata(t, "firehose/did_docs.json.zst"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	z, err := zstd.NewReader(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer z.Close()
-	plain, err := z.DecodeAll(data, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.NewReader(string(plain))
-}
 
 // simFrames are n frames of the simulator, and its accounts' keys as a file.
 func simFrames(t testing.TB, n int) (frames [][]byte, keys string) {

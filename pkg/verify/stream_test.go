@@ -12,12 +12,13 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/syntax"
+	"github.com/fhctl/fhctl/pkg/thirdparty"
 )
 
 func TestRealAndSimulatedEntriesAreClean(t *testing.T) {
 	simulated, _ := simFrames(t, 3000)
 	for name, frames := range map[string]func() [][]byte{
-		"real": func() [][]byte { return realFrames(t) }, "simulated": func() [][]byte { return simulated },
+		"real": func() [][]byte { return thirdparty.Frames(t) }, "simulated": func() [][]byte { return simulated },
 	} {
 		t.Run(name, func(t *testing.T) {
 			list := entries(t, frames())

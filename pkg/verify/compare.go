@@ -1,0 +1,191 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+// Span is the seqs from From to To, both included; 0 leaves an end open.
+type Span struct{ From, To event.Seq }
+
+func (s Span) without(seq event.Seq) bool { return seq < s.From || s.To > 0 && seq > s.To }
+
+// Compare judges one stream by another, seq by seq: both hold the same seqs,
+// with the same type and the same data. Both are read once, side by side; one
+// entry of each is kept.
+//
+// Each must rise. An entry at or below its stream's last is reported and passed
+// over, as is one without a seq. Summary.Items counts this stream's entries,
+// Others the other's, Checked the pairs.
+func Compare(ctx context.Context, cfg Config, span Span, here, there iter.Seq2[Entry, error]) (Summary, error) {
+	c := &comparison{ledger: newLedger(cfg), span: span}
+	err := c.run(ctx, here, there)
+	return c.summary(), err
+}
+
+type comparison struct {
+	*ledger
+	span        Span
+	left, right tape
+}
+
+// side is one of the streams.
+type side struct {
+	c     *comparison
+	name  string
+	next  func() (Entry, error, bool)
+	count *int64
+	seq   event.Seq // of the entry in hand; 0 at the end
+	entry Entry
+	last  event.Seq
+}
+
+func (c *comparison) run(ctx context.Context, here, there iter.Seq2[Entry, error]) error {
+	nextHere, stopHere := iter.Pull2(here)
+	defer stopHere()
+	nextThere, stopThere := iter.Pull2(there)
+	defer stopThere()
+	a := &side{c: c, name: "", next: nextHere, count: &c.sum.Items}
+	b := &side{c: c, name: "the other stream", next: nextThere, count: &c.sum.Others}
+	moveA, moveB := true, true
+	for {
+		if moveA {
+			if err := a.advance(ctx); err != nil {
+				return err
+			}
+			if a.seq > 0 {
+				c.place(a.seq, a.entry.ID)
+			}
+		}
+		if moveB {
+			if err := b.advance(ctx); err != nil {
+				return err
+			}
+		}
+		if a.seq == 0 && b.seq == 0 {
+			return nil
+		}
+		moveA = b.seq == 0 || a.seq > 0 && a.seq <= b.seq
+		moveB = a.seq == 0 || b.seq > 0 && b.seq <= a.seq
+		c.meet(a, b, moveA, moveB)
+	}
+}
+
+// meet judges the lower of two entries, or both where they have one seq.
+func (c *comparison) meet(a, b *side, onA, onB bool) {
+	switch {
+	case onA && onB:
+		c.sum.Checked++
+		c.pair(a, b)
+	case onA:
+		c.found(Finding{Rule: AgainstExtra, Seq: a.seq, ID: a.entry.ID})
+	default:
+		c.found(Finding{Rule: AgainstMissing, Seq: b.seq, Detail: "the other has it as " + b.entry.ID})
+	}
+}
+
+// advance takes the next entry of the span that rises.
+func (s *side) advance(ctx context.Context) error {
+	for {
+		e, err, ok := s.next()
+		if err != nil {
+			return err
+		}
+		if !ok {
+			s.seq = 0
+			return nil
+		}
+		text, _ := e.value("seq")
+		seq, number := event.ParseSeq(text)
+		if number && s.c.span.without(seq) {
+			continue
+		}
+		*s.count++
+		rule, detail := Rule(""), ""
+		switch {
+		case !number || !seq.Valid():
+			rule, detail, seq = SeqInvalid, fmt.Sprintf("seq is %q", clip(text)), 0
+		case seq == s.last:
+			rule, detail = SeqDuplicate, "stored before"
+		case seq < s.last:
+			rule, detail = SeqOrder, fmt.Sprintf("stands behind %d, which is higher", s.last)
+		default:
+			s.seq, s.last, s.entry = seq, seq, e
+			return nil
+		}
+		s.c.found(Finding{Rule: rule, Seq: seq, ID: e.ID, Where: s.name, Detail: detail})
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// pair compares two entries of one seq.
+func (c *comparison) pair(a, b *side) {
+	bad := func(rule Rule, where, detail string) {
+		c.found(Finding{Rule: rule, Seq: a.seq, ID: a.entry.ID, Where: where, Detail: detail + "; the other is " + b.entry.ID})
+	}
+	typeA, _ := a.entry.value("type")
+	typeB, _ := b.entry.value("type")
+	dataA, _ := a.entry.value("data")
+	dataB, _ := b.entry.value("data")
+	switch {
+	case typeA != typeB:
+		bad(AgainstType, "", fmt.Sprintf("%q and %q", clip(typeA), clip(typeB)))
+	case dataA == dataB:
+	case !c.left.parse(dataA) || !c.right.parse(dataB):
+		bad(AgainstData, "data", "they differ, and not both are JSON")
+	default:
+		if at := c.differ(0, 0); at >= 0 {
+			where := c.left.path(0, at)
+			if where == "" {
+				where = "data"
+			}
+			bad(AgainstData, where, "they differ here")
+		} else {
+			bad(AgainstBytes, "data", "the same in other words")
+		}
+	}
+}
+
+// differ is the first node of the left tape that does not say what the right
+// one says; -1 when they agree. Key order, white space and escapes are no
+// difference.
+func (c *comparison) differ(i, j int32) int32 {
+	l, r := &c.left.nodes[i], &c.right.nodes[j]
+	if l.kind != r.kind || l.count != r.count {
+		return i
+	}
+	same := true
+	switch l.kind {
+	case kindString:
+		same = c.left.say(i) == c.right.say(j)
+	case kindNumber:
+		same = c.left.text[l.start:l.end] == c.right.text[r.start:r.end]
+	case kindArray:
+		at := j + 1
+		for _, value := range c.left.elements(i) {
+			if bad := c.differ(value, at); bad >= 0 {
+				return bad
+			}
+			at = c.right.nodes[at].next
+		}
+	case kindObject:
+		for key, value := range c.left.members(i) {
+			other := c.right.get(j, c.left.say(key))
+			if other < 0 {
+				return value
+			}
+			if bad := c.differ(value, other); bad >= 0 {
+				return bad
+			}
+		}
+	}
+	if !same {
+		return i
+	}
+	return -1
+}
