@@ -41,6 +41,7 @@ func commands(a *app) []*cobra.Command {
 	return []*cobra.Command{
 		newIngestCommand(a),
 		newCursorCommand(a),
+		newStreamCommand(a),
 		newConfigCommand(a),
 		newVersionCommand(a),
 	}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/fault"
+)
+
+func newStreamCommand(a *app) *cobra.Command {
+	family := newFamily("stream", "Look at the Redis stream", newStatsCommand(a))
+	family.GroupID = groupRiver
+	family.Example = "  fhctl stream stats"
+	return family
+}
+
+const statsLong = `Show how the stream and its consumer groups stand: length, memory, ends, rate,
+what the newest entries are made of, lag and pending entries of each group, dead
+letters, how much room is left until trimming reaches the slowest group, and when
+the cursor leaves the relay's window. It only reads, and never more than a
+bounded part: a stream of millions is as quick as a small one.
+
+Lag is in entries that a group has not been given; "~" marks an estimate. BEHIND
+is the age of the oldest of them. ROOM is how many more entries can be stored
+before the oldest entry the group still needs is trimmed.
+
+The limits --max-... are for monitors: exit code 3 when one is passed, naming
+what failed on standard error; 4 when one cannot be checked, because there is no
+stream, no group or no cursor. A limit on groups holds for every group, or for
+those that --group names.
+
+With --watch it shows the same again and again: redrawn in place with small
+graphs on a terminal, as one line of JSON each time elsewhere. A Redis that goes
+away meanwhile is waited for. Ctrl-C ends it; limits are then judged by the last
+report.
+
+The meaning of every figure: docs/stats.md; of the JSON: docs/json.md.`
+
+const (
+	defaultSample = 2000
+	mostSample    = 100_000
+	// sampleBytes ends a sample of huge entries early.
+	sampleBytes = 64 << 20
+	leastWatch  = 100 * time.Millisecond
+)
+
+// statsOptions are the flags that only stream stats has.
+type statsOptions struct {
+	format *format
+	// chosen is whether somebody chose the format.
+	chosen     bool
+	watch      time.Duration
+	sample     int
+	groups     []string
+	window     time.Duration
+	assumed    bool // nobody said how long the window is
+	lag        int64
+	lagSeconds float64
+	pending    int64
+	cursorAge  time.Duration
+	limits     statsLimits
+}
+
+func newStatsCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "stats", Short: "Show length, rate, groups, lag and how much room is left",
+		Long: statsLong, Args: cobra.NoArgs,
+		Example: `  fhctl stream stats
+  fhctl stream stats --watch 2s
+
+  # For a monitor: exit 3 and name what failed
+  fhctl stream stats --max-lag 100000 --max-lag-seconds 60 --max-cursor-age 10m >/dev/null
+
+  # One group, for a program
+  fhctl stream stats --group firehose-processors -o json`,
+	}
+	o := &statsOptions{format: addFormat(cmd)}
+	o.addFlags(cmd.Flags())
+	addSetting(cmd, config.GroupRelay, "relay-url")
+	addSettings(cmd, config.GroupRedis)
+	addSetting(cmd, config.GroupWriter, "max-stream-len")
+	_ = cmd.RegisterFlagCompletionFunc("group", a.completeGroups)
+	cmd.RunE = a.with(func(ctx context.Context, s *session, _ []string) error {
+		if err := o.check(cmd.Flags()); err != nil {
+			return err
+		}
+		return runStats(ctx, s, o)
+	})
+	return cmd
+}
+
+func (o *statsOptions) addFlags(flags *pflag.FlagSet) {
+	flags.DurationVar(&o.watch, "watch", 0, "show it again every `DURATION` until stopped, such as 2s")
+	flags.IntVar(&o.sample, "sample", defaultSample, "newest entries to measure rate and shares by, `N` at most 100000; 0 measures neither")
+	flags.StringArrayVar(&o.groups, "group", nil, "show and check only this consumer group, by `NAME`; repeatable")
+	flags.DurationVar(&o.window, "relay-window", 72*time.Hour, "how far back the relay can replay, `DURATION`; an assumption unless you know")
+	flags.Int64Var(&o.lag, "max-lag", 0, "fail if a group is more than `N` entries behind")
+	flags.Float64Var(&o.lagSeconds, "max-lag-seconds", 0, "fail if the oldest entry a group was not given is older than `N` seconds")
+	flags.Int64Var(&o.pending, "max-pending", 0, "fail if a group has more than `N` entries given out and not acknowledged")
+	flags.DurationVar(&o.cursorAge, "max-cursor-age", 0, "fail if the event at the cursor is older than `DURATION`, such as 10m")
+}
+
+// check refuses values before anything is connected, and notes which limits
+// were given: 0 is one.
+func (o *statsOptions) check(flags *pflag.FlagSet) error {
+	given := flags.Changed
+	bad := func(name, what, hint string) error {
+		return usageError(fmt.Errorf("flag --%s: %s %s", name, flags.Lookup(name).Value, what), hint)
+	}
+	switch {
+	case o.format.name != "text" && o.format.name != "json":
+		return usageError(fmt.Errorf("flag --output: %q is neither text nor json", o.format.name), "write text or json")
+	case given("watch") && o.watch < leastWatch:
+		return bad("watch", "is too often", "write at least 100ms, such as 2s")
+	case o.sample < 0 || o.sample > mostSample:
+		return bad("sample", "is out of bounds", fmt.Sprintf("write 0 to %d", mostSample))
+	case o.window <= 0:
+		return bad("relay-window", "is no window", "write it like 72h")
+	case o.lag < 0:
+		return bad("max-lag", "is below 0", "write how many entries may be unread")
+	case !(o.lagSeconds >= 0): // NaN, too
+		return bad("max-lag-seconds", "is not 0 or more", "write how many seconds a group may be behind")
+	case o.pending < 0:
+		return bad("max-pending", "is below 0", "write how many entries may be pending")
+	case o.cursorAge < 0:
+		return bad("max-cursor-age", "is below 0", "write it like 10m")
+	}
+	o.chosen, o.assumed = given("output"), !given("relay-window")
+	o.limits = statsLimits{groups: o.groups}
+	if given("max-lag") {
+		o.limits.lag = &o.lag
+	}
+	if given("max-lag-seconds") {
+		o.limits.lagSeconds = &o.lagSeconds
+	}
+	if given("max-pending") {
+		o.limits.pending = &o.pending
+	}
+	if given("max-cursor-age") {
+		o.limits.cursorAge = &o.cursorAge
+	}
+	return nil
+}
+
+// addSetting gives a command one flag of a group whose others are not its
+// business.
+func addSetting(cmd *cobra.Command, group config.Group, name string) {
+	all := pflag.NewFlagSet("", pflag.ContinueOnError)
+	config.AddFlags(all, group)
+	cmd.Flags().AddFlag(all.Lookup(name))
+}
+
+// plainWord is what a word may be made of to need no quotes in any shell.
+const plainWord = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-"
+
+// completeGroups offers the stream's groups, if Redis answers at once.
+func (a *app) completeGroups(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	cfg, err := config.Load(cmd.Flags(), a.environ)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	s := &session{app: a, cfg: cfg, slog: newLogger(io.Discard, cfg.Log, false)}
+	reader, err := s.reader(ctx)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	defer func() { _ = reader.Close() }()
+	groups, _ := reader.Groups(ctx)
+	var names []cobra.Completion
+	for _, g := range groups {
+		// A shell would take others apart, or run them.
+		if !strings.ContainsFunc(g.Name, func(r rune) bool { return !strings.ContainsRune(plainWord, r) }) {
+			names = append(names, g.Name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// errStreamMissing is what monitors get for a stream that is not there: there
+// is nothing that could be told of it.
+func errStreamMissing(key, redis string) error {
+	return fault.New(fault.Unreachable, errors.New("there is no stream "+key+" at "+redis),
+		"check --redis-url and --stream-key; fhctl ingest makes the stream with the first event it stores")
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+// statsVersion is the version of statsReport's JSON. Keys may be added to a
+// version; none is removed and none changes its meaning (docs/json.md).
+const statsVersion = 1
+
+// statsReport is what fhctl stream stats knows of a stream at one moment. What
+// could not be known is null, never 0. Times are UTC, spans are in seconds.
+type statsReport struct {
+	V           int               `json:"v"`
+	At          time.Time         `json:"at"`
+	Clock       string            `json:"clock"` // "redis", or "local" where TIME is not permitted
+	Redis       string            `json:"redis"` // no password
+	Stream      streamReport      `json:"stream"`
+	Rate        rateReport        `json:"rate"`
+	Sample      sampleReport      `json:"sample"`
+	Groups      []groupReport     `json:"groups"`
+	Room        *roomReport       `json:"room"` // of the slowest group
+	DeadLetters deadLettersReport `json:"deadLetters"`
+	Cursor      cursorReport      `json:"cursor"`
+	Checks      []checkReport     `json:"checks"`
+}
+
+type streamReport struct {
+	Key       string `json:"key"`
+	Exists    bool   `json:"exists"`
+	Length    int64  `json:"length"`
+	MaxLength int64  `json:"maxLength"` // the setting, not Redis's; 0 never trims
+	// TrimAt is MaxLength, unless the stream shows that its writer has
+	// another limit; nil is never.
+	TrimAt        *int64       `json:"trimAt"`
+	TrimObserved  bool         `json:"trimObserved"`
+	EntriesAdded  *int64       `json:"entriesAdded"`
+	MemoryBytes   *int64       `json:"memoryBytes"` // an estimate of Redis's
+	MemoryUnknown string       `json:"memoryUnknown,omitempty"`
+	First         *entryReport `json:"first"`
+	Last          *entryReport `json:"last"`
+	// SpanSeconds lie between first and last id; SpanAtRateSeconds is how
+	// long the present rate would take to fill the stream to its length.
+	SpanSeconds       *float64 `json:"spanSeconds"`
+	SpanAtRateSeconds *float64 `json:"spanAtRateSeconds"`
+}
+
+type entryReport struct {
+	ID         string     `json:"id"`
+	Seq        *event.Seq `json:"seq"`
+	StoredAt   time.Time  `json:"storedAt"`   // the id's, by Redis's clock
+	RelayTime  *time.Time `json:"relayTime"`  // the relay's, where it is known
+	AgeSeconds float64    `json:"ageSeconds"` // since StoredAt
+}
+
+type rateReport struct {
+	// PerSecond is measured over the newest entries, up to now; 0 when
+	// nothing was stored for idleAfter.
+	PerSecond     *float64 `json:"perSecond"`
+	Entries       int64    `json:"entries"`
+	WindowSeconds float64  `json:"windowSeconds"`
+	// AveragePerSecond is over everything between first and last id.
+	AveragePerSecond *float64 `json:"averagePerSecond"`
+}
+
+type sampleReport struct {
+	Entries     int64         `json:"entries"` // the newest ones
+	Bytes       int64         `json:"bytes"`   // of names and values, without Redis's own
+	Ops         int64         `json:"ops"`
+	OpBytes     int64         `json:"opBytes"`    // of the ops' JSON
+	Unreadable  int64         `json:"unreadable"` // entries whose data is not the JSON it should be
+	SpanSeconds float64       `json:"spanSeconds"`
+	Kinds       []shareReport `json:"kinds"`
+	Collections []shareReport `json:"collections"`
+}
+
+// shareReport is one kind or collection. Count is of entries or of ops; the
+// shares are of all counts and bytes of the sample, from 0 to 1.
+type shareReport struct {
+	Name       string  `json:"name"`
+	Count      int64   `json:"count"`
+	CountShare float64 `json:"countShare"`
+	Bytes      int64   `json:"bytes"`
+	BytesShare float64 `json:"bytesShare"`
+}
+
+type groupReport struct {
+	Name          string           `json:"name"`
+	LastDelivered string           `json:"lastDelivered"`
+	EntriesRead   *int64           `json:"entriesRead"`
+	Lag           int64            `json:"lag"` // entries it was not given
+	LagExact      bool             `json:"lagExact"`
+	LagSeconds    float64          `json:"lagSeconds"` // age of the oldest of them
+	Pending       int64            `json:"pending"`    // given out, not acknowledged
+	OldestPending *pendingReport   `json:"oldestPending"`
+	Redelivered   *redeliverReport `json:"redelivered"`
+	LostUnread    bool             `json:"lostUnread"`  // trimming passed its position
+	LostPending   bool             `json:"lostPending"` // and its oldest pending entry
+	Room          *roomReport      `json:"room"`
+	Consumers     []consumerReport `json:"consumers"`
+}
+
+type pendingReport struct {
+	ID          string  `json:"id"`
+	AgeSeconds  float64 `json:"ageSeconds"`  // since it was stored
+	IdleSeconds float64 `json:"idleSeconds"` // since it was last given out
+}
+
+// redeliverReport counts among the oldest pending entries those that were given
+// out more than once.
+type redeliverReport struct {
+	Entries       int64 `json:"entries"`
+	MaxDeliveries int64 `json:"maxDeliveries"`
+	Examined      int64 `json:"examined"`
+	Complete      bool  `json:"complete"` // every pending entry was examined
+}
+
+type consumerReport struct {
+	Name            string   `json:"name"`
+	Pending         int64    `json:"pending"`
+	IdleSeconds     *float64 `json:"idleSeconds"`     // since it last asked
+	InactiveSeconds *float64 `json:"inactiveSeconds"` // since it last got something
+}
+
+// roomReport is how many entries may be added before trimming reaches the
+// oldest entry that a group still needs, if the group stood still.
+type roomReport struct {
+	Group   string   `json:"group"`
+	Entries int64    `json:"entries"`
+	Exact   bool     `json:"exact"`
+	Seconds *float64 `json:"seconds"` // at the present rate; null when nothing is being stored
+	Needs   string   `json:"needs"`   // "unread" or "pending"
+}
+
+// deadLettersReport has a nil Length where the key could not be looked at.
+type deadLettersReport struct {
+	Key     string            `json:"key"`
+	Length  *int64            `json:"length"`
+	Unknown string            `json:"unknown,omitempty"`
+	Newest  *deadLetterReport `json:"newest"`
+}
+
+type deadLetterReport struct {
+	ID         string    `json:"id"`
+	StoredAt   time.Time `json:"storedAt"`
+	AgeSeconds float64   `json:"ageSeconds"`
+	Type       string    `json:"type"`
+	Seq        string    `json:"seq"`
+	OrigID     string    `json:"origId"`
+	Deliveries string    `json:"deliveries"`
+}
+
+type cursorReport struct {
+	Key          string     `json:"key"`
+	Unknown      string     `json:"unknown,omitempty"` // why it could not be read
+	Present      bool       `json:"present"`
+	Raw          string     `json:"raw"`
+	Seq          *event.Seq `json:"seq"`
+	Relay        *string    `json:"relay"`        // from the side key
+	RelayAssumed bool       `json:"relayAssumed"` // there is no side key
+	// OtherRelay is set when the settings name another one.
+	OtherRelay bool       `json:"otherRelay"`
+	EventTime  *time.Time `json:"eventTime"`
+	// TimeFrom is where EventTime comes from: "relay", or "entry" for the
+	// time at which the entry of that seq was stored.
+	TimeFrom   string        `json:"timeFrom,omitempty"`
+	AgeSeconds *float64      `json:"ageSeconds"`
+	Window     windowReport  `json:"window"`
+	Writer     *writerReport `json:"writer"` // null is no heartbeat
+}
+
+// windowReport is how far back the relay is assumed to replay.
+type windowReport struct {
+	Seconds     float64  `json:"seconds"`
+	Assumed     bool     `json:"assumed"`
+	LeftSeconds *float64 `json:"leftSeconds"` // until the cursor leaves it, if it stood still
+}
+
+// checkReport is one limit held against one thing.
+type checkReport struct {
+	Name   string   `json:"name"`            // the flag, without dashes
+	Group  string   `json:"group,omitempty"` // for checks of groups
+	Status string   `json:"status"`          // ok, failed or unknown
+	Value  *float64 `json:"value"`
+	Limit  float64  `json:"limit"`
+	Detail string   `json:"detail"`
+}
