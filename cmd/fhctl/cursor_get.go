@@ -119,6 +119,7 @@ type streamEnd struct {
 type writerReport struct {
 	Name       *string  `json:"name"` // null is a writer that is not fhctl
 	Connected  bool     `json:"connected"`
+	Stopped    bool     `json:"stopped"` // its last words: it ended since
 	RelayURL   string   `json:"relayUrl"`
 	Cursor     *string  `json:"cursor"`
 	AgeSeconds *float64 `json:"ageSeconds"` // null where the user may not ask
@@ -177,7 +178,7 @@ func reportWriter(h redisstream.Heartbeat) *writerReport {
 	if !h.Present {
 		return nil
 	}
-	w := &writerReport{Name: unlessEmpty(h.Writer), Connected: h.Connected, RelayURL: h.URL, Cursor: unlessEmpty(h.CurrentCursor)}
+	w := &writerReport{Name: unlessEmpty(h.Writer), Connected: h.Connected, Stopped: h.Stopped, RelayURL: h.URL, Cursor: unlessEmpty(h.CurrentCursor)}
 	if h.TTL > 0 {
 		age := roundSeconds(h.Age())
 		w.AgeSeconds = &age

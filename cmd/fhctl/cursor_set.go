@@ -32,10 +32,10 @@ VALUE is one of
 A time is answered from the events in the stream: the cursor becomes the seq of
 the last one that Redis had stored by then.
 
-Stop the writer first. While its heartbeat is fresh (it lasts 10 s after the
-writer ended) nothing is changed, unless --force says so: a running ingest then
-notices the move and goes on from the new place. "live" cannot be forced on it:
-it would restore its cursor, so stop it, or start it with --from live.
+Stop the writer first. While its heartbeat is fresh (a killed one leaves it for
+10 s) nothing is changed, unless --force says so: a running ingest then notices
+the move and goes on from the new place. "live" cannot be forced on it: it would
+restore its cursor, so stop it, or start it again with --from live.
 
 A seq means nothing on another relay. The cursor stays with the relay it
 belongs to; --relay gives it to another, as after the Python bridge, whose
@@ -167,11 +167,14 @@ func (o *cursorSet) run(ctx context.Context, r *redisstream.Reader) error {
 	if err != nil {
 		return err
 	}
-	if err := o.allowed(r, state); err != nil {
+	if err := o.expectedIs(r, state); err != nil {
 		return err
 	}
 	p, err := o.plan(ctx, r, state)
 	if err != nil {
+		return err
+	}
+	if err := o.alone(p); err != nil {
 		return err
 	}
 	if o.dryRun || p.noop() {
@@ -193,23 +196,35 @@ func (o *cursorSet) run(ctx context.Context, r *redisstream.Reader) error {
 	return o.show(p, o.stdout)
 }
 
-// allowed refuses what --if-value and a fresh heartbeat forbid.
-func (o *cursorSet) allowed(r *redisstream.Reader, state redisstream.CursorState) error {
-	if seq, _ := o.expected(); o.ifValue != "" {
-		is := state.Present && !state.NotSeq && state.Seq == seq && o.ifValue != "none" || !state.Present && o.ifValue == "none"
-		if !is {
-			return fault.New(fault.Conflict, fmt.Errorf("cursor %s is %s, not %s; nothing was changed", r.CursorKey(), nameCursor(state.Raw), o.ifValue),
-				"somebody moved it, or a writer is at work: look with fhctl cursor get -o json")
-		}
+// expectedIs refuses what --if-value forbids.
+func (o *cursorSet) expectedIs(r *redisstream.Reader, state redisstream.CursorState) error {
+	seq, _ := o.expected()
+	is := state.Present && !state.NotSeq && state.Seq == seq
+	if o.ifValue == "none" {
+		is = !state.Present
 	}
-	if !state.Status.Present || o.force || o.dryRun {
+	if o.ifValue == "" || is {
 		return nil
 	}
+	return fault.New(fault.Conflict, fmt.Errorf("cursor %s is %s, not %s; nothing was changed", r.CursorKey(), nameCursor(state.Raw), o.ifValue),
+		"somebody moved it, or a writer is at work: look with fhctl cursor get -o json")
+}
+
+// alone refuses what a fresh heartbeat forbids.
+func (o *cursorSet) alone(p *cursorPlan) error {
+	beat, removes := p.seen.Status, p.target.remove
 	hint := "stop it first; --force moves the cursor under a running ingest, which notices and goes on from the new place"
-	if !state.Status.Connected {
-		hint = "if it was just stopped, its heartbeat ends within 10 s: repeat then, or add --force; else stop it first"
+	switch {
+	case !beat.Present || beat.Stopped || o.dryRun:
+		return nil
+	case o.force && !(removes && beat.Connected):
+		return nil
+	case removes && beat.Connected:
+		hint = "a running writer restores the cursor it had: stop it first, or start it again with --from live"
+	case !beat.Connected:
+		hint = "it says so every few seconds while it runs, and once it is killed that lasts 10 s: repeat then, or add --force"
 	}
-	return fault.New(fault.Conflict, fmt.Errorf("a writer is running: %s; nothing was changed", describeWriter(state.Status)), hint)
+	return fault.New(fault.Conflict, fmt.Errorf("a writer is running: %s; nothing was changed", describeWriter(beat)), hint)
 }
 
 // ask shows the plan and waits for an answer, or for ctx to end. What is read

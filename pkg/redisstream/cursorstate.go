@@ -63,6 +63,8 @@ type Heartbeat struct {
 	URL           string
 	CurrentCursor string // "" is null
 	Writer        string // "fhctl/HOST-PID"; "" is a writer that is not fhctl
+	// Stopped is a writer's last words: it has stored all it will.
+	Stopped bool
 	// TTL is how long it has left; 0 when this Redis user may not ask.
 	TTL time.Duration
 }
@@ -131,7 +133,7 @@ func parseSide(cmd *redis.StringCmd) (Side, bool) {
 func parseHeartbeat(text string) Heartbeat {
 	var s status
 	_ = json.Unmarshal([]byte(text), &s)
-	h := Heartbeat{Present: true, Connected: s.Connected, URL: s.URL, Writer: s.Writer}
+	h := Heartbeat{Present: true, Connected: s.Connected, URL: s.URL, Writer: s.Writer, Stopped: s.Stopped}
 	if s.CurrentCursor != nil {
 		h.CurrentCursor = *s.CurrentCursor
 	}

@@ -52,6 +52,7 @@ type Dashboard struct {
 
 	mu         sync.Mutex
 	connected  bool
+	stopped    bool
 	url        string
 	cursor     event.Seq
 	nextSample time.Time
@@ -176,25 +177,27 @@ func (d *Dashboard) Run(ctx context.Context) error {
 // farewell is written under a deadline of its own: ctx has ended.
 func (d *Dashboard) farewell(ctx context.Context) {
 	d.mu.Lock()
-	d.connected = false
+	d.connected, d.stopped = false, true
 	d.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
 	d.writeStatus(ctx)
 }
 
-// status is the contract's object; writer is ours, and safe to add.
+// status is the contract's object; writer and stopped are ours, and safe to
+// add. Stopped tells the last words of a writer from a relay that is away.
 type status struct {
 	Connected     bool    `json:"connected"`
 	URL           string  `json:"url"`
 	CurrentCursor *string `json:"currentCursor"`
 	Writer        string  `json:"writer"`
+	Stopped       bool    `json:"stopped,omitempty"`
 }
 
 func (d *Dashboard) status() []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s := status{Connected: d.connected, URL: d.url, Writer: d.config.Writer}
+	s := status{Connected: d.connected, URL: d.url, Writer: d.config.Writer, Stopped: d.stopped}
 	if d.cursor > 0 {
 		text := d.cursor.String()
 		s.CurrentCursor = &text

@@ -73,7 +73,7 @@ func TestDashboardStatus(t *testing.T) {
 		b.Link(event.Link{State: event.LinkUp})
 		eventually(t, "up", func() bool { return strings.Contains(k.get(StatusKey), `"connected":true`) })
 		b.stop()
-		if got := k.get(StatusKey); !strings.Contains(got, `"connected":false`) {
+		if got := k.get(StatusKey); !strings.Contains(got, `"connected":false`) || !strings.Contains(got, `"stopped":true`) {
 			t.Fatalf("last words: %s", got)
 		}
 	})

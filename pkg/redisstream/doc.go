@@ -7,6 +7,7 @@
 //	Config.CursorKey          string   the last stored seq, plain decimal
 //	Config.CursorKey:meta     string   one JSON object, the side key: relay,
 //	                                   filter, partitions, from, eventTime, epoch
+//	Config.CursorKey:history  stream   what operators changed, the last 100
 //	firehose:status           string   see Dashboard
 //	firehose:recent_events    string   see Dashboard
 //
@@ -31,6 +32,19 @@
 //
 // When the cursor is not where the batch continues from, nothing of the batch
 // is stored and Commit returns an *event.Moved.
+//
+// # Reader and MoveCursor
+//
+// A Reader looks at streams, groups and the cursor and changes nothing. The one
+// change is MoveCursor, an operator's: one script compares, notes what was
+// there in the history, writes side key and cursor, and raises the epoch. A
+// running Writer meets another epoch with its next batch, stores nothing of it,
+// and reads again from the new cursor. Removing cursor and side key means live
+// for the next cold start only: a running Writer restores them (Commit).
+//
+// The history is a stream because an account made for fhctl has the commands
+// of streams and none of lists. Its fields are before, side (the side key then),
+// after, epoch, relay, how, by, undoes; empty is no cursor.
 //
 // The script's FULL reply, for refusing to trim what nobody has read, is
 // reserved: this version always trims to Config.MaxLen.

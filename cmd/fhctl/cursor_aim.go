@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/filter"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/relay"
+	"github.com/fhctl/fhctl/pkg/sim"
+)
+
+// aim sets the plan's target and owner.
+func (o *cursorSet) aim(ctx context.Context, r *redisstream.Reader, p *cursorPlan) (err error) {
+	switch {
+	case o.undo:
+		return o.aimBack(ctx, r, p)
+	case o.fromKey != "":
+		return o.aimAtKey(ctx, r, p)
+	}
+	known := p.seen.Relay()
+	if p.owner, err = o.ownerOf(p.seen, p.seen, r.CursorKey()); err != nil {
+		return err
+	}
+	if !o.place.at.IsZero() && known != "" && p.owner.Relay != known {
+		return usageError(fmt.Errorf("a time is answered from the stored events, which are %s's, not %s's", known, p.owner.Relay), "give a seq, oldest or live")
+	}
+	p.target, err = o.place.find(ctx, r, o.now)
+	return err
+}
+
+// aimAtKey takes another key's cursor, and the relay that is told beside it.
+func (o *cursorSet) aimAtKey(ctx context.Context, r *redisstream.Reader, p *cursorPlan) error {
+	from, err := r.CursorAt(ctx, o.fromKey)
+	if err != nil {
+		return err
+	}
+	if err := cursorUnusable(o.fromKey, from); err != nil {
+		return fault.New(fault.Cursor, err, "look at the key with: redis-cli GET "+o.fromKey)
+	}
+	p.target = cursorTarget{to: from.Seq, found: fmt.Sprintf("the value of %s, which is %s's", o.fromKey, from.Relay())}
+	p.owner, err = o.ownerOf(from, p.seen, o.fromKey)
+	return err
+}
+
+// aimBack takes back the newest change that was not taken back.
+func (o *cursorSet) aimBack(ctx context.Context, r *redisstream.Reader, p *cursorPlan) error {
+	changes, err := r.History(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range changes {
+		if c.Undone || c.Undoes != "" {
+			continue
+		}
+		seq, ok := event.ParseSeq(c.Before)
+		if c.Before != "" && !ok {
+			return fault.New(fault.Cursor, fmt.Errorf("before the change of %s the cursor held %.32q, which is not a seq", clockText(c.ID.Time()), c.Before), placeHint)
+		}
+		p.undoes = c.ID
+		p.target = cursorTarget{to: seq, remove: c.Before == "", found: fmt.Sprintf("what it was before %q of %s", c.How, clockText(c.ID.Time()))}
+		p.owner = c.Owner
+		if !c.OwnerKnown {
+			p.owner = redisstream.Side{Relay: redisstream.BridgeRelay, Filter: o.fingerprint()}
+		}
+		return nil
+	}
+	return fault.New(fault.Cursor, fmt.Errorf("%s holds no change that could be undone", r.HistoryKey()), "look with fhctl cursor history")
+}
+
+// ownerOf decides whose cursor it becomes: --relay's, or the one whose it is,
+// which must not contradict a relay that was configured. of is the cursor
+// whose value is taken, held the one that is there.
+func (o *cursorSet) ownerOf(of, held redisstream.CursorState, key string) (redisstream.Side, error) {
+	side := of.Side
+	if !of.SidePresent || of.SideBroken {
+		side = redisstream.Side{Filter: o.fingerprint(), From: held.Side.From}
+	}
+	configured, err := relayIdentity(o.cfg.Relay.URL)
+	if err != nil {
+		return side, o.cfg.Refuse("relay-url", err)
+	}
+	known := of.Relay()
+	switch {
+	case o.relay != "":
+		side.Relay, err = relayIdentity(o.relay)
+		if o.filtered() {
+			side.Filter = o.fingerprint()
+		}
+		return side, err
+	case o.place.live:
+		return side, nil
+	case known == "":
+		side.Relay = configured
+		return side, nil
+	case known != configured && o.cfg.Origin("relay-url").Layer != config.LayerDefault:
+		return side, fault.New(fault.Cursor, fmt.Errorf("cursor %s counts the events of %s, and these settings read %s, where a seq means something else; nothing was changed", key, known, configured),
+			fmt.Sprintf("add --relay %s if the value is a place in that relay's stream, or --relay %s to leave it with the relay it is of", configured, known))
+	}
+	side.Relay = known
+	return side, nil
+}
+
+func (o *cursorSet) filtered() bool {
+	in := o.cfg.Ingest
+	return len(in.Collections)+len(in.DIDs)+len(in.Kinds) > 0
+}
+
+// fingerprint is of the filters that are configured.
+func (o *cursorSet) fingerprint() string {
+	keep, err := filter.New(filter.Config{Collections: o.cfg.Ingest.Collections, DIDs: o.cfg.Ingest.DIDs, Kinds: o.cfg.Ingest.Kinds})
+	if err != nil {
+		return "" // settings were checked when they were loaded
+	}
+	return keep.Fingerprint()
+}
+
+// relayIdentity is what a cursor of that relay is marked with: see
+// openUpstream.
+func relayIdentity(raw string) (string, error) {
+	scheme, rest, _ := strings.Cut(raw, ":")
+	switch {
+	case scheme == "capture":
+		return "capture:" + filepath.Base(strings.TrimPrefix(rest, "//")), nil
+	case scheme == "sim" && strings.HasPrefix(rest, "seed="):
+		return raw, nil
+	case scheme == "sim":
+		cfg, err := sim.ParseURL(raw)
+		if err != nil {
+			return "", err
+		}
+		return cfg.Series(), nil
+	}
+	endpoint, err := relay.ParseURL(raw, true)
+	return endpoint.Host(), err
+}

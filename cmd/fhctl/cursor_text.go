@@ -1,0 +1,138 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+)
+
+// show prints the plan as --output says.
+func (o *cursorSet) show(p *cursorPlan, w io.Writer) error {
+	return o.format.write(w, p, func(w io.Writer) error {
+		if err := p.write(w); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(w, p.done())
+		return err
+	})
+}
+
+// write is the plan for people.
+func (p *cursorPlan) write(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	line := func(name, text string) { fmt.Fprintf(table, "%s\t%s\n", name, output.Escape(text)) }
+	line("cursor", p.Key)
+	line("before", p.Before.text(""))
+	line("after", p.After.text(p.target.found))
+	for _, effect := range p.effects() {
+		line("effect", effect)
+	}
+	for _, warning := range p.Warnings {
+		line("note", warning)
+	}
+	if p.seen.Status.Present {
+		line("writer", describeWriter(p.seen.Status))
+	} else {
+		line("writer", "no heartbeat")
+	}
+	return table.Flush()
+}
+
+func (s cursorSide) text(found string) string {
+	if s.Raw == nil {
+		return "none" + inBrackets(found)
+	}
+	var notes []string
+	if s.Relay != nil {
+		notes = append(notes, "of "+*s.Relay)
+	}
+	switch {
+	case s.Cursor == nil:
+		notes = append(notes, "which is not a seq")
+	case found != "":
+		notes = append(notes, found)
+	case s.StoredAt != nil:
+		notes = append(notes, "stored "+clockText(*s.StoredAt))
+	}
+	return fmt.Sprintf("%.32s", *s.Raw) + inBrackets(strings.Join(notes, "; "))
+}
+
+func inBrackets(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "  (" + text + ")"
+}
+
+// effects are sentences about what ingest will do.
+func (p *cursorPlan) effects() (said []string) {
+	switch {
+	case p.target.remove && p.Before.Raw != nil:
+		return []string{"ingest starts live: events after " + *p.Before.Raw + " that are not stored yet are skipped, however many"}
+	case p.target.remove:
+		return []string{"ingest starts live, as before"}
+	case p.Repeats == nil:
+		return []string{"numbers of two relays cannot be compared: what repeats or is missing is not known"}
+	}
+	about := ""
+	if !p.RepeatsExact {
+		about = "about "
+	}
+	if *p.Repeats > 0 {
+		said = append(said, fmt.Sprintf("repeats %s%s that are stored already", about, events(*p.Repeats)))
+	}
+	if p.Skips != nil && *p.Skips > 0 {
+		said = append(said, fmt.Sprintf("skips up to %s that are not stored", events(*p.Skips)))
+	}
+	if len(said) == 0 {
+		said = []string{"repeats nothing and skips nothing"}
+	}
+	return said
+}
+
+func events(n int64) string {
+	if n == 1 {
+		return "1 event"
+	}
+	return output.Thousands(n) + " events"
+}
+
+// done says what came of it.
+func (p *cursorPlan) done() string {
+	after := "none"
+	if p.After.Raw != nil {
+		after = *p.After.Raw
+	}
+	switch {
+	case p.Moved && p.undoes != "":
+		return "Moved back to " + after + "."
+	case p.Moved:
+		return "Moved to " + after + `. To go back: fhctl cursor set --undo`
+	case p.noop():
+		return "The cursor is there already; nothing was changed."
+	}
+	return "Dry run; nothing was changed."
+}
+
+// describeWriter is a heartbeat in one line.
+func describeWriter(h redisstream.Heartbeat) string {
+	name := h.Writer
+	if name == "" {
+		name = "one that is not fhctl"
+	}
+	link := "connected to " + h.URL
+	switch {
+	case h.Stopped:
+		link = "stopped"
+	case !h.Connected:
+		link = "disconnected from " + h.URL
+	}
+	if h.TTL > 0 {
+		link += ", heartbeat " + output.Span(h.Age()) + " old"
+	}
+	return output.Escape(name + ", " + link)
+}
