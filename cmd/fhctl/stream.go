@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -87,7 +85,7 @@ func newStatsCommand(a *app) *cobra.Command {
 	addSetting(cmd, config.GroupRelay, "relay-url")
 	addSettings(cmd, config.GroupRedis)
 	addSetting(cmd, config.GroupWriter, "max-stream-len")
-	_ = cmd.RegisterFlagCompletionFunc("group", a.completeGroups)
+	a.completeStats(cmd)
 	cmd.RunE = a.with(func(ctx context.Context, s *session, _ []string) error {
 		if err := o.check(cmd.Flags()); err != nil {
 			return err
@@ -156,34 +154,6 @@ func addSetting(cmd *cobra.Command, group config.Group, name string) {
 	all := pflag.NewFlagSet("", pflag.ContinueOnError)
 	config.AddFlags(all, group)
 	cmd.Flags().AddFlag(all.Lookup(name))
-}
-
-// plainWord is what a word may be made of to need no quotes in any shell.
-const plainWord = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-"
-
-// completeGroups offers the stream's groups, if Redis answers at once.
-func (a *app) completeGroups(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	cfg, err := config.Load(cmd.Flags(), a.environ)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	s := &session{app: a, cfg: cfg, slog: newLogger(io.Discard, cfg.Log, false)}
-	reader, err := s.reader(ctx)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	defer func() { _ = reader.Close() }()
-	groups, _ := reader.Groups(ctx)
-	var names []cobra.Completion
-	for _, g := range groups {
-		// A shell would take others apart, or run them.
-		if !strings.ContainsFunc(g.Name, func(r rune) bool { return !strings.ContainsRune(plainWord, r) }) {
-			names = append(names, g.Name)
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // errStreamMissing is what monitors get for a stream that is not there: there

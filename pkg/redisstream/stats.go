@@ -175,3 +175,30 @@ func (r *Reader) declined(ctx context.Context, doing, command string, err error)
 	}
 	return "this server does not answer " + command, nil
 }
+
+// How far Streams looks: a prompt waits for it.
+const (
+	streamsScans  = 20
+	streamsAtOnce = 1000
+	streamsMost   = 100
+)
+
+// Streams lists keys that hold streams, in no order: not all of them where there
+// are very many keys, those of one node in Redis Cluster, and none where this
+// Redis user may not run SCAN. It is meant for completion.
+func (r *Reader) Streams(ctx context.Context) (keys []string, err error) {
+	once, cancel := r.config.within(ctx)
+	defer cancel()
+	next := uint64(0)
+	for range streamsScans {
+		some, cursor, err := r.client.ScanType(once, next, "*", streamsAtOnce, "stream").Result()
+		if why, err := r.declined(ctx, "list streams", "SCAN", err); why != "" || err != nil {
+			return nil, err
+		}
+		keys, next = append(keys, some...), cursor
+		if next == 0 || len(keys) >= streamsMost {
+			break
+		}
+	}
+	return keys, nil
+}

@@ -3,6 +3,7 @@ package redisstream
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -196,4 +197,17 @@ func TestStatsOfAServerThatIsAway(t *testing.T) {
 	for doing, err := range map[string]error{"clock": clock, "memory": memory, "dead letters": dead} {
 		wantErr(t, fmt.Errorf("%s: %w", doing, err), fault.Unreachable)
 	}
+}
+
+func TestStreamsAreListed(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		r, _ := statsReader(t, server, 1)
+		server.Do("set", "text", "x")
+		server.Do("xadd", "other", "*", "a", "b")
+		keys, err := r.Streams(t.Context())
+		slices.Sort(keys)
+		if err != nil || fmt.Sprint(keys) != "[firehose:events other]" {
+			t.Errorf("%v, %v", keys, err)
+		}
+	})
 }

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/fhctl/fhctl/pkg/output"
+)
+
+// shownConsumers is how many consumers of each group people see.
+const shownConsumers = 10
+
+func (p *statsPage) groups(r *statsReport) {
+	if len(r.Groups) == 0 {
+		p.head("No consumer groups")
+		return
+	}
+	p.head("Groups")
+	t := &output.Table{Right: []int{1, 2, 3, 4, 5, 6, 7, 8}}
+	t.Add("GROUP", "LAG", "BEHIND", "PENDING", "OLDEST", "REDELIVERED", "CONSUMERS", "ROOM", "ROOM TIME")
+	estimated := false
+	for i := range r.Groups {
+		g := &r.Groups[i]
+		estimated = estimated || !g.LagExact || g.Room != nil && !g.Room.Exact
+		room, left := groupRoom(g)
+		t.Add(g.Name, tilde(g.Lag, g.LagExact), span(g.LagSeconds), output.Thousands(g.Pending), oldest(g), redelivered(g),
+			output.Thousands(int64(len(g.Consumers))), room, left)
+	}
+	p.table(t, true)
+	if estimated {
+		p.line(output.Faint, "  ~ is an estimate")
+	}
+	for i := range r.Groups {
+		p.losses(&r.Groups[i])
+	}
+}
+
+func (p *statsPage) losses(g *groupReport) {
+	if g.LostUnread {
+		p.line(output.Bad, "  "+g.Name+": trimming passed its position: it was never given some entries that are gone")
+	}
+	if g.LostPending {
+		p.line(output.Bad, "  "+g.Name+": its oldest pending entry was trimmed and cannot be delivered again")
+	}
+}
+
+func groupRoom(g *groupReport) (room, left string) {
+	if g.Room == nil {
+		return "unlimited", dash
+	}
+	left = dash
+	if g.Room.Seconds != nil {
+		left = span(*g.Room.Seconds)
+	}
+	return tilde(g.Room.Entries, g.Room.Exact), left
+}
+
+func oldest(g *groupReport) string {
+	if g.OldestPending == nil {
+		return dash
+	}
+	return span(g.OldestPending.AgeSeconds)
+}
+
+func redelivered(g *groupReport) string {
+	d := g.Redelivered
+	if d == nil {
+		return "0"
+	}
+	text := output.Thousands(d.Entries)
+	if d.MaxDeliveries > 1 {
+		text += fmt.Sprintf(" (max %d×)", d.MaxDeliveries)
+	}
+	if !d.Complete {
+		text += fmt.Sprintf(" of %s", output.Thousands(d.Examined))
+	}
+	return text
+}
+
+// consumers shows those that have most to answer for: with pending entries
+// first, then the most idle.
+func (p *statsPage) consumers(groups []groupReport) {
+	t := &output.Table{Right: []int{2, 3, 4}}
+	t.Add("GROUP", "CONSUMER", "PENDING", "IDLE", "INACTIVE")
+	some, left := false, 0
+	for i := range groups {
+		for n, c := range busiest(groups[i].Consumers) {
+			if n >= shownConsumers {
+				left++
+				continue
+			}
+			some = true
+			t.Add(groups[i].Name, c.Name, output.Thousands(c.Pending), optional(c.IdleSeconds), optional(c.InactiveSeconds))
+		}
+	}
+	if !some {
+		return
+	}
+	p.line(output.Plain, "")
+	p.table(t, true)
+	if left > 0 {
+		p.line(output.Faint, fmt.Sprintf("  %d more consumers: -o json lists all", left))
+	}
+}
+
+func (p *statsPage) deadLetters(d *deadLettersReport) {
+	p.head("Dead letters " + d.Key)
+	switch {
+	case d.Length == nil:
+		p.line(output.Warn, "  unknown: "+d.Unknown)
+	case *d.Length == 0:
+		p.line(output.Plain, "  none")
+	default:
+		text := "  " + entries(*d.Length)
+		if n := d.Newest; n != nil {
+			text += fmt.Sprintf("; newest %s: %s seq %s after %s deliveries, stored as %s", ago(n.AgeSeconds),
+				orDash(n.Type), orDash(n.Seq), orDash(n.Deliveries), orDash(n.OrigID))
+		}
+		p.line(output.Warn, text)
+	}
+}
+
+func (p *statsPage) cursor(r *statsReport) {
+	c, t := &r.Cursor, &output.Table{}
+	p.head("Cursor " + c.Key)
+	switch {
+	case c.Unknown != "":
+		t.Add("seq", "unknown: "+c.Unknown)
+	case !c.Present:
+		t.Add("seq", "there is no cursor")
+	case c.Seq == nil:
+		t.Add("seq", fmt.Sprintf("%.32q is not a seq", c.Raw))
+	default:
+		t.Add("seq", cursorText(c))
+		t.Add("event time", eventTimeText(c))
+		t.Add("window", windowText(&c.Window))
+	}
+	t.Add("writer", writerText(c.Writer))
+	p.table(t, false)
+}
+
+func cursorText(c *cursorReport) string {
+	if c.Relay == nil {
+		return c.Seq.String() + ", of an unknown relay"
+	}
+	text := c.Seq.String() + " of " + *c.Relay
+	if c.RelayAssumed {
+		text += " (assumed: there is no side key, as the Python bridge leaves it)"
+	}
+	if c.OtherRelay {
+		text += ", which is not the relay that relay-url names"
+	}
+	return text
+}
+
+func eventTimeText(c *cursorReport) string {
+	switch {
+	case c.EventTime == nil:
+		return "unknown: neither the side key nor the stream tells"
+	case c.TimeFrom == "entry":
+		return clock(*c.EventTime) + ", " + ago(*c.AgeSeconds) + ", when its entry was stored: the relay's own time is unknown"
+	}
+	return clock(*c.EventTime) + ", " + ago(*c.AgeSeconds) + ", by the relay"
+}
+
+func windowText(w *windowReport) string {
+	size := "the relay's window of " + hours(w.Seconds)
+	if w.Assumed {
+		size = "the relay's window, assumed to be " + hours(w.Seconds) + " (--relay-window)"
+	}
+	switch {
+	case w.LeftSeconds == nil:
+		return "unknown when it leaves " + size
+	case *w.LeftSeconds <= 0:
+		return "it left " + size + ", " + ago(-*w.LeftSeconds) + ": what followed it is lost to this cursor"
+	}
+	return "it leaves " + size + ", in " + hours(*w.LeftSeconds) + " if it stands still"
+}
+
+func writerText(w *writerReport) string {
+	if w == nil {
+		return "no heartbeat: nothing that keeps a status is writing"
+	}
+	who, state := "a writer that is not fhctl", "not connected to"
+	if w.Name != nil {
+		who = *w.Name
+	}
+	if w.Connected {
+		state = "connected to"
+	}
+	return strings.TrimSpace(who + ", " + state + " " + w.RelayURL)
+}
+
+func (p *statsPage) checks(checks []checkReport) {
+	if len(checks) == 0 {
+		return
+	}
+	p.head("Checks")
+	t := &output.Table{}
+	for i := range checks {
+		t.Add(checks[i].Status, checks[i].Name, checks[i].Detail)
+	}
+	for i, text := range t.Lines("  ") {
+		p.rows = append(p.rows, output.Row{Text: text, Tone: checkTones[checks[i].Status]})
+	}
+}
+
+var checkTones = map[string]output.Tone{checkOK: output.Good, checkFailed: output.Bad, checkUnknown: output.Warn}

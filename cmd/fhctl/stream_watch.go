@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/output"
+)
+
+// watchHistory is how many reports the graphs remember.
+const (
+	watchHistory = 120
+	graphWidth   = 60
+)
+
+// statsWatch collects again and again. What it saw before makes its graphs.
+type statsWatch struct {
+	*statsCollector
+	last   *statsReport
+	graphs map[string][]float64
+	names  []string
+	lines  bool // JSON lines
+	screen *output.Screen
+}
+
+func (w *statsWatch) run(ctx context.Context) error {
+	w.graphs = map[string][]float64{}
+	terminal := w.outTerminal()
+	w.lines = w.options.format.name == "json" || !w.options.chosen && terminal == nil
+	if terminal != nil && !w.lines {
+		w.screen = &output.Screen{Out: terminal, Color: w.colorOut()}
+	}
+	tick := time.NewTicker(w.options.watch)
+	defer tick.Stop()
+	for {
+		if err := w.once(ctx); err != nil {
+			return stoppedOr(ctx, err)
+		}
+		select {
+		case <-ctx.Done():
+			return w.verdict()
+		case <-tick.C:
+		}
+	}
+}
+
+func (w *statsWatch) verdict() error {
+	if w.last == nil {
+		return nil
+	}
+	return checkError(w.last.Checks)
+}
+
+// once shows one report. Only the first must succeed: a Redis that goes away
+// later comes back.
+func (w *statsWatch) once(ctx context.Context) error {
+	r, err := w.collect(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return nil // run returns what the last report says
+	case err != nil && (w.last == nil || fault.ClassOf(err) != fault.Unreachable):
+		return err
+	case err != nil:
+		w.remember(nil)
+		return w.away(err)
+	}
+	w.remember(r)
+	w.last = r
+	return w.show(r)
+}
+
+// away says that there is no report this time.
+func (w *statsWatch) away(err error) error {
+	if w.screen == nil {
+		w.slog.Warn("No report this time; Redis does not answer", "err", err.Error())
+		return nil
+	}
+	rows := append([]output.Row{{Text: output.Escape("Redis does not answer, trying again: " + err.Error()), Tone: output.Bad}, {}}, w.rows(w.last)...)
+	return w.screen.Draw(rows)
+}
+
+func (w *statsWatch) show(r *statsReport) error {
+	switch {
+	case w.lines:
+		out := json.NewEncoder(w.stdout)
+		out.SetEscapeHTML(false)
+		return out.Encode(r)
+	case w.screen != nil:
+		return w.screen.Draw(w.rows(r))
+	}
+	return output.WriteRows(w.stdout, append(r.rows(), output.Row{}), false)
+}
+
+// remember adds a report's values to the graphs; nil leaves a blank.
+func (w *statsWatch) remember(r *statsReport) {
+	values := map[string]float64{}
+	if r != nil {
+		values["rate"] = w.rateSince(r)
+		for i := range r.Groups {
+			values["lag "+r.Groups[i].Name] = float64(r.Groups[i].Lag)
+		}
+	}
+	for name := range values {
+		if _, known := w.graphs[name]; !known {
+			w.names = append(w.names, name)
+		}
+	}
+	slices.SortFunc(w.names, func(a, b string) int { return strings.Compare(b, a) }) // rate, then lags
+	for _, name := range w.names {
+		value, ok := values[name]
+		if !ok {
+			value = math.NaN()
+		}
+		history := append(w.graphs[name], value)
+		w.graphs[name] = history[max(0, len(history)-watchHistory):]
+	}
+}
+
+// rateSince counts what was added since the last report, where the server
+// counts; else it is the sample's rate.
+func (w *statsWatch) rateSince(r *statsReport) float64 {
+	if w.last != nil && w.last.Stream.EntriesAdded != nil && r.Stream.EntriesAdded != nil {
+		passed := r.At.Sub(w.last.At).Seconds()
+		if added := *r.Stream.EntriesAdded - *w.last.Stream.EntriesAdded; added >= 0 && passed > 0 {
+			return float64(added) / passed
+		}
+	}
+	if r.Rate.PerSecond == nil {
+		return math.NaN()
+	}
+	return *r.Rate.PerSecond
+}
+
+// rows is the report in the order that fits a screen: what changes comes first.
+func (w *statsWatch) rows(r *statsReport) []output.Row {
+	p := &statsPage{}
+	p.line(output.Faint, fmt.Sprintf("%s, every %s; Ctrl-C ends", clock(r.At), w.options.watch))
+	p.head("Stream " + r.Stream.Key + " on " + r.Redis)
+	if !r.Stream.Exists {
+		p.line(output.Warn, "  does not exist (yet)")
+	} else {
+		p.stream(r)
+	}
+	p.graphs(w.names, w.graphs)
+	if r.Stream.Exists {
+		p.groups(r)
+	}
+	p.checks(r.Checks)
+	p.deadLetters(&r.DeadLetters)
+	p.cursor(r)
+	p.consumers(r.Groups)
+	p.sample(&r.Sample)
+	return p.rows
+}
+
+func (p *statsPage) graphs(names []string, histories map[string][]float64) {
+	if len(names) == 0 {
+		return
+	}
+	p.line(output.Plain, "")
+	t := &output.Table{Right: []int{1}}
+	for _, name := range names {
+		history := histories[name]
+		now := dash
+		if v := history[len(history)-1]; !math.IsNaN(v) {
+			now = output.Thousands(int64(v + 0.5))
+			if name == "rate" {
+				now = perSecond(v)
+			}
+		}
+		t.Add(name, now, output.Sparkline(history, graphWidth))
+	}
+	p.table(t, false)
+}

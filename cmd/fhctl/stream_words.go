@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/output"
+)
+
+// dash stands for what there is none of.
+const dash = "-"
+
+func entries(n int64) string {
+	if n == 1 {
+		return "1 entry"
+	}
+	return output.Thousands(n) + " entries"
+}
+
+func tilde(n int64, exact bool) string {
+	if exact {
+		return output.Thousands(n)
+	}
+	return "~" + output.Thousands(n)
+}
+
+func span(s float64) string { return output.Span(seconds(s)) }
+
+// hours keeps hours where the issue is how many of them.
+func hours(s float64) string {
+	if s < 7170 || s >= 1000*3600 {
+		return span(s)
+	}
+	return fmt.Sprintf("%.1f h", s/3600)
+}
+
+func ago(s float64) string {
+	if s < 0 {
+		return "in the future by " + span(-s)
+	}
+	return span(s) + " ago"
+}
+
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
+
+func percent(share float64) string { return fmt.Sprintf("%.1f%%", 100*share) }
+
+func perSecond(rate float64) string {
+	if rate < 99.95 {
+		return fmt.Sprintf("%.1f/s", rate)
+	}
+	return output.Thousands(int64(rate+0.5)) + "/s"
+}
+
+func optional(s *float64) string {
+	if s == nil {
+		return dash
+	}
+	return span(*s)
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return dash
+	}
+	return text
+}
