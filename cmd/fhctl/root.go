@@ -40,6 +40,8 @@ const (
 func commands(a *app) []*cobra.Command {
 	return []*cobra.Command{
 		newIngestCommand(a),
+		newReplayCommand(a),
+		newRecordCommand(a),
 		newCursorCommand(a),
 		newStreamCommand(a),
 		newConfigCommand(a),

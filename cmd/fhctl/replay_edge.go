@@ -1,0 +1,208 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+)
+
+// edgeKind says how a place in a source is given.
+type edgeKind uint8
+
+const (
+	edgeOpen edgeKind = iota // nothing was given, or oldest
+	edgeLive
+	edgeSeq
+	edgeID
+	edgeTime
+)
+
+// edge is one end of the range that is replayed. Both ends belong to it.
+type edge struct {
+	kind edgeKind
+	seq  event.Seq
+	id   redisstream.ID
+	time time.Time
+	text string // as given; "" when nothing was
+}
+
+var idForm = regexp.MustCompile(`^[0-9]{1,20}-[0-9]{1,20}$`)
+
+// parseEdge reads oldest, live, a seq (digits, or seq:N), an entry id (ms-n),
+// an RFC 3339 time or a duration, which means that long ago. ok is false for
+// what has none of these forms.
+func parseEdge(text string, now time.Time) (p edge, ok bool) {
+	p.text = text
+	digits, _ := strings.CutPrefix(text, "seq:")
+	if seq, number := event.ParseSeq(digits); number {
+		p.kind, p.seq = edgeSeq, seq
+		return p, true
+	}
+	switch {
+	case text == "oldest":
+		return p, true
+	case text == "live":
+		p.kind = edgeLive
+		return p, true
+	case idForm.MatchString(text):
+		p.kind = edgeID
+		p.id, ok = redisstream.ParseID(text)
+		return p, ok
+	}
+	p.kind = edgeTime
+	if ago, err := time.ParseDuration(strings.TrimPrefix(text, "-")); err == nil {
+		p.time = now.Add(-ago)
+		return p, true
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if at, err := time.Parse(layout, text); err == nil {
+			p.time = at
+			return p, true
+		}
+	}
+	return edge{}, false
+}
+
+const edgeHint = "write a seq (7000000123), an entry id (1767225600000-0), a time (2026-01-02T15:04:05Z), how long ago (10m), oldest or live"
+
+// parseFrom reads --from.
+func parseFrom(text string, now time.Time) (edge, error) {
+	if text == "" {
+		return edge{}, nil
+	}
+	p, ok := parseEdge(text, now)
+	if !ok {
+		return p, usageError(fmt.Errorf("flag --from: %q is not a place to begin", text), edgeHint)
+	}
+	return p, nil
+}
+
+// endKind is what stands at either end of a replay.
+type endKind uint8
+
+const (
+	endStream endKind = iota
+	endRelay
+	endCapture
+	endStdout
+	endServe
+)
+
+// terminus is a source or a target as it was named.
+type terminus struct {
+	kind endKind
+	path string // of a capture
+	url  string // "" is the one of the settings
+	text string // as given; may hold a password
+}
+
+var (
+	redisForm = regexp.MustCompile(`^(rediss?([+-][a-z]+)?|unix|embedded)://`)
+	relayForm = regexp.MustCompile(`^(wss?|https?|sim)://`)
+)
+
+// parseSource reads what is replayed.
+func parseSource(text string) (terminus, error) {
+	e := terminus{text: text}
+	path, isCapture := strings.CutPrefix(text, "capture:")
+	switch {
+	case text == "stream":
+		return e, nil
+	case text == "relay":
+		e.kind = endRelay
+		return e, nil
+	case redisForm.MatchString(text):
+		e.url = text
+		return e, nil
+	case relayForm.MatchString(text):
+		e.kind, e.url = endRelay, text
+		return e, nil
+	case isCapture || strings.ContainsAny(path, "./"):
+		e.kind, e.path = endCapture, strings.TrimPrefix(path, "//")
+		return e, nil
+	}
+	if _, err := os.Stat(text); err == nil {
+		e.kind, e.path = endCapture, text
+		return e, nil
+	}
+	return e, usageError(fmt.Errorf("source %q is not known", text),
+		"write stream, relay, a capture file such as run.fhz, or the URL of a Redis or a relay")
+}
+
+// parseTarget reads where events go; ok is false when text has no form of a
+// target.
+func parseTarget(text string) (e terminus, ok bool) {
+	e.text = text
+	path, isCapture := strings.CutPrefix(text, "capture:")
+	switch {
+	case text == "-" || text == "stdout":
+		e.kind = endStdout
+	case text == "stream":
+		e.kind = endStream
+	case redisForm.MatchString(text):
+		e.kind, e.url = endStream, text
+	case isCapture && path != "" || strings.HasSuffix(path, ".fhz") && len(path) > len(".fhz"):
+		e.kind, e.path = endCapture, path
+	default:
+		return e, false
+	}
+	return e, true
+}
+
+// parseTo reads the values of --to: the end of the range, where to write, or
+// one of each. No form of the one is a form of the other.
+func parseTo(values []string, now time.Time) (until edge, target *terminus, err error) {
+	for _, text := range values {
+		p, isPlace := parseEdge(text, now)
+		e, isTarget := parseTarget(text)
+		switch {
+		case isPlace && until.text != "":
+			return until, target, usageError(fmt.Errorf("flag --to: %q is a second end of the range", text), "give one end, and one target")
+		case isPlace && p.kind == edgeLive:
+			return until, target, usageError(errors.New(`flag --to: "live" is where a range can begin, not where it ends`), "leave it out: a stream is replayed up to its present end")
+		case isPlace:
+			until = p
+		case isTarget && target != nil:
+			return until, target, usageError(fmt.Errorf("flag --to: %q is a second target", redisstream.Redact(text)), "give one target, and one end of the range")
+		case isTarget:
+			target = &e
+		default:
+			return until, target, usageError(fmt.Errorf("flag --to: %q is neither a target nor an end of the range", redisstream.Redact(text)),
+				"a target is FILE.fhz, a Redis URL, stream or -; "+edgeHint+"; for JSON lines in a file, redirect standard output")
+		}
+	}
+	return until, target, nil
+}
+
+// parseRate reads --rate: N/s, N/m, or N a second. 0 is no limit.
+func parseRate(text string) (perSecond float64, err error) {
+	if text == "" {
+		return 0, nil
+	}
+	number, unit, _ := strings.Cut(text, "/")
+	n, err := strconv.ParseFloat(number, 64)
+	per, known := map[string]float64{"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}[unit]
+	if err != nil || !known || !(n > 0) || n > 1e9 {
+		return 0, usageError(fmt.Errorf("flag --rate: %q is not a rate", text), "write it like 500/s or 30/m")
+	}
+	return n / per, nil
+}
+
+// parseSpeed reads --speed: 2x, 0.5x, or max, which is 0.
+func parseSpeed(text string) (factor float64, err error) {
+	if text == "max" || text == "" {
+		return 0, nil
+	}
+	factor, err = strconv.ParseFloat(strings.TrimSuffix(text, "x"), 64)
+	if err != nil || !(factor > 0) || factor > 1e6 {
+		return 0, usageError(fmt.Errorf("flag --speed: %q is not a speed", text), "write it like 1x, 2x, 0.5x or max")
+	}
+	return factor, nil
+}

@@ -1,0 +1,272 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/fhctl/fhctl/pkg/filter"
+	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/relayserver"
+)
+
+// replayOptions are the flags of replay and record, as typed.
+type replayOptions struct {
+	label          string // replay or record
+	source         string
+	from           string
+	to             []string
+	serve, faults  string
+	toStream       string
+	toPasswordFile string
+	toMaxLen       int64
+	appendToLive   bool
+	rate, speed    string
+	limit          int64
+	last           time.Duration // --for
+	actions        []string
+	raw            bool
+	format         string
+	dryRun, resume bool
+}
+
+// replayPlan is what they mean together, checked before anything is connected.
+type replayPlan struct {
+	*replayOptions
+	source  terminus
+	target  terminus
+	sel     *selection
+	pace    pacer
+	faults  []relayserver.Fault
+	columns *output.Columns // of standard output as text
+	json    bool            // the summary
+	follow  bool            // a relay is followed past the end of its window
+	started time.Time
+}
+
+// plan checks everything that can be checked alone.
+func (o *replayOptions) plan(s *session, args []string) (*replayPlan, error) {
+	p := &replayPlan{replayOptions: o, started: time.Now()}
+	var err error
+	if p.sel, err = newSelection(filter.Config{
+		Collections: s.cfg.Ingest.Collections, DIDs: s.cfg.Ingest.DIDs, Kinds: s.cfg.Ingest.Kinds}, o.actions); err != nil {
+		return nil, err
+	}
+	if p.sel.from, err = parseFrom(o.from, p.started); err != nil {
+		return nil, err
+	}
+	if err := p.ends(args); err != nil {
+		return nil, err
+	}
+	if p.pace.rate, err = parseRate(o.rate); err != nil {
+		return nil, err
+	}
+	if p.pace.speed, err = parseSpeed(o.speed); err != nil {
+		return nil, err
+	}
+	if p.faults, err = relayserver.ParseFaults(o.faults); err != nil {
+		return nil, fmt.Errorf("flag --fault: %w", err)
+	}
+	for _, check := range []func(*session) error{p.checkNumbers, p.checkRange, p.checkFrames, p.checkServe, p.checkStream, p.checkOutput} {
+		if err := check(s); err != nil {
+			return nil, err
+		}
+	}
+	p.follow = p.label == "record" || p.serve != "" || p.sel.from.kind == edgeLive
+	p.sel.entries = p.target.kind == endStream || p.target.kind == endStdout && !p.raw
+	return p, nil
+}
+
+// ends finds source and target among flags and arguments.
+func (p *replayPlan) ends(args []string) (err error) {
+	var target *terminus
+	if p.sel.until, target, err = parseTo(p.to, p.started); err != nil {
+		return err
+	}
+	source := p.replayOptions.source
+	if p.label == "record" && len(args) > 0 {
+		args = append([]string{source}, args...)
+	} else if len(args) > 0 && source != "" {
+		// With --source the only argument left to give is the target.
+		args = append([]string{source}, args...)
+	}
+	if len(args) > 2 {
+		return usageError(fmt.Errorf("%q is one argument too many", redisstream.Redact(args[2])), fmt.Sprintf("fhctl %s --help shows the forms", p.label))
+	}
+	if len(args) == 2 {
+		if target != nil {
+			return usageError(errors.New("the target is given twice, as an argument and as --to"), "leave one out")
+		}
+		_, second, err := parseTo(args[1:], p.started)
+		if err != nil || second == nil {
+			return usageError(fmt.Errorf("%q is not a target", redisstream.Redact(args[1])), "write FILE.fhz, a Redis URL, stream or -")
+		}
+		target = second
+	}
+	if len(args) > 0 {
+		source = args[0]
+	}
+	if source == "" {
+		source = "stream"
+		if p.sel.from.kind == edgeLive {
+			source = "relay"
+		}
+	}
+	if p.source, err = parseSource(source); err != nil {
+		return err
+	}
+	return p.chooseTarget(target)
+}
+
+func (p *replayPlan) chooseTarget(target *terminus) error {
+	switch {
+	case p.serve != "" && target != nil:
+		return usageError(errors.New("--serve and another target are given"), "leave one out: a relay is a target of its own")
+	case p.serve != "":
+		p.target = terminus{kind: endServe, text: p.serve}
+	case target != nil:
+		p.target = *target
+	case p.toStream != "":
+		p.target = terminus{kind: endStream, text: "stream"}
+	case p.label == "record":
+		return usageError(errors.New("no file to record into is given"), "write fhctl record run.fhz")
+	default:
+		p.target = terminus{kind: endStdout, text: "-"}
+	}
+	if p.label == "record" && p.target.kind != endCapture {
+		return usageError(fmt.Errorf("record writes captures, and %q is none", redisstream.Redact(p.target.text)), "name a FILE.fhz, or use fhctl replay --from live")
+	}
+	return nil
+}
+
+func (p *replayPlan) checkNumbers(*session) error {
+	switch {
+	case p.limit < 0:
+		return usageError(errors.New("flag --limit: it is negative"), "write how many events to replay; 0 sets no limit")
+	case p.last < 0:
+		return usageError(errors.New("flag --for: it is negative"), "write a duration such as 10m; 0 sets no limit")
+	case p.toMaxLen < 0:
+		return usageError(errors.New("flag --to-max-len: it is negative"), "write how many entries to keep; 0 never trims")
+	}
+	return nil
+}
+
+// checkRange refuses ends that the source cannot find, and ranges without
+// inside.
+func (p *replayPlan) checkRange(*session) error {
+	from, until := p.sel.from, p.sel.until
+	for _, e := range []edge{from, until} {
+		if e.kind == edgeID && p.source.kind != endStream {
+			return usageError(fmt.Errorf("%q is an entry's id: only a stream has those", e.text), "give a seq or a time")
+		}
+	}
+	switch {
+	case from.kind == edgeLive && p.source.kind != endRelay:
+		return usageError(errors.New(`flag --from: "live" is a place in a relay's stream only`), "add --source relay, or follow a stream with fhctl tail -f")
+	case from.kind == edgeSeq && until.kind == edgeSeq && until.seq < from.seq,
+		from.kind == edgeTime && until.kind == edgeTime && until.time.Before(from.time),
+		from.kind == edgeID && until.kind == edgeID && until.id.Compare(from.id) < 0:
+		return usageError(fmt.Errorf("the range from %s to %s is empty: it ends before it begins", from.text, until.text), "exchange --from and --to")
+	case until.kind == edgeOpen && until.text == "oldest":
+		return usageError(errors.New(`flag --to: "oldest" is where a range can begin, not where it ends`), "leave it out")
+	}
+	return nil
+}
+
+// checkFrames refuses what needs frames from a source that has none.
+func (p *replayPlan) checkFrames(*session) error {
+	if p.source.kind != endStream {
+		return nil
+	}
+	what := map[endKind]string{endCapture: "a capture", endServe: "a relay"}[p.target.kind]
+	if what == "" {
+		return nil
+	}
+	return usageError(fmt.Errorf("a stream keeps entries, and %s needs the relay's frames: signatures, proofs and #sync events are not in the stream, so they cannot be made again", what),
+		"replay a capture, or --source relay; fhctl record keeps frames")
+}
+
+func (p *replayPlan) checkServe(*session) error {
+	if p.serve == "" {
+		if len(p.faults) > 0 {
+			return usageError(errors.New("--fault is for a relay that is served"), "add --serve 127.0.0.1:7000")
+		}
+		return nil
+	}
+	if p.resume || p.raw || p.limit > 0 {
+		return usageError(errors.New("--resume, --raw and --limit do not go with --serve"), "clients of a relay resume by their own cursor")
+	}
+	return nil
+}
+
+// checkStream refuses a live stream before anything is connected, and stream
+// flags without a stream.
+func (p *replayPlan) checkStream(s *session) error {
+	if p.target.kind != endStream {
+		if p.toStream != "" || p.appendToLive || p.toMaxLen > 0 || p.toPasswordFile != "" {
+			return usageError(errors.New("--to-stream and its kin are for a target in Redis"), "add --to stream, or --to redis://HOST:PORT")
+		}
+		return nil
+	}
+	switch key := p.toStream; {
+	case key == "":
+		return usageError(errors.New("the stream to append to is not named"), "add --to-stream KEY")
+	case s.isLive(key) && !p.appendToLive:
+		return usageError(fmt.Errorf("stream %s is the live one", key), liveHint)
+	case key == s.cfg.Redis.CursorKey || replayCursor("", key) == s.cfg.Redis.CursorKey:
+		return usageError(fmt.Errorf("stream %s and the live cursor %s would share a key", key, s.cfg.Redis.CursorKey), "choose another --to-stream")
+	case p.source.kind == endStream && p.source.url == p.target.url && key == s.cfg.Redis.StreamKey:
+		return usageError(errors.New("source and target are the same stream"), "choose another --to-stream")
+	}
+	return nil
+}
+
+// checkOutput chooses what standard output shows.
+func (p *replayPlan) checkOutput(s *session) error {
+	switch p.format {
+	case "", "text", "json":
+	default:
+		return usageError(fmt.Errorf("flag --output: %q is neither text nor json", p.format), "write text or json")
+	}
+	if p.raw && (p.target.kind != endStdout || p.format != "") {
+		return usageError(errors.New("--raw says how events look on standard output"), "leave --to and --output out")
+	}
+	if p.resume && p.target.kind == endStdout {
+		return usageError(errors.New("--resume needs a target that keeps the position, and standard output keeps nothing"), "replay into a capture or a stream, or begin with --from SEQ")
+	}
+	p.json = p.format == "json" && p.target.kind != endStdout
+	screen, _ := s.stdout.(*os.File)
+	terminal := screen != nil && output.IsTerminal(screen)
+	if p.target.kind == endStdout && (p.format == "text" || p.format == "" && terminal) {
+		p.columns = &output.Columns{}
+		if terminal {
+			p.columns.Width = func() int {
+				width, _, _ := term.GetSize(int(screen.Fd())) // 0 when it does not say
+				return width
+			}
+			p.columns.Color = !s.cfg.Log.NoColor
+		}
+	}
+	return nil
+}
+
+// redis is the Redis at url, or the settings' where that is empty.
+func (p *replayPlan) redis(s *session, url, passwordFile string) (c redisstream.Connection, name string, closeServer func(), err error) {
+	if url == "" || strings.HasPrefix(url, "embedded:") {
+		other := *s.cfg
+		if url != "" {
+			other.Redis.URL = url
+		}
+		down, err := openDownstream(&session{app: s.app, cfg: &other, slog: s.slog})
+		return down.connection, down.name, down.close, err
+	}
+	if url, err = withPassword(url, passwordFile); err != nil {
+		return c, "", nil, fmt.Errorf("flag --to-password-file: %w", err)
+	}
+	return s.connection(url), redisstream.Redact(url), func() {}, nil
+}

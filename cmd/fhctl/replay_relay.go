@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/frame"
+	"github.com/fhctl/fhctl/pkg/relay"
+)
+
+// windowQuiet is how long a relay that plays its window may be silent before
+// the window counts as played: it comes from a disk, without a pause.
+const windowQuiet = 5 * time.Second
+
+// strayFrames is how many frames in a row below the position mean that the
+// relay's numbers are not those asked for (Q6).
+const strayFrames = 1000
+
+// relayPlayer follows a relay. It drops repeats, so that what it yields rises
+// whatever happens to the connection.
+type relayPlayer struct {
+	source      *relay.Source
+	log         *slog.Logger
+	from, until edge
+	follow      bool                    // past the end of the window
+	fail        context.CancelCauseFunc // ends the iteration with an error
+	ctx         context.Context
+
+	tracker  *event.Tracker
+	stray    int
+	repeated atomic.Int64
+	up       atomic.Bool
+	first    atomic.Int64
+	at       atomic.Int64
+}
+
+func cutCapture(raw string) (path string, ok bool) {
+	path, ok = strings.CutPrefix(raw, "capture:")
+	return strings.TrimPrefix(path, "//"), ok
+}
+
+func openRelayOrigin(s *session, p *replayPlan) (*origin, error) {
+	raw := s.cfg.Relay.URL
+	if p.source.url != "" {
+		raw = p.source.url
+	}
+	if _, ok := cutCapture(raw); ok || strings.HasPrefix(raw, "sim:") {
+		return openLogOrigin(raw, p)
+	}
+	endpoint, err := relay.ParseURL(raw, s.cfg.Relay.Cleartext)
+	if err != nil {
+		return nil, fmt.Errorf("relay: %w", err)
+	}
+	o := &relayPlayer{log: s.slog, from: p.sel.from, until: p.sel.until, follow: p.follow}
+	o.ctx, o.fail = context.WithCancelCause(context.Background())
+	up := upstream{endpoint: endpoint}
+	if o.source, err = up.source(s, relayListener{player: o}); err != nil {
+		return nil, err
+	}
+	return &origin{player: o, kind: endRelay, name: endpoint.String(), identity: endpoint.Host()}, nil
+}
+
+// relayListener hears of the connection.
+type relayListener struct {
+	silent
+	player *relayPlayer
+}
+
+// Link gives up when the relay cannot be reached at all: a person is waiting.
+// Once it was reached, a break is waited out.
+func (l relayListener) Link(link event.Link) {
+	o := l.player
+	switch {
+	case link.State == event.LinkUp:
+		o.up.Store(true)
+		o.log.Info("Connected to relay", "relay", link.URL, "from", link.From.String())
+	case link.State != event.LinkDown || link.Err == nil:
+	case !o.up.Load():
+		o.fail(fault.New(fault.Unreachable, fmt.Errorf("connect to relay %s: %w", link.URL, link.Err), "check the address ("+link.URL+") and the network; is it a relay that answers there?"))
+	default:
+		o.log.Warn("Relay connection lost, will retry", "relay", link.URL, "cause", link.Cause, "err", link.Err.Error(), "delay", link.Retry.Round(time.Millisecond).String())
+	}
+}
+
+// Alarm passes on what the connection noticed.
+func (l relayListener) Alarm(a event.Alarm, _ event.Seq, detail string) {
+	l.player.log.Warn("Relay alarm", "alarm", a.String(), "err", detail)
+}
+
+func (o *relayPlayer) begin(after event.Seq) event.Position {
+	switch {
+	case after > 0:
+		return event.AfterSeq(after)
+	case o.from.kind == edgeLive:
+		return event.Position{Start: event.Live}
+	case o.from.kind == edgeSeq && o.from.seq > 1:
+		return event.AfterSeq(o.from.seq - 1)
+	}
+	return event.Position{Start: event.Oldest}
+}
+
+func (o *relayPlayer) pieces(ctx context.Context, after event.Seq) iter.Seq2[piece, error] {
+	return func(yield func(piece, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(o.ctx, cancel)()
+		o.tracker = event.NewTracker(o.begin(after))
+		where := func(context.Context) (event.Position, error) { return o.tracker.Position(), nil }
+		for chunk, err := range o.source.Frames(ctx, where) {
+			if err != nil {
+				yield(piece{}, err)
+				return
+			}
+			more := o.chunk(chunk, yield)
+			chunk.Release()
+			if !more {
+				return
+			}
+		}
+		if err := context.Cause(o.ctx); err != nil {
+			yield(piece{}, err)
+		}
+	}
+}
+
+// chunk yields what is new; false ends the iteration.
+func (o *relayPlayer) chunk(chunk *event.Chunk, yield func(piece, error) bool) bool {
+	for _, f := range chunk.Frames {
+		if o.ctx.Err() != nil {
+			return true // Frames is about to end
+		}
+		if f.Fault != event.ReasonNone {
+			if !yield(piece{fault: f.Fault}, nil) {
+				return false
+			}
+			continue
+		}
+		seq, ok := frame.PeekSeq(f.Data)
+		if ok && !o.fresh(seq) {
+			continue
+		}
+		if !ok {
+			o.notice(chunk, f.Data)
+		}
+		if !yield(piece{frame: slices.Clone(f.Data)}, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+func (o *relayPlayer) fresh(seq event.Seq) bool {
+	verdict, _ := o.tracker.Observe(seq)
+	if verdict == event.Repeat {
+		o.repeated.Add(1)
+		if o.stray++; o.stray == strayFrames {
+			o.fail(fault.New(fault.Cursor, fmt.Errorf("the relay sends seq %s and the like, below the position %s: its numbering restarted, or the position is another relay's", seq, o.tracker.Position()),
+				"begin with --from oldest or --from live, into a new target"))
+		}
+		return false
+	}
+	o.stray = 0
+	o.first.CompareAndSwap(0, int64(seq))
+	o.at.Store(int64(seq))
+	return true
+}
+
+// notice acts on what the relay says of itself.
+func (o *relayPlayer) notice(chunk *event.Chunk, raw []byte) {
+	var decoder frame.Decoder
+	var ev event.Event
+	if decoder.Decode(raw, &ev) != nil {
+		return
+	}
+	name := string(ev.Notice.Name)
+	switch {
+	case ev.Kind == event.KindInfo && name == "OutdatedCursor":
+		o.log.Warn("The relay no longer holds everything that was asked for; it begins with its oldest event", "from", o.tracker.Position().String())
+	case ev.Kind == event.KindError && name == "FutureCursor":
+		o.fail(fault.New(fault.Cursor, fmt.Errorf("the relay knows no event as late as seq %s (FutureCursor)", o.tracker.Position()),
+			"begin with --from oldest or --from live; a seq belongs to one relay"))
+	case ev.Kind == event.KindError:
+		chunk.Hangup(errors.New("the relay reported " + name))
+	}
+}
+
+// windowed reports whether the relay's window is played, up to its end.
+func (o *relayPlayer) windowed() bool { return !o.follow && o.until.kind == edgeOpen }
+
+func (o *relayPlayer) done() float64 {
+	if o.until.kind != edgeSeq {
+		return -1
+	}
+	return partDone(o.first.Load(), o.at.Load(), int64(o.until.seq))
+}
+
+func (o *relayPlayer) quiet() time.Duration {
+	if o.windowed() && o.up.Load() {
+		return windowQuiet
+	}
+	return 0
+}
+
+func (o *relayPlayer) endless() bool { return o.follow && o.until.kind == edgeOpen }
+func (o *relayPlayer) close()        { o.fail(nil) }
+
+// seqAbove reports whether a frame has a seq above after.
+func seqAbove(raw []byte, after event.Seq) bool {
+	seq, ok := frame.PeekSeq(raw)
+	return ok && seq > after
+}

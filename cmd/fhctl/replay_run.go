@@ -1,0 +1,359 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/capture"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/output"
+)
+
+// replayRun is one replay.
+type replayRun struct {
+	session    *session
+	plan       *replayPlan
+	origin     *origin
+	target     receiver
+	targetName string
+	count      replayCount
+
+	line    *output.Line
+	passed  replayCount   // counted by the reader
+	readErr error         // of the reader, once items is closed
+	items   chan *played  // reader → writer
+	looked  atomic.Int64  // pieces the reader has seen
+	reading atomic.Uint64 // the seq the reader stands at
+}
+
+// itemsAhead is how many events may be read before they are written.
+const itemsAhead = 256
+
+// errReplayed ends reading because everything wanted was replayed.
+var errReplayed = errors.New("replayed what was asked for")
+
+func runReplay(ctx context.Context, s *session, o *replayOptions, args []string) error {
+	p, err := o.plan(s, args)
+	if err != nil {
+		return err
+	}
+	if p.target.kind == endServe {
+		return serveReplay(ctx, s, p)
+	}
+	r := &replayRun{session: s, plan: p, items: make(chan *played, itemsAhead)}
+	r.count.kinds = map[string]int64{}
+	if r.origin, err = openOrigin(ctx, s, p); err != nil {
+		return err
+	}
+	defer r.origin.close()
+	if err := r.openTarget(ctx); err != nil {
+		return err
+	}
+	if p.dryRun && p.target.kind == endStdout {
+		r.target = nowhere{entries: p.sel.entries}
+	}
+	restore := r.showProgress()
+	complete, err := r.run(ctx)
+	finished := r.target.finish(ctx, complete || isDamage(err))
+	restore()
+	return r.outcome(ctx, complete && finished == nil, errors.Join(err, finished))
+}
+
+// isDamage reports whether a capture ended in damage: what was read before is
+// all there is, and stands.
+func isDamage(err error) bool {
+	_, ok := errors.AsType[*capture.Damage](err)
+	return ok
+}
+
+// openTarget opens what the plan writes to.
+func (r *replayRun) openTarget(ctx context.Context) (err error) {
+	p := r.plan
+	switch p.target.kind {
+	case endStdout:
+		r.targetName, r.target = "standard output", newPrinter(r.session.stdout, p)
+	case endCapture:
+		r.targetName = p.target.path
+		if p.dryRun {
+			state, err := loadState(p.target.path)
+			from := event.Seq(0)
+			if state != nil && p.resume {
+				from, _ = event.ParseSeq(state.Seq)
+			}
+			r.target = nowhere{from: from}
+			return err
+		}
+		r.target, err = openRecorder(p.target.path, r.origin.identity, p.sel.print, p.resume)
+		return err
+	case endStream:
+		r.targetName = "stream " + p.toStream
+		r.target, err = openAppender(ctx, r.session, p, r.origin, &r.count)
+		return err
+	}
+	return nil
+}
+
+// run reads and writes until the source or the plan ends; complete says which
+// it was, or that an endless source was stopped.
+func (r *replayRun) run(ctx context.Context) (complete bool, err error) {
+	reading, stop := context.WithCancelCause(ctx)
+	if r.plan.last > 0 {
+		timer := time.AfterFunc(r.plan.last, func() { stop(errReplayed) })
+		defer timer.Stop()
+	}
+	var reader sync.WaitGroup
+	reader.Go(func() { r.read(reading) })
+	storing, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopDrain, giveUp) })()
+	err = r.write(reading, storing, stop)
+	stop(errReplayed)
+	for range r.items { // until the reader has gone
+	}
+	reader.Wait()
+	if err == nil {
+		err = r.readErr
+	}
+	stopped := ctx.Err() != nil
+	return err == nil && (!stopped || r.origin.endless()), err
+}
+
+// read judges what the source holds and passes on what is wanted.
+func (r *replayRun) read(ctx context.Context) {
+	defer close(r.items)
+	after := r.target.after()
+	if after > 0 {
+		r.session.slog.Info("Resuming", "after", after.String(), "target", r.targetName)
+	}
+	for pc, err := range r.origin.pieces(ctx, after) {
+		if err != nil {
+			r.readErr = err
+			return
+		}
+		r.looked.Add(1)
+		p := &played{}
+		v, reject := r.judge(pc, p)
+		r.passed.saw(p.seq)
+		r.reading.Store(uint64(p.seq))
+		if v == beyond || v == deliver && r.windowOver(p) {
+			return
+		}
+		if v != deliver {
+			r.pass(v, p, reject)
+		} else if !r.send(ctx, p) {
+			return
+		}
+		if r.endReached(p) {
+			return
+		}
+	}
+}
+
+func (r *replayRun) send(ctx context.Context, p *played) bool {
+	select {
+	case r.items <- p:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// endReached reports whether the last seq that is wanted has come. A relay's
+// seqs rise, and its next event may be far away.
+func (r *replayRun) endReached(p *played) bool {
+	until := r.plan.sel.until
+	return r.origin.kind == endRelay && until.kind == edgeSeq && p.seq >= until.seq
+}
+
+func (r *replayRun) judge(pc piece, p *played) (verdict, *event.Reject) {
+	switch {
+	case pc.fault != event.ReasonNone:
+		return broken, &event.Reject{Reason: pc.fault}
+	case pc.frame == nil:
+		return r.plan.sel.stored(pc.stored, p)
+	}
+	v, reject := r.plan.sel.frame(pc.frame, p)
+	// An event that this version cannot use is still part of a recording.
+	if v == broken && p.seq > 0 && !reject.Reason.Framing() && !r.plan.sel.entries && r.plan.sel.whole() {
+		return deliver, nil
+	}
+	return v, reject
+}
+
+// windowOver reports whether the relay's window has been played: the event
+// happened after this run began.
+func (r *replayRun) windowOver(p *played) bool {
+	o, ok := r.origin.player.(*relayPlayer)
+	return ok && o.windowed() && p.at.After(r.plan.started)
+}
+
+// pass counts what is not delivered, and says what a person should know.
+func (r *replayRun) pass(v verdict, p *played, reject *event.Reject) {
+	c := &r.passed
+	switch v {
+	case unwanted:
+		c.unwanted++
+	case notice:
+		c.notices++
+		r.session.slog.Debug("Relay notice", "name", p.notice)
+	case broken:
+		if c.rejected++; c.reasons[reject.Reason] == 0 {
+			r.session.slog.Warn("An event cannot be read and is left out; further ones of its kind are counted only", "seq", p.seq.String(), "reason", reject.Reason.String(), "err", reject.Detail)
+		}
+		c.reasons[reject.Reason]++
+	}
+}
+
+// write gives events to the target, when they are due. What the target has
+// begun to store may outlast ctx.
+func (r *replayRun) write(ctx, storing context.Context, stop context.CancelCauseFunc) error {
+	for {
+		p, err := r.next(ctx, storing)
+		if p == nil || err != nil {
+			return err
+		}
+		if err := r.hold(ctx, storing, p); err != nil || ctx.Err() != nil {
+			return err
+		}
+		taken, err := r.target.put(storing, p)
+		if err != nil {
+			return err
+		}
+		r.account(p, taken)
+		if r.plan.limit > 0 && r.count.stored >= r.plan.limit {
+			stop(errReplayed)
+			return nil
+		}
+	}
+}
+
+// tick is how often progress is drawn and a target's age looked at while
+// nothing comes.
+const tick = 500 * time.Millisecond
+
+// next is the next event; nil when there are no more. Before it waits, the
+// target passes on what it has.
+func (r *replayRun) next(ctx, storing context.Context) (*played, error) {
+	select {
+	case p := <-r.items:
+		return p, nil
+	default:
+	}
+	if err := r.target.flush(storing); err != nil {
+		return nil, err
+	}
+	timer := time.NewTicker(tick)
+	defer timer.Stop()
+	began, looked := time.Now(), r.looked.Load()
+	for {
+		select {
+		case p := <-r.items:
+			return p, nil
+		case <-ctx.Done():
+			return nil, nil
+		case <-timer.C:
+		}
+		if now := r.looked.Load(); now != looked {
+			began, looked = time.Now(), now
+		}
+		if quiet := r.origin.quiet(); quiet > 0 && time.Since(began) >= quiet {
+			return nil, nil
+		}
+		r.draw(event.Seq(r.reading.Load()))
+		if err := r.target.flush(storing); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// hold waits until the event is due.
+func (r *replayRun) hold(ctx, storing context.Context, p *played) error {
+	wait := r.plan.pace.due(p.at)
+	if wait <= 2*time.Millisecond || r.plan.dryRun {
+		return nil // timers are coarser than fast rates: sleep in runs
+	}
+	if wait > 20*time.Millisecond {
+		if err := r.target.flush(storing); err != nil {
+			return err
+		}
+	}
+	r.draw(p.seq)
+	waitOut(ctx, wait)
+	return nil
+}
+
+func (r *replayRun) account(p *played, taken bool) {
+	c := &r.count
+	if !taken {
+		c.carried++
+		return
+	}
+	c.stored++
+	c.bytes += int64(len(p.frame))
+	if p.frame == nil {
+		c.bytes += int64(len(p.data))
+	}
+	c.kinds[kindLabel(p)]++
+	c.saw(p.seq)
+	if c.stored%64 == 0 {
+		r.draw(p.seq)
+	}
+}
+
+// kindLabel is bounded: what a stream's types say is untrusted.
+func kindLabel(p *played) string { return p.kind.String() }
+
+// showProgress draws the bar where people see it and data does not disturb it.
+func (r *replayRun) showProgress() (restore func()) {
+	screen, _ := r.session.stdout.(*os.File)
+	mixed := r.plan.target.kind == endStdout && !r.plan.dryRun && screen != nil && output.IsTerminal(screen)
+	if !r.session.live() || mixed {
+		return func() {}
+	}
+	back := r.session.log.divert(func(terminal io.Writer) io.Writer {
+		r.line = output.NewLine(output.LineConfig{Out: terminal})
+		return r.line.Writer()
+	})
+	r.draw(0)
+	return func() { r.line.Close(); back() }
+}
+
+func (r *replayRun) draw(seq event.Seq) {
+	if r.line == nil {
+		return
+	}
+	fraction := r.origin.done()
+	if r.plan.limit > 0 {
+		fraction = max(fraction, float64(r.count.stored)/float64(r.plan.limit))
+	}
+	if r.plan.last > 0 {
+		fraction = max(fraction, float64(time.Since(r.plan.started))/float64(r.plan.last))
+	}
+	r.line.SetProgress(output.Progress{Label: r.plan.label, Done: r.count.stored, Fraction: fraction, Seq: seq})
+}
+
+// outcome reports and gives the command's error.
+func (r *replayRun) outcome(ctx context.Context, complete bool, err error) error {
+	c := &r.count
+	c.unwanted, c.rejected, c.reasons, c.notices = r.passed.unwanted, r.passed.rejected, r.passed.reasons, r.passed.notices
+	if o, ok := r.origin.player.(*relayPlayer); ok {
+		c.repeats += o.repeated.Load()
+	}
+	if stdoutClosed(err) || err != nil && r.looked.Load() == 0 {
+		return err
+	}
+	reported := r.report(complete)
+	if !complete && err == nil {
+		err = context.Cause(ctx)
+		if r.plan.target.kind == endCapture || r.plan.target.kind == endStream {
+			r.session.slog.Info(fmt.Sprintf("Go on where it stopped: the same command with --resume (it stands at seq %s)", c.last))
+		}
+	}
+	return errors.Join(err, reported)
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/entry"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/filter"
+	"github.com/fhctl/fhctl/pkg/frame"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+)
+
+// played is one event on its way from a source to a target. It belongs to the
+// receiver.
+type played struct {
+	frame  []byte             // as it came; nil from a stream
+	stored redisstream.Stored // as it stands; zero elsewhere
+	seq    event.Seq          // 0 when the entry has none
+	kind   event.Kind
+	typ    string    // of the entry; the kind's name without '#'
+	at     time.Time // event time, or when Redis stored it; zero when unknown
+	sent   string    // the event time in the relay's words
+	data   []byte    // the entry's JSON; nil when the event yields none
+	skips  int       // ops no consumer would see
+	notice string    // the name of an info or error event
+}
+
+// verdict is what becomes of an event.
+type verdict uint8
+
+const (
+	deliver  verdict = iota
+	unwanted         // a filter does not want it
+	outside          // before or behind the range
+	beyond           // behind the end: nothing that follows is in the range
+	broken           // it cannot be read as an event
+	notice           // what a relay says of itself: no event
+)
+
+// beyondRun is how many events in a row must lie behind a time for the range to
+// have ended: single event times may be anything (E6).
+const beyondRun = 100
+
+// selection chooses events. It is not safe for concurrent use.
+type selection struct {
+	from, until edge
+	keep        *filter.Filter
+	actions     map[string]bool // of ops to keep; empty keeps all
+	print       string
+	entries     bool // the target takes entries, not frames
+
+	decoder frame.Decoder
+	ev      event.Event
+	outline entry.Outline
+	late    int // events in a row behind the end's time
+}
+
+func newSelection(cfg filter.Config, actions []string) (*selection, error) {
+	keep, err := filter.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := &selection{keep: keep, actions: map[string]bool{}, print: keep.Fingerprint()}
+	for _, name := range actions {
+		if !slices.Contains([]string{"create", "update", "delete"}, name) {
+			return nil, usageError(fmt.Errorf("flag --action: %q is not one", name), "the actions are create, update and delete")
+		}
+		s.actions[name] = true
+	}
+	if len(s.actions) > 0 {
+		list := slices.Compact(slices.Sorted(slices.Values(actions)))
+		sum := sha256.Sum256([]byte(s.print + "\n" + strings.Join(list, "\n")))
+		s.print = hex.EncodeToString(sum[:8])
+	}
+	return s, nil
+}
+
+// whole reports whether everything is kept.
+func (s *selection) whole() bool {
+	return s.keep == nil && len(s.actions) == 0 && s.from.kind == edgeOpen && s.until.kind == edgeOpen
+}
+
+// narrow takes unwanted ops out of ev and reports whether it is wanted.
+func (s *selection) narrow(ev *event.Event) bool {
+	if !s.keep.Keep(ev) {
+		return false
+	}
+	if len(s.actions) == 0 || ev.Kind != event.KindCommit {
+		return true
+	}
+	ev.Commit.Ops = slices.DeleteFunc(ev.Commit.Ops, func(op event.Op) bool { return !s.actions[op.Action.String()] })
+	return len(ev.Commit.Ops) > 0
+}
+
+// frame judges one message and reads it into p, whose frame is the caller's.
+func (s *selection) frame(raw []byte, p *played) (verdict, *event.Reject) {
+	*p = played{frame: raw}
+	if err := s.decoder.Decode(raw, &s.ev); err != nil {
+		reject, ok := errors.AsType[*event.Reject](err)
+		if !ok {
+			reject = &event.Reject{Reason: event.ReasonCBOR, Detail: err.Error()}
+		}
+		p.seq = reject.Seq
+		return broken, reject
+	}
+	ev := &s.ev
+	p.kind, p.typ, p.seq, p.sent = ev.Kind, string(ev.Type), ev.Seq, string(ev.Time)
+	p.at, _ = time.Parse(time.RFC3339, p.sent)
+	if ev.Seq == 0 {
+		p.notice = string(ev.Notice.Name)
+		return notice, nil
+	}
+	if v := s.place(p.seq, p.at); v != deliver {
+		return v, nil
+	}
+	if !s.narrow(ev) {
+		return unwanted, nil
+	}
+	for i := range ev.Commit.Ops {
+		if ev.Kind == event.KindCommit && ev.Commit.Ops[i].Skip != event.ReasonNone {
+			p.skips++
+		}
+	}
+	if s.entries {
+		p.data, _ = entry.Append(nil, ev)
+	}
+	return deliver, nil
+}
+
+// place judges where an event lies. A stream's source has sought its ends by
+// id already.
+func (s *selection) place(seq event.Seq, at time.Time) verdict {
+	switch {
+	case s.from.kind == edgeSeq && seq < s.from.seq:
+		return outside
+	case s.until.kind == edgeSeq && seq > s.until.seq:
+		return beyond
+	case s.from.kind == edgeTime && !at.IsZero() && at.Before(s.from.time):
+		return outside
+	case s.until.kind == edgeTime && at.After(s.until.time):
+		if s.late++; s.late >= beyondRun {
+			return beyond
+		}
+		return outside
+	}
+	s.late = 0
+	return deliver
+}
+
+// stored judges one entry and reads it into p.
+func (s *selection) stored(e redisstream.Stored, p *played) (verdict, *event.Reject) {
+	*p = played{stored: e, at: e.ID.Time()}
+	p.seq, _ = e.Seq()
+	p.typ, _ = e.Value("type")
+	p.kind, _ = event.ParseKind(p.typ)
+	data, _ := e.Value("data")
+	p.data = []byte(data)
+	if s.until.kind == edgeSeq && p.seq > s.until.seq {
+		return beyond, nil
+	}
+	if s.from.kind == edgeSeq && p.seq < s.from.seq {
+		return outside, nil
+	}
+	if s.keep == nil && len(s.actions) == 0 {
+		return deliver, nil
+	}
+	if err := s.outline.Read(data); err != nil {
+		return broken, &event.Reject{Reason: event.ReasonLexicon, Seq: p.seq, Detail: "data is " + err.Error()}
+	}
+	return s.storedOps(p), nil
+}
+
+// storedOps applies the filters to an entry. Its ops that stay, stay byte for
+// byte.
+func (s *selection) storedOps(p *played) verdict {
+	ops := s.outline.Ops
+	ev := event.Event{Kind: p.kind, DID: []byte(s.outline.DID)}
+	for i := range ops {
+		// An op is found again by its place, which Prev is free to carry.
+		ev.Commit.Ops = append(ev.Commit.Ops, event.Op{Action: actionOf(ops[i].Action), Path: []byte(ops[i].Path), Prev: []byte{byte(i), byte(i >> 8), byte(i >> 16)}})
+	}
+	if !s.narrow(&ev) {
+		return unwanted
+	}
+	if len(ev.Commit.Ops) == len(ops) {
+		return deliver
+	}
+	whole := string(p.data)
+	first, last := strings.Index(whole, ops[0].JSON), ops[len(ops)-1].JSON
+	behind := strings.LastIndex(whole, last) + len(last)
+	data := []byte(whole[:first])
+	for n, op := range ev.Commit.Ops {
+		if n > 0 {
+			data = append(data, ',')
+		}
+		at := int(op.Prev[0]) | int(op.Prev[1])<<8 | int(op.Prev[2])<<16
+		data = append(data, ops[at].JSON...)
+	}
+	p.data = append(data, whole[behind:]...)
+	return deliver
+}
+
+func actionOf(name string) event.Action {
+	for _, a := range []event.Action{event.Create, event.Update, event.Delete} {
+		if a.String() == name {
+			return a
+		}
+	}
+	return event.ActionNone
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/capture"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/frame"
+	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/relayserver"
+)
+
+// servedWindow is how many frames of a relay that is passed on are kept for
+// clients that come back, about 100 MB of ordinary events.
+const servedWindow = 20_000
+
+// servedRelay is fhctl replay --serve -o json: a line when it serves, and one
+// when it ends.
+type servedRelay struct {
+	V       int            `json:"v"`
+	Command string         `json:"command"`
+	State   string         `json:"state"` // serving or ended
+	URL     string         `json:"url"`
+	Source  string         `json:"source"`
+	Oldest  event.Seq      `json:"oldestSeq"`
+	Newest  event.Seq      `json:"newestSeq"`
+	Sent    int64          `json:"sent"`
+	Clients int64          `json:"clients"`
+	Faults  map[string]int `json:"faults"`
+	DryRun  bool           `json:"dryRun"`
+}
+
+// serveReplay plays the source as a relay, until it is stopped.
+func serveReplay(ctx context.Context, s *session, p *replayPlan) error {
+	log, name, feed, closeLog, err := openServed(ctx, s, p)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	cfg := relayserver.Config{
+		Log: log, Addr: p.serve, Faults: p.faults, Rate: p.pace.rate, Logger: s.slog,
+		Whole: p.sel.from.kind != edgeLive,
+	}
+	if p.pace.speed > 0 {
+		cfg.Delay = spacing(p.pace.speed)
+	}
+	state := servedRelay{V: 1, Command: p.label, State: "serving", Source: name, DryRun: p.dryRun}
+	state.Oldest, state.Newest = log.Bounds()
+	if p.dryRun {
+		return state.print(s, p)
+	}
+	server, err := relayserver.Start(cfg)
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	state.URL = server.URL()
+	if err := state.print(s, p); err != nil {
+		return err
+	}
+	err = waitServed(ctx, feed)
+	state.State, state.Sent, state.Faults = "ended", server.Sent(), server.Injected()
+	state.Oldest, state.Newest = log.Bounds()
+	for _, request := range server.Requests() {
+		if request.Status == 101 {
+			state.Clients++
+		}
+	}
+	if err != nil || p.json {
+		return errors.Join(err, state.print(s, p))
+	}
+	fmt.Fprintf(s.log, "served %s frames over %d connections\n", output.Thousands(state.Sent), state.Clients)
+	return nil
+}
+
+// waitServed waits for the operator, or for an error of what feeds the relay.
+// Being stopped is how serving ends.
+func waitServed(ctx context.Context, feed func(context.Context) error) error {
+	var fed error
+	if feed != nil {
+		if fed = feed(ctx); fed != nil && ctx.Err() == nil {
+			return fed
+		}
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// print says where the relay is: its URL alone on standard output, or JSON.
+func (r servedRelay) print(s *session, p *replayPlan) error {
+	if p.json {
+		if r.Faults == nil {
+			r.Faults = map[string]int{}
+		}
+		return printLine(s.stdout, r)
+	}
+	if p.dryRun {
+		fmt.Fprintf(s.log, "dry run: would serve %s (seq %s to %s) at %s\n", output.Escape(r.Source), r.Oldest, r.Newest, output.Escape(p.serve))
+		return nil
+	}
+	fmt.Fprintf(s.log, "serving %s (seq %s to %s); read it with: fhctl ingest --relay-url %s\n", output.Escape(r.Source), r.Oldest, r.Newest, r.URL)
+	_, err := fmt.Fprintln(s.stdout, r.URL)
+	return err
+}
+
+// openServed makes the log to serve. A relay somewhere else has none: feed then
+// fills one until it returns.
+func openServed(ctx context.Context, s *session, p *replayPlan) (log relayserver.Log, name string, feed func(context.Context) error, closeLog func(), err error) {
+	if p.source.kind == endCapture {
+		file, err := capture.OpenLog(capture.LogConfig{Path: p.source.path})
+		if err != nil {
+			return nil, "", nil, nil, err
+		}
+		return selected(file, p.sel), p.source.path, nil, func() { _ = file.Close() }, nil
+	}
+	o, err := openOrigin(ctx, s, p)
+	if err != nil {
+		return nil, "", nil, nil, err
+	}
+	if o.log != nil {
+		return selected(o.log, p.sel), o.name, nil, o.close, nil
+	}
+	memory := relayserver.NewMemoryLog(servedWindow)
+	r := &replayRun{session: s, plan: p, origin: o, targetName: "clients", target: passOn{memory}, items: make(chan *played, itemsAhead)}
+	r.count.kinds = map[string]int64{}
+	pass := func(ctx context.Context) error {
+		_, err := r.run(ctx)
+		memory.End()
+		return err
+	}
+	return memory, o.name, pass, o.close, nil
+}
+
+// passOn is the target that fills a served log.
+type passOn struct{ log *relayserver.MemoryLog }
+
+func (passOn) after() event.Seq                   { return 0 }
+func (passOn) flush(context.Context) error        { return nil }
+func (passOn) finish(context.Context, bool) error { return nil }
+
+func (t passOn) put(_ context.Context, p *played) (bool, error) {
+	return true, t.log.Append(p.seq, p.frame)
+}
+
+// selectedLog is a log of which only a part is played.
+type selectedLog struct {
+	relayserver.Log
+	mu  sync.Mutex // of sel
+	sel *selection
+}
+
+// selected is log itself where everything is wanted.
+func selected(log relayserver.Log, sel *selection) relayserver.Log {
+	if sel.whole() {
+		return log
+	}
+	return &selectedLog{Log: log, sel: sel}
+}
+
+// Bounds is the part of the log's bounds that the range covers.
+func (l *selectedLog) Bounds() (oldest, newest event.Seq) {
+	oldest, newest = l.Log.Bounds()
+	if l.sel.from.kind == edgeSeq {
+		oldest = max(oldest, l.sel.from.seq)
+	}
+	if l.sel.until.kind == edgeSeq {
+		newest = min(newest, l.sel.until.seq)
+	}
+	return oldest, max(newest, 0)
+}
+
+// Next is the next frame that is wanted.
+func (l *selectedLog) Next(ctx context.Context, after event.Seq) (event.Seq, []byte, error) {
+	if l.sel.from.kind == edgeSeq {
+		after = max(after, l.sel.from.seq-1)
+	}
+	for {
+		seq, raw, err := l.Log.Next(ctx, after)
+		if err != nil {
+			return 0, nil, err
+		}
+		after = seq
+		switch l.judge(raw) {
+		case deliver:
+			return seq, raw, nil
+		case beyond:
+			return 0, nil, io.EOF
+		}
+	}
+}
+
+func (l *selectedLog) judge(raw []byte) verdict {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var p played
+	v, _ := l.sel.frame(raw, &p)
+	if v == beyond && l.sel.until.kind == edgeTime {
+		l.sel.late = 0 // several clients read: the run is nobody's
+		return outside
+	}
+	return v
+}
+
+// spacing is the time between frames at a multiple of the recorded speed.
+func spacing(speed float64) func(last, next []byte) time.Duration {
+	decoders := sync.Pool{New: func() any { return &timeReader{} }}
+	return func(last, next []byte) time.Duration {
+		d := decoders.Get().(*timeReader)
+		defer decoders.Put(d)
+		return time.Duration(float64(timeStep(d.time(last), d.time(next))) / speed)
+	}
+}
+
+// timeReader reads the event time of frames.
+type timeReader struct {
+	decoder frame.Decoder
+	ev      event.Event
+}
+
+func (d *timeReader) time(raw []byte) time.Time {
+	if d.decoder.Decode(raw, &d.ev) != nil {
+		return time.Time{}
+	}
+	at, _ := time.Parse(time.RFC3339, string(d.ev.Time))
+	return at
+}

@@ -1,0 +1,315 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/capture"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/relayserver"
+	"github.com/fhctl/fhctl/pkg/sim"
+)
+
+// piece is what a source holds at one place: a message or an entry. It belongs
+// to the receiver.
+type piece struct {
+	frame  []byte
+	stored redisstream.Stored
+	fault  event.Reason // a message that did not arrive whole
+}
+
+// player is a source of a replay. Its methods are called from one goroutine,
+// except for done and quiet.
+type player interface {
+	// pieces yields everything from the beginning of the range on, or what
+	// follows the seq after if that is not 0. A stream ends with the range;
+	// of the others the end is judged event by event.
+	pieces(ctx context.Context, after event.Seq) iter.Seq2[piece, error]
+	// done is how much of the range has been read, -1 when unknown.
+	done() float64
+	// quiet is how much silence means that there is no more; 0 is none.
+	quiet() time.Duration
+	// endless reports whether only the operator ends it.
+	endless() bool
+	close()
+}
+
+// origin is a source with what is known of it before it is read.
+type origin struct {
+	player
+	kind     endKind
+	name     string // for people; no password
+	identity string // whose numbering the seqs are
+	log      relayserver.Log
+}
+
+// stream is the player of a stream.
+func (o *origin) stream() (*streamPlayer, bool) {
+	c, _ := o.player.(closing)
+	s, ok := c.player.(*streamPlayer)
+	return s, ok
+}
+
+// openOrigin opens the source of a plan.
+func openOrigin(ctx context.Context, s *session, p *replayPlan) (*origin, error) {
+	switch p.source.kind {
+	case endCapture:
+		return openCaptureOrigin(p.source.path)
+	case endStream:
+		return openStreamOrigin(ctx, s, p)
+	}
+	return openRelayOrigin(s, p)
+}
+
+// capturePlayer reads a capture file once.
+type capturePlayer struct {
+	*capture.Reader
+	part atomic.Int64 // of the file that was read, in millionths
+}
+
+func openCaptureOrigin(path string) (*origin, error) {
+	r, err := capture.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return &origin{player: &capturePlayer{Reader: r}, kind: endCapture, name: path, identity: "capture:" + filepath.Base(path)}, nil
+}
+
+func (c *capturePlayer) pieces(ctx context.Context, after event.Seq) iter.Seq2[piece, error] {
+	return func(yield func(piece, error) bool) {
+		for raw, err := range c.Frames() {
+			if ctx.Err() != nil {
+				return
+			}
+			if err == nil && after > 0 && !seqAbove(raw, after) {
+				continue
+			}
+			c.part.Store(int64(c.Fraction() * 1e6))
+			if !yield(piece{frame: slices.Clone(raw)}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (c *capturePlayer) done() float64        { return float64(c.part.Load()) / 1e6 }
+func (c *capturePlayer) quiet() time.Duration { return 0 }
+func (c *capturePlayer) endless() bool        { return false }
+func (c *capturePlayer) close()               { _ = c.Close() }
+
+// streamPlayer reads a range of a stream.
+type streamPlayer struct {
+	*redisstream.Reader
+	from, until edge
+	bounds      redisstream.Bounds
+	read        atomic.Int64
+	part        atomic.Int64 // in millionths, by time
+}
+
+func openStreamOrigin(ctx context.Context, s *session, p *replayPlan) (*origin, error) {
+	connection, name, closeServer, err := p.redis(s, p.source.url, "")
+	if err != nil {
+		return nil, err
+	}
+	key := s.cfg.Redis.StreamKey
+	r, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: connection, StreamKey: key, CursorKey: s.cfg.Redis.CursorKey})
+	if err != nil {
+		closeServer()
+		return nil, err
+	}
+	o := &streamPlayer{Reader: r, from: p.sel.from, until: p.sel.until}
+	o.bounds, err = r.Bounds(ctx)
+	if errors.Is(err, redisstream.ErrNoStream) {
+		err = fault.New(fault.Usage, err, "check --redis-url and --stream-key; fhctl ingest makes the stream")
+	}
+	if err != nil {
+		_ = r.Close()
+		closeServer()
+		return nil, err
+	}
+	return &origin{player: closing{o, closeServer}, kind: endStream, name: "stream " + key + " at " + name, identity: "stream:" + key}, nil
+}
+
+// closing is a player with something more to close.
+type closing struct {
+	player
+	also func()
+}
+
+func (c closing) close() { c.player.close(); c.also() }
+
+func (o *streamPlayer) close() { _ = o.Close() }
+
+func (o *streamPlayer) pieces(ctx context.Context, after event.Seq) iter.Seq2[piece, error] {
+	return func(yield func(piece, error) bool) {
+		first, last, found, err := o.ends(ctx, after)
+		if err != nil {
+			yield(piece{}, err)
+			return
+		}
+		if !found {
+			return
+		}
+		begin, end := first.Time(), last.Time()
+		for stored, err := range o.Range(ctx, first, last) {
+			if err != nil {
+				yield(piece{}, err)
+				return
+			}
+			o.measure(stored.ID, begin, end)
+			if seq, ok := stored.Seq(); ok && seq <= after {
+				continue
+			}
+			if !yield(piece{stored: stored}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// ends turns the range into ids. The end is where the stream ends now.
+func (o *streamPlayer) ends(ctx context.Context, after event.Seq) (first, last redisstream.ID, found bool, err error) {
+	if o.bounds.Length == 0 {
+		return "", "", false, nil
+	}
+	first, last = o.bounds.First.ID, o.bounds.Last.ID
+	switch o.until.kind {
+	case edgeID:
+		last = o.until.id
+	case edgeTime:
+		// Without its second part an id means the whole millisecond.
+		last = redisstream.ID(strconv.FormatInt(max(0, o.until.time.UnixMilli()), 10))
+	}
+	seek := after + 1
+	switch o.from.kind {
+	case edgeID:
+		first = o.from.id
+	case edgeTime:
+		first = redisstream.IDAt(o.from.time)
+	case edgeSeq:
+		seek = max(seek, o.from.seq)
+	}
+	if seek <= 1 {
+		return first, last, true, nil
+	}
+	at, found, err := o.SeekSeq(ctx, seek)
+	if found && first.Compare(at.ID) < 0 {
+		first = at.ID
+	}
+	return first, last, found, err
+}
+
+func (o *streamPlayer) measure(id redisstream.ID, begin, end time.Time) {
+	n := o.read.Add(1)
+	part := float64(n) / float64(max(1, o.bounds.Length))
+	if o.from.kind != edgeOpen || o.until.kind != edgeOpen {
+		part = float64(id.Time().Sub(begin)+1) / float64(end.Sub(begin)+1)
+	}
+	o.part.Store(int64(min(part, 1) * 1e6))
+}
+
+func (o *streamPlayer) done() float64        { return float64(o.part.Load()) / 1e6 }
+func (o *streamPlayer) quiet() time.Duration { return 0 }
+func (o *streamPlayer) endless() bool        { return false }
+
+// logPlayer reads a relay that is bundled: the simulator, or a capture in a
+// relay's place. No socket lies between, so that its end is known.
+type logPlayer struct {
+	relayserver.Log
+	from, until edge
+	follow      bool // past the end of the window
+	whole       bool // live means from its beginning
+	first, last atomic.Int64
+	at          atomic.Int64
+	shut        func()
+}
+
+func openLogOrigin(raw string, p *replayPlan) (*origin, error) {
+	o := &logPlayer{from: p.sel.from, until: p.sel.until, follow: p.follow}
+	identity := ""
+	if path, ok := cutCapture(raw); ok {
+		log, err := capture.OpenLog(capture.LogConfig{Path: path})
+		if err != nil {
+			return nil, err
+		}
+		o.Log, o.whole, o.shut, identity = log, true, func() { _ = log.Close() }, "capture:"+filepath.Base(path)
+	} else {
+		cfg, err := sim.ParseURL(raw)
+		if err != nil {
+			return nil, err
+		}
+		log, err := sim.New(cfg)
+		if err != nil {
+			return nil, fmt.Errorf("start simulator: %w", err)
+		}
+		o.Log, o.shut, identity = log, func() { _ = log.Close() }, fmt.Sprintf("sim:seed=%d", cfg.Seed)
+	}
+	return &origin{player: o, kind: endRelay, name: raw, identity: identity, log: o.Log}, nil
+}
+
+func (o *logPlayer) pieces(ctx context.Context, after event.Seq) iter.Seq2[piece, error] {
+	return func(yield func(piece, error) bool) {
+		oldest, newest := o.Bounds()
+		o.first.Store(max(1, int64(oldest), int64(after)))
+		if !o.follow && o.until.kind == edgeOpen {
+			o.last.Store(int64(newest)) // the window, as it is now
+		}
+		if after == 0 {
+			after = o.begin(newest)
+		}
+		for {
+			seq, raw, err := o.Next(ctx, after)
+			if errors.Is(err, io.EOF) || ctx.Err() != nil {
+				return
+			}
+			if last := event.Seq(o.last.Load()); last > 0 && seq > last {
+				return
+			}
+			after = seq
+			o.at.Store(int64(seq))
+			if !yield(piece{frame: raw}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (o *logPlayer) begin(newest event.Seq) event.Seq {
+	switch {
+	case o.from.kind == edgeLive && !o.whole:
+		return newest
+	case o.from.kind == edgeSeq:
+		return max(0, o.from.seq-1)
+	}
+	return 0
+}
+
+func (o *logPlayer) done() float64 {
+	last := o.last.Load()
+	if o.until.kind == edgeSeq {
+		last = int64(o.until.seq)
+	}
+	return partDone(o.first.Load(), o.at.Load(), last)
+}
+
+// partDone is how much of a range of seqs lies behind at; -1 when unknown.
+func partDone(first, at, last int64) float64 {
+	if first == 0 || last <= first {
+		return -1
+	}
+	return max(0, min(1, float64(at-first+1)/float64(last-first+1)))
+}
+
+func (o *logPlayer) quiet() time.Duration { return 0 }
+func (o *logPlayer) endless() bool        { return o.follow && o.until.kind == edgeOpen }
+func (o *logPlayer) close()               { o.shut() }

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+)
+
+const (
+	streamBatch      = 500
+	streamBatchBytes = 1 << 20
+)
+
+// appender stores entries in a stream that is not the live one, with a cursor
+// of its own beside it. It is the script and the discipline of ingest: what the
+// cursor covers is never appended again.
+type appender struct {
+	w     *redisstream.Writer
+	close func()
+	from  event.Seq
+	at    event.Position
+	max   event.Seq
+	batch event.Batch
+	count *replayCount
+	// failed is set once Redis refused a batch, which is not sent again.
+	failed bool
+}
+
+// replayCursor is the name of the cursor of replays into a stream. In a cluster
+// both keys must share a slot.
+func replayCursor(url, key string) string {
+	if strings.Contains(url, "cluster") && !strings.Contains(key, "{") {
+		return "{" + key + "}:replay-cursor"
+	}
+	return key + ":replay-cursor"
+}
+
+// isLive reports whether a key is a live stream's by its name alone.
+func (s *session) isLive(key string) bool {
+	return key == s.cfg.Redis.StreamKey || key == redisstream.DefaultStreamKey
+}
+
+const liveHint = "consumers would take the events for new ones; choose another --to-stream, or say --append-to-live-stream"
+
+// checkTarget refuses a live stream, and a cursor of an earlier replay that
+// nobody asked to resume. It gives the seq to go on after.
+func (p *replayPlan) checkTarget(ctx context.Context, s *session, connection redisstream.Connection, identity string) (event.Seq, error) {
+	r, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: connection, StreamKey: p.toStream, CursorKey: replayCursor(connection.URL, p.toStream)})
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	ours, err := r.Cursor(ctx)
+	if err != nil {
+		return 0, err
+	}
+	_, err = r.Bounds(ctx)
+	exists := err == nil
+	if err != nil && !errors.Is(err, redisstream.ErrNoStream) {
+		return 0, err
+	}
+	if exists && !ours.Present && !p.appendToLive {
+		if err := p.looksLive(ctx, s, connection, ours.Status); err != nil {
+			return 0, err
+		}
+	}
+	return p.resumeAfter(r, ours, identity)
+}
+
+// looksLive refuses a stream that no replay made on a Redis that a writer
+// feeds.
+func (p *replayPlan) looksLive(ctx context.Context, s *session, connection redisstream.Connection, beat redisstream.Heartbeat) error {
+	if beat.Present {
+		return fault.New(fault.Conflict, fmt.Errorf("stream %s exists and no replay made it, while a writer is at work on this Redis (%s)", p.toStream, redisstream.StatusKey), liveHint)
+	}
+	live, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: connection, StreamKey: p.toStream, CursorKey: s.cfg.Redis.CursorKey})
+	if err != nil {
+		return err
+	}
+	defer live.Close()
+	cursor, err := live.Cursor(ctx)
+	if err == nil && cursor.Present {
+		err = fault.New(fault.Conflict, fmt.Errorf("stream %s exists and no replay made it, while this Redis has a live cursor (%s)", p.toStream, live.CursorKey()), liveHint)
+	}
+	return err
+}
+
+func (p *replayPlan) resumeAfter(r *redisstream.Reader, ours redisstream.CursorState, identity string) (event.Seq, error) {
+	side := r.CursorKey() + ":meta"
+	switch {
+	case !ours.Present:
+		return 0, nil
+	case ours.NotSeq:
+		return 0, fault.New(fault.Cursor, fmt.Errorf("cursor %s is not a seq", r.CursorKey()), fmt.Sprintf("begin anew: DEL %s %s %s", p.toStream, r.CursorKey(), side))
+	case !p.resume:
+		return 0, fault.New(fault.Conflict, fmt.Errorf("an earlier replay into %s stands at seq %s (%s)", p.toStream, ours.Seq, r.CursorKey()),
+			fmt.Sprintf("go on behind it: --resume; or choose another --to-stream; or begin anew: DEL %s %s %s", p.toStream, r.CursorKey(), side))
+	case ours.SidePresent && (ours.Side.Relay != identity || ours.Side.Filter != p.sel.print):
+		return 0, fault.New(fault.Cursor, fmt.Errorf("the replay into %s was begun from %s with other settings (this run: %s)", p.toStream, ours.Side.Relay, identity),
+			"use the same source and filters, or choose another --to-stream")
+	}
+	return ours.Seq, nil
+}
+
+// openAppender opens the stream that a plan writes to.
+func openAppender(ctx context.Context, s *session, p *replayPlan, o *origin, count *replayCount) (receiver, error) {
+	connection, _, closeServer, err := p.redis(s, p.target.url, p.toPasswordFile)
+	if err != nil {
+		return nil, err
+	}
+	identity := "replay:" + o.identity
+	from, err := p.checkTarget(ctx, s, connection, identity)
+	if err != nil || p.dryRun {
+		closeServer()
+		return nowhere{from: from, entries: true}, err
+	}
+	w, err := redisstream.Open(ctx, redisstream.Config{
+		Connection: connection, StreamKey: p.toStream, CursorKey: replayCursor(connection.URL, p.toStream),
+		MaxLen: p.toMaxLen, AllowEviction: s.cfg.Redis.AllowEviction,
+		Identity: redisstream.Identity{Relay: identity, Filter: p.sel.print},
+	})
+	if err != nil {
+		closeServer()
+		return nil, err
+	}
+	t := &appender{w: w, close: closeServer, count: count}
+	at, err := w.Resume(ctx)
+	if err != nil {
+		_ = w.Close()
+		closeServer()
+		return nil, err
+	}
+	t.at = at.Position
+	if t.at.Start == event.After {
+		t.from, t.max = t.at.Seq, t.at.Seq
+	} else {
+		t.at = event.Position{Start: event.Oldest}
+	}
+	t.batch.Reset(t.at)
+	return t, nil
+}
+
+func (t *appender) after() event.Seq { return t.from }
+
+func (t *appender) put(ctx context.Context, p *played) (bool, error) {
+	known := p.kind == event.KindCommit || p.kind == event.KindIdentity || p.kind == event.KindAccount
+	if p.data == nil || p.seq == 0 || !known {
+		return false, nil
+	}
+	if len(t.batch.Entries) >= streamBatch || len(t.batch.Entries) > 0 && t.batch.Bytes+len(p.data) > streamBatchBytes {
+		if err := t.flush(ctx); err != nil {
+			return false, err
+		}
+	}
+	if len(t.batch.Entries) == 0 {
+		t.batch.Arrived = time.Now()
+	}
+	t.batch.Add(p.seq, p.kind, p.data)
+	t.batch.Time = append(t.batch.Time[:0], p.sent...)
+	return true, nil
+}
+
+func (t *appender) flush(ctx context.Context) error {
+	if len(t.batch.Entries) == 0 || t.failed {
+		return nil
+	}
+	for _, e := range t.batch.Entries {
+		t.max = max(t.max, e.Seq)
+	}
+	t.batch.Upto = t.max
+	receipts, err := t.w.Commit(ctx, []*event.Batch{&t.batch})
+	t.failed = err != nil
+	var moved *event.Moved
+	if errors.As(err, &moved) {
+		return fault.New(fault.Conflict, fmt.Errorf("append to the target: %w", err), "another replay writes into this stream: let one finish")
+	}
+	if err != nil {
+		return err
+	}
+	t.count.repeats += int64(receipts[0].Present)
+	t.count.stored -= int64(receipts[0].Present)
+	t.at = event.AfterSeq(receipts[0].Cursor)
+	t.batch.Reset(t.at)
+	return nil
+}
+
+// stopDrain is how long what was read may take to be stored when stopping.
+const stopDrain = 6 * time.Second
+
+func (t *appender) finish(ctx context.Context, _ bool) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopDrain)
+	defer cancel()
+	defer t.close()
+	return errors.Join(t.flush(ctx), t.w.Close())
+}

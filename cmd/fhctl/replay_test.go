@@ -1,0 +1,455 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/capture"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/filter"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redistest"
+	"github.com/fhctl/fhctl/pkg/relayserver"
+)
+
+func TestReplayPlacesAndTargetsAreToldApart(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for text, want := range map[string]string{
+		"7000000123": "place", "seq:12": "place", "1767225600000-0": "place", "2026-01-02T03:04:05Z": "place",
+		"2026-01-02": "place", "10m": "place", "-10m": "place", "1h30m": "place", "oldest": "place",
+		"run.fhz": "target", "./7.fhz": "target", "capture:x": "target", "-": "target", "stdout": "target", "stream": "target",
+		"redis://h:1": "target", "rediss://h": "target", "unix:///x": "target",
+		"": "neither", "live": "neither", "out.jsonl": "neither", ".fhz": "neither", "9007199254740992": "neither", "1-": "neither", "relay": "neither", "wss://h": "neither",
+	} {
+		until, target, err := parseTo([]string{text}, now)
+		got := "neither"
+		switch {
+		case err != nil:
+			if fault.ClassOf(err) != fault.Usage || fault.HintOf(err) == "" {
+				t.Errorf("%q: %v has no class or hint", text, err)
+			}
+		case target != nil:
+			got = "target"
+		case until.text != "":
+			got = "place"
+		}
+		if got != want {
+			t.Errorf("%q is a %s, want %s (%v)", text, got, want, err)
+		}
+	}
+	if p, _ := parseEdge("10m", now); !p.time.Equal(now.Add(-10 * time.Minute)) {
+		t.Errorf("10m is %v", p.time)
+	}
+}
+
+func TestReplayRatesAndSpeeds(t *testing.T) {
+	for text, want := range map[string]float64{"": 0, "500/s": 500, "500": 500, "30/m": 0.5, "3600/h": 1} {
+		if got, err := parseRate(text); err != nil || got != want {
+			t.Errorf("rate %q is %v, %v", text, got, err)
+		}
+	}
+	for text, want := range map[string]float64{"max": 0, "1x": 1, "2x": 2, "0.5x": 0.5, "3": 3} {
+		if got, err := parseSpeed(text); err != nil || got != want {
+			t.Errorf("speed %q is %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"0/s", "-1/s", "x", "1/d", "NaN", "Inf/s"} {
+		if _, err := parseRate(text); fault.ClassOf(err) != fault.Usage {
+			t.Errorf("rate %q: %v", text, err)
+		}
+	}
+	for _, text := range []string{"0x", "-2x", "fast", "NaNx"} {
+		if _, err := parseSpeed(text); fault.ClassOf(err) != fault.Usage {
+			t.Errorf("speed %q: %v", text, err)
+		}
+	}
+}
+
+// E6: an event time says nothing for sure.
+func TestReplaySpeedPassesOverTimesThatCannotBe(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	p := pacer{speed: 2}
+	p.due(at)
+	for _, each := range []time.Time{at.AddDate(1, 0, 0), at.Add(10 * time.Second), {}, at.Add(5 * time.Second), at.Add(20 * time.Second)} {
+		p.due(each)
+	}
+	if p.offset != 10*time.Second {
+		t.Errorf("the clock of the events stands at %v, want 10s: outliers count nothing, steps back count", p.offset)
+	}
+	if wait := p.due(at.Add(40 * time.Second)); wait < 14*time.Second || wait > 15*time.Second {
+		t.Errorf("waits %v for what comes 30 s after the first, at 2x", wait)
+	}
+}
+
+func TestReplayRateIsKeptOverTime(t *testing.T) {
+	p := pacer{rate: 10}
+	for range 5 {
+		p.due(time.Time{})
+	}
+	if wait := p.due(time.Time{}); wait < 400*time.Millisecond || wait > 500*time.Millisecond {
+		t.Errorf("the sixth event at 10/s waits %v", wait)
+	}
+}
+
+func stored(id, typ, data string, seq event.Seq) redisstream.Stored {
+	return redisstream.Stored{ID: redisstream.ID(id), Fields: []string{"type", typ, "data", data, "seq", seq.String()}}
+}
+
+// What a filter leaves of an entry stays byte for byte.
+func TestReplayFiltersEntries(t *testing.T) {
+	const did = "did:plc:aaaabbbbccccddddeeeeffff"
+	post := `{"action":"create","path":"app.bsky.feed.post/3k","cid":"b","record":{"text":"}], \"ops\":[", "n": 1.50}}`
+	like := `{ "path":"app.bsky.feed.like/3l", "action":"delete" }`
+	data := func(ops ...string) string {
+		return `{"repo":"` + did + `", "ops" : [` + strings.Join(ops, ",") + `] ,"extra":1}`
+	}
+	for name, test := range map[string]struct {
+		cfg     filter.Config
+		actions []string
+		in      redisstream.Stored
+		v       verdict
+		data    string
+	}{
+		"nothing to do":        {filter.Config{}, nil, stored("1-0", "commit", "not JSON", 1), deliver, "not JSON"},
+		"all ops wanted":       {filter.Config{Collections: []string{"app.bsky.*"}}, nil, stored("1-0", "commit", data(post, like), 1), deliver, data(post, like)},
+		"one op wanted":        {filter.Config{Collections: []string{"app.bsky.feed.like"}}, nil, stored("1-0", "commit", data(post, like, post), 1), deliver, data(like)},
+		"last op wanted":       {filter.Config{}, []string{"create"}, stored("1-0", "commit", data(like, post), 1), deliver, data(post)},
+		"no op wanted":         {filter.Config{Collections: []string{"a.b.c"}}, nil, stored("1-0", "commit", data(post), 1), unwanted, ""},
+		"another account":      {filter.Config{DIDs: []string{"did:plc:zzz"}}, nil, stored("1-0", "commit", data(post), 1), unwanted, ""},
+		"another kind":         {filter.Config{Kinds: []string{"account"}}, nil, stored("1-0", "commit", data(post), 1), unwanted, ""},
+		"accounts pass":        {filter.Config{Collections: []string{"a.b.c"}}, []string{"create"}, stored("1-0", "account", `{"did":"x","active":true}`, 1), deliver, `{"did":"x","active":true}`},
+		"unreadable, filtered": {filter.Config{DIDs: []string{did}}, nil, stored("1-0", "commit", "not JSON", 1), broken, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sel, err := newSelection(test.cfg, test.actions)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var p played
+			v, _ := sel.stored(test.in, &p)
+			if v != test.v || v == deliver && string(p.data) != test.data {
+				t.Errorf("verdict %d, data %s; want %d, %s", v, p.data, test.v, test.data)
+			}
+		})
+	}
+}
+
+// A time is a place in a recording only if most events agree.
+func TestReplayTimeRangeSurvivesOneWrongClock(t *testing.T) {
+	sel, _ := newSelection(filter.Config{}, nil)
+	base := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	sel.until = edge{kind: edgeTime, time: base}
+	if v := sel.place(1, base.AddDate(1, 0, 0)); v != outside {
+		t.Errorf("one event of next year: %d", v)
+	}
+	if v := sel.place(2, base); v != deliver {
+		t.Errorf("the event after it: %d", v)
+	}
+	var v verdict
+	for i := range beyondRun {
+		v = sel.place(event.Seq(3+i), base.Add(time.Second))
+	}
+	if v != beyond {
+		t.Errorf("after %d events behind the end: %d", beyondRun, v)
+	}
+}
+
+// frames is every message in a capture.
+func frames(t *testing.T, path string) (list []string) {
+	t.Helper()
+	r, err := capture.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for raw, err := range r.Frames() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, string(raw))
+	}
+	return list
+}
+
+// recordAll writes the corpus into a capture without the program.
+func (c *corpus) recordAll(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "corpus.fhz")
+	w, err := capture.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for after := event.Seq(0); after < c.last; {
+		seq, raw, err := c.log.Next(t.Context(), after)
+		if err == nil {
+			err = w.Write(raw)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		after = seq
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// A capture of a live run, replayed through --serve into a second Redis, gives
+// an identical stream: types, data, seq. Both relays commit faults.
+func TestReplayOfALiveRunGivesTheSameStream(t *testing.T) {
+	c := newCorpus(t, 1500)
+	live := c.serve(t, "drop@200,cut@700,repeat@900:20,drop@1200", inclusive)
+	path := filepath.Join(t.TempDir(), "live.fhz")
+	first, second := redistest.Start(t), redistest.Start(t)
+
+	recording := start(t, environment(live.URL(), first.URL()), "record", "--from", "oldest", path, "--limit", fmt.Sprint(len(c.frames(t))))
+	ingest := start(t, environment(live.URL(), first.URL()), "ingest", "--from", "oldest", until(c.last))
+	ingest.mustExit(0, time.Minute)
+	recording.mustExit(0, time.Minute)
+	if got := frames(t, path); !slices.Equal(got, c.frames(t)) {
+		t.Fatalf("the capture has %d frames that are not those of the relay, %d", len(got), len(c.frames(t)))
+	}
+
+	relay := start(t, nil, "replay", path, "--serve", "127.0.0.1:0", "--fault", "drop@300,stall@600:50ms,garbage@800,cut@1000")
+	relay.says("fhctl ingest --relay-url ws://", 30*time.Second)
+	_, url, _ := strings.Cut(relay.output(), "--relay-url ")
+	url, _, _ = strings.Cut(url, "\n")
+	again := start(t, environment(url, second.URL()), "ingest", until(c.last))
+	again.mustExit(0, time.Minute)
+	relay.signal(os.Interrupt)
+	relay.mustExit(0, 10*time.Second)
+
+	c.check(t, first.Client(), c.last)
+	c.check(t, second.Client(), c.last)
+	a, b := entriesOf(t, first, "firehose:events"), entriesOf(t, second, "firehose:events")
+	if len(a) == 0 || !slices.Equal(a, b) {
+		t.Fatalf("the streams differ: %d and %d entries", len(a), len(b))
+	}
+}
+
+// frames is every message of the corpus.
+func (c *corpus) frames(t *testing.T) (list []string) {
+	t.Helper()
+	for after := event.Seq(0); after < c.last; {
+		seq, raw, err := c.log.Next(t.Context(), after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, after = append(list, string(raw)), seq
+	}
+	return list
+}
+
+// What kill -9 leaves of a recording is gone on with: nothing twice, nothing
+// missing.
+func TestRecordResumesAfterKill(t *testing.T) {
+	c := newCorpus(t, 3000)
+	server := c.serve(t, "", slow(250))
+	path := filepath.Join(t.TempDir(), "run.fhz")
+	p := start(t, environment(server.URL(), "redis://127.0.0.1:1"), "record", "--from", "oldest", path)
+	eventually(t, 30*time.Second, func() error { _, err := os.Stat(stateName(path)); return err })
+	p.kill()
+	if _, err := os.Stat(path); err == nil {
+		t.Fatal("the capture has its name before it is complete")
+	}
+	fast := c.serve(t, "")
+	start(t, environment(fast.URL(), "redis://127.0.0.1:1"), "record", "--from", "oldest", path).mustExit(2, 10*time.Second)
+	// Another address is another numbering, as far as anybody knows.
+	start(t, environment(fast.URL(), "redis://127.0.0.1:1"), "record", "--from", "oldest", path, "--resume").mustExit(2, 10*time.Second)
+	raw, err := os.ReadFile(stateName(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := strings.Replace(string(raw), strings.TrimPrefix(server.URL(), "ws://"), strings.TrimPrefix(fast.URL(), "ws://"), 1)
+	if err := os.WriteFile(stateName(path), []byte(moved), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p = start(t, environment(fast.URL(), "redis://127.0.0.1:1"), "record", "--from", "oldest", path, "--resume", "--to", c.last.String())
+	p.mustExit(0, time.Minute)
+	if got := frames(t, path); !slices.Equal(got, c.frames(t)) {
+		t.Fatalf("the capture has %d frames that are not those of the relay, %d", len(got), len(c.frames(t)))
+	}
+	if left, _ := filepath.Glob(path + ".*"); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// A finite replay that is interrupted says so, and goes on.
+func TestReplayIntoStreamResumesAfterInterrupt(t *testing.T) {
+	c := newCorpus(t, 1200)
+	path := c.recordAll(t)
+	server := redistest.Start(t)
+	env := environment("wss://relay.invalid", server.URL())
+	p := start(t, env, "replay", path, "stream", "--to-stream", "copy", "--rate", "400/s")
+	eventually(t, 30*time.Second, func() error {
+		if n := server.Client().XLen(t.Context(), "copy").Val(); n < 100 {
+			return fmt.Errorf("%d entries", n)
+		}
+		return nil
+	})
+	p.signal(os.Interrupt)
+	p.mustExit(130, 10*time.Second)
+	if n := server.Client().XLen(t.Context(), "copy").Val(); n >= int64(len(c.want)) {
+		t.Fatalf("nothing is left to resume: %d entries", n)
+	}
+	start(t, env, "replay", path, "stream", "--to-stream", "copy").mustExit(7, 10*time.Second)
+	start(t, env, "replay", path, "stream", "--to-stream", "copy", "--resume", "--collection", "app.bsky.feed.post").mustExit(6, 10*time.Second)
+	start(t, env, "replay", path, "stream", "--to-stream", "copy", "--resume").mustExit(0, 30*time.Second)
+	start(t, env, "replay", path, "stream", "--to-stream", "copy", "--resume").mustExit(0, 30*time.Second)
+	if got, want := entriesOf(t, server, "copy"), c.entries(); !slices.Equal(got, want) {
+		t.Fatalf("%d entries, want %d, or in another order", len(got), len(want))
+	}
+	if keys := server.Client().Keys(t.Context(), "firehose:*").Val(); len(keys) > 0 {
+		t.Errorf("a replay made live keys: %v", keys)
+	}
+}
+
+// entriesOf is a stream's entries without their ids.
+func entriesOf(t *testing.T, server *redistest.Server, key string) (list []string) {
+	t.Helper()
+	rows, err := server.Client().Do(t.Context(), "XRANGE", key, "-", "+").Slice()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rows {
+		list = append(list, fmt.Sprint(row.([]any)[1]))
+	}
+	return list
+}
+
+// entries is what the corpus becomes.
+func (c *corpus) entries() (list []string) {
+	for _, w := range c.want {
+		list = append(list, fmt.Sprint([]any{"type", w.kind, "data", w.data, "seq", w.seq.String()}))
+	}
+	return list
+}
+
+// A stream goes to another as it is, whole or in part, and the live one is
+// refused by name, by its cursor and by a heartbeat.
+func TestReplayStreamToStream(t *testing.T) {
+	c := newCorpus(t, 600)
+	server := redistest.Start(t)
+	client := server.Client()
+	env := environment(c.serve(t, "").URL(), server.URL())
+	start(t, env, "ingest", "--from", "oldest", until(c.last)).mustExit(0, time.Minute)
+	cursor := client.Get(t.Context(), "firehose:python_cursor").Val()
+
+	start(t, env, "replay", "stream", "stream", "--to-stream", "whole").mustExit(0, 30*time.Second)
+	if got := entriesOf(t, server, "whole"); !slices.Equal(got, c.entries()) {
+		t.Errorf("%d entries, want %d, or in another order", len(got), len(c.entries()))
+	}
+	from, to := c.want[100].seq, c.want[199].seq
+	start(t, env, "replay", "--from", from.String(), "--to", to.String(), "--to-stream", "part").mustExit(0, 30*time.Second)
+	if got := entriesOf(t, server, "part"); !slices.Equal(got, c.entries()[100:200]) {
+		t.Errorf("the range has %d entries, want 100, or others", len(got))
+	}
+	ids, err := client.XRangeN(t.Context(), "firehose:events", "-", "+", 50).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, env, "replay", "--from", ids[10].ID, "--to", ids[19].ID, "--to", "stream", "--to-stream", "ids").mustExit(0, 30*time.Second)
+	if got := entriesOf(t, server, "ids"); !slices.Equal(got, c.entries()[10:20]) {
+		t.Errorf("the range of ids has %d entries, want 10, or others", len(got))
+	}
+
+	start(t, env, "replay", "--stream-key", "whole", "--to-stream", "firehose:events").mustExit(2, 10*time.Second)
+	client.Do(t.Context(), "XADD", "theirs", "*", "type", "account", "data", "{}", "seq", "1")
+	p := start(t, env, "replay", "--stream-key", "whole", "--to-stream", "theirs")
+	p.mustExit(7, 10*time.Second)
+	client.Del(t.Context(), "firehose:python_cursor", "firehose:status")
+	client.Set(t.Context(), "firehose:status", `{"connected":true}`, time.Minute)
+	start(t, env, "replay", "--stream-key", "whole", "--to-stream", "theirs").mustExit(7, 10*time.Second)
+	client.Set(t.Context(), "firehose:python_cursor", cursor, 0)
+	before := client.XLen(t.Context(), "firehose:events").Val()
+	start(t, env, "replay", "--stream-key", "part", "--to-stream", "firehose:events", "--append-to-live-stream").mustExit(0, 10*time.Second)
+	if got := client.XLen(t.Context(), "firehose:events").Val(); got != before+100 {
+		t.Errorf("%d entries were appended to the live stream, want 100", got-before)
+	}
+	if got := client.Get(t.Context(), "firehose:python_cursor").Val(); got != cursor {
+		t.Errorf("the live cursor moved from %s to %s", cursor, got)
+	}
+	start(t, env, "replay", "--stream-key", "nothing").mustExit(2, 10*time.Second)
+}
+
+// A relay that refuses, or is not there, ends it; so does a seq it cannot know.
+func TestReplayRelayFailures(t *testing.T) {
+	c := newCorpus(t, 50)
+	server := c.serve(t, "")
+	out := filepath.Join(t.TempDir(), "x.fhz")
+	start(t, environment("ws://127.0.0.1:1", "redis://127.0.0.1:1"), "record", out).mustExit(4, 10*time.Second)
+	start(t, environment(server.URL(), "redis://127.0.0.1:1"), "record", out, "--from", (c.last+10).String()).mustExit(6, 10*time.Second)
+	for _, left := range []string{out, capture.PartialName(out), stateName(out)} {
+		if _, err := os.Lstat(left); err == nil {
+			t.Errorf("%s is left of a recording that never was", left)
+		}
+	}
+	// The window ends where the relay falls silent.
+	start(t, environment(server.URL(), "redis://127.0.0.1:1"), "replay", "relay", out).mustExit(0, 30*time.Second)
+	if got := frames(t, out); !slices.Equal(got, c.frames(t)) {
+		t.Errorf("the window has %d frames, want %d", len(got), len(c.frames(t)))
+	}
+}
+
+// Damage ends a replay with what was good before it.
+func TestReplayOfADamagedCapture(t *testing.T) {
+	c := newCorpus(t, 300)
+	path := c.recordAll(t)
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, info.Size()*3/4); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "saved.fhz")
+	start(t, nil, "replay", path, out).mustExit(8, 10*time.Second)
+	if got := frames(t, out); len(got) == 0 || !slices.Equal(got, c.frames(t)[:len(got)]) {
+		t.Errorf("%d frames were saved, or others", len(got))
+	}
+}
+
+// Frames that only one client asked for do not disturb the other, and filters
+// hold for every client.
+func TestReplayServesASelection(t *testing.T) {
+	c := newCorpus(t, 200)
+	path := c.recordAll(t)
+	log, err := capture.OpenLog(capture.LogConfig{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	sel, err := newSelection(filter.Config{Collections: []string{"app.bsky.feed.like"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sel.from, sel.until = edge{kind: edgeSeq, seq: c.want[20].seq}, edge{kind: edgeSeq, seq: c.want[150].seq}
+	served := selected(log, sel)
+	var _ relayserver.Log = served
+	if oldest, newest := served.Bounds(); oldest != c.want[20].seq || newest != c.want[150].seq {
+		t.Errorf("bounds %s to %s", oldest, newest)
+	}
+	var want, got []event.Seq
+	for _, w := range c.want[20:151] {
+		if strings.Contains(w.data, `"path":"app.bsky.feed.like/`) || w.kind != "commit" {
+			want = append(want, w.seq)
+		}
+	}
+	for after := event.Seq(0); ; {
+		seq, _, err := served.Next(t.Context(), after)
+		if err != nil {
+			break
+		}
+		got, after = append(got, seq), seq
+	}
+	if len(want) == 0 || !slices.Equal(got, want) {
+		t.Errorf("served %v, want %v", got, want)
+	}
+}
