@@ -40,6 +40,7 @@ const (
 func commands(a *app) []*cobra.Command {
 	return []*cobra.Command{
 		newIngestCommand(a),
+		newTailCommand(a),
 		newReplayCommand(a),
 		newRecordCommand(a),
 		newCursorCommand(a),

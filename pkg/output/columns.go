@@ -3,6 +3,7 @@ package output
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -17,6 +18,9 @@ type Columns struct {
 	Color bool
 	Now   func() time.Time // nil is time.Now
 }
+
+// TerminalWidth is the columns of the terminal that file is, 0 when unknown.
+func TerminalWidth(file *os.File) int { return columns(file) }
 
 // layout is how wide the columns are. A column of width 0 is left out.
 type layout struct {
@@ -194,6 +198,8 @@ func (e *Event) summary() string {
 		text = recordText(op.Record)
 	case e.Outline.HasOps && len(e.Outline.Ops) == 0:
 		text = "no ops"
+	case e.Kind == "commit" && !e.Outline.HasOps:
+		text = "! no ops array"
 	case !e.Outline.HasOps:
 		text = accountText(e.Kind, e.Data)
 	}

@@ -110,6 +110,7 @@ func TestColumnsSayWhatHappened(t *testing.T) {
 		"subject":       {like, "…le.very.long.name.thing did:plc:x                        self          at://x/y/z\n"},
 		"alone":         {alone, ` 3kaaaaaaaaa2a hej\nhopp \x1b[2J <b>`},
 		"no ops":        {stored(t, "commit", `{"repo":"did:plc:x","ops":[]}`), " no ops\n"},
+		"ops missing":   {stored(t, "commit", `{"repo":"did:plc:x"}`), " ! no ops array\n"},
 		"identity":      {stored(t, "identity", `{"did":"did:plc:x","handle":"cat.example"}`), " → cat.example\n"},
 		"no handle":     {stored(t, "identity", `{"did":"did:plc:x","handle":null}`), " no handle\n"},
 		"account":       {stored(t, "account", `{"did":"did:plc:x","active":false,"status":"deleted"}`), " inactive: deleted\n"},
@@ -118,7 +119,7 @@ func TestColumnsSayWhatHappened(t *testing.T) {
 		"info":          {&output.Event{Kind: "info", Op: -1, Data: `{"name":"OutdatedCursor","message":"too old"}`}, " OutdatedCursor too old\n"},
 		"unknown, odd":  {&output.Event{Kind: "x\x1b[0m", Op: -1, Data: `{}`}, `x\x1b[0m`},
 		"ops that lie":  {stored(t, "commit", `{"repo":"did:plc:x","ops":[7]}`), "commit"},
-		"skipped":       {&output.Event{Kind: "commit", Op: -1, Data: `{}`, Skipped: 3}, "(3 skipped)\n"},
+		"skipped":       {&output.Event{Kind: "sync", Op: -1, Data: `{}`, Skipped: 3}, "(3 skipped)\n"},
 		"double spaces": {stored(t, "commit", `{"repo":"did:plc:x","ops":[{"path":"a/b","record":{"text":"日本語"}}]}`), "日本語\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

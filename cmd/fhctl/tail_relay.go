@@ -1,0 +1,284 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fhctl/fhctl/pkg/entry"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/frame"
+	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/relay"
+)
+
+// quietEnd is how long a relay must send nothing for --end to take what it sent
+// as all there is.
+const quietEnd = 5 * time.Second
+
+// errAtEnd ends reading where --end wants it.
+var errAtEnd = errors.New("the end was reached")
+
+// readRelay shows what the relay sends.
+func (t *tailRun) readRelay(ctx context.Context) error {
+	up, err := openUpstream(t.session)
+	if err != nil {
+		return err
+	}
+	defer up.close()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	r := &tailRelay{tailRun: t, stop: stop, notes: newNarrator(t.slog, false)}
+	r.start(up.whole)
+	source, err := up.source(t.session, observers{r})
+	if err != nil {
+		return err
+	}
+	if !t.end {
+		return r.follow(ctx, source)
+	}
+	probe, err := up.source(t.session, observers{silent{}})
+	if err != nil {
+		return err
+	}
+	r.quiet = time.AfterFunc(time.Hour, func() { stop(errAtEnd) })
+	defer r.quiet.Stop()
+	group, both := errgroup.WithContext(ctx)
+	both, done := context.WithCancel(both)
+	group.Go(func() error { r.findEnd(both, probe); return nil })
+	err = r.follow(ctx, source)
+	done()
+	return errors.Join(err, group.Wait())
+}
+
+// tailRelay is tail at work on a relay. It observes the connection.
+type tailRelay struct {
+	*tailRun
+	silent
+	stop  context.CancelCauseFunc
+	notes *narrator
+	quiet *time.Timer // ends it; nil without --end
+
+	from    event.Position // where the first connection begins
+	seen    event.Tracker
+	conn    uint64 // of the last chunk
+	up      bool   // a connection has succeeded
+	endSeq  atomic.Int64
+	decoder frame.Decoder
+	decoded event.Event
+	event   output.Event
+	data    []byte
+}
+
+func (r *tailRelay) start(recording bool) {
+	switch {
+	case r.since.kind == sinceSeq && r.since.seq > 1:
+		r.from = event.AfterSeq(r.since.seq - 1)
+	case r.since.kind == sinceSeq, r.since.kind == sinceOldest, r.since.kind == sinceUnset && recording:
+		r.from = event.Position{Start: event.Oldest}
+	}
+	r.seen = *event.NewTracker(r.from)
+}
+
+// Link gives up when the first dial fails, since somebody waits; a connection
+// that breaks later is made again.
+func (r *tailRelay) Link(l event.Link) {
+	switch {
+	case l.State == event.LinkUp:
+		r.up = true
+		r.quietly(quietEnd)
+		r.slog.Debug("Connected to relay", "relay", l.URL, "from", l.From.String())
+	case l.State == event.LinkDown && l.Err != nil && !r.up:
+		r.stop(unreachable(l.Err))
+	case l.State == event.LinkDown && l.Err != nil:
+		r.notes.Link(l)
+	}
+}
+
+func unreachable(err error) error {
+	if fault.ClassOf(err) != fault.Internal {
+		return err
+	}
+	return fault.New(fault.Unreachable, err, "is --relay-url right, and the relay up?")
+}
+
+// Alarm passes on what must not be silent.
+func (r *tailRelay) Alarm(a event.Alarm, seq event.Seq, detail string) { r.notes.Alarm(a, seq, detail) }
+
+// quietly sets when silence means the end; 0 stops the clock while we, not the
+// relay, take our time.
+func (r *tailRelay) quietly(after time.Duration) {
+	switch {
+	case r.quiet == nil:
+	case after == 0:
+		r.quiet.Stop()
+	default:
+		r.quiet.Reset(after)
+	}
+}
+
+// follow shows frames until ctx ends: how following ends is no failure.
+func (r *tailRelay) follow(ctx context.Context, source *relay.Source) error {
+	resume := func(context.Context) (event.Position, error) { return r.seen.Position(), nil }
+	for chunk, err := range source.Frames(ctx, resume) {
+		if err != nil {
+			return unreachable(err)
+		}
+		r.quietly(0)
+		more, err := r.chunk(chunk)
+		chunk.Release()
+		if err == nil {
+			err = r.out.Flush()
+		}
+		if err != nil || !more {
+			return err
+		}
+		r.quietly(quietEnd)
+	}
+	cause := context.Cause(ctx)
+	if errors.Is(cause, errAtEnd) || errors.Is(cause, errInterrupted) || errors.Is(cause, context.DeadlineExceeded) {
+		return nil
+	}
+	return cause
+}
+
+func (r *tailRelay) chunk(chunk *event.Chunk) (more bool, err error) {
+	first := chunk.Conn != r.conn
+	r.conn = chunk.Conn
+	for i := range chunk.Frames {
+		f := &chunk.Frames[i]
+		if more, err = r.one(f, first); err != nil || !more {
+			return more, err
+		}
+		first = first && r.decoded.Seq == 0
+	}
+	return true, nil
+}
+
+// one shows a frame. first is set until a connection has sent a seq.
+func (r *tailRelay) one(f *event.Frame, first bool) (more bool, err error) {
+	r.frame = f.Data
+	if err := r.decode(f); err != nil {
+		r.decoded.Seq = 0
+		return r.reject(err, f.Data)
+	}
+	ev := &r.decoded
+	if ev.Kind == event.KindError {
+		return r.refusal(ev)
+	}
+	if ev.Seq > 0 {
+		if end := event.Seq(r.endSeq.Load()); end > 0 && ev.Seq >= end {
+			return false, nil
+		}
+		if r.repeats(ev.Seq, first) {
+			return true, nil
+		}
+	}
+	if ev.Kind == event.KindInfo {
+		r.slog.Warn("The relay says "+string(ev.Notice.Name), "message", string(ev.Notice.Message))
+	}
+	r.describe(ev)
+	return r.show(&r.event)
+}
+
+// repeats drops what was shown. A connection that begins below what we asked
+// for is a relay that counts anew (Q6): dropping would drop everything.
+func (r *tailRelay) repeats(seq event.Seq, first bool) bool {
+	if first && seq < r.seen.Last() {
+		r.slog.Warn("The relay begins below the seq asked for: its numbering has restarted", "seq", seq.String(), "asked", r.seen.Last().String())
+		r.seen = *event.NewTracker(event.Position{})
+	}
+	verdict, _ := r.seen.Observe(seq)
+	return verdict == event.Repeat
+}
+
+func (r *tailRelay) decode(f *event.Frame) error {
+	if f.Fault != event.ReasonNone {
+		return &event.Reject{Reason: f.Fault, Detail: "the message could not be read whole"}
+	}
+	return r.decoder.Decode(f.Data, &r.decoded)
+}
+
+// reject tells of a frame that yields no event. --raw shows it all the same,
+// unless filters would have to look into it.
+func (r *tailRelay) reject(err error, data []byte) (more bool, _ error) {
+	reject, ok := errors.AsType[*event.Reject](err)
+	if !ok {
+		return false, err
+	}
+	if r.raw && r.match.any {
+		return r.write(nil)
+	}
+	r.notes.Rejected(reject, data)
+	return true, nil
+}
+
+// refusal is an error frame: the relay closes behind it.
+func (r *tailRelay) refusal(ev *event.Event) (more bool, err error) {
+	name, message := string(ev.Notice.Name), string(ev.Notice.Message)
+	if name == "FutureCursor" {
+		return false, fault.New(fault.Cursor, fmt.Errorf("the relay knows no seq as high as %s: %s %s", r.seen.Position(), name, message),
+			"take a seq of this relay, or --since live")
+	}
+	r.slog.Warn("The relay ends the connection", "reason", name, "message", message)
+	return true, nil
+}
+
+// describe makes a line's event of a decoded one.
+func (r *tailRelay) describe(ev *event.Event) {
+	e := &r.event
+	*e = output.Event{Source: output.FromRelay, Sent: string(ev.Time), Kind: ev.Kind.String(), Seq: ev.Seq, Outline: e.Outline}
+	// It is informal: what does not parse is shown as it is.
+	e.At, _ = time.Parse(time.RFC3339Nano, e.Sent)
+	if ev.Kind == event.KindUnknown {
+		e.Kind = string(ev.Type)
+	}
+	var stored bool
+	if r.data, stored = entry.Append(r.data[:0], ev); !stored {
+		r.data = unstored(ev)
+	}
+	for i := range ev.Commit.Ops {
+		if ev.Kind == event.KindCommit && ev.Commit.Ops[i].Skip != event.ReasonNone {
+			e.Skipped++
+		}
+	}
+	e.Data = string(r.data)
+	if err := e.Outline.Read(e.Data); err != nil {
+		e.Data, e.Fault = "", "data is "+err.Error()
+	}
+}
+
+// unstored is the data of an event that yields no entry.
+func unstored(ev *event.Event) []byte {
+	data, _ := json.Marshal(struct { // texts only, so it cannot fail
+		DID     string `json:"did,omitempty"`
+		Rev     string `json:"rev,omitempty"`
+		Name    string `json:"name,omitempty"`
+		Message string `json:"message,omitempty"`
+	}{string(ev.DID), string(ev.Sync.Rev), string(ev.Notice.Name), string(ev.Notice.Message)})
+	return data
+}
+
+// findEnd notes the first seq that the relay sends live: what lies before it is
+// what there was when we came.
+func (r *tailRelay) findEnd(ctx context.Context, source *relay.Source) {
+	live := func(context.Context) (event.Position, error) { return event.Position{Start: event.Live}, nil }
+	for chunk, err := range source.Frames(ctx, live) {
+		if err != nil {
+			return // silence will tell
+		}
+		for _, f := range chunk.Frames {
+			if seq, ok := frame.PeekSeq(f.Data); ok {
+				r.endSeq.Store(int64(seq))
+				return
+			}
+		}
+		chunk.Release()
+	}
+}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+)
+
+// heldEntries is how many entries --tail may hold in memory; beyond it the
+// stream is counted off from its beginning.
+const heldEntries = 10_000
+
+// readStream shows the stream, without joining a group.
+func (t *tailRun) readStream(ctx context.Context) error {
+	reader, err := t.reader(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = reader.Close() }() // nothing was written
+	bounds, err := reader.Bounds(ctx)
+	if missing := errors.Is(err, redisstream.ErrNoStream); err != nil && !missing {
+		return err
+	} else if missing && !t.follow {
+		return fault.New(fault.Unreachable, err, `"fhctl ingest" makes it; --stream-key names another, -f waits for it`)
+	}
+	t.tellEmpty(bounds.Length)
+	r := &tailStream{tailRun: t, Reader: reader, last: bounds.Last.ID}
+	if bounds.Length > 0 {
+		if more, err := r.stored(ctx, bounds.Length); err != nil || !more {
+			return err
+		}
+	}
+	if !t.follow {
+		return nil
+	}
+	return r.added(ctx)
+}
+
+// tellEmpty says why nothing comes, if nothing is there.
+func (t *tailRun) tellEmpty(length int64) {
+	what := fmt.Sprintf("Stream %s is empty", t.cfg.Redis.StreamKey)
+	if t.follow {
+		what += "; waiting for its first entry"
+	}
+	if length == 0 {
+		t.slog.Warn(what)
+	}
+}
+
+// tailStream is tail at work on a stream.
+type tailStream struct {
+	*tailRun
+	*redisstream.Reader
+	last  redisstream.ID // of the stream when we came, then of what was shown
+	event output.Event   // in hand; it keeps its memory
+}
+
+// stored shows what was there when we came.
+func (r *tailStream) stored(ctx context.Context, length int64) (more bool, err error) {
+	from, err := r.begin(ctx)
+	if err != nil {
+		return false, err
+	}
+	skip := int64(0)
+	switch {
+	case r.tailRun.last == 0:
+		return true, nil
+	case r.tailRun.last > 0 && r.tailRun.last <= heldEntries:
+		return r.newest(ctx, from)
+	case r.tailRun.last > 0:
+		skip = length - r.tailRun.last
+	}
+	if skip > 0 {
+		return r.counted(ctx, from, skip)
+	}
+	for stored, err := range r.Range(ctx, from, r.last) {
+		if err != nil {
+			return false, err
+		}
+		if more, err := r.one(stored); err != nil || !more {
+			return more, err
+		}
+	}
+	return true, r.out.Flush()
+}
+
+// begin is the first id to show; --since beyond the end gives one behind it.
+func (r *tailStream) begin(ctx context.Context) (redisstream.ID, error) {
+	switch r.since.kind {
+	case sinceLive:
+		return r.last.Next(), nil
+	case sinceTime:
+		return redisstream.IDAt(r.since.at), nil
+	case sinceID:
+		return r.since.id, nil
+	case sinceSeq:
+		first, found, err := r.SeekSeq(ctx, r.since.seq)
+		if err == nil && !found {
+			return r.last.Next(), nil
+		}
+		return first.ID, err
+	}
+	return "", nil
+}
+
+// newest shows the last entries, not before from.
+func (r *tailStream) newest(ctx context.Context, from redisstream.ID) (more bool, err error) {
+	entries, err := r.Last(ctx, int(r.tailRun.last))
+	if err != nil {
+		return false, err
+	}
+	for _, stored := range entries {
+		r.last = stored.ID
+		if from != "" && stored.ID.Compare(from) < 0 {
+			continue
+		}
+		if more, err := r.one(stored); err != nil || !more {
+			return more, err
+		}
+	}
+	return true, r.out.Flush()
+}
+
+// counted shows what is left behind the first entries, not before from.
+func (r *tailStream) counted(ctx context.Context, from redisstream.ID, skip int64) (more bool, err error) {
+	for stored, err := range r.Range(ctx, "", r.last) {
+		if err != nil {
+			return false, err
+		}
+		if skip--; skip >= 0 || from != "" && stored.ID.Compare(from) < 0 {
+			continue
+		}
+		if more, err := r.one(stored); err != nil || !more {
+			return more, err
+		}
+	}
+	return true, r.out.Flush()
+}
+
+// added shows what is added, until ctx ends: how following ends is no failure.
+func (r *tailStream) added(ctx context.Context) error {
+	for stored, err := range r.Follow(ctx, r.last) {
+		if err != nil {
+			return err
+		}
+		more, err := r.one(stored)
+		if err == nil {
+			err = r.out.Flush()
+		}
+		if err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *tailStream) one(stored redisstream.Stored) (more bool, err error) {
+	r.entry = stored
+	readStored(&r.event, stored)
+	return r.show(&r.event)
+}
+
+// readStored makes an event of an entry, by the names of its fields. What
+// cannot be read is shown all the same, with why.
+func readStored(e *output.Event, stored redisstream.Stored) {
+	*e = output.Event{Source: output.FromStream, ID: string(stored.ID), At: stored.ID.Time(), Outline: e.Outline}
+	e.Seq, _ = stored.Seq()
+	kind, typed := stored.Value("type")
+	data, found := stored.Value("data")
+	e.Kind = kind
+	err := e.Outline.Read(data)
+	switch {
+	case !found:
+		e.Fault = "no field data"
+	case err != nil:
+		e.Fault = "data is " + err.Error()
+	case !typed:
+		e.Fault = "no field type"
+	default:
+		e.Data = data
+		return
+	}
+	e.Fields = stored.Fields
+}

@@ -1,0 +1,100 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+// terminal is a pseudo terminal of that width; what is written to tty is read
+// from master.
+func terminal(t *testing.T, columns uint16) (master, tty *os.File) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("needs pseudo terminals: ", err)
+	}
+	t.Cleanup(func() { _ = master.Close() })
+	var number, locked uint32
+	control(t, master, syscall.TIOCGPTN, unsafe.Pointer(&number))
+	control(t, master, syscall.TIOCSPTLCK, unsafe.Pointer(&locked))
+	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip("needs pseudo terminals: ", err)
+	}
+	control(t, tty, syscall.TIOCSWINSZ, unsafe.Pointer(&[4]uint16{24, columns}))
+	return master, tty
+}
+
+func control(t *testing.T, file *os.File, request uintptr, argument unsafe.Pointer) {
+	t.Helper()
+	if _, _, err := syscall.Syscall(syscall.SYS_IOCTL, file.Fd(), request, uintptr(argument)); err != 0 {
+		t.Skip("needs pseudo terminals: ", err)
+	}
+}
+
+// onTerminal is what fhctl prints where people look, but for carriage returns.
+func onTerminal(t *testing.T, columns uint16, env []string, args ...string) string {
+	t.Helper()
+	master, tty := terminal(t, columns)
+	cmd := exec.Command(fhctlPath(t), args...)
+	cmd.Env = append([]string{"HOME=" + t.TempDir(), "TZ=UTC", "TERM=xterm"}, env...)
+	cmd.Stdout = tty
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	_ = tty.Close()
+	_ = master.SetReadDeadline(time.Now().Add(time.Second)) // not every file has one
+	var out strings.Builder
+	buf := make([]byte, 4096)
+	for {
+		n, err := master.Read(buf) // fails once the terminal has no writer
+		out.Write(buf[:n])
+		if err != nil {
+			return strings.ReplaceAll(out.String(), "\r\n", "\n")
+		}
+	}
+}
+
+func TestTailOnATerminal(t *testing.T) {
+	server := redistest.Start(t)
+	server.Do("XADD", "firehose:events", "1767323045000-0", "type", "commit", "data",
+		`{"repo":"did:plc:aaaabbbbccccddddeeeeffff","ops":[{"action":"create","path":"app.bsky.feed.post/3kaaaaaaaaa2a",`+
+			`"record":{"text":"hej \u001b[2J and so on and on"}}]}`, "seq", "7")
+	redis := "REDIS_URL=" + server.URL()
+	coloured := "\x1b[2m01-02 03:04\x1b[0m  commit   \x1b[32mcreate\x1b[0m \x1b[34mapp.bsky.feed.post\x1b[0m       \x1b[2mdid:plc:aaaabbbbccccddddeeeeffff\x1b[0m 3kaaaaaaaaa2a hej \\x1b[2J and so on and on\n"
+	plain := "01-02 03:04 commit   create app.bsky.feed.post did:plc:aaaab… hej \\x1b[2J and s…\n"
+	for _, c := range []struct {
+		name    string
+		columns uint16
+		env     []string
+		args    []string
+		want    string
+	}{
+		{"wide", 160, nil, nil, coloured},
+		{"NO_COLOR", 80, []string{"NO_COLOR=1"}, nil, plain},
+		{"no-color", 80, nil, []string{"--no-color"}, plain},
+		{"dumb", 80, []string{"TERM=dumb"}, nil, plain},
+		{"no width", 0, nil, []string{"--no-color"}, plain},
+		{"template", 80, nil, []string{"--template", "{{(index .data.ops 0).record.text}}\t|"}, "hej \\x1b[2J and so on and on    |\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := onTerminal(t, c.columns, append(c.env, redis), append([]string{"tail"}, c.args...)...)
+			if strings.ReplaceAll(got, "\t", "    ") != c.want {
+				t.Errorf("got  %q\nwant %q", got, c.want)
+			}
+		})
+	}
+	if got := onTerminal(t, 80, []string{redis}, "tail", "-o", "json"); !strings.HasPrefix(got, `{"v":1,`) {
+		t.Errorf("-o json prints %q", got)
+	}
+}
