@@ -56,7 +56,7 @@ func (f *streamFacts) report() *statsReport {
 	for i := range f.groups {
 		g := f.group(&f.groups[i], r.Rate.PerSecond)
 		r.Groups = append(r.Groups, g)
-		if g.Room != nil && (r.Room == nil || g.Room.Entries < r.Room.Entries) {
+		if g.Room != nil && (r.Room == nil || g.Room.Entries < r.Room.Entries || g.Room.Entries == 0 && g.LostUnread) {
 			r.Room = g.Room
 		}
 	}

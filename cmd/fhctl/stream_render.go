@@ -73,6 +73,8 @@ func lengthText(s *streamReport) string {
 	switch {
 	case s.TrimAt == nil:
 		return text + ", never trimmed (max-stream-len 0)"
+	case s.TrimObserved && s.MaxLength == 0:
+		return text + ", trimmed, although max-stream-len is 0 here: its writer has a limit"
 	case s.TrimObserved && s.Length > s.MaxLength:
 		return text + ", more than max-stream-len " + output.Thousands(s.MaxLength) + ": its writer keeps more"
 	case s.TrimObserved:
@@ -128,6 +130,9 @@ func roomText(r *statsReport) string {
 	g := groupNamed(r, r.Room.Group)
 	if g != nil && (g.LostUnread || g.LostPending) {
 		return fmt.Sprintf("none: trimming has passed group %s (%s entries are gone)", r.Room.Group, r.Room.Needs)
+	}
+	if r.Room.Entries == 0 {
+		return fmt.Sprintf("none: what is stored next trims entries that group %s still needs (%s)", r.Room.Group, r.Room.Needs)
 	}
 	text := about(r.Room.Entries, r.Room.Exact) + " entries"
 	if r.Room.Seconds != nil {

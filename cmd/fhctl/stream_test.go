@@ -434,3 +434,35 @@ func TestWatchPrintsLines(t *testing.T) {
 		t.Error(errors.Join(errors.New("stopped with a failed check"), err))
 	}
 }
+
+func TestStatsSayWhatIsSpecial(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*streamFacts)
+		want   string
+	}{
+		"the writer keeps more":      {func(f *streamFacts) { f.bounds.Length = 5000 }, "length  5,000 entries, more than max-stream-len 1,000: its writer keeps more"},
+		"the writer keeps fewer":     {func(f *streamFacts) { f.maxLength = 500_000 }, "trimmed before max-stream-len 500,000: its writer keeps fewer"},
+		"trimmed by somebody":        {func(f *streamFacts) { f.maxLength = 0 }, "trimmed, although max-stream-len is 0 here"},
+		"never trimmed":              {func(f *streamFacts) { f.maxLength, f.added = 0, 1000 }, "room    unlimited: nothing is trimmed"},
+		"no group":                   {func(f *streamFacts) { f.groups = nil }, "No consumer groups"},
+		"entries are gone":           {behind(10), "room    none: trimming has passed group workers (unread entries are gone)"},
+		"entries are about to go":    {func(f *streamFacts) { f.groups[0].Lag = 1000 }, "room    none: what is stored next trims entries that group workers still needs (unread)"},
+		"nothing comes":              {func(f *streamFacts) { f.at = noon.Add(time.Hour) }, "rate    nothing was stored in the last 60 s; 1.0/s on average"},
+		"little comes":               {func(f *streamFacts) { f.sample.oldest = entryAt(1000*time.Second, 1).ID }, "rate    36.0/h over the last"},
+		"no memory":                  {func(f *streamFacts) { f.memoryWhy = "not allowed" }, "memory  unknown: not allowed"},
+		"no dead letters to see":     {func(f *streamFacts) { f.dead = redisstream.DeadLetters{Why: "not allowed"} }, "  unknown: not allowed"},
+		"the window was left":        {func(f *streamFacts) { f.window = time.Minute }, "it left the relay's window, assumed to be 60 s (--relay-window), 40 s ago"},
+		"another relay":              {func(f *streamFacts) { f.relay = "other.example" }, "8000 of relay.example, which is not the relay that relay-url names"},
+		"the bridge's cursor":        {func(f *streamFacts) { f.cursor.SidePresent = false }, "8000 of bsky.network (assumed: "},
+		"no heartbeat":               {func(f *streamFacts) { f.cursor.Status = redisstream.Heartbeat{} }, "writer      no heartbeat"},
+		"a cursor that is no number": {func(f *streamFacts) { f.cursor.NotSeq, f.cursor.Raw = true, "a\x1bb" }, `"a\x1bb" is not a seq`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := madeUp()
+			tc.change(f)
+			if got := plainRows(f.report().rows()); !strings.Contains(got, tc.want) {
+				t.Errorf("%q is not in\n%s", tc.want, got)
+			}
+		})
+	}
+}

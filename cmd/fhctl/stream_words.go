@@ -46,7 +46,10 @@ func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
 func percent(share float64) string { return fmt.Sprintf("%.1f%%", 100*share) }
 
 func perSecond(rate float64) string {
-	if rate < 99.95 {
+	switch {
+	case rate > 0 && rate < 0.05:
+		return fmt.Sprintf("%.1f/h", rate*3600)
+	case rate < 99.95:
 		return fmt.Sprintf("%.1f/s", rate)
 	}
 	return output.Thousands(int64(rate+0.5)) + "/s"
