@@ -54,6 +54,9 @@ const tailExample = `  # What happens now, after the last 10 entries
   # Smoke check: something arrives within 30 seconds
   fhctl tail --expect 1 --within 30s > /dev/null
 
+  # What mentions a word, in any case, among the last 5000 entries
+  fhctl tail -n 5000 --grep '(?i)northern lights'
+
   # Deletes of one account, one line per record
   fhctl tail -f --did did:plc:aaaabbbbccccddddeeeeffff --action delete --ops
 
@@ -84,7 +87,7 @@ func newTailCommand(a *app) *cobra.Command {
 	}
 	o := &tailOptions{}
 	flags := cmd.Flags()
-	flags.StringVar(&o.source, "source", output.FromStream, "read the Redis `stream` or the relay: stream, relay")
+	flags.StringVar(&o.source, "source", output.FromStream, "read `SOURCE`: the Redis stream or the relay")
 	flags.StringVarP(&o.last, "tail", "n", "", "begin with the last `N` entries, or all (default all, 10 with -f)")
 	flags.BoolVarP(&o.follow, "follow", "f", false, "go on with events as they are added")
 	flags.StringVar(&o.since, "since", "", "begin `WHERE`: 10m (ago), an RFC 3339 time, seq:N, a stream id, oldest or live; a relay knows seq:N, oldest and live")
@@ -98,9 +101,9 @@ func newTailCommand(a *app) *cobra.Command {
 	flags.BoolVar(&o.ops, "ops", false, "one line per op")
 	flags.BoolVar(&o.raw, "raw", false, "entries as they are stored, as {\"id\",\"fields\"}; frames as they came, in base64")
 	flags.StringVarP(&o.format, "output", "o", "", "print `FORMAT`: text or json (default text on a terminal, else json)")
-	flags.StringVar(&o.template, "template", "", "print each line through this Go text/template of its JSON; {{json .x}} prints JSON")
+	flags.StringVar(&o.template, "template", "", "print each line through this Go text/template, `TEMPLATE`, of its JSON; {{json .x}} prints JSON")
 	flags.Int64Var(&o.expect, "expect", 0, "end with exit code 0 once `N` matching events were seen; implies -f")
-	flags.DurationVar(&o.within, "within", 30*time.Second, "how long --expect waits, before exit code 124")
+	flags.DurationVar(&o.within, "within", 30*time.Second, "how long --expect waits before exit code 124, a `DURATION`")
 	addSettings(cmd, config.GroupRedis, config.GroupRelay)
 	completeTail(a, cmd)
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {

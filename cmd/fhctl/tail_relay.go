@@ -227,7 +227,8 @@ func (r *tailRelay) refusal(ev *event.Event) (more bool, err error) {
 			"take a seq of this relay, or --since live")
 	}
 	r.slog.Warn("The relay ends the connection", "reason", name, "message", message)
-	return true, nil
+	r.describe(ev)
+	return r.show(&r.event)
 }
 
 // describe makes a line's event of a decoded one.

@@ -99,6 +99,13 @@ func TestTailEndsByInterruptAsItWasMeant(t *testing.T) {
 	}
 }
 
+func TestTailIsRefusedWithoutPassword(t *testing.T) {
+	redistest.RequireReal(t)
+	server := redistest.Start(t)
+	server.Do("CONFIG", "SET", "requirepass", "canary")
+	fhctl(t, 5, []string{"REDIS_URL=" + server.URL()}, "tail", "-f")
+}
+
 // shown reads lines of -o json.
 func shown(t *testing.T, text string) (seqs []event.Seq, data []string) {
 	t.Helper()
