@@ -50,7 +50,8 @@ type Move struct {
 //
 // Errors: fault.Conflict when the cursor is no longer what was seen;
 // fault.Usage when the keys may be on different nodes of a cluster; the
-// Reader's. After fault.Unreachable nobody knows whether it was done.
+// Reader's. After fault.Unreachable nobody knows whether it was done; the
+// error says so, unless Redis answered that it cannot now.
 func MoveCursor(ctx context.Context, r *Reader, m Move) error {
 	if _, cluster := r.client.(*redis.ClusterClient); cluster {
 		c := Config{StreamKey: r.config.StreamKey, CursorKey: r.config.CursorKey}
@@ -65,8 +66,10 @@ func MoveCursor(ctx context.Context, r *Reader, m Move) error {
 		flag(m.Seen.Present), m.Seen.Raw, m.Seen.Side.Epoch, flag(!m.Remove), m.To.String(), m.Owner.head(),
 		historyKept, m.Owner.Relay, m.How, m.By, string(m.Undoes)).StringSlice()
 	if err != nil {
+		var refused redis.Error
+		answered := errors.As(err, &refused)
 		err = r.config.classed(ctx, "move cursor", err)
-		if fault.ClassOf(err) == fault.Unreachable {
+		if fault.ClassOf(err) == fault.Unreachable && !answered {
 			err = fault.New(fault.Unreachable, fmt.Errorf("%w; it may have been moved or not", err), "look with: fhctl cursor get")
 		}
 		return err

@@ -2,7 +2,9 @@ package redisstream
 
 import (
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
@@ -157,4 +159,33 @@ func TestCountAfter(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestMoveWhoseReplyIsLost says that nobody knows, and did it once.
+func TestMoveWhoseReplyIsLost(t *testing.T) {
+	k := newKit(t, redistest.Start(t))
+	proxy := redistest.NewProxy(t, k.server.Addr())
+	r := k.reader(func(c *ReaderConfig) { c.URL, c.CommandTimeout = proxy.URL(), 300*time.Millisecond })
+	k.move(r, func(m *Move) { m.To = 5 }) // the server knows the script now
+	m := k.seen(r, func(m *Move) { m.To = 7 })
+	proxy.LoseReplies(1)
+	err := MoveCursor(k.ctx(), r, m)
+	wantErr(t, err, fault.Unreachable)
+	if !strings.Contains(err.Error(), "may have been moved or not") || k.get(DefaultCursorKey) != "7" {
+		t.Errorf("%v; the cursor is %s", err, k.get(DefaultCursorKey))
+	}
+}
+
+// TestMoveThatMayNotWriteLeavesNoTrace: the history tells of nothing that was
+// not done.
+func TestMoveThatMayNotWriteLeavesNoTrace(t *testing.T) {
+	redistest.RequireReal(t)
+	k := newKit(t, redistest.Start(t))
+	k.set(DefaultCursorKey, "9")
+	k.do("acl", "setuser", "fhctl", "on", ">pw", "~firehose:*", "+@all", "-set")
+	r := k.reader(func(c *ReaderConfig) { c.URL = "redis://fhctl:pw@" + k.server.Addr() })
+	wantErr(t, MoveCursor(k.ctx(), r, k.seen(r, func(m *Move) { m.To = 2 })), fault.Refused)
+	if h, err := r.History(k.ctx()); err != nil || len(h) != 0 || k.get(DefaultCursorKey) != "9" {
+		t.Error(h, err)
+	}
 }

@@ -29,6 +29,12 @@ for _, row in ipairs(newest) do
 end
 epoch = string.format('%.0f', tonumber(epoch) + 1)
 
+-- Writing what is there proves the right to, before the history tells of it.
+for i, value in ipairs({cursor, before}) do
+  local proof = value and redis.pcall('SET', KEYS[i], value)
+  if value and failed(proof) then return proof end
+end
+
 local after = ''
 if ARGV[4] == '1' then after = ARGV[5] end
 local id = redis.pcall('XADD', KEYS[3], 'MAXLEN', ARGV[7], '*',
