@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -40,7 +41,19 @@ func newRecordCommand(a *app) *cobra.Command {
 	flags.StringArrayVar(&o.to, "to", nil, "`FILE.fhz` to record into; a seq or a time ends the recording, included")
 	addReplayFlags(flags, o)
 	addSettings(cmd, config.GroupRelay, config.GroupFilter)
-	completeReplay(cmd)
+	addUnusedSettings(cmd, config.GroupRedis)
+	completeReplay(a, cmd)
 	cmd.RunE = a.with(func(ctx context.Context, s *session, args []string) error { return runReplay(ctx, s, o, args) })
 	return cmd
+}
+
+// addUnusedSettings takes the flags of groups that a command has no use for,
+// without showing them: scripts give every command the same ones.
+func addUnusedSettings(cmd *cobra.Command, groups ...config.Group) {
+	addSettings(cmd, groups...)
+	for _, s := range config.Settings() {
+		if slices.Contains(groups, s.Group) {
+			cmd.Flags().Lookup(s.Name).Hidden = true
+		}
+	}
 }

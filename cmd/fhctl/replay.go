@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/redisstream"
 )
 
 const replayLong = `Play events again: from a capture file, a range of a stream, or a relay; to
@@ -75,7 +76,7 @@ func newReplayCommand(a *app) *cobra.Command {
 	addReplayFlags(flags, o)
 	addToStreamFlags(flags, o)
 	addSettings(cmd, config.GroupRelay, config.GroupRedis, config.GroupFilter)
-	completeReplay(cmd)
+	completeReplay(a, cmd)
 	cmd.RunE = a.with(func(ctx context.Context, s *session, args []string) error { return runReplay(ctx, s, o, args) })
 	return cmd
 }
@@ -85,7 +86,7 @@ func addReplayFlags(flags *pflag.FlagSet, o *replayOptions) {
 	flags.StringSliceVar(&o.actions, "action", nil, "keep only commits with ops of this `ACTION`: create, update, delete; repeatable; accounts and identities pass")
 	flags.StringVar(&o.rate, "rate", "", "play at most `N/s`, such as 500/s or 30/m")
 	flags.Int64Var(&o.limit, "limit", 0, "end after `N` events; 0 sets no limit")
-	flags.DurationVar(&o.last, "for", 0, "end after this long, cleanly; 0 sets no limit")
+	flags.DurationVar(&o.last, "for", 0, "end after this `DURATION`, cleanly; 0 sets no limit")
 	flags.BoolVar(&o.resume, "resume", false, "go on where an earlier run with the same source, filters and target stopped")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "read and choose, write nothing, and say what would have been written")
 	flags.StringVarP(&o.format, "output", "o", "", "print `FORMAT`: text or json; events where they go to standard output (default text on a terminal, else json), else the summary")
@@ -98,21 +99,24 @@ func addToStreamFlags(flags *pflag.FlagSet, o *replayOptions) {
 	flags.BoolVar(&o.appendToLive, "append-to-live-stream", false, "append even to the stream that ingest feeds: its consumers will process the events again")
 }
 
-func completeReplay(cmd *cobra.Command) {
-	words := func(list ...string) cobra.CompletionFunc {
-		return func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			return list, cobra.ShellCompDirectiveDefault // and files
-		}
+func completeReplay(a *app, cmd *cobra.Command) {
+	named := func(words ...cobra.Completion) cobra.CompletionFunc { // or files
+		return cobra.FixedCompletions(words, cobra.ShellCompDirectiveDefault)
 	}
-	cmd.ValidArgsFunction = words("stream", "relay")
-	fixed := func(list ...cobra.Completion) cobra.CompletionFunc {
-		return cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp)
+	fixed := func(words ...cobra.Completion) cobra.CompletionFunc {
+		return cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
 	}
+	streams := a.completeFrom(func(ctx context.Context, r *redisstream.Reader) []string {
+		keys, _ := r.Streams(ctx)
+		return keys
+	})
+	cmd.ValidArgsFunction = named("stream", "relay")
 	for name, complete := range map[string]cobra.CompletionFunc{
-		"source": words("stream", "relay"), "to": words("stream", "-"), "from": fixed("oldest", "live"),
-		"action": fixed("create", "update", "delete"), "speed": fixed("max", "1x", "2x", "10x"),
+		"source": named("stream", "relay"), "to": named("stream", "-"), "from": fixed("oldest", "live", "10m"),
+		"action": fixed("create", "update", "delete"), "speed": fixed("max", "1x", "2x", "10x"), "rate": fixed("100/s", "1000/s"),
 		"output": fixed("text", "json"), "fault": fixed("drop@1000", "stall@1000:5s", "garbage@1000", "close@1000:1012"),
-		"serve": fixed("127.0.0.1:7000"), "rate": fixed("100/s", "1000/s"),
+		"serve": fixed("127.0.0.1:7000"), "for": fixed("1m", "10m", "1h"), "limit": fixed(), "to-max-len": fixed(), "did": fixed(),
+		"stream-key": streams, "to-stream": streams, "collection": completeCollections(a),
 	} {
 		if cmd.Flags().Lookup(name) != nil {
 			_ = cmd.RegisterFlagCompletionFunc(name, complete) // it fails for unknown flags only

@@ -128,6 +128,9 @@ func (p *replayPlan) chooseTarget(target *terminus) error {
 	case p.serve != "" && target != nil:
 		return usageError(errors.New("--serve and another target are given"), "leave one out: a relay is a target of its own")
 	case p.serve != "":
+		if strings.HasPrefix(p.serve, ":") {
+			p.serve = "127.0.0.1" + p.serve // it serves nobody else
+		}
 		p.target = terminus{kind: endServe, text: p.serve}
 	case target != nil:
 		p.target = *target
@@ -265,8 +268,11 @@ func (p *replayPlan) redis(s *session, url, passwordFile string) (c redisstream.
 		down, err := openDownstream(&session{app: s.app, cfg: &other, slog: s.slog})
 		return down.connection, down.name, down.close, err
 	}
+	if redisstream.Redact(url) != url {
+		s.slog.Warn("The password in an argument is visible to every user of this machine in ps; use --to-password-file, or --redis-url from the environment")
+	}
 	if url, err = withPassword(url, passwordFile); err != nil {
-		return c, "", nil, fmt.Errorf("flag --to-password-file: %w", err)
+		return c, "", nil, fmt.Errorf("Redis password file: %w", err)
 	}
 	return s.connection(url), redisstream.Redact(url), func() {}, nil
 }

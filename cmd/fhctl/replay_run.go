@@ -25,6 +25,7 @@ type replayRun struct {
 	count      replayCount
 
 	line    *output.Line
+	flushed time.Time     // when a paced target was flushed last
 	passed  replayCount   // counted by the reader
 	readErr error         // of the reader, once items is closed
 	items   chan *played  // reader → writer
@@ -278,7 +279,8 @@ func (r *replayRun) hold(ctx, storing context.Context, p *played) error {
 	if wait <= 2*time.Millisecond || r.plan.dryRun {
 		return nil // timers are coarser than fast rates: sleep in runs
 	}
-	if wait > 20*time.Millisecond {
+	if now := time.Now(); wait > 20*time.Millisecond || now.Sub(r.flushed) > 100*time.Millisecond {
+		r.flushed = now
 		if err := r.target.flush(storing); err != nil {
 			return err
 		}
@@ -351,8 +353,8 @@ func (r *replayRun) outcome(ctx context.Context, complete bool, err error) error
 	reported := r.report(complete)
 	if !complete && err == nil {
 		err = context.Cause(ctx)
-		if r.plan.target.kind == endCapture || r.plan.target.kind == endStream {
-			r.session.slog.Info(fmt.Sprintf("Go on where it stopped: the same command with --resume (it stands at seq %s)", c.last))
+		if c.last > 0 && !r.plan.dryRun && r.plan.target.kind != endStdout {
+			fmt.Fprintf(r.session.log, "hint: the same command with --resume goes on behind seq %s\n", c.last)
 		}
 	}
 	return errors.Join(err, reported)

@@ -43,8 +43,9 @@ const (
 	notice           // what a relay says of itself: no event
 )
 
-// beyondRun is how many events in a row must lie behind a time for the range to
-// have ended: single event times may be anything (E6).
+// beyondRun is how many events in a row must lie behind the end for the range to
+// have ended: event times may be anything (E6), and a stream that others wrote
+// may have entries out of order.
 const beyondRun = 100
 
 // selection chooses events. It is not safe for concurrent use.
@@ -133,17 +134,15 @@ func (s *selection) frame(raw []byte, p *played) (verdict, *event.Reject) {
 	return deliver, nil
 }
 
-// place judges where an event lies. A stream's source has sought its ends by
-// id already.
+// place judges where an event lies.
 func (s *selection) place(seq event.Seq, at time.Time) verdict {
 	switch {
 	case s.from.kind == edgeSeq && seq < s.from.seq:
 		return outside
-	case s.until.kind == edgeSeq && seq > s.until.seq:
-		return beyond
 	case s.from.kind == edgeTime && !at.IsZero() && at.Before(s.from.time):
 		return outside
-	case s.until.kind == edgeTime && at.After(s.until.time):
+	case s.until.kind == edgeSeq && seq > s.until.seq,
+		s.until.kind == edgeTime && at.After(s.until.time):
 		if s.late++; s.late >= beyondRun {
 			return beyond
 		}
@@ -161,11 +160,9 @@ func (s *selection) stored(e redisstream.Stored, p *played) (verdict, *event.Rej
 	p.kind, _ = event.ParseKind(p.typ)
 	data, _ := e.Value("data")
 	p.data = []byte(data)
-	if s.until.kind == edgeSeq && p.seq > s.until.seq {
-		return beyond, nil
-	}
-	if s.from.kind == edgeSeq && p.seq < s.from.seq {
-		return outside, nil
+	// The source has sought the ends; ids and times are exact.
+	if v := s.place(p.seq, p.at); v != deliver {
+		return v, nil
 	}
 	if s.keep == nil && len(s.actions) == 0 {
 		return deliver, nil

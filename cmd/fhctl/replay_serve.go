@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/capture"
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/relayserver"
@@ -55,6 +59,9 @@ func serveReplay(ctx context.Context, s *session, p *replayPlan) error {
 		return state.print(s, p)
 	}
 	server, err := relayserver.Start(cfg)
+	if fault.ClassOf(err) == fault.Usage && fault.HintOf(err) == "" {
+		err = fault.New(fault.Usage, err, "write --serve 127.0.0.1:7000: it serves this machine only")
+	}
 	if err != nil {
 		return err
 	}
@@ -74,8 +81,20 @@ func serveReplay(ctx context.Context, s *session, p *replayPlan) error {
 	if err != nil || p.json {
 		return errors.Join(err, state.print(s, p))
 	}
-	fmt.Fprintf(s.log, "served %s frames over %d connections\n", output.Thousands(state.Sent), state.Clients)
+	fmt.Fprintf(s.log, "served %s frames over %d connections%s\n", output.Thousands(state.Sent), state.Clients, faultList(state.Faults))
 	return nil
+}
+
+// faultList is what was committed, for people.
+func faultList(faults map[string]int) string {
+	var parts []string
+	for _, kind := range slices.Sorted(maps.Keys(faults)) {
+		parts = append(parts, fmt.Sprintf("%s %d", kind, faults[kind]))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "; faults committed: " + strings.Join(parts, ", ")
 }
 
 // waitServed waits for the operator, or for an error of what feeds the relay.
@@ -181,29 +200,25 @@ func (l *selectedLog) Next(ctx context.Context, after event.Seq) (event.Seq, []b
 	}
 	for {
 		seq, raw, err := l.Log.Next(ctx, after)
+		if err == nil && l.sel.until.kind == edgeSeq && seq > l.sel.until.seq {
+			err = io.EOF
+		}
 		if err != nil {
 			return 0, nil, err
 		}
-		after = seq
-		switch l.judge(raw) {
-		case deliver:
+		if after = seq; l.wants(raw) {
 			return seq, raw, nil
-		case beyond:
-			return 0, nil, io.EOF
 		}
 	}
 }
 
-func (l *selectedLog) judge(raw []byte) verdict {
+func (l *selectedLog) wants(raw []byte) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.sel.late = 0 // several clients read: a run of frames is nobody's
 	var p played
 	v, _ := l.sel.frame(raw, &p)
-	if v == beyond && l.sel.until.kind == edgeTime {
-		l.sel.late = 0 // several clients read: the run is nobody's
-		return outside
-	}
-	return v
+	return v == deliver
 }
 
 // spacing is the time between frames at a multiple of the recorded speed.

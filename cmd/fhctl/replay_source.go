@@ -117,7 +117,7 @@ type streamPlayer struct {
 }
 
 func openStreamOrigin(ctx context.Context, s *session, p *replayPlan) (*origin, error) {
-	connection, name, closeServer, err := p.redis(s, p.source.url, "")
+	connection, name, closeServer, err := p.redis(s, p.source.url, s.cfg.Redis.PasswordFile)
 	if err != nil {
 		return nil, err
 	}

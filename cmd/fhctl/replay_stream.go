@@ -70,6 +70,10 @@ func (p *replayPlan) checkTarget(ctx context.Context, s *session, connection red
 			return 0, err
 		}
 	}
+	if ours.Present && !exists {
+		return 0, fault.New(fault.Conflict, fmt.Errorf("the replay cursor %s stands at seq %s, but stream %s is gone", r.CursorKey(), ours.Seq, p.toStream),
+			fmt.Sprintf("begin anew: DEL %s %s:meta", r.CursorKey(), r.CursorKey()))
+	}
 	return p.resumeAfter(r, ours, identity)
 }
 

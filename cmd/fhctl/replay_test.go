@@ -228,7 +228,7 @@ func TestReplayOfALiveRunGivesTheSameStream(t *testing.T) {
 
 	c.check(t, first.Client(), c.last)
 	c.check(t, second.Client(), c.last)
-	a, b := entriesOf(t, first, "firehose:events"), entriesOf(t, second, "firehose:events")
+	a, b := fieldsOf(t, first, "firehose:events"), fieldsOf(t, second, "firehose:events")
 	if len(a) == 0 || !slices.Equal(a, b) {
 		t.Fatalf("the streams differ: %d and %d entries", len(a), len(b))
 	}
@@ -303,7 +303,7 @@ func TestReplayIntoStreamResumesAfterInterrupt(t *testing.T) {
 	start(t, env, "replay", path, "stream", "--to-stream", "copy", "--resume", "--collection", "app.bsky.feed.post").mustExit(6, 10*time.Second)
 	start(t, env, "replay", path, "stream", "--to-stream", "copy", "--resume").mustExit(0, 30*time.Second)
 	start(t, env, "replay", path, "stream", "--to-stream", "copy", "--resume").mustExit(0, 30*time.Second)
-	if got, want := entriesOf(t, server, "copy"), c.entries(); !slices.Equal(got, want) {
+	if got, want := fieldsOf(t, server, "copy"), c.entries(); !slices.Equal(got, want) {
 		t.Fatalf("%d entries, want %d, or in another order", len(got), len(want))
 	}
 	if keys := server.Client().Keys(t.Context(), "firehose:*").Val(); len(keys) > 0 {
@@ -311,8 +311,8 @@ func TestReplayIntoStreamResumesAfterInterrupt(t *testing.T) {
 	}
 }
 
-// entriesOf is a stream's entries without their ids.
-func entriesOf(t *testing.T, server *redistest.Server, key string) (list []string) {
+// fieldsOf is a stream's entries without their ids.
+func fieldsOf(t *testing.T, server *redistest.Server, key string) (list []string) {
 	t.Helper()
 	rows, err := server.Client().Do(t.Context(), "XRANGE", key, "-", "+").Slice()
 	if err != nil {
@@ -343,12 +343,12 @@ func TestReplayStreamToStream(t *testing.T) {
 	cursor := client.Get(t.Context(), "firehose:python_cursor").Val()
 
 	start(t, env, "replay", "stream", "stream", "--to-stream", "whole").mustExit(0, 30*time.Second)
-	if got := entriesOf(t, server, "whole"); !slices.Equal(got, c.entries()) {
+	if got := fieldsOf(t, server, "whole"); !slices.Equal(got, c.entries()) {
 		t.Errorf("%d entries, want %d, or in another order", len(got), len(c.entries()))
 	}
 	from, to := c.want[100].seq, c.want[199].seq
 	start(t, env, "replay", "--from", from.String(), "--to", to.String(), "--to-stream", "part").mustExit(0, 30*time.Second)
-	if got := entriesOf(t, server, "part"); !slices.Equal(got, c.entries()[100:200]) {
+	if got := fieldsOf(t, server, "part"); !slices.Equal(got, c.entries()[100:200]) {
 		t.Errorf("the range has %d entries, want 100, or others", len(got))
 	}
 	ids, err := client.XRangeN(t.Context(), "firehose:events", "-", "+", 50).Result()
@@ -356,7 +356,7 @@ func TestReplayStreamToStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	start(t, env, "replay", "--from", ids[10].ID, "--to", ids[19].ID, "--to", "stream", "--to-stream", "ids").mustExit(0, 30*time.Second)
-	if got := entriesOf(t, server, "ids"); !slices.Equal(got, c.entries()[10:20]) {
+	if got := fieldsOf(t, server, "ids"); !slices.Equal(got, c.entries()[10:20]) {
 		t.Errorf("the range of ids has %d entries, want 10, or others", len(got))
 	}
 
