@@ -83,10 +83,10 @@ func (p *cursorPlan) effects() (said []string) {
 		about = "about "
 	}
 	if *p.Repeats > 0 {
-		said = append(said, fmt.Sprintf("repeats %s%s that are stored already", about, events(*p.Repeats)))
+		said = append(said, fmt.Sprintf("repeats %s%s already stored", about, events(*p.Repeats)))
 	}
 	if p.Skips != nil && *p.Skips > 0 {
-		said = append(said, fmt.Sprintf("skips up to %s that are not stored", events(*p.Skips)))
+		said = append(said, fmt.Sprintf("skips up to %s not stored", events(*p.Skips)))
 	}
 	if len(said) == 0 {
 		said = []string{"repeats nothing and skips nothing"}
@@ -109,7 +109,9 @@ func (p *cursorPlan) done() string {
 	}
 	switch {
 	case p.Moved && p.undoes != "":
-		return "Moved back to " + after + "."
+		return "Moved back to " + after + "; \"fhctl cursor history\" lists what else was changed."
+	case p.Moved && p.target.remove:
+		return "The cursor is removed; the next ingest starts live. To go back: fhctl cursor set --undo"
 	case p.Moved:
 		return "Moved to " + after + `. To go back: fhctl cursor set --undo`
 	case p.noop():

@@ -52,7 +52,7 @@ func (r *Reader) Groups(ctx context.Context) ([]Group, error) {
 	}
 	once, cancel := r.config.within(ctx)
 	defer cancel()
-	rows, err := r.client.Do(once, "xinfo", "groups", r.config.StreamKey).Slice()
+	rows, err := r.info(once, "groups", r.config.StreamKey)
 	if err != nil {
 		return nil, r.config.classed(ctx, "read groups", err)
 	}
@@ -72,6 +72,14 @@ func (r *Reader) Groups(ctx context.Context) ([]Group, error) {
 	return groups, nil
 }
 
+// info runs XINFO, whose key comes third: a cluster client must know.
+func (r *Reader) info(ctx context.Context, what ...any) ([]any, error) {
+	cmd := redis.NewSliceCmd(ctx, append([]any{"xinfo"}, what...)...)
+	cmd.SetFirstKeyPos(2)
+	_ = r.client.Process(ctx, cmd)
+	return cmd.Result()
+}
+
 // look fills in what XINFO GROUPS does not tell.
 func (r *Reader) look(ctx context.Context, g *Group, b Bounds, theirs int64, trusted bool) error {
 	once, cancel := r.config.within(ctx)
@@ -81,7 +89,7 @@ func (r *Reader) look(ctx context.Context, g *Group, b Bounds, theirs int64, tru
 			return r.config.classed(ctx, "read pending entries", err)
 		}
 	}
-	rows, err := r.client.Do(once, "xinfo", "consumers", r.config.StreamKey, g.Name).Slice()
+	rows, err := r.info(once, "consumers", r.config.StreamKey, g.Name)
 	if err != nil {
 		return r.config.classed(ctx, "read consumers", err)
 	}

@@ -133,7 +133,7 @@ func (r *Reader) Bounds(ctx context.Context) (b Bounds, err error) {
 // exists tells an empty stream from none, with a command that an account made
 // for fhctl may run.
 func (r *Reader) exists(ctx context.Context) error {
-	err := r.client.XInfoGroups(ctx, r.config.StreamKey).Err()
+	_, err := r.info(ctx, "groups", r.config.StreamKey)
 	if err != nil && strings.Contains(err.Error(), "no such key") {
 		return ErrNoStream
 	}
