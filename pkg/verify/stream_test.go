@@ -17,11 +17,11 @@ import (
 
 func TestRealAndSimulatedEntriesAreClean(t *testing.T) {
 	simulated, _ := simFrames(t, 3000)
-	for name, frames := range map[string]func() [][]byte{
-		"real": func() [][]byte { return thirdparty.Frames(t) }, "simulated": func() [][]byte { return simulated },
+	for name, frames := range map[string]func(testing.TB) [][]byte{
+		"real": thirdparty.Frames, "simulated": func(testing.TB) [][]byte { return simulated },
 	} {
 		t.Run(name, func(t *testing.T) {
-			list := entries(t, frames())
+			list := entries(t, frames(t))
 			found, sum := listed(t, list, Config{}, nil)
 			found = slices.DeleteFunc(found, func(f string) bool { return strings.HasPrefix(f, "seq-gap") })
 			if len(found) > 0 || !sum.Clean() {
