@@ -357,5 +357,8 @@ func (r *replayRun) outcome(ctx context.Context, complete bool, err error) error
 			fmt.Fprintf(r.session.log, "hint: the same command with --resume goes on behind seq %s\n", c.last)
 		}
 	}
+	if reported == nil {
+		return err // as it is: who interrupted is not told so
+	}
 	return errors.Join(err, reported)
 }
