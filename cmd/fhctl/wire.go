@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/fhctl/fhctl/pkg/capture"
 	"github.com/fhctl/fhctl/pkg/config"
@@ -109,6 +110,7 @@ func (u upstream) source(s *session, heard event.Observer) (*relay.Source, error
 		Endpoint:    u.endpoint,
 		UserAgent:   "fhctl/" + readBuild().Version,
 		IdleTimeout: s.cfg.Ingest.IdleTimeout,
+		Linger:      min(s.cfg.Ingest.BatchAge/4, 5*time.Millisecond),
 		TLS:         trust,
 		Notify:      heard.Link,
 		Alarm:       heard.Alarm,

@@ -174,10 +174,14 @@ func (c *connection) openChunk() {
 // messages that may take long, so what is there goes out first; within a
 // message the rest is already on its way.
 func (c *connection) beforeWait() error {
-	if c.within {
+	if c.within || c.chunk == nil || len(c.chunk.Frames) == 0 {
 		return nil
 	}
-	return c.handOver()
+	if err := c.handOver(); err != nil {
+		return err
+	}
+	time.Sleep(c.cfg.Linger)
+	return nil
 }
 
 // handOver yields the chunk if it holds frames.
