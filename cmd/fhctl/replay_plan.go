@@ -244,7 +244,7 @@ func (p *replayPlan) checkOutput(s *session) error {
 	}
 	p.json = p.format == "json" && p.target.kind != endStdout
 	screen, _ := s.stdout.(*os.File)
-	terminal := screen != nil && output.IsTerminal(screen)
+	terminal := screen != nil && term.IsTerminal(int(screen.Fd()))
 	if p.target.kind == endStdout && (p.format == "text" || p.format == "" && terminal) {
 		p.columns = &output.Columns{}
 		if terminal {
@@ -252,7 +252,7 @@ func (p *replayPlan) checkOutput(s *session) error {
 				width, _, _ := term.GetSize(int(screen.Fd())) // 0 when it does not say
 				return width
 			}
-			p.columns.Color = !s.cfg.Log.NoColor
+			p.columns.Color = !s.cfg.Log.NoColor && output.IsTerminal(screen)
 		}
 	}
 	return nil

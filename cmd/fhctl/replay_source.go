@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"iter"
 	"path/filepath"
 	"slices"
@@ -17,7 +15,6 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/relayserver"
-	"github.com/fhctl/fhctl/pkg/sim"
 )
 
 // piece is what a source holds at one place: a message or an entry. It belongs
@@ -221,95 +218,3 @@ func (o *streamPlayer) measure(id redisstream.ID, begin, end time.Time) {
 func (o *streamPlayer) done() float64        { return float64(o.part.Load()) / 1e6 }
 func (o *streamPlayer) quiet() time.Duration { return 0 }
 func (o *streamPlayer) endless() bool        { return false }
-
-// logPlayer reads a relay that is bundled: the simulator, or a capture in a
-// relay's place. No socket lies between, so that its end is known.
-type logPlayer struct {
-	relayserver.Log
-	from, until edge
-	follow      bool // past the end of the window
-	whole       bool // live means from its beginning
-	first, last atomic.Int64
-	at          atomic.Int64
-	shut        func()
-}
-
-func openLogOrigin(raw string, p *replayPlan) (*origin, error) {
-	o := &logPlayer{from: p.sel.from, until: p.sel.until, follow: p.follow}
-	identity := ""
-	if path, ok := cutCapture(raw); ok {
-		log, err := capture.OpenLog(capture.LogConfig{Path: path})
-		if err != nil {
-			return nil, err
-		}
-		o.Log, o.whole, o.shut, identity = log, true, func() { _ = log.Close() }, "capture:"+filepath.Base(path)
-	} else {
-		cfg, err := sim.ParseURL(raw)
-		if err != nil {
-			return nil, err
-		}
-		log, err := sim.New(cfg)
-		if err != nil {
-			return nil, fmt.Errorf("start simulator: %w", err)
-		}
-		o.Log, o.shut, identity = log, func() { _ = log.Close() }, fmt.Sprintf("sim:seed=%d", cfg.Seed)
-	}
-	return &origin{player: o, kind: endRelay, name: raw, identity: identity, log: o.Log}, nil
-}
-
-func (o *logPlayer) pieces(ctx context.Context, after event.Seq) iter.Seq2[piece, error] {
-	return func(yield func(piece, error) bool) {
-		oldest, newest := o.Bounds()
-		o.first.Store(max(1, int64(oldest), int64(after)))
-		if !o.follow && o.until.kind == edgeOpen {
-			o.last.Store(int64(newest)) // the window, as it is now
-		}
-		if after == 0 {
-			after = o.begin(newest)
-		}
-		for {
-			seq, raw, err := o.Next(ctx, after)
-			if errors.Is(err, io.EOF) || ctx.Err() != nil {
-				return
-			}
-			if last := event.Seq(o.last.Load()); last > 0 && seq > last {
-				return
-			}
-			after = seq
-			o.at.Store(int64(seq))
-			if !yield(piece{frame: raw}, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-func (o *logPlayer) begin(newest event.Seq) event.Seq {
-	switch {
-	case o.from.kind == edgeLive && !o.whole:
-		return newest
-	case o.from.kind == edgeSeq:
-		return max(0, o.from.seq-1)
-	}
-	return 0
-}
-
-func (o *logPlayer) done() float64 {
-	last := o.last.Load()
-	if o.until.kind == edgeSeq {
-		last = int64(o.until.seq)
-	}
-	return partDone(o.first.Load(), o.at.Load(), last)
-}
-
-// partDone is how much of a range of seqs lies behind at; -1 when unknown.
-func partDone(first, at, last int64) float64 {
-	if first == 0 || last <= first {
-		return -1
-	}
-	return max(0, min(1, float64(at-first+1)/float64(last-first+1)))
-}
-
-func (o *logPlayer) quiet() time.Duration { return 0 }
-func (o *logPlayer) endless() bool        { return o.follow && o.until.kind == edgeOpen }
-func (o *logPlayer) close()               { o.shut() }

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/output"
+)
+
+// showProgress draws the bar where people see it and data does not disturb it.
+func (r *replayRun) showProgress() (restore func()) {
+	screen, _ := r.session.stdout.(*os.File)
+	mixed := r.plan.target.kind == endStdout && !r.plan.dryRun && screen != nil && output.IsTerminal(screen)
+	if !r.session.live() || mixed {
+		return func() {}
+	}
+	back := r.session.log.divert(func(terminal io.Writer) io.Writer {
+		r.line = output.NewLine(output.LineConfig{Out: terminal})
+		return r.line.Writer()
+	})
+	r.draw(0)
+	return func() { r.line.Close(); back() }
+}
+
+func (r *replayRun) draw(seq event.Seq) {
+	if r.line == nil {
+		return
+	}
+	fraction := r.origin.done()
+	if r.plan.limit > 0 {
+		fraction = max(fraction, float64(r.count.stored)/float64(r.plan.limit))
+	}
+	if r.plan.last > 0 {
+		fraction = max(fraction, float64(time.Since(r.plan.started))/float64(r.plan.last))
+	}
+	r.line.SetProgress(output.Progress{Label: r.plan.label, Done: r.count.stored, Fraction: fraction, Seq: seq})
+}
+
+// outcome reports and gives the command's error.
+func (r *replayRun) outcome(ctx context.Context, complete bool, err error) error {
+	c := &r.count
+	c.unwanted, c.rejected, c.reasons, c.notices = r.passed.unwanted, r.passed.rejected, r.passed.reasons, r.passed.notices
+	if o, ok := r.origin.player.(*relayPlayer); ok {
+		c.repeats += o.repeated.Load()
+	}
+	if stdoutClosed(err) || err != nil && r.looked.Load() == 0 {
+		return err
+	}
+	reported := r.report(complete)
+	if !complete && err == nil {
+		err = context.Cause(ctx)
+		if c.last > 0 && !r.plan.dryRun && r.plan.target.kind != endStdout {
+			fmt.Fprintf(r.session.log, "hint: the same command with --resume goes on behind seq %s\n", c.last)
+		}
+	}
+	if reported == nil {
+		return err // as it is: who interrupted is not told so
+	}
+	return errors.Join(err, reported)
+}
