@@ -37,6 +37,28 @@ func (c *replayCount) saw(seq event.Seq) {
 	c.last = max(c.last, seq)
 }
 
+// account counts an event that was given to the target.
+func (r *replayRun) account(p *played, taken bool) {
+	c := &r.count
+	if !taken {
+		c.carried++
+		return
+	}
+	c.stored++
+	c.bytes += int64(len(p.frame))
+	if p.frame == nil {
+		c.bytes += int64(len(p.data))
+	}
+	c.kinds[kindLabel(p)]++
+	c.saw(p.seq)
+	if c.stored%64 == 0 {
+		r.draw(p.seq)
+	}
+}
+
+// kindLabel is bounded: what a stream's types say is untrusted.
+func kindLabel(p *played) string { return p.kind.String() }
+
 // replaySummary is the summary as -o json prints it: docs/json.md.
 type replaySummary struct {
 	V        int              `json:"v"`

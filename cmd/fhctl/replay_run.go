@@ -286,24 +286,3 @@ func (r *replayRun) hold(ctx, storing context.Context, p *played) error {
 	waitOut(ctx, wait)
 	return nil
 }
-
-func (r *replayRun) account(p *played, taken bool) {
-	c := &r.count
-	if !taken {
-		c.carried++
-		return
-	}
-	c.stored++
-	c.bytes += int64(len(p.frame))
-	if p.frame == nil {
-		c.bytes += int64(len(p.data))
-	}
-	c.kinds[kindLabel(p)]++
-	c.saw(p.seq)
-	if c.stored%64 == 0 {
-		r.draw(p.seq)
-	}
-}
-
-// kindLabel is bounded: what a stream's types say is untrusted.
-func kindLabel(p *played) string { return p.kind.String() }
