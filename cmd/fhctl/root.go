@@ -45,6 +45,7 @@ func commands(a *app) []*cobra.Command {
 		newRecordCommand(a),
 		newCursorCommand(a),
 		newStreamCommand(a),
+		newVerifyCommand(a),
 		newConfigCommand(a),
 		newVersionCommand(a),
 	}

@@ -47,6 +47,14 @@ func (c *redisCommand) run(ts *testscript.TestScript, neg bool, args []string) {
 	printReply(ts.Stdout(), server.Do(command...))
 }
 
+// condition knows [redis]: the script's server is a real one.
+func condition(name string) (bool, error) {
+	if name == "redis" {
+		return redistest.Available(), nil
+	}
+	return false, fmt.Errorf("unknown condition %q", name)
+}
+
 func printReply(w io.Writer, reply any) {
 	switch value := reply.(type) {
 	case nil:

@@ -13,8 +13,19 @@ const (
 	Warning Severity = "warning"
 )
 
+// Source is what a check reads, or a set of that.
+type Source uint8
+
+// The sources: NewStream, NewFrames and Compare.
+const (
+	OfStream Source = 1 << iota
+	OfCapture
+	OfPair
+)
+
 // RuleInfo is one row of the table of rules.
 type RuleInfo struct {
+	Of       Source // where it can be found; several are added
 	ID       Rule
 	Severity Severity
 	Means    string // one sentence, with the rule of the protocol it comes from
@@ -27,6 +38,7 @@ const (
 	SeqDuplicate  Rule = "seq-duplicate"
 	SeqOrder      Rule = "seq-order"
 	SeqGap        Rule = "seq-gap"
+	EntryDeleted  Rule = "entry-deleted"
 	CursorMissing Rule = "cursor-missing"
 	CursorInvalid Rule = "cursor-invalid"
 	CursorAhead   Rule = "cursor-ahead"
@@ -94,6 +106,7 @@ const (
 	bridgeMend = "stop the Python bridge, let fhctl write, and read the events again from the relay while it still holds them: fhctl ingest --from SEQ"
 	writerMend = "find the program that wrote this entry; fhctl does not. Consumers will not take it: read the event again from the relay into a fresh stream if it is still held there"
 	relayMend  = "nothing can be mended here: the relay sent it like this. fhctl ingest skips and counts it"
+	keepMend   = "nothing: the relay sent it like this, and fhctl ingest delivers it as it is"
 	fileMend   = "the recording was changed or the relay is at fault: record the same seqs again and compare"
 )
 
@@ -101,73 +114,75 @@ const (
 func Rules() []RuleInfo { return append([]RuleInfo(nil), table[:]...) }
 
 var table = [...]RuleInfo{
-	{SeqInvalid, Error, "The seq is not plain decimal digits from 1 to 2^53-1 (Q1).", writerMend},
-	{SeqDuplicate, Error, "The same seq is stored a second time; consumers count it again (G2).",
+	{OfStream | OfPair, SeqInvalid, Error, "The seq is not plain decimal digits from 1 to 2^53-1 (Q1).", writerMend},
+	{OfStream | OfCapture | OfPair, SeqDuplicate, Error, "The same seq is stored a second time; consumers count it again (G2).",
 		"look for a second writer (fhctl stream stats) or a rewound cursor; XDEL STREAM ID removes the later entry if no group has read it yet"},
-	{SeqOrder, Error, "The entry stands behind one with a higher seq (G3).",
+	{OfStream | OfCapture | OfPair, SeqOrder, Error, "The entry stands behind one with a higher seq (G3).",
 		"look for a second writer (fhctl stream stats); entries cannot be moved, so read them again into a fresh stream if order matters"},
-	{SeqGap, Warning, "Numbers between two entries are missing. Relays skip numbers (Q1); so do sync events, rejected frames and filters.",
+	{OfStream | OfCapture, SeqGap, Warning, "Numbers between two entries are missing. Relays skip numbers (Q1); so do sync events, rejected frames and filters.",
 		"if it is wider than usual, compare with the writer's log (skipped and rejected events) and with the relay: fhctl ingest --from SEQ into another stream, then fhctl verify --against"},
-	{CursorMissing, Error, "There are entries but no cursor: a restarted writer would begin live and leave a hole.",
+	{OfStream, EntryDeleted, Warning, "Somebody deleted entries from inside the stream (XDEL); trimming is not meant. This is the highest of them, as far as Redis tells (from version 7 on).",
+		"find out who: consumers delete nothing. Read the events again into another stream if they are needed: fhctl ingest --from SEQ"},
+	{OfStream, CursorMissing, Error, "There are entries but no cursor: a restarted writer would begin live and leave a hole.",
 		"set it to the last stored seq: fhctl cursor set SEQ"},
-	{CursorInvalid, Error, "The cursor is not a seq.", "set it to the last stored seq: fhctl cursor set SEQ"},
-	{CursorAhead, Error, "The cursor is above the last stored seq and no filter explains it: events may have been passed over (G1).",
+	{OfStream, CursorInvalid, Error, "The cursor is not a seq.", "set it to the last stored seq: fhctl cursor set SEQ"},
+	{OfStream, CursorAhead, Error, "The cursor is above the last stored seq and no filter explains it: events may have been passed over (G1).",
 		"set it back to the last stored seq: fhctl cursor set SEQ. The relay sends what lies between again; events that yield no entry, such as sync, move the cursor once more"},
-	{CursorBehind, Error, "The cursor is below the last stored seq: a restarted writer would store events again (G2).",
+	{OfStream, CursorBehind, Error, "The cursor is below the last stored seq: a restarted writer would store events again (G2).",
 		"set it to the last stored seq: fhctl cursor set SEQ"},
 
-	{FieldMissing, Error, "The entry lacks type, data or seq.", writerMend},
-	{FieldOrder, Error, "type, data and seq are not the first three fields in that order; workers read by position.", writerMend},
-	{TypeUnknown, Error, "The type is not commit, identity or account.", writerMend},
-	{DataJSON, Error, "data is not JSON in UTF-8: workers acknowledge it and lose it.", writerMend},
-	{DataObject, Error, "data is JSON but not an object: workers retry it, then put it aside.", writerMend},
-	{DataKey, Error, "data, or an op, lacks a key that workers need, or its value has the wrong type.", writerMend},
-	{DataReserved, Error, "data has a key type, seq, time or enriched, which overwrites the Kafka bridge's own.", writerMend},
-	{DataSize, Error, "data, a record, or the number of ops is above the limits of the protocol (E1).", writerMend},
-	{DIDSyntax, Error, "The DID is not one that workers accept: they skip the whole event.", writerMend},
-	{HandleDID, Error, "The handle is a DID: it overwrites a good handle. Unknown handles are null.", bridgeMend},
-	{HandleSyntax, Warning, "The handle is not a domain name. It is what the relay sent.", relayMend},
-	{OpShape, Error, "An op's action is unknown, or its cid and record do not fit its action.", writerMend},
-	{OpPath, Error, "An op's path is not a collection and a record key with one slash between.", writerMend},
-	{OpPathStrict, Warning, "An op's path breaks the syntax of collections or record keys (V4). It is delivered as it came.", relayMend},
-	{CIDSyntax, Error, "An op's cid is not a lower-case base32 CIDv1 of DAG-CBOR with SHA-256 (D5).", writerMend},
-	{RecordType, Error, "A record, or an object in it that must say what it is, has no string $type: workers cannot route it.", bridgeMend},
-	{RecordCasing, Error, "A record's keys were turned into snake_case, or $type into py_type: the Python bridge's mistake. Workers reject it.", bridgeMend},
-	{RecordNull, Error, "A record has a null where its block has none: workers reject null for an absent key.", bridgeMend},
-	{RecordLink, Error, "A link, bytes or a blob of a record has not the form {\"$link\"} or {\"$bytes\"}.", bridgeMend},
-	{RecordNumber, Error, "A record has a number that its block cannot have: a fraction, an exponent, or an integer beyond 64 bits (D2, D3).", writerMend},
-	{RecordCID, Error, "A record does not hash to its op's cid: it is not the block that the author signed.", writerMend},
-	{RevSyntax, Error, "A rev is not a TID (V2).", relayMend},
-	{RevOrder, Error, "A repository's rev is not above that of its event before (V2).",
+	{OfStream, FieldMissing, Error, "The entry lacks type, data or seq.", writerMend},
+	{OfStream, FieldOrder, Error, "type, data and seq are not the first three fields in that order; workers read by position.", writerMend},
+	{OfStream, TypeUnknown, Error, "The type is not commit, identity or account.", writerMend},
+	{OfStream, DataJSON, Error, "data is not JSON in UTF-8: workers acknowledge it and lose it.", writerMend},
+	{OfStream, DataObject, Error, "data is JSON but not an object: workers retry it, then put it aside.", writerMend},
+	{OfStream, DataKey, Error, "data, or an op, lacks a key that workers need, or its value has the wrong type.", writerMend},
+	{OfStream, DataReserved, Error, "data has a key type, seq, time or enriched, which overwrites the Kafka bridge's own.", writerMend},
+	{OfStream, DataSize, Error, "data, a record, or the number of ops is above the limits of the protocol (E1).", writerMend},
+	{OfStream | OfCapture, DIDSyntax, Error, "The DID is not one that workers accept: they skip the whole event.", writerMend},
+	{OfStream, HandleDID, Error, "The handle is a DID: it overwrites a good handle. Unknown handles are null.", bridgeMend},
+	{OfStream, HandleSyntax, Warning, "The handle is not a domain name. It is what the relay sent.", keepMend},
+	{OfStream, OpShape, Error, "An op's action is unknown, or its cid and record do not fit its action.", writerMend},
+	{OfStream, OpPath, Error, "An op's path is not a collection and a record key with one slash between.", writerMend},
+	{OfStream | OfCapture, OpPathStrict, Warning, "An op's path breaks the syntax of collections or record keys (V4). It is delivered as it came.", keepMend},
+	{OfStream, CIDSyntax, Error, "An op's cid is not a lower-case base32 CIDv1 of DAG-CBOR with SHA-256 (D5).", writerMend},
+	{OfStream, RecordType, Error, "A record, or an object in it that must say what it is, has no string $type: workers cannot route it.", bridgeMend},
+	{OfStream, RecordCasing, Error, "A record's keys were turned into snake_case, or $type into py_type: the Python bridge's mistake. Workers reject it.", bridgeMend},
+	{OfStream, RecordNull, Error, "A record has a null where its block has none: workers reject null for an absent key.", bridgeMend},
+	{OfStream, RecordLink, Error, "A link, bytes or a blob of a record has not the form {\"$link\"} or {\"$bytes\"}.", bridgeMend},
+	{OfStream, RecordNumber, Error, "A record has a number that its block cannot have: a fraction, an exponent, or an integer beyond 64 bits (D2, D3).", writerMend},
+	{OfStream, RecordCID, Error, "A record does not hash to its op's cid: it is not the block that the author signed.", writerMend},
+	{OfStream | OfCapture, RevSyntax, Error, "A rev is not a TID (V2).", keepMend},
+	{OfStream | OfCapture, RevOrder, Error, "A repository's rev is not above that of its event before (V2).",
 		"if the events repeat under new numbers, the relay was replaced (Q8); otherwise the relay is at fault"},
 
-	{CaptureDamaged, Error, "The capture is cut short or damaged; the frames before are good.", "record it again for the rest"},
-	{FrameUnreadable, Error, "The message is not two CBOR maps with a usable header (F1, F2).", relayMend},
-	{FrameInvalid, Error, "The event cannot be used: a field is missing, or seq, DID or sizes are out of bounds.", relayMend},
-	{FrameOdd, Warning, "The envelope is not canonical CBOR (D1); it is tolerated.", relayMend},
-	{CARInvalid, Error, "blocks is not a readable CARv1 (B4).", relayMend},
-	{CARRoot, Warning, "The CAR's first root is not the commit (B1); it is tolerated.", relayMend},
-	{BlockHash, Error, "A block does not hash to its CID (B3).", fileMend},
-	{OpSkipped, Error, "An op's record is missing or cannot be delivered (B5, D1 to D5).", relayMend},
-	{RecordOdd, Warning, "A record is not canonical CBOR but has one meaning (D1); it is delivered.", relayMend},
-	{CommitBlock, Error, "The commit block is missing or does not say what the event says (V1).", fileMend},
-	{RevFuture, Error, "A rev is more than five minutes ahead of the clock (V2).", "check this machine's clock; otherwise the account's host is at fault"},
-	{RepoBreak, Warning, "since or prevData do not continue the repository's event before (V3): events between are not in the capture.",
+	{OfCapture, CaptureDamaged, Error, "The capture is cut short or damaged; the frames before are good.", "record it again for the rest"},
+	{OfCapture, FrameUnreadable, Error, "The message is not two CBOR maps with a usable header (F1, F2).", relayMend},
+	{OfCapture, FrameInvalid, Error, "The event cannot be used: a field is missing, or seq, DID or sizes are out of bounds.", relayMend},
+	{OfCapture, FrameOdd, Warning, "The envelope is not canonical CBOR (D1); it is tolerated.", keepMend},
+	{OfCapture, CARInvalid, Error, "blocks is not a readable CARv1 (B4).", relayMend},
+	{OfCapture, CARRoot, Warning, "The CAR's first root is not the commit (B1); it is tolerated.", keepMend},
+	{OfCapture, BlockHash, Error, "A block does not hash to its CID (B3).", fileMend},
+	{OfCapture, OpSkipped, Error, "An op's record is missing or cannot be delivered (B5, D1 to D5).", relayMend},
+	{OfCapture, RecordOdd, Warning, "A record is not canonical CBOR but has one meaning (D1); it is delivered.", keepMend},
+	{OfCapture, CommitBlock, Error, "The commit block is missing or does not say what the event says (V1).", fileMend},
+	{OfCapture, RevFuture, Error, "A rev is more than five minutes ahead of the clock (V2).", "check this machine's clock; otherwise the account's host is at fault"},
+	{OfCapture, RepoBreak, Warning, "since or prevData do not continue the repository's event before (V3): events between are not in the capture.",
 		"nothing, if the capture is filtered or has gaps; otherwise the host reset the repository"},
-	{TreeInvalid, Error, "A node of the tree is malformed (V6).", fileMend},
-	{TreeOp, Error, "An op says other than the tree does (V4).", fileMend},
-	{TreeInversion, Error, "Undoing the ops does not lead to prevData (V5).", fileMend},
-	{TreePartial, Error, "A node that is needed to check the ops was not sent (V5).", relayMend},
-	{Signature, Error, "The signature does not verify with the account's key (V7).",
+	{OfCapture, TreeInvalid, Error, "A node of the tree is malformed (V6).", fileMend},
+	{OfCapture, TreeOp, Error, "An op says other than the tree does (V4).", fileMend},
+	{OfCapture, TreeInversion, Error, "Undoing the ops does not lead to prevData (V5).", fileMend},
+	{OfCapture, TreePartial, Error, "A node that is needed to check the ops was not sent (V5).", relayMend},
+	{OfCapture, Signature, Error, "The signature does not verify with the account's key (V7).",
 		"fetch the DID document again, since keys change; if it still fails, the commit is forged or damaged"},
 
-	{AgainstMissing, Error, "The other stream has an entry of this seq, this one has none.",
+	{OfPair, AgainstMissing, Error, "The other stream has an entry of this seq, this one has none.",
 		"a writer of this stream lost it, filters it, or reads another relay; look for it in the writer's log by its seq"},
-	{AgainstExtra, Error, "This stream has an entry of this seq, the other has none.",
+	{OfPair, AgainstExtra, Error, "This stream has an entry of this seq, the other has none.",
 		"a writer of the other stream lost it, filters it, or reads another relay; look for it in the writer's log by its seq"},
-	{AgainstType, Error, "Two entries of one seq have different types.", "the streams follow different relays, or a writer is at fault"},
-	{AgainstData, Error, "Two entries of one seq have different data.", "the streams follow different relays, or a writer is at fault: verify each stream by itself"},
-	{AgainstBytes, Warning, "Two entries of one seq mean the same in other words: key order, white space or escapes.", "nothing: consumers parse both alike"},
+	{OfPair, AgainstType, Error, "Two entries of one seq have different types.", "the streams follow different relays, or a writer is at fault"},
+	{OfPair, AgainstData, Error, "Two entries of one seq have different data.", "the streams follow different relays, or a writer is at fault: verify each stream by itself"},
+	{OfPair, AgainstBytes, Warning, "Two entries of one seq mean the same in other words: key order, white space or escapes.", "nothing: consumers parse both alike"},
 }
 
 // infos finds a rule's row.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/fhctl/fhctl/pkg/event"
 )
@@ -42,7 +43,8 @@ func newSequence(out *ledger) *sequence {
 	return &sequence{out: out, strays: map[event.Seq]string{}, stride: indexStride}
 }
 
-// observe judges the next item. The error is Reread's.
+// observe judges the next item. It keeps copies of ids: a reader's may be a small
+// piece of a large one. The error is Reread's.
 func (s *sequence) observe(ctx context.Context, seq event.Seq, id string) error {
 	if seq > s.maxFresh {
 		if first, ok := s.strays[seq]; ok { // it came once too early
@@ -82,6 +84,7 @@ func (s *sequence) repeat(seq event.Seq, id, first string) {
 
 // advance takes a fresh mark.
 func (s *sequence) advance(m Mark) {
+	m.ID = strings.Clone(m.ID)
 	if last, ok := s.window.last(0); ok && m.Seq > last.Seq+1 {
 		s.open(last, m)
 	}
@@ -129,7 +132,7 @@ func (s *sequence) takeBack(seq event.Seq) {
 
 func (s *sequence) stray(m Mark) {
 	if len(s.strays) < maxStrays {
-		s.strays[m.Seq] = m.ID
+		s.strays[m.Seq] = strings.Clone(m.ID)
 	}
 }
 
@@ -183,7 +186,7 @@ func (s *sequence) reread(ctx context.Context, seq event.Seq, oldest Mark) error
 			return fmt.Errorf("look for an earlier entry: %w", err)
 		}
 		if _, known := stretch[m.Seq]; !known {
-			stretch[m.Seq] = m.ID
+			stretch[m.Seq] = strings.Clone(m.ID)
 		}
 	}
 	s.stretch, s.from, s.upto = stretch, from.Seq, upto.Seq

@@ -153,8 +153,22 @@ func (s *Stream) rev(seq event.Seq, id, did, rev string) {
 	}
 }
 
-// Cursor judges the cursor against the end of the stream.
-func (s *Stream) Cursor(c Cursor) {
+// Cursor judges the cursor against the highest seq of the stream, which is the
+// last entry's unless that stands out of place. It returns what it compared.
+func (s *Stream) Cursor(c Cursor) Cursor {
+	if last, ok := s.order.window.last(0); ok && last.Seq > c.Last.Seq {
+		c.Last = last
+	}
+	if seq, ok := event.ParseSeq(c.After); ok {
+		if id, ok := s.order.strays[seq]; ok {
+			c.Last = Mark{seq, id}
+		}
+	}
+	s.cursor(c)
+	return c
+}
+
+func (s *Stream) cursor(c Cursor) {
 	where := "cursor " + c.Key
 	if !c.Present {
 		if c.Last.ID != "" {
@@ -172,8 +186,18 @@ func (s *Stream) Cursor(c Cursor) {
 	case after < c.Last.Seq:
 		s.found(Finding{Rule: CursorBehind, Seq: after, Where: where, Detail: fmt.Sprintf("it is %d, the last entry is seq %d: a restart would store events again", after, c.Last.Seq)})
 	case before > c.Last.Seq && !c.Filtered:
-		s.found(Finding{Rule: CursorAhead, Seq: before, Where: where, Detail: fmt.Sprintf("it is %d, the last entry is seq %d, %d numbers lower", before, c.Last.Seq, before-c.Last.Seq)})
+		s.found(Finding{Rule: CursorAhead, Seq: before, Where: where, Detail: fmt.Sprintf("it is %d, the last entry is seq %d, %d below", before, c.Last.Seq, before-c.Last.Seq)})
 	}
+}
+
+// Deleted reports the highest entry that was deleted from inside the stream,
+// and the mark of the entry that follows it now, if there is one.
+func (s *Stream) Deleted(id string, following Mark) {
+	detail := "nothing follows it"
+	if following.ID != "" {
+		detail = fmt.Sprintf("it stood before seq %d, %s", following.Seq, following.ID)
+	}
+	s.found(Finding{Rule: EntryDeleted, ID: id, Detail: detail})
 }
 
 // Close ends the check.

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/verify"
+)
+
+// compare judges the stream by another one.
+func (r *verifyRun) compare(ctx context.Context, here *redisstream.Reader) error {
+	s := r.session
+	if r.againstRedisURL != "" {
+		s = s.withRedis(r.againstRedisURL)
+	}
+	other := *s.cfg
+	other.Redis.StreamKey = r.against
+	there, err := (&session{app: s.app, cfg: &other, slog: s.slog}).reader(ctx)
+	if err != nil {
+		return fmt.Errorf("open the other stream: %w", err)
+	}
+	defer func() { _ = there.Close() }() // nothing was written
+	a, err := stretchOf(ctx, here, r.from, r.to)
+	if err != nil {
+		return r.missing(err)
+	}
+	b, err := stretchOf(ctx, there, edge{}, edge{})
+	if errors.Is(err, redisstream.ErrNoStream) {
+		err = errStreamMissing(r.against, redisstream.Redact(other.Redis.URL))
+	}
+	if err != nil {
+		return err
+	}
+	if a.empty {
+		return r.nothing("entries", held(a.bounds))
+	}
+	if b.empty {
+		return fault.New(fault.Unreachable, fmt.Errorf("nothing to compare: stream %s is empty", r.against), "")
+	}
+	span, err := r.overlap(ctx, here, there, a, b)
+	if err != nil {
+		return err
+	}
+	r.name += " against " + r.against + " at " + redisstream.Redact(other.Redis.URL)
+	return r.sideBySide(ctx, here, there, a, b, span)
+}
+
+// overlap is the seqs that are compared: those both streams hold, and no more
+// than was asked for.
+func (r *verifyRun) overlap(ctx context.Context, here, there *redisstream.Reader, a, b stretch) (span verify.Span, err error) {
+	mine, err := spanOf(ctx, here, a)
+	if err != nil {
+		return span, err
+	}
+	theirs, err := spanOf(ctx, there, b)
+	if err != nil {
+		return span, err
+	}
+	span = verify.Span{From: max(mine.From, theirs.From), To: min(mine.To, theirs.To)}
+	if r.from.kind == edgeSeq {
+		span.From = r.from.seq
+	}
+	if r.to.kind == edgeSeq {
+		span.To = r.to.seq
+	}
+	if mine.To == 0 || theirs.To == 0 || span.From > span.To {
+		return span, fault.New(fault.Unreachable, errors.New("nothing to compare: no seq is in both streams"),
+			"this one: "+held(a.bounds)+"; the other: "+held(b.bounds))
+	}
+	return span, nil
+}
+
+// edgeEntries is how many entries at each end are looked at for the lowest and
+// the highest seq: the very first or last may stand out of place.
+const edgeEntries = 100
+
+// spanOf is the lowest and the highest seq of a stretch; zero when no entry at
+// an end has one.
+func spanOf(ctx context.Context, reader *redisstream.Reader, x stretch) (span verify.Span, err error) {
+	n := 0
+	for s, err := range reader.Range(ctx, x.from, x.to) {
+		if err != nil {
+			return span, err
+		}
+		if seq, ok := s.Seq(); ok && (span.From == 0 || seq < span.From) {
+			span.From = seq
+		}
+		if n++; n == edgeEntries {
+			break
+		}
+	}
+	last, err := lastOf(ctx, reader, x)
+	for _, s := range last {
+		seq, _ := s.Seq()
+		span.To = max(span.To, seq)
+	}
+	return span, err
+}
+
+// lastOf is the last entries of a stretch. Where it ends before its stream, the
+// seq that follows it, less one, is as good as the highest.
+func lastOf(ctx context.Context, reader *redisstream.Reader, x stretch) ([]redisstream.Stored, error) {
+	if x.open {
+		return reader.Last(ctx, edgeEntries)
+	}
+	s, found, err := reader.Following(ctx, x.to)
+	if seq, ok := s.Seq(); ok && found {
+		s.Fields = []string{"seq", (seq - 1).String()}
+		return []redisstream.Stored{s}, nil
+	}
+	return nil, err
+}
+
+func (r *verifyRun) sideBySide(ctx context.Context, here, there *redisstream.Reader, a, b stretch, span verify.Span) error {
+	r.begin(verify.OfPair)
+	rules := r.rules()
+	rules.Report = r.report.finding
+	start, found, err := there.SeekSeq(ctx, span.From)
+	if err != nil || !found {
+		r.report.abandon()
+		return err
+	}
+	end := b.to
+	if !a.open {
+		behind, found, err := there.SeekSeq(ctx, span.To+1)
+		if err != nil {
+			r.report.abandon()
+			return err
+		}
+		if found {
+			end = behind.ID
+		}
+	}
+	done := int64(0)
+	left := entriesOf(here.Range(ctx, a.from, a.to), func(s redisstream.Stored) {
+		if done++; done%drawEach == 0 {
+			seq, _ := s.Seq()
+			r.report.progress(done, a.fraction(done, s.ID), seq)
+		}
+	})
+	right := entriesOf(there.Range(ctx, start.ID, end), func(redisstream.Stored) {})
+	sum, err := verify.Compare(ctx, rules, span, left, right)
+	return r.end(ctx, sum, err)
+}
+
+func entriesOf(stored iter.Seq2[redisstream.Stored, error], seen func(redisstream.Stored)) iter.Seq2[verify.Entry, error] {
+	return func(yield func(verify.Entry, error) bool) {
+		for s, err := range stored {
+			seen(s)
+			if !yield(verify.Entry{ID: string(s.ID), Fields: s.Fields}, err) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,328 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/verify"
+)
+
+// verifyRun is one run of verify.
+type verifyRun struct {
+	*session
+	*verifyPlan
+	name   string // of what is checked, for people; no password
+	report *verifyReport
+}
+
+func runVerify(ctx context.Context, s *session, p *verifyPlan) error {
+	r := &verifyRun{session: s, verifyPlan: p}
+	if p.source.kind == endCapture {
+		r.name = "capture " + p.source.path
+		return r.capture(ctx)
+	}
+	if p.source.url != "" {
+		r.session = s.withRedis(p.source.url)
+	}
+	reader, err := r.reader(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = reader.Close() }() // nothing was written
+	r.name = "stream " + reader.StreamKey() + " at " + redisstream.Redact(r.cfg.Redis.URL)
+	if p.against != "" {
+		return r.compare(ctx, reader)
+	}
+	return r.stream(ctx, reader)
+}
+
+// withRedis is the session with another Redis, whose password is in its URL.
+func (s *session) withRedis(url string) *session {
+	cfg := *s.cfg
+	cfg.Redis.URL, cfg.Redis.PasswordFile = url, ""
+	return &session{app: s.app, cfg: &cfg, slog: s.slog}
+}
+
+// stretch is the part of a stream that is read.
+type stretch struct {
+	bounds   redisstream.Bounds
+	from, to redisstream.ID // both included
+	empty    bool           // the range holds nothing
+	whole    bool           // from the first entry to the last
+	open     bool           // up to the stream's end
+}
+
+// stretchOf finds the ends of the range. What is appended later does not belong
+// to it.
+func stretchOf(ctx context.Context, reader *redisstream.Reader, from, to edge) (x stretch, err error) {
+	if x.bounds, err = reader.Bounds(ctx); err != nil || x.bounds.Length == 0 {
+		x.empty = true
+		return x, err
+	}
+	x.from, x.to = x.bounds.First.ID, x.bounds.Last.ID
+	first, found, err := seekEdge(ctx, reader, from)
+	if err != nil {
+		return x, err
+	}
+	if from.kind != edgeOpen {
+		x.from, x.empty = first, !found
+	}
+	x.open = true
+	if to.kind != edgeOpen {
+		var behind redisstream.ID
+		behind, found, err = seekEdge(ctx, reader, next(to))
+		if err != nil {
+			return x, err
+		}
+		if found && behind.Compare(x.to) <= 0 {
+			x.to, x.open = before(behind), false
+		}
+	}
+	x.empty = x.empty || x.from.Compare(x.to) > 0
+	x.whole = x.open && x.from == x.bounds.First.ID
+	return x, nil
+}
+
+// seekEdge is the id where an edge begins. An id or a time need not be an
+// entry's.
+func seekEdge(ctx context.Context, reader *redisstream.Reader, e edge) (id redisstream.ID, found bool, err error) {
+	var s redisstream.Stored
+	switch e.kind {
+	case edgeSeq:
+		s, found, err = reader.SeekSeq(ctx, e.seq)
+		return s.ID, found, err
+	case edgeTime:
+		return redisstream.IDAt(e.time), true, nil
+	case edgeID:
+		return e.id, true, nil
+	}
+	return "", false, nil
+}
+
+// next is the place just behind an end that is included.
+func next(e edge) edge {
+	e.seq++
+	e.time = e.time.Truncate(time.Millisecond).Add(time.Millisecond)
+	if e.kind == edgeID {
+		e.id = e.id.Next()
+	}
+	return e
+}
+
+// before is the highest id below one that is not the lowest.
+func before(id redisstream.ID) redisstream.ID {
+	ms, n, _ := strings.Cut(string(id), "-")
+	number, _ := strconv.ParseUint(n, 10, 64)
+	if number > 0 {
+		return redisstream.ID(ms + "-" + strconv.FormatUint(number-1, 10))
+	}
+	milli, _ := strconv.ParseUint(ms, 10, 64)
+	return redisstream.ID(strconv.FormatUint(max(milli, 1)-1, 10) + "-" + strconv.FormatUint(1<<64-1, 10))
+}
+
+// missing classes what keeps verify from checking anything: exit code 4.
+func (r *verifyRun) missing(err error) error {
+	if !errors.Is(err, redisstream.ErrNoStream) {
+		return err
+	}
+	return errStreamMissing(r.cfg.Redis.StreamKey, redisstream.Redact(r.cfg.Redis.URL))
+}
+
+// nothing is the error for a source or a range without entries.
+func (r *verifyRun) nothing(what string, bounds string) error {
+	if place := r.place(); place != "" {
+		return fault.New(fault.Unreachable, fmt.Errorf("nothing to check: %s has no %s in the range %s", r.name, what, place), bounds)
+	}
+	return fault.New(fault.Unreachable, fmt.Errorf("nothing to check: %s is empty", r.name), "")
+}
+
+// held says what a stream holds, as a hint.
+func held(b redisstream.Bounds) string {
+	if b.Length == 0 {
+		return "fhctl ingest fills it; --stream-key names another"
+	}
+	first, _ := b.First.Seq()
+	last, _ := b.Last.Seq()
+	return fmt.Sprintf("it holds seq %d to %d, ids %s to %s", first, last, b.First.ID, b.Last.ID)
+}
+
+// stream checks a stream and its cursor.
+func (r *verifyRun) stream(ctx context.Context, reader *redisstream.Reader) error {
+	x, err := stretchOf(ctx, reader, r.from, r.to)
+	if err != nil {
+		return r.missing(err)
+	}
+	if x.empty {
+		return r.nothing("entries", held(x.bounds))
+	}
+	r.begin(verify.OfStream)
+	rules := r.rules()
+	rules.Report = r.report.finding
+	rules.Reread = func(ctx context.Context, from, to string) iter.Seq2[verify.Mark, error] {
+		return marksOf(reader.Range(ctx, redisstream.ID(from), redisstream.ID(to)))
+	}
+	check := verify.NewStream(rules)
+	err = r.entries(ctx, reader, x, check)
+	if err == nil {
+		err = deleted(ctx, reader, x, check)
+	}
+	if err == nil && x.open {
+		err = r.cursor(ctx, reader, check)
+	}
+	return r.end(ctx, check.Close(), err)
+}
+
+func marksOf(entries iter.Seq2[redisstream.Stored, error]) iter.Seq2[verify.Mark, error] {
+	return func(yield func(verify.Mark, error) bool) {
+		for s, err := range entries {
+			seq, ok := s.Seq()
+			if (ok || err != nil) && !yield(verify.Mark{Seq: seq, ID: string(s.ID)}, err) {
+				return
+			}
+		}
+	}
+}
+
+// drawEach is how many entries pass between two looks at the clock.
+const drawEach = 512
+
+// entries hands the stretch to the check.
+func (r *verifyRun) entries(ctx context.Context, reader *redisstream.Reader, x stretch, check *verify.Stream) error {
+	done := int64(0)
+	for s, err := range reader.Range(ctx, x.from, x.to) {
+		if err != nil {
+			return err
+		}
+		if err := check.Entry(ctx, verify.Entry{ID: string(s.ID), Fields: s.Fields}); err != nil {
+			return err
+		}
+		if done++; done%drawEach == 0 {
+			seq, _ := s.Seq()
+			r.report.progress(done, x.fraction(done, s.ID), seq)
+		}
+	}
+	return nil
+}
+
+// fraction is how much of the stretch was read: by entries where all are read,
+// else by time.
+func (x *stretch) fraction(done int64, at redisstream.ID) float64 {
+	if x.whole {
+		return float64(done) / float64(x.bounds.Length)
+	}
+	span := x.to.Time().Sub(x.from.Time())
+	if span <= 0 {
+		return -1
+	}
+	return float64(at.Time().Sub(x.from.Time())) / float64(span)
+}
+
+// deleted asks Redis whether entries were taken out of the stretch.
+func deleted(ctx context.Context, reader *redisstream.Reader, x stretch, check *verify.Stream) error {
+	id, err := reader.LastDeleted(ctx)
+	if err != nil || id == "" || id.Compare(x.from) < 0 || id.Compare(x.to) > 0 {
+		return err
+	}
+	s, _, err := reader.Following(ctx, id)
+	seq, _ := s.Seq()
+	check.Deleted(string(id), verify.Mark{Seq: seq, ID: string(s.ID)})
+	return err
+}
+
+// patience is how long a cursor ahead of the stream may have to wait for the
+// entry that explains it, while a writer is at work: its last events may have
+// yielded none.
+const (
+	patience = 2 * time.Second
+	pause    = 100 * time.Millisecond
+)
+
+// cursor compares the cursor with the last entry.
+func (r *verifyRun) cursor(ctx context.Context, reader *redisstream.Reader, check *verify.Stream) error {
+	for until := time.Now().Add(patience); ; {
+		c, live, err := readCursor(ctx, reader)
+		if err != nil {
+			return err
+		}
+		before, ok := event.ParseSeq(c.Before)
+		if ahead := ok && before > c.Last.Seq; !ahead || c.Filtered || !live || time.Now().After(until) {
+			c = check.Cursor(c)
+			r.report.cursor = &c
+			return nil
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// readCursor reads the cursor on both sides of the last entry. live tells that
+// a writer is at work.
+func readCursor(ctx context.Context, reader *redisstream.Reader) (c verify.Cursor, live bool, err error) {
+	first, err := reader.Cursor(ctx)
+	if err != nil {
+		return c, false, err
+	}
+	last, err := reader.Last(ctx, 1)
+	if err != nil {
+		return c, false, err
+	}
+	second, err := reader.Cursor(ctx)
+	if err != nil {
+		return c, false, err
+	}
+	c = verify.Cursor{Key: reader.CursorKey(), Present: second.Present, Before: first.Raw, After: second.Raw}
+	if !first.Present {
+		c.Before = c.After
+	}
+	filter := second.Side.Filter
+	c.Filtered = filter != "" && filter != "none"
+	if len(last) > 0 {
+		seq, _ := last[0].Seq()
+		c.Last = verify.Mark{Seq: seq, ID: string(last[0].ID)}
+	}
+	return c, second.Status.Present && second.Status.Connected, nil
+}
+
+// begin opens the report.
+func (r *verifyRun) begin(of verify.Source) {
+	r.report = newVerifyReport(r.session, r.verifyPlan, r.name, of)
+}
+
+// end prints the summary and gives the command's error. What was found counts
+// more than that it ended early, unless somebody ended it.
+func (r *verifyRun) end(ctx context.Context, sum verify.Summary, err error) error {
+	if wrote := r.report.end(sum, err); wrote != nil {
+		return wrote
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if sum.Clean() {
+		return err
+	}
+	found := fault.New(fault.Findings, fmt.Errorf("%s in %s", counted(sum.Errors, "error"), r.name), "docs/verify.md says what each rule means")
+	if err == nil {
+		return found
+	}
+	return errors.Join(found, err)
+}
+
+// counted is a number with its noun.
+func counted(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return output.Thousands(n) + " " + noun + "s"
+}

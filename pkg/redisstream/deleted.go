@@ -1,0 +1,26 @@
+package redisstream
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// LastDeleted is the highest id that XDEL ever took out of the stream; trimming
+// does not count. It is "" when there is none, and where the server does not
+// tell: before Redis 7, and in the embedded server.
+func (r *Reader) LastDeleted(ctx context.Context) (ID, error) {
+	once, cancel := r.config.within(ctx)
+	defer cancel()
+	row, err := r.client.Do(once, "xinfo", "stream", r.config.StreamKey).Result()
+	if err != nil && strings.Contains(err.Error(), "no such key") {
+		return "", fmt.Errorf("read stream %s: %w", r.config.StreamKey, ErrNoStream)
+	}
+	if err != nil {
+		return "", r.config.classed(ctx, "read stream "+r.config.StreamKey, err)
+	}
+	if id := named(row).text("max-deleted-entry-id"); id != "0-0" {
+		return ID(id), nil
+	}
+	return "", nil
+}

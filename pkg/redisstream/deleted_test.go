@@ -1,0 +1,33 @@
+package redisstream_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+func TestLastDeleted(t *testing.T) {
+	redistest.RequireReal(t)
+	server := redistest.Start(t)
+	reader, err := redisstream.OpenReader(t.Context(), redisstream.ReaderConfig{Connection: redisstream.Connection{URL: server.URL()}, StreamKey: "s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = reader.Close() }()
+	if _, err := reader.LastDeleted(t.Context()); !errors.Is(err, redisstream.ErrNoStream) {
+		t.Errorf("no stream: %v", err)
+	}
+	for _, id := range []string{"1-0", "2-0", "3-0", "4-0"} {
+		server.Do("XADD", "s", id, "a", "b")
+	}
+	server.Do("XTRIM", "s", "MAXLEN", "3")
+	if id, err := reader.LastDeleted(t.Context()); id != "" || err != nil {
+		t.Errorf("after trimming: %q, %v", id, err)
+	}
+	server.Do("XDEL", "s", "3-0")
+	if id, err := reader.LastDeleted(t.Context()); id != "3-0" || err != nil {
+		t.Errorf("after XDEL: %q, %v", id, err)
+	}
+}
