@@ -254,7 +254,7 @@ func (r *verifyRun) cursor(ctx context.Context, reader *redisstream.Reader, chec
 			return err
 		}
 		before, ok := event.ParseSeq(c.Before)
-		if ahead := ok && before > c.Last.Seq; !ahead || c.Filtered || !live || time.Now().After(until) {
+		if ahead := ok && before > c.Last.Seq; !ahead || c.Filtered || c.Explained() || !live || time.Now().After(until) {
 			c = check.Cursor(c)
 			r.report.cursor = &c
 			return nil
@@ -288,6 +288,7 @@ func readCursor(ctx context.Context, reader *redisstream.Reader) (c verify.Curso
 	}
 	filter := second.Side.Filter
 	c.Filtered = filter != "" && filter != "none"
+	c.Stored, c.Upto = event.Seq(second.Side.Stored), event.Seq(second.Side.Upto)
 	if len(last) > 0 {
 		seq, _ := last[0].Seq()
 		c.Last = verify.Mark{Seq: seq, ID: string(last[0].ID)}

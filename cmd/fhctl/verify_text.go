@@ -122,8 +122,11 @@ func (r *verifyReport) cursorText() string {
 		return c.After + ", the last stored seq"
 	}
 	text := fmt.Sprintf("%s, the last stored seq is %d", c.After, c.Last.Seq)
-	if c.Filtered {
+	switch {
+	case c.Filtered:
 		text += "; the writer filters, so it may be ahead"
+	case c.Explained():
+		text += "; the writer notes that no event between them yields an entry"
 	}
 	return text
 }

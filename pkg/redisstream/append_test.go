@@ -2,6 +2,7 @@ package redisstream
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -10,7 +11,10 @@ import (
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
-var side0 = `{"relay":"relay.example","filter":"","partitions":1,"from":"saved","eventTime":"2026-01-02T03:04:05Z","epoch":0}`
+// sideAt is the side key after an append: the last entry's seq and the cursor.
+func sideAt(stored, upto int64) string {
+	return fmt.Sprintf(`{"relay":"relay.example","filter":"","partitions":1,"from":"saved","eventTime":"2026-01-02T03:04:05Z","stored":%d,"upto":%d,"epoch":0}`, stored, upto)
+}
 
 func TestAppendOK(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
@@ -30,7 +34,7 @@ func TestAppendOK(t *testing.T) {
 		if got[0].Appended != 3 || got[0].Present != 2 || got[1].Appended != 0 || got[1].Cursor != 98 || got[2].Length != 6 {
 			t.Fatalf("receipts %+v", got)
 		}
-		if side := k.get(DefaultCursorKey + ":meta"); side != side0 {
+		if side := k.get(DefaultCursorKey + ":meta"); side != sideAt(9007199254740991, 9007199254740991) {
 			t.Fatalf("side key is %s", side)
 		}
 		if seq, ok, err := w.Poll(k.ctx()); err != nil || !ok || seq != event.MaxSeq {
@@ -321,5 +325,26 @@ func TestAppendCursorSetAhead(t *testing.T) {
 		k.must(w, batch(event.AfterSeq(2), 3))
 		w.ahead.since = w.ahead.since.Add(-aheadFor)
 		k.moved(w, event.AlarmConflict, event.AfterSeq(1000), batch(event.AfterSeq(3), 4))
+	})
+}
+
+// The side key tells a cursor that is ahead by right: which entry was stored
+// last, and where the cursor was left behind it. A restarted writer that has
+// stored nothing yet still knows.
+func TestAppendNotesTheLastEntryAndTheCursor(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		k.must(w, batch(live, 5, 7))
+		k.must(w, watermark(event.AfterSeq(7), 9))
+		if side := k.get(DefaultCursorKey + ":meta"); side != sideAt(7, 9) {
+			t.Errorf("side key is %s", side)
+		}
+		_ = w.Close()
+		w, _ = k.open()
+		k.must(w, watermark(event.AfterSeq(9), 12))
+		if side := k.get(DefaultCursorKey + ":meta"); !strings.Contains(side, `"stored":7,"upto":12`) {
+			t.Errorf("after a restart the side key is %s", side)
+		}
 	})
 }

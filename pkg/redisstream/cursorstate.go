@@ -52,6 +52,8 @@ type Side struct {
 	Partitions int
 	From       string // the last --from that was applied
 	EventTime  string // of the last stored event, as the relay sent it
+	Stored     int64  // seq of the last entry the writer stored; 0 when unknown
+	Upto       int64  // where the writer left the cursor then; 0 when unknown
 	Epoch      int64  // how many times the cursor was moved on purpose
 }
 

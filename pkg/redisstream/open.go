@@ -23,16 +23,17 @@ type Writer struct {
 	keys    []any                 // "3", stream, cursor, side
 	fixed   []any                 // arguments of the append script that never change
 
-	mu    sync.Mutex
-	acked event.Seq    // the last cursor Redis acknowledged to us
-	at    continuation // where the next batch continues, when it cannot tell
-	epoch int64
-	time  []byte // of the last event, as the relay sent it
-	floor floor
-	ahead ahead
-	calls []call
-	plan  []event.Receipt
-	odd   string // the last trouble with trimming that was logged
+	mu     sync.Mutex
+	acked  event.Seq    // the last cursor Redis acknowledged to us
+	at     continuation // where the next batch continues, when it cannot tell
+	epoch  int64
+	time   []byte // of the last event, as the relay sent it
+	stored int64  // seq of the last entry given to Redis; 0 when unknown
+	floor  floor
+	ahead  ahead
+	calls  []call
+	plan   []event.Receipt
+	odd    string // the last trouble with trimming that was logged
 }
 
 // Open connects, waits visibly (Config.Notify and log) until Redis answers, and

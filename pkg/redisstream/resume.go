@@ -39,8 +39,9 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 	if err := w.mine(stored, present); err != nil {
 		return event.Resume{}, err
 	}
-	w.epoch, w.floor, w.ahead, w.time = 0, floor{}, ahead{}, w.time[:0]
+	w.epoch, w.floor, w.ahead, w.time, w.stored = 0, floor{}, ahead{}, w.time[:0], 0
 	if stored != nil {
+		w.stored = stored.Stored
 		w.epoch = stored.Epoch
 		w.time = append(w.time, stored.EventTime...)
 	}
@@ -165,7 +166,7 @@ func (w *Writer) rebase(ctx context.Context, to event.Seq) error {
 	var m moved
 	err := c.patiently(ctx, "move cursor", func(ctx context.Context) (err error) {
 		m, err = w.run(ctx, rebaseScript, w.acked.String(), to.String(), c.Identity.Relay, c.Identity.Filter,
-			c.Identity.partitions(), c.adopt(), w.epoch, string(c.head(nil, nil)))
+			c.Identity.partitions(), c.adopt(), w.epoch, string(c.head(nil, nil, 0, 0)))
 		return err
 	})
 	if err != nil {

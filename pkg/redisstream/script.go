@@ -36,19 +36,27 @@ type side struct {
 	Partitions int    `json:"partitions"`
 	From       string `json:"from"`
 	EventTime  string `json:"eventTime"`
-	Epoch      int64  `json:"epoch"`
+	// Stored is the seq of the last entry a writer stored and Upto where it
+	// left the cursor: further, when the last events yielded no entry. Both
+	// tell a cursor that is ahead by right from one that was moved. They are
+	// 0 after anything but an append.
+	Stored int64 `json:"stored"`
+	Upto   int64 `json:"upto"`
+	Epoch  int64 `json:"epoch"`
 }
 
 // head is the side key's JSON without its epoch and closing brace, which the
 // scripts add: only they know the stored epoch.
-func (c *Config) head(buf []byte, eventTime []byte) []byte {
+func (c *Config) head(buf, eventTime []byte, stored, upto int64) []byte {
 	text, _ := json.Marshal(struct {
 		Relay      string `json:"relay"`
 		Filter     string `json:"filter"`
 		Partitions int    `json:"partitions"`
 		From       string `json:"from"`
 		EventTime  string `json:"eventTime"`
-	}{c.Identity.Relay, c.Identity.Filter, c.Identity.partitions(), c.From.String(), string(eventTime)})
+		Stored     int64  `json:"stored,omitempty"`
+		Upto       int64  `json:"upto,omitempty"`
+	}{c.Identity.Relay, c.Identity.Filter, c.Identity.partitions(), c.From.String(), string(eventTime), stored, upto})
 	return append(buf, text[:len(text)-1]...)
 }
 
@@ -100,7 +108,10 @@ func (k *call) build(w *Writer, b *event.Batch, at continuation, full bool) {
 	if len(b.Time) > 0 { // a batch without entries says nothing new
 		w.time = append(w.time[:0], b.Time...)
 	}
-	k.side = w.config.head(k.side[:0], w.time)
+	if n := len(b.Entries); n > 0 {
+		w.stored = int64(b.Entries[n-1].Seq)
+	}
+	k.side = w.config.head(k.side[:0], w.time, w.stored, k.upto)
 	k.seqs = grow(k.seqs, len(b.Entries))
 	k.data = grow(k.data, len(b.Entries))
 	k.args = append(k.args[:0], "evalsha", appendScript.Hash())

@@ -37,6 +37,17 @@ type Cursor struct {
 	// Filtered is set when the writer keeps only some events: its cursor then
 	// runs ahead of the stream by right.
 	Filtered bool
+	// Stored is the seq of the last entry that the writer stored and Upto where
+	// it left the cursor, as it noted; 0 when nobody did. Between the two it
+	// had only events that yield no entry.
+	Stored, Upto event.Seq
+}
+
+// Explained reports whether the writer itself left the cursor ahead of the last
+// entry, which is still there.
+func (c *Cursor) Explained() bool {
+	upto := c.Upto.String()
+	return c.Upto > 0 && c.Before == upto && c.After == upto && c.Stored == c.Last.Seq
 }
 
 // Stream judges the entries of a stream, given in stored order.
@@ -185,7 +196,7 @@ func (s *Stream) cursor(c Cursor) {
 		return // an empty stream, or an entry whose seq was reported
 	case after < c.Last.Seq:
 		s.found(Finding{Rule: CursorBehind, Seq: after, Where: where, Detail: fmt.Sprintf("it is %d, the last entry is seq %d: a restart would store events again", after, c.Last.Seq)})
-	case before > c.Last.Seq && !c.Filtered:
+	case before > c.Last.Seq && !c.Filtered && !c.Explained():
 		s.found(Finding{Rule: CursorAhead, Seq: before, Where: where, Detail: fmt.Sprintf("it is %d, the last entry is seq %d, %d below", before, c.Last.Seq, before-c.Last.Seq)})
 	}
 }

@@ -235,6 +235,9 @@ func TestCursor(t *testing.T) {
 		"ahead":               {Cursor{Present: true, Before: "121", After: "121"}, "cursor-ahead 121 cursor k"},
 		"behind":              {Cursor{Present: true, Before: "119", After: "119"}, "cursor-behind 119 cursor k"},
 		"ahead by filter":     {Cursor{Present: true, Before: "500", After: "500", Filtered: true}, ""},
+		"ahead, as left":      {Cursor{Present: true, Before: "125", After: "125", Upto: 125, Stored: 120}, ""},
+		"moved since":         {Cursor{Present: true, Before: "126", After: "126", Upto: 125, Stored: 120}, "cursor-ahead 126 cursor k"},
+		"last entry is gone":  {Cursor{Present: true, Before: "125", After: "125", Upto: 125, Stored: 124}, "cursor-ahead 125 cursor k"},
 		"moving":              {Cursor{Present: true, Before: "110", After: "130"}, ""},
 		"moving, still ahead": {Cursor{Present: true, Before: "121", After: "130"}, "cursor-ahead 121 cursor k"},
 	} {
