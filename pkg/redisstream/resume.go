@@ -193,18 +193,18 @@ func (w *Writer) badCursor(found string) error {
 	}
 	key := w.config.CursorKey
 	return fault.New(fault.Cursor, fmt.Errorf("cursor %s %s; nothing was changed", key, what),
-		fmt.Sprintf("write the last stored seq with SET %s SEQ, or start live with DEL %s", key, key))
+		"look at it with GET "+key+"; write the last stored seq with fhctl cursor set SEQ, or start live with fhctl cursor set live")
 }
 
 // foreign says that the cursor belongs to somebody else, and how to claim it.
 func (w *Writer) foreign(found string) error {
 	c, id := &w.config, w.config.Identity
-	claim := fmt.Sprintf(`SET %s '{"relay":%q,"filter":%q,"partitions":%d}'`, c.SideKey(), id.Relay, id.Filter, id.partitions())
 	if found == "absent" {
 		return fault.New(fault.Cursor, fmt.Errorf("cursor %s has no side key: the Python bridge left it, so it is %s's, and this run reads %s; nothing was changed", c.CursorKey, bridgeHost, id.Relay),
-			fmt.Sprintf("set RELAY_URL to wss://%s, or start live with DEL %s; only if the cursor really is %s's: %s", bridgeHost, c.CursorKey, id.Relay, claim))
+			fmt.Sprintf("set RELAY_URL to wss://%s, or start live here with fhctl cursor set live; only if that seq really is %s's: fhctl cursor set SEQ --relay %s", bridgeHost, id.Relay, id.Relay))
 	}
 	return fault.New(fault.Cursor, fmt.Errorf("cursor %s is not this run's (%s); this run has relay %s, filter %s, partitions %d; nothing was changed",
 		c.CursorKey, found, id.Relay, or(id.Filter, "none"), id.partitions()),
-		fmt.Sprintf("go back to the former settings, or choose other stream and cursor keys; to start live here: DEL %s %s; to continue from the same seq with the new settings, stop all writers and: %s", c.CursorKey, c.SideKey(), claim))
+		fmt.Sprintf("go back to the former settings, or choose other stream and cursor keys, or start live here with fhctl cursor set live; to continue from the same seq with other filters, stop all writers and: SET %s '{\"relay\":%q,\"filter\":%q,\"partitions\":%d}'",
+			c.SideKey(), id.Relay, or(id.Filter, "none"), id.partitions()))
 }

@@ -140,7 +140,7 @@ func TestResumePythonBridgeCursor(t *testing.T) {
 		defer w.Close()
 		_, err = w.Resume(k.ctx())
 		wantErr(t, err, fault.Cursor)
-		if !strings.Contains(err.Error(), "bsky.network") || !strings.Contains(fault.HintOf(err), "DEL firehose:python_cursor") {
+		if !strings.Contains(err.Error(), "bsky.network") || !strings.Contains(fault.HintOf(err), "fhctl cursor set SEQ --relay "+k.config().Identity.Relay) {
 			t.Fatalf("%v (hint: %s)", err, fault.HintOf(err))
 		}
 		bridge := func(c *Config) { c.Identity.Relay = "bsky.network" }
@@ -153,10 +153,15 @@ func TestResumePythonBridgeCursor(t *testing.T) {
 		if side := k.get(DefaultCursorKey + ":meta"); !strings.Contains(side, `"relay":"bsky.network"`) {
 			t.Fatalf("side key is %s", side)
 		}
-		// What the hint says to type works.
-		hint := fault.HintOf(err)
-		claim := hint[strings.Index(hint, "'{")+1 : strings.LastIndex(hint, "'")]
-		k.set(DefaultCursorKey+":meta", claim)
+		// What the hint says to type is this move.
+		r, err := OpenReader(k.ctx(), ReaderConfig{Connection: k.config().Connection})
+		must(t, err)
+		defer r.Close()
+		seen, err := r.Cursor(k.ctx())
+		must(t, err)
+		must(t, MoveCursor(k.ctx(), r, Move{Seen: seen, To: seen.Seq, Owner: Side{
+			Relay: k.config().Identity.Relay, Filter: k.config().Identity.Filter, Partitions: 1,
+		}}))
 		if _, at := k.open(); at.Position != event.AfterSeq(7000000124) {
 			t.Fatalf("claimed: %+v", at)
 		}
