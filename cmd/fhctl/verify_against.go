@@ -23,7 +23,7 @@ func (r *verifyRun) compare(ctx context.Context, here *redisstream.Reader) error
 	if err != nil {
 		return fmt.Errorf("open the other stream: %w", err)
 	}
-	defer func() { _ = there.Close() }() // nothing was written
+	defer closeWith(ctx, there)()
 	a, err := stretchOf(ctx, here, r.from, r.to)
 	if err != nil {
 		return r.missing(err)

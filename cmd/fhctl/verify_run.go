@@ -37,7 +37,7 @@ func runVerify(ctx context.Context, s *session, p *verifyPlan) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = reader.Close() }() // nothing was written
+	defer closeWith(ctx, reader)()
 	r.name = "stream " + reader.StreamKey() + " at " + redisstream.Redact(r.cfg.Redis.URL)
 	if p.against != "" {
 		return r.compare(ctx, reader)
@@ -50,6 +50,17 @@ func (s *session) withRedis(url string) *session {
 	cfg := *s.cfg
 	cfg.Redis.URL, cfg.Redis.PasswordFile = url, ""
 	return &session{app: s.app, cfg: &cfg, slog: s.slog}
+}
+
+// closeWith closes a reader, and earlier when ctx ends: a read that a Redis
+// leaves hanging is not waited for.
+func closeWith(ctx context.Context, reader *redisstream.Reader) func() {
+	stop := context.AfterFunc(ctx, func() { _ = reader.Close() })
+	return func() {
+		if stop() {
+			_ = reader.Close() // nothing was written
+		}
+	}
 }
 
 // stretch is the part of a stream that is read.
