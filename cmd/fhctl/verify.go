@@ -11,6 +11,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/identity"
+	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/verify"
 )
 
@@ -83,6 +84,12 @@ func newVerifyCommand(a *app) *cobra.Command {
 	// Fails only for flags that do not exist.
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]cobra.Completion{"text", "json", "junit"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.MarkFlagFilename("did-docs")
+	streams := a.completeFrom(func(ctx context.Context, r *redisstream.Reader) []string {
+		keys, _ := r.Streams(ctx)
+		return keys
+	})
+	_ = cmd.RegisterFlagCompletionFunc("stream-key", streams)
+	_ = cmd.RegisterFlagCompletionFunc("against", streams)
 	cmd.RunE = a.with(func(ctx context.Context, s *session, args []string) error {
 		p, err := o.plan(args, time.Now())
 		if err != nil {

@@ -5,11 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"strconv"
-	"strings"
-	"time"
 
-	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/redisstream"
@@ -61,83 +57,6 @@ func closeWith(ctx context.Context, reader *redisstream.Reader) func() {
 			_ = reader.Close() // nothing was written
 		}
 	}
-}
-
-// stretch is the part of a stream that is read.
-type stretch struct {
-	bounds   redisstream.Bounds
-	from, to redisstream.ID // both included
-	empty    bool           // the range holds nothing
-	whole    bool           // from the first entry to the last
-	open     bool           // up to the stream's end
-}
-
-// stretchOf finds the ends of the range. What is appended later does not belong
-// to it.
-func stretchOf(ctx context.Context, reader *redisstream.Reader, from, to edge) (x stretch, err error) {
-	if x.bounds, err = reader.Bounds(ctx); err != nil || x.bounds.Length == 0 {
-		x.empty = true
-		return x, err
-	}
-	x.from, x.to = x.bounds.First.ID, x.bounds.Last.ID
-	first, found, err := seekEdge(ctx, reader, from)
-	if err != nil {
-		return x, err
-	}
-	if from.kind != edgeOpen {
-		x.from, x.empty = first, !found
-	}
-	x.open = true
-	if to.kind != edgeOpen {
-		var behind redisstream.ID
-		behind, found, err = seekEdge(ctx, reader, next(to))
-		if err != nil {
-			return x, err
-		}
-		if found && behind.Compare(x.to) <= 0 {
-			x.to, x.open = before(behind), false
-		}
-	}
-	x.empty = x.empty || x.from.Compare(x.to) > 0
-	x.whole = x.open && x.from == x.bounds.First.ID
-	return x, nil
-}
-
-// seekEdge is the id where an edge begins. An id or a time need not be an
-// entry's.
-func seekEdge(ctx context.Context, reader *redisstream.Reader, e edge) (id redisstream.ID, found bool, err error) {
-	var s redisstream.Stored
-	switch e.kind {
-	case edgeSeq:
-		s, found, err = reader.SeekSeq(ctx, e.seq)
-		return s.ID, found, err
-	case edgeTime:
-		return redisstream.IDAt(e.time), true, nil
-	case edgeID:
-		return e.id, true, nil
-	}
-	return "", false, nil
-}
-
-// next is the place just behind an end that is included.
-func next(e edge) edge {
-	e.seq++
-	e.time = e.time.Truncate(time.Millisecond).Add(time.Millisecond)
-	if e.kind == edgeID {
-		e.id = e.id.Next()
-	}
-	return e
-}
-
-// before is the highest id below one that is not the lowest.
-func before(id redisstream.ID) redisstream.ID {
-	ms, n, _ := strings.Cut(string(id), "-")
-	number, _ := strconv.ParseUint(n, 10, 64)
-	if number > 0 {
-		return redisstream.ID(ms + "-" + strconv.FormatUint(number-1, 10))
-	}
-	milli, _ := strconv.ParseUint(ms, 10, 64)
-	return redisstream.ID(strconv.FormatUint(max(milli, 1)-1, 10) + "-" + strconv.FormatUint(1<<64-1, 10))
 }
 
 // missing classes what keeps verify from checking anything: exit code 4.
@@ -247,64 +166,6 @@ func deleted(ctx context.Context, reader *redisstream.Reader, x stretch, check *
 	seq, _ := s.Seq()
 	check.Deleted(string(id), verify.Mark{Seq: seq, ID: string(s.ID)})
 	return err
-}
-
-// patience is how long a cursor ahead of the stream may have to wait for the
-// entry that explains it, while a writer is at work: its last events may have
-// yielded none.
-const (
-	patience = 2 * time.Second
-	pause    = 100 * time.Millisecond
-)
-
-// cursor compares the cursor with the last entry.
-func (r *verifyRun) cursor(ctx context.Context, reader *redisstream.Reader, check *verify.Stream) error {
-	for until := time.Now().Add(patience); ; {
-		c, live, err := readCursor(ctx, reader)
-		if err != nil {
-			return err
-		}
-		before, ok := event.ParseSeq(c.Before)
-		if ahead := ok && before > c.Last.Seq; !ahead || c.Filtered || c.Explained() || !live || time.Now().After(until) {
-			c = check.Cursor(c)
-			r.report.cursor = &c
-			return nil
-		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// readCursor reads the cursor on both sides of the last entry. live tells that
-// a writer is at work.
-func readCursor(ctx context.Context, reader *redisstream.Reader) (c verify.Cursor, live bool, err error) {
-	first, err := reader.Cursor(ctx)
-	if err != nil {
-		return c, false, err
-	}
-	last, err := reader.Last(ctx, 1)
-	if err != nil {
-		return c, false, err
-	}
-	second, err := reader.Cursor(ctx)
-	if err != nil {
-		return c, false, err
-	}
-	c = verify.Cursor{Key: reader.CursorKey(), Present: second.Present, Before: first.Raw, After: second.Raw}
-	if !first.Present {
-		c.Before = c.After
-	}
-	filter := second.Side.Filter
-	c.Filtered = filter != "" && filter != "none"
-	c.Stored, c.Upto = event.Seq(second.Side.Stored), event.Seq(second.Side.Upto)
-	if len(last) > 0 {
-		seq, _ := last[0].Seq()
-		c.Last = verify.Mark{Seq: seq, ID: string(last[0].ID)}
-	}
-	return c, second.Status.Present && second.Status.Connected, nil
 }
 
 // begin opens the report.

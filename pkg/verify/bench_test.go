@@ -2,6 +2,7 @@ package verify
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 )
 
@@ -31,6 +32,22 @@ func BenchmarkDecodeAlone(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		var v any
 		if err := json.Unmarshal([]byte(list[i%len(list)].Fields[3]), &v); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkBridge is the slow path: every record is one the Python bridge spoilt.
+func BenchmarkBridge(b *testing.B) {
+	frames, _ := simFrames(b, 2000)
+	list := entries(b, frames)
+	for i := range list {
+		list[i].Fields[3] = strings.NewReplacer("createdAt", "created_at", "mimeType", "mime_type").Replace(list[i].Fields[3])
+	}
+	b.ReportAllocs()
+	s := NewStream(Config{MaxFindings: 100, Report: func(Finding) {}})
+	for i := 0; b.Loop(); i++ {
+		if err := s.Entry(b.Context(), list[i%len(list)]); err != nil {
 			b.Fatal(err)
 		}
 	}

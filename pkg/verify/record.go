@@ -187,13 +187,3 @@ func (s *suspects) note(first *int32, i int32) {
 		*first = i
 	}
 }
-
-// isText is is for nodes that may be absent, sayOr is say for nodes of any kind.
-func (t *tape) isText(i int32, text string) bool { return i >= 0 && t.is(i, text) }
-
-func (t *tape) sayOr(i int32) string {
-	if t.kind(i) != kindString {
-		return ""
-	}
-	return t.say(i)
-}

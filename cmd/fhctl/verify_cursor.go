@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/verify"
+)
+
+// patience is how long a cursor ahead of the stream may have to wait for the
+// entry that explains it, while a writer is at work: its last events may have
+// yielded none.
+const (
+	patience = 2 * time.Second
+	pause    = 100 * time.Millisecond
+)
+
+// cursor compares the cursor with the last entry.
+func (r *verifyRun) cursor(ctx context.Context, reader *redisstream.Reader, check *verify.Stream) error {
+	for until := time.Now().Add(patience); ; {
+		c, live, err := readCursor(ctx, reader)
+		if err != nil {
+			return err
+		}
+		before, ok := event.ParseSeq(c.Before)
+		if ahead := ok && before > c.Last.Seq; !ahead || c.Filtered || c.Explained() || !live || time.Now().After(until) {
+			c = check.Cursor(c)
+			r.report.cursor = &c
+			return nil
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// readCursor reads the cursor on both sides of the last entry. live tells that
+// a writer is at work.
+func readCursor(ctx context.Context, reader *redisstream.Reader) (c verify.Cursor, live bool, err error) {
+	first, err := reader.Cursor(ctx)
+	if err != nil {
+		return c, false, err
+	}
+	last, err := reader.Last(ctx, 1)
+	if err != nil {
+		return c, false, err
+	}
+	second, err := reader.Cursor(ctx)
+	if err != nil {
+		return c, false, err
+	}
+	c = verify.Cursor{Key: reader.CursorKey(), Present: second.Present, Before: first.Raw, After: second.Raw}
+	if !first.Present {
+		c.Before = c.After
+	}
+	filter := second.Side.Filter
+	c.Filtered = filter != "" && filter != "none"
+	c.Stored, c.Upto = event.Seq(second.Side.Stored), event.Seq(second.Side.Upto)
+	if len(last) > 0 {
+		seq, _ := last[0].Seq()
+		c.Last = verify.Mark{Seq: seq, ID: string(last[0].ID)}
+	}
+	return c, second.Status.Present && second.Status.Connected, nil
+}
