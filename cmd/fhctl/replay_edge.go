@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 )
 
@@ -170,11 +171,11 @@ func parseTo(values []string, now time.Time) (until edge, target *terminus, err 
 		case isPlace:
 			until = p
 		case isTarget && target != nil:
-			return until, target, usageError(fmt.Errorf("flag --to: %q is a second target", redisstream.Redact(text)), "give one target, and one end of the range")
+			return until, target, usageError(fmt.Errorf("flag --to: %q is a second target", fault.Redact(text)), "give one target, and one end of the range")
 		case isTarget:
 			target = &e
 		default:
-			return until, target, usageError(fmt.Errorf("flag --to: %q is neither a target nor an end of the range", redisstream.Redact(text)),
+			return until, target, usageError(fmt.Errorf("flag --to: %q is neither a target nor an end of the range", fault.Redact(text)),
 				"a target is FILE.fhz, a Redis URL, stream or -; "+edgeHint+"; for JSON lines in a file, redirect standard output")
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/filter"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/redisstream"
@@ -96,7 +97,7 @@ func (p *replayPlan) ends(args []string) (err error) {
 		args = append([]string{source}, args...)
 	}
 	if len(args) > 2 {
-		return usageError(fmt.Errorf("%q is one argument too many", redisstream.Redact(args[2])), fmt.Sprintf("fhctl %s --help shows the forms", p.label))
+		return usageError(fmt.Errorf("%q is one argument too many", fault.Redact(args[2])), fmt.Sprintf("fhctl %s --help shows the forms", p.label))
 	}
 	if len(args) == 2 {
 		if target != nil {
@@ -104,7 +105,7 @@ func (p *replayPlan) ends(args []string) (err error) {
 		}
 		_, second, err := parseTo(args[1:], p.started)
 		if err != nil || second == nil {
-			return usageError(fmt.Errorf("%q is not a target", redisstream.Redact(args[1])), "write FILE.fhz, a Redis URL, stream or -")
+			return usageError(fmt.Errorf("%q is not a target", fault.Redact(args[1])), "write FILE.fhz, a Redis URL, stream or -")
 		}
 		target = second
 	}
@@ -142,7 +143,7 @@ func (p *replayPlan) chooseTarget(target *terminus) error {
 		p.target = terminus{kind: endStdout, text: "-"}
 	}
 	if p.label == "record" && p.target.kind != endCapture {
-		return usageError(fmt.Errorf("record writes captures, and %q is none", redisstream.Redact(p.target.text)), "name a FILE.fhz, or use fhctl replay --from live")
+		return usageError(fmt.Errorf("record writes captures, and %q is none", fault.Redact(p.target.text)), "name a FILE.fhz, or use fhctl replay --from live")
 	}
 	return nil
 }
@@ -268,11 +269,11 @@ func (p *replayPlan) redis(s *session, url, passwordFile string) (c redisstream.
 		down, err := openDownstream(&session{app: s.app, cfg: &other, slog: s.slog})
 		return down.connection, down.name, down.close, err
 	}
-	if redisstream.Redact(url) != url {
+	if fault.Redact(url) != url {
 		s.slog.Warn("The password in an argument is visible to every user of this machine in ps; use --to-password-file, or --redis-url from the environment")
 	}
 	if url, err = withPassword(url, passwordFile); err != nil {
 		return c, "", nil, fmt.Errorf("Redis password file: %w", err)
 	}
-	return s.connection(url), redisstream.Redact(url), func() {}, nil
+	return s.connection(url), fault.Redact(url), func() {}, nil
 }

@@ -68,7 +68,7 @@ type statsCollector struct {
 
 func (c *statsCollector) collect(ctx context.Context) (*statsReport, error) {
 	f := &streamFacts{
-		redis: redisstream.Redact(c.cfg.Redis.URL), streamKey: c.reader.StreamKey(), cursorKey: c.reader.CursorKey(),
+		redis: fault.Redact(c.cfg.Redis.URL), streamKey: c.reader.StreamKey(), cursorKey: c.reader.CursorKey(),
 		relay: c.namedRelay(), maxLength: c.cfg.Redis.MaxStreamLen, window: c.options.window, windowAssumed: c.options.assumed, added: -1,
 	}
 	for _, read := range []func(context.Context, *streamFacts) error{c.ends, c.size, c.groups, c.sample, c.deadLetters, c.cursorTime, c.clock} {

@@ -30,7 +30,7 @@ func (r *verifyRun) compare(ctx context.Context, here *redisstream.Reader) error
 	}
 	b, err := stretchOf(ctx, there, edge{}, edge{})
 	if errors.Is(err, redisstream.ErrNoStream) {
-		err = errStreamMissing(r.against, redisstream.Redact(other.Redis.URL))
+		err = errStreamMissing(r.against, fault.Redact(other.Redis.URL))
 	}
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func (r *verifyRun) compare(ctx context.Context, here *redisstream.Reader) error
 	if err != nil {
 		return err
 	}
-	r.name += " against " + r.against + " at " + redisstream.Redact(other.Redis.URL)
+	r.name += " against " + r.against + " at " + fault.Redact(other.Redis.URL)
 	return r.sideBySide(ctx, here, there, a, b, span)
 }
 

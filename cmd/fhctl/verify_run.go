@@ -34,7 +34,7 @@ func runVerify(ctx context.Context, s *session, p *verifyPlan) error {
 		return err
 	}
 	defer closeWith(ctx, reader)()
-	r.name = "stream " + reader.StreamKey() + " at " + redisstream.Redact(r.cfg.Redis.URL)
+	r.name = "stream " + reader.StreamKey() + " at " + fault.Redact(r.cfg.Redis.URL)
 	if p.against != "" {
 		return r.compare(ctx, reader)
 	}
@@ -64,7 +64,7 @@ func (r *verifyRun) missing(err error) error {
 	if !errors.Is(err, redisstream.ErrNoStream) {
 		return err
 	}
-	return errStreamMissing(r.cfg.Redis.StreamKey, redisstream.Redact(r.cfg.Redis.URL))
+	return errStreamMissing(r.cfg.Redis.StreamKey, fault.Redact(r.cfg.Redis.URL))
 }
 
 // nothing is the error for a source or a range without entries.

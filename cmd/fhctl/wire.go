@@ -162,7 +162,7 @@ func openDownstream(s *session) (downstream, error) {
 	if err != nil {
 		return downstream{}, s.cfg.Refuse("redis-password-file", err)
 	}
-	return downstream{s.connection(raw), redisstream.Redact(raw), s.cfg.Redis.MaxStreamLen, func() {}}, nil
+	return downstream{s.connection(raw), fault.Redact(raw), s.cfg.Redis.MaxStreamLen, func() {}}, nil
 }
 
 func (s *session) connection(redisURL string) redisstream.Connection {

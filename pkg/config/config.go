@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
 )
 
 // Config is every setting, checked. The zero value is not usable: Load makes
@@ -30,21 +31,21 @@ type Config struct {
 type Relay struct {
 	// URL is wss://HOST, ws://HOST, a bare host, any of them with the path
 	// of subscribeRepos, sim://… or capture:FILE. It may hold a password:
-	// print Redact(URL).
+	// print fault.Redact(URL).
 	URL       string
 	Cleartext bool   // ws:// is allowed to hosts that are not loopback
 	TLSCA     string // PEM file; "" trusts the system's authorities
 }
 
 // String shows the URL without its password, so that printing a Config is safe.
-func (r Relay) String() string { return Redact(r.URL) }
+func (r Relay) String() string { return fault.Redact(r.URL) }
 
 // GoString is String.
 func (r Relay) GoString() string { return r.String() }
 
 // Redis is where entries go.
 type Redis struct {
-	// URL may hold a password: print Redact(URL).
+	// URL may hold a password: print fault.Redact(URL).
 	URL           string
 	PasswordFile  string // read it with ReadSecret; "" is none
 	TLSCA         string // PEM file; "" trusts the system's authorities
@@ -60,7 +61,7 @@ type Redis struct {
 }
 
 // String shows the URL without its password, so that printing a Config is safe.
-func (r Redis) String() string { return Redact(r.URL) }
+func (r Redis) String() string { return fault.Redact(r.URL) }
 
 // GoString is String.
 func (r Redis) GoString() string { return r.String() }

@@ -13,7 +13,7 @@
 // file or behind the FHCTL_ prefix, are refused by name with the nearest name
 // it does know; values it cannot use are refused by name and origin. All of
 // these are errors of class usage, all are reported at once, and none prints a
-// password: Redact masks every value that is shown.
+// password: fault.Redact masks every value that is shown.
 //
 // The package keeps no state and watches nothing: a Config is a plain value,
 // read once at the start.

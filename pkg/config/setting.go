@@ -1,6 +1,10 @@
 package config
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/fhctl/fhctl/pkg/fault"
+)
 
 // Group gathers settings that help and reference pages show together.
 type Group string
@@ -54,7 +58,7 @@ func (s *Setting) Switch() bool { return s.Arg == "" }
 // misplaced one, password included.
 func (s *Setting) shown(value string) string {
 	if s.Secret || strings.Contains(value, "://") {
-		return Redact(value)
+		return fault.Redact(value)
 	}
 	return value
 }

@@ -150,7 +150,7 @@ func (o *outage) failed(ctx context.Context, err error, cause string) error {
 	switch {
 	case o.attempt == 1:
 		o.started, o.reminded = now, now
-		log.Warn("Redis is not available; waiting", "while", o.doing, "cause", cause, "err", err, "redis", Redact(o.config.URL))
+		log.Warn("Redis is not available; waiting", "while", o.doing, "cause", cause, "err", err, "redis", fault.Redact(o.config.URL))
 	case now.Sub(o.reminded) >= remindEach:
 		o.reminded = now
 		log.Warn("Redis is still not available", "while", o.doing, "cause", cause, "err", err, "attempt", o.attempt, "since", now.Sub(o.started).Round(time.Second))

@@ -72,7 +72,7 @@ func (w *Writer) start(ctx context.Context, t *target) error {
 	c := &w.config
 	err := c.patiently(ctx, "connect to Redis", w.knock)
 	if ctx.Err() != nil && err != nil {
-		return fault.New(fault.Unreachable, err, fmt.Sprintf("is Redis running at %s?", Redact(c.URL)))
+		return fault.New(fault.Unreachable, err, fmt.Sprintf("is Redis running at %s?", fault.Redact(c.URL)))
 	}
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ func (w *Writer) inspect(ctx context.Context, t *target) (facts, error) {
 		return nil, err
 	}
 	if info["role"] == "slave" {
-		return nil, fault.New(fault.Usage, fmt.Errorf("Redis at %s is a replica of %s:%s", Redact(w.config.URL), info["master_host"], info["master_port"]),
+		return nil, fault.New(fault.Usage, fmt.Errorf("Redis at %s is a replica of %s:%s", fault.Redact(w.config.URL), info["master_host"], info["master_port"]),
 			"writes go to the primary: point REDIS_URL at it, or use redis-sentinel://")
 	}
 	if policy := info["maxmemory_policy"]; policy != "" && policy != "noeviction" && !w.config.AllowEviction {

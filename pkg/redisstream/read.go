@@ -89,7 +89,7 @@ func (c Connection) classed(ctx context.Context, doing string, err error) error 
 			"the server's certificate is not trusted for this name: set the CA file and server name, or check that the port speaks TLS")
 	default:
 		return fault.New(fault.Unreachable, fmt.Errorf("%s: %w", doing, err),
-			fmt.Sprintf("is Redis running and ready at %s? Try: redis-cli -u %[1]s PING", Redact(c.URL)))
+			fmt.Sprintf("is Redis running and ready at %s? Try: redis-cli -u %[1]s PING", fault.Redact(c.URL)))
 	}
 }
 

@@ -16,43 +16,6 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 )
 
-// Redact returns a Redis URL fit for logs: the password, and whatever else
-// could be one, replaced by ***. It works on text that is not a URL, too.
-func Redact(text string) string {
-	scheme, rest, ok := strings.Cut(text, "://")
-	if !ok {
-		scheme, rest = "", text
-	} else {
-		scheme += "://"
-	}
-	// The last @, since a password may contain @, / and ? where somebody
-	// forgot to escape it.
-	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
-		user, _, named := strings.Cut(rest[:at], ":")
-		if !named {
-			user = "***"
-		} else {
-			user += ":***"
-		}
-		rest = user + rest[at:]
-	}
-	if path, query, ok := strings.Cut(rest, "?"); ok {
-		rest = path + "?" + redactQuery(query)
-	}
-	return scheme + rest
-}
-
-func redactQuery(query string) string {
-	pairs := strings.Split(query, "&")
-	for i, pair := range pairs {
-		name, _, ok := strings.Cut(pair, "=")
-		if ok && strings.Contains(strings.ToLower(name), "pass") {
-			pairs[i] = name + "=***"
-		}
-	}
-	return strings.Join(pairs, "&")
-}
-
 // target is a parsed URL: options for the universal client.
 type target struct {
 	options redis.UniversalOptions
