@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fhctl/fhctl/pkg/config"
-	"github.com/fhctl/fhctl/pkg/redisstream"
 )
 
 const replayLong = `Play events again: from a capture file, a range of a stream, or a relay; to
@@ -106,17 +105,13 @@ func completeReplay(a *app, cmd *cobra.Command) {
 	fixed := func(words ...cobra.Completion) cobra.CompletionFunc {
 		return cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
 	}
-	streams := a.completeFrom(func(ctx context.Context, r *redisstream.Reader) []string {
-		keys, _ := r.Streams(ctx)
-		return keys
-	})
 	cmd.ValidArgsFunction = named("stream", "relay")
 	for name, complete := range map[string]cobra.CompletionFunc{
 		"source": named("stream", "relay"), "to": named("stream", "-"), "from": fixed("oldest", "live", "10m"),
 		"action": fixed("create", "update", "delete"), "speed": fixed("max", "1x", "2x", "10x"), "rate": fixed("100/s", "1000/s"),
 		"output": fixed("text", "json"), "fault": fixed("drop@1000", "stall@1000:5s", "garbage@1000", "close@1000:1012"),
 		"serve": fixed("127.0.0.1:7000"), "for": fixed("1m", "10m", "1h"), "limit": fixed(), "to-max-len": fixed(), "did": fixed(),
-		"stream-key": streams, "to-stream": streams, "collection": completeCollections(a),
+		"to-stream": a.completeStreams(), "collection": completeCollections(a),
 	} {
 		if cmd.Flags().Lookup(name) != nil {
 			_ = cmd.RegisterFlagCompletionFunc(name, complete) // it fails for unknown flags only

@@ -67,6 +67,7 @@ func newRoot(a *app) *cobra.Command {
 	root.PersistentPreRun = func(*cobra.Command, []string) { a.started = true }
 	config.AddFlags(root.PersistentFlags(), config.GroupGlobal)
 	completeChoices(root, config.GroupGlobal)
+	a.completeStreamKeys(root)
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.log)

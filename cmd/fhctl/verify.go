@@ -11,7 +11,6 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/identity"
-	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/verify"
 )
 
@@ -84,12 +83,7 @@ func newVerifyCommand(a *app) *cobra.Command {
 	// Fails only for flags that do not exist.
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]cobra.Completion{"text", "json", "junit"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.MarkFlagFilename("did-docs")
-	streams := a.completeFrom(func(ctx context.Context, r *redisstream.Reader) []string {
-		keys, _ := r.Streams(ctx)
-		return keys
-	})
-	_ = cmd.RegisterFlagCompletionFunc("stream-key", streams)
-	_ = cmd.RegisterFlagCompletionFunc("against", streams)
+	_ = cmd.RegisterFlagCompletionFunc("against", a.completeStreams())
 	cmd.RunE = a.with(func(ctx context.Context, s *session, args []string) error {
 		p, err := o.plan(args, time.Now())
 		if err != nil {
