@@ -217,36 +217,32 @@ func TestFaultKilledAgainAndAgain(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always"))
 	w, _ := k.open(func(c *Config) { c.MaxLen = 0 })
-	const last = 4000
-	done := make(chan error, 1)
+	const last, every = 4000, 500
+	done, due := make(chan error, 1), make(chan struct{}, last/every)
 	ctx := k.ctx()
 	go func() {
 		at := live
 		for seq := event.Seq(1); seq <= last; seq += 40 {
+			if seq/every != (seq+40)/every {
+				due <- struct{}{} // and goes on meanwhile
+			}
 			batches := []*event.Batch{run(at, seq, seq+19), run(event.AfterSeq(seq+19), seq+20, seq+39)}
 			if _, err := w.Commit(ctx, batches); err != nil {
+				close(due)
 				done <- err
 				return
 			}
 			at = event.AfterSeq(seq + 39)
 		}
+		close(due)
 		done <- nil
 	}()
-	for kills := 0; ; kills++ {
-		select {
-		case err := <-done:
-			must(t, err)
-			k.wantRun(1, last)
-			if kills == 0 {
-				t.Fatal("never killed")
-			}
-			return
-		case <-time.After(time.Duration(10+rand.IntN(80)) * time.Millisecond):
-			if kills < 8 {
-				k.server.Restart()
-			}
-		}
+	for range due {
+		time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond) // anywhere in an exchange
+		k.server.Restart()
 	}
+	must(t, <-done)
+	k.wantRun(1, last)
 }
 
 func TestFaultPausedServer(t *testing.T) {
