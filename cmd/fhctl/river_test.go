@@ -244,6 +244,26 @@ func (c *corpus) serve(t *testing.T, faults string, change ...func(*relayserver.
 	return server
 }
 
+// wantInjected checks that every fault that was asked for struck: a run in which
+// nothing went wrong proves nothing.
+func wantInjected(t *testing.T, relay *relayserver.Server, faults string) {
+	t.Helper()
+	list, err := relayserver.ParseFaults(faults)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int{}
+	for _, f := range list {
+		want[f.Kind]++
+	}
+	got := relay.Injected()
+	for kind, n := range want {
+		if got[kind] < n {
+			t.Errorf("fault %s struck %d times, want %d", kind, got[kind], n)
+		}
+	}
+}
+
 // check compares the stream, entry for entry and by position, and the cursor.
 func (c *corpus) check(t *testing.T, client *redis.Client, upto event.Seq) {
 	t.Helper()
