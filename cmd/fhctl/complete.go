@@ -21,8 +21,9 @@ const promptPatience = time.Second
 const plainWord = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-"
 
 // completeFrom offers names that Redis gives, if it answers at once. It is
-// silent otherwise: a prompt is no place for errors.
-func (a *app) completeFrom(names func(context.Context, *redisstream.Reader) []string) cobra.CompletionFunc {
+// silent otherwise: a prompt is no place for errors. The values are descriptions,
+// "" for none; they are our words, while the names are anybody's.
+func (a *app) completeFrom(names func(context.Context, *redisstream.Reader) map[string]string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, typed string) (offers []cobra.Completion, _ cobra.ShellCompDirective) {
 		cfg, err := config.Load(cmd.Flags(), a.environ)
 		if err != nil {
@@ -36,12 +37,16 @@ func (a *app) completeFrom(names func(context.Context, *redisstream.Reader) []st
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		defer func() { _ = reader.Close() }() // nothing was written
-		for _, name := range names(ctx, reader) {
+		for name, about := range names(ctx, reader) {
 			// A shell would take other names apart, or run them.
 			plain := !strings.ContainsFunc(name, func(r rune) bool { return !strings.ContainsRune(plainWord, r) })
-			if plain && strings.HasPrefix(name, typed) {
-				offers = append(offers, name)
+			if !plain || !strings.HasPrefix(name, typed) {
+				continue
 			}
+			if about != "" {
+				name = cobra.CompletionWithDesc(name, about)
+			}
+			offers = append(offers, name)
 		}
 		slices.Sort(offers)
 		return offers, cobra.ShellCompDirectiveNoFileComp
@@ -50,9 +55,13 @@ func (a *app) completeFrom(names func(context.Context, *redisstream.Reader) []st
 
 // completeStreams offers the streams that Redis has.
 func (a *app) completeStreams() cobra.CompletionFunc {
-	return a.completeFrom(func(ctx context.Context, r *redisstream.Reader) []string {
+	return a.completeFrom(func(ctx context.Context, r *redisstream.Reader) map[string]string {
+		names := map[string]string{}
 		keys, _ := r.Streams(ctx)
-		return keys
+		for _, key := range keys {
+			names[key] = ""
+		}
+		return names
 	})
 }
 

@@ -62,8 +62,11 @@ func (silent) Stored(*event.Batch, event.Receipt)   {}
 func (silent) Alarm(event.Alarm, event.Seq, string) {}
 
 // narrator tells the log what an operator reads there. The first two lines and
-// the progress line are the contract's: people and scripts wait for them.
+// the progress line are the contract's: people and scripts wait for them. Counts
+// are the metrics' business, and Redis is logged by its own layer, which also
+// waits before there is anything to observe.
 type narrator struct {
+	silent
 	log      *slog.Logger
 	progress bool // off on a terminal, where the live line says it better
 	now      func() time.Time
@@ -118,13 +121,6 @@ func linkHint(cause string) string {
 	}
 	return "nothing to do: reading continues where it stopped"
 }
-
-// Store is logged by the Redis layer itself, which also waits before there is
-// anything to observe.
-func (n *narrator) Store(event.Store) {}
-
-// Counted is the metrics' business.
-func (n *narrator) Counted(*event.Counts) {}
 
 // Rejected logs a frame per reason and minute: a flood must not fill the log.
 func (n *narrator) Rejected(r *event.Reject, frame []byte) {

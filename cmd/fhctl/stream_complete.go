@@ -15,10 +15,11 @@ func (a *app) completeStats(cmd *cobra.Command) {
 	} {
 		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 	}
-	_ = cmd.RegisterFlagCompletionFunc("group", a.completeFrom(func(ctx context.Context, r *redisstream.Reader) (names []string) {
+	_ = cmd.RegisterFlagCompletionFunc("group", a.completeFrom(func(ctx context.Context, r *redisstream.Reader) map[string]string {
+		names := map[string]string{}
 		groups, _ := r.Groups(ctx)
 		for _, g := range groups {
-			names = append(names, g.Name)
+			names[g.Name] = ""
 		}
 		return names
 	}))

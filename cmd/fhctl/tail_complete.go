@@ -3,25 +3,17 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"maps"
-	"slices"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/entry"
+	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/syntax"
 )
 
-// What completion of collections looks at, and for how long: a shell waits.
-const (
-	completionEntries  = 1000
-	completionPatience = time.Second
-)
+// completionEntries is what completion of collections looks at.
+const completionEntries = 1000
 
 func completeTail(a *app, cmd *cobra.Command) {
 	for flag, words := range map[string][]cobra.Completion{
@@ -40,36 +32,20 @@ func completeTail(a *app, cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("collection", completeCollections(a))
 }
 
-// completeCollections offers what the stream's newest entries hold. It is
-// silent when they cannot be had: a prompt is no place for errors.
+// completeCollections offers what the stream's newest entries hold.
 func completeCollections(a *app) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		cfg, err := config.Load(cmd.Flags(), a.environ)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
+	return a.completeFrom(func(ctx context.Context, r *redisstream.Reader) map[string]string {
+		names := map[string]string{}
+		for collection, n := range collectionsSeen(ctx, r) {
+			names[collection] = fmt.Sprintf("%d of the newest ops", n)
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), completionPatience)
-		defer cancel()
-		s := &session{app: a, cfg: cfg, slog: slog.New(slog.NewTextHandler(io.Discard, nil))}
-		var offers []cobra.Completion
-		for collection, n := range s.collectionsSeen(ctx) {
-			if strings.HasPrefix(collection, typed) {
-				offers = append(offers, cobra.CompletionWithDesc(collection, fmt.Sprintf("%d of the newest ops", n)))
-			}
-		}
-		slices.Sort(offers)
-		return offers, cobra.ShellCompDirectiveNoFileComp
-	}
+		return names
+	})
 }
 
 // collectionsSeen counts ops by collection in the stream's newest entries. Only
 // names that a shell takes as one plain word are kept: records are untrusted.
-func (s *session) collectionsSeen(ctx context.Context) map[string]int {
-	reader, err := s.reader(ctx)
-	if err != nil {
-		return nil
-	}
-	defer func() { _ = reader.Close() }() // nothing was written
+func collectionsSeen(ctx context.Context, reader *redisstream.Reader) map[string]int {
 	newest, err := reader.Last(ctx, completionEntries)
 	if err != nil {
 		return nil

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -42,7 +43,7 @@ func (g *generation) waitHeld(ctx context.Context, at event.Position) error {
 	retry := min(holdRetryMin<<min(g.heldTries, 8), holdRetryMax)
 	g.heldTries++
 	g.cfg.Observer.Link(event.Link{
-		State: event.LinkHeld, From: at, Err: fmt.Errorf("%s", h.detail), Cause: h.alarm.String(), Retry: retry,
+		State: event.LinkHeld, From: at, Err: errors.New(h.detail), Cause: h.alarm.String(), Retry: retry,
 	})
 	again := time.NewTimer(retry)
 	defer again.Stop()
