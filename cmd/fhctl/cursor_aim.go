@@ -27,10 +27,10 @@ func (o *cursorSet) aim(ctx context.Context, r *redisstream.Reader, p *cursorPla
 	if p.owner, err = o.ownerOf(p.seen, p.seen, r.CursorKey()); err != nil {
 		return err
 	}
-	if !o.place.at.IsZero() && known != "" && p.owner.Relay != known {
+	if o.place.measured() && known != "" && p.owner.Relay != known {
 		return usageError(fmt.Errorf("a time is answered from the stored events, which are %s's, not %s's", known, p.owner.Relay), "give a seq, oldest or live")
 	}
-	p.target, err = o.place.find(ctx, r, o.now)
+	p.target, err = findCursor(ctx, r, o.place, o.now)
 	return err
 }
 
@@ -93,7 +93,7 @@ func (o *cursorSet) ownerOf(of, held redisstream.CursorState, key string) (redis
 			side.Filter = o.fingerprint()
 		}
 		return side, err
-	case o.place.live:
+	case o.place.kind == placeLive:
 		return side, nil
 	case known == "":
 		side.Relay = configured

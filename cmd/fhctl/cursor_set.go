@@ -28,7 +28,8 @@ VALUE is one of
   oldest    all that the relay still holds
   live      no cursor: the next ingest starts with what happens then
   -10m      ten minutes ago, likewise -2h30m and -3d
-  TIME      as in 2026-01-02T03:04:05Z
+  TIME      as in 2026-01-02T03:04:05Z, or a date
+  ID        the id of an entry in the stream, as 1767225600000-0
 A time is answered from the events in the stream: the cursor becomes the seq of
 the last one that Redis had stored by then.
 
@@ -57,7 +58,7 @@ type cursorSet struct {
 	dryRun  bool
 	format  *format
 
-	place cursorPlace
+	place place
 	now   time.Time
 }
 
@@ -135,7 +136,7 @@ func (o *cursorSet) understand(args []string) (err error) {
 	if _, ok := o.expected(); !ok {
 		return usageError(fmt.Errorf("flag --if-value: %q is not a seq", o.ifValue), "write the seq that fhctl cursor get printed, or none")
 	}
-	if o.place.live && o.relay != "" {
+	if o.place.kind == placeLive && o.relay != "" {
 		return usageError(errors.New("live leaves no cursor that could be a relay's, so --relay has no place"), "leave --relay out")
 	}
 	if o.relay != "" {

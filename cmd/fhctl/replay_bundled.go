@@ -20,7 +20,7 @@ import (
 // relay's place. No socket lies between, so that its end is known.
 type logPlayer struct {
 	relayserver.Log
-	from, until edge
+	from, until place
 	follow      bool // past the end of the window
 	whole       bool // live means from its beginning
 	first, last atomic.Int64
@@ -55,7 +55,7 @@ func (o *logPlayer) pieces(ctx context.Context, after event.Seq) iter.Seq2[piece
 	return func(yield func(piece, error) bool) {
 		oldest, newest := o.Bounds()
 		o.first.Store(max(1, int64(oldest), int64(after)))
-		if !o.follow && o.until.kind == edgeOpen {
+		if !o.follow && o.until.open() {
 			o.last.Store(int64(newest)) // the window, as it is now
 		}
 		if after == 0 {
@@ -80,9 +80,9 @@ func (o *logPlayer) pieces(ctx context.Context, after event.Seq) iter.Seq2[piece
 
 func (o *logPlayer) begin(newest event.Seq) event.Seq {
 	switch {
-	case o.from.kind == edgeLive && !o.whole:
+	case o.from.kind == placeLive && !o.whole:
 		return newest
-	case o.from.kind == edgeSeq:
+	case o.from.kind == placeSeq:
 		return max(0, o.from.seq-1)
 	}
 	return 0
@@ -90,7 +90,7 @@ func (o *logPlayer) begin(newest event.Seq) event.Seq {
 
 func (o *logPlayer) done() float64 {
 	last := o.last.Load()
-	if o.until.kind == edgeSeq {
+	if o.until.kind == placeSeq {
 		last = int64(o.until.seq)
 	}
 	return partDone(o.first.Load(), o.at.Load(), last)
@@ -105,5 +105,5 @@ func partDone(first, at, last int64) float64 {
 }
 
 func (o *logPlayer) quiet() time.Duration { return 0 }
-func (o *logPlayer) endless() bool        { return o.follow && o.until.kind == edgeOpen }
+func (o *logPlayer) endless() bool        { return o.follow && o.until.open() }
 func (o *logPlayer) close()               { o.shut() }

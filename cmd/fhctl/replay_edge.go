@@ -9,78 +9,17 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/redisstream"
 )
-
-// edgeKind says how a place in a source is given.
-type edgeKind uint8
-
-const (
-	edgeOpen edgeKind = iota // nothing was given, or oldest
-	edgeLive
-	edgeSeq
-	edgeID
-	edgeTime
-)
-
-// edge is one end of the range that is replayed. Both ends belong to it.
-type edge struct {
-	kind edgeKind
-	seq  event.Seq
-	id   redisstream.ID
-	time time.Time
-	text string // as given; "" when nothing was
-}
-
-var idForm = regexp.MustCompile(`^[0-9]{1,20}-[0-9]{1,20}$`)
-
-// parseEdge reads oldest, live, a seq (digits, or seq:N), an entry id (ms-n),
-// an RFC 3339 time or a duration, which means that long ago. ok is false for
-// what has none of these forms.
-func parseEdge(text string, now time.Time) (p edge, ok bool) {
-	p.text = text
-	digits, _ := strings.CutPrefix(text, "seq:")
-	if seq, number := event.ParseSeq(digits); number {
-		p.kind, p.seq = edgeSeq, seq
-		return p, true
-	}
-	switch {
-	case text == "oldest":
-		return p, true
-	case text == "live":
-		p.kind = edgeLive
-		return p, true
-	case idForm.MatchString(text):
-		p.kind = edgeID
-		p.id, ok = redisstream.ParseID(text)
-		return p, ok
-	}
-	p.kind = edgeTime
-	if ago, err := time.ParseDuration(strings.TrimPrefix(text, "-")); err == nil {
-		p.time = now.Add(-ago)
-		return p, true
-	}
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if at, err := time.Parse(layout, text); err == nil {
-			p.time = at
-			return p, true
-		}
-	}
-	return edge{}, false
-}
-
-const edgeHint = "write a seq (7000000123), an entry id (1767225600000-0), a time (2026-01-02T15:04:05Z), how long ago (10m), oldest or live"
 
 // parseFrom reads --from.
-func parseFrom(text string, now time.Time) (edge, error) {
+func parseFrom(text string, now time.Time) (place, error) {
 	if text == "" {
-		return edge{}, nil
+		return place{}, nil
 	}
-	p, ok := parseEdge(text, now)
+	p, ok := parsePlace(text, now)
 	if !ok {
-		return p, usageError(fmt.Errorf("flag --from: %q is not a place to begin", text), edgeHint)
+		return p, usageError(fmt.Errorf("flag --from: %q is not a place to begin", text), placeHint)
 	}
 	return p, nil
 }
@@ -159,14 +98,14 @@ func parseTarget(text string) (e terminus, ok bool) {
 
 // parseTo reads the values of --to: the end of the range, where to write, or
 // one of each. No form of the one is a form of the other.
-func parseTo(values []string, now time.Time) (until edge, target *terminus, err error) {
+func parseTo(values []string, now time.Time) (until place, target *terminus, err error) {
 	for _, text := range values {
-		p, isPlace := parseEdge(text, now)
+		p, isPlace := parsePlace(text, now)
 		e, isTarget := parseTarget(text)
 		switch {
 		case isPlace && until.text != "":
 			return until, target, usageError(fmt.Errorf("flag --to: %q is a second end of the range", text), "give one end, and one target")
-		case isPlace && p.kind == edgeLive:
+		case isPlace && p.kind == placeLive:
 			return until, target, usageError(errors.New(`flag --to: "live" is where a range can begin, not where it ends`), "leave it out: a stream is replayed up to its present end")
 		case isPlace:
 			until = p
@@ -176,7 +115,7 @@ func parseTo(values []string, now time.Time) (until edge, target *terminus, err 
 			target = &e
 		default:
 			return until, target, usageError(fmt.Errorf("flag --to: %q is neither a target nor an end of the range", fault.Redact(text)),
-				"a target is FILE.fhz, a Redis URL, stream or -; "+edgeHint+"; for JSON lines in a file, redirect standard output")
+				"a target is FILE.fhz, a Redis URL, stream or -; "+placeHint+"; for JSON lines in a file, redirect standard output")
 		}
 	}
 	return until, target, nil

@@ -78,7 +78,7 @@ func (o *replayOptions) plan(s *session, args []string) (*replayPlan, error) {
 			return nil, err
 		}
 	}
-	p.follow = p.label == "record" || p.serve != "" || p.sel.from.kind == edgeLive
+	p.follow = p.label == "record" || p.serve != "" || p.sel.from.kind == placeLive
 	p.sel.entries = p.target.kind == endStream || p.target.kind == endStdout && !p.raw
 	return p, nil
 }
@@ -114,7 +114,7 @@ func (p *replayPlan) ends(args []string) (err error) {
 	}
 	if source == "" {
 		source = "stream"
-		if p.sel.from.kind == edgeLive {
+		if p.sel.from.kind == placeLive {
 			source = "relay"
 		}
 	}
@@ -164,19 +164,19 @@ func (p *replayPlan) checkNumbers(*session) error {
 // inside.
 func (p *replayPlan) checkRange(*session) error {
 	from, until := p.sel.from, p.sel.until
-	for _, e := range []edge{from, until} {
-		if e.kind == edgeID && p.source.kind != endStream {
+	for _, e := range []place{from, until} {
+		if e.kind == placeID && p.source.kind != endStream {
 			return usageError(fmt.Errorf("%q is an entry's id: only a stream has those", e.text), "give a seq or a time")
 		}
 	}
 	switch {
-	case from.kind == edgeLive && p.source.kind != endRelay:
+	case from.kind == placeLive && p.source.kind != endRelay:
 		return usageError(errors.New(`flag --from: "live" is a place in a relay's stream only`), "add --source relay, or follow a stream with fhctl tail -f")
-	case from.kind == edgeSeq && until.kind == edgeSeq && until.seq < from.seq,
-		from.kind == edgeTime && until.kind == edgeTime && until.time.Before(from.time),
-		from.kind == edgeID && until.kind == edgeID && until.id.Compare(from.id) < 0:
+	case from.kind == placeSeq && until.kind == placeSeq && until.seq < from.seq,
+		from.kind == placeTime && until.kind == placeTime && until.time.Before(from.time),
+		from.kind == placeID && until.kind == placeID && until.id.Compare(from.id) < 0:
 		return usageError(fmt.Errorf("the range from %s to %s is empty: it ends before it begins", from.text, until.text), "exchange --from and --to")
-	case until.kind == edgeOpen && until.text == "oldest":
+	case until.kind == placeOldest:
 		return usageError(errors.New(`flag --to: "oldest" is where a range can begin, not where it ends`), "leave it out")
 	}
 	return nil

@@ -30,7 +30,7 @@ const strayFrames = 1000
 type relayPlayer struct {
 	source      *relay.Source
 	log         *slog.Logger
-	from, until edge
+	from, until place
 	follow      bool                    // past the end of the window
 	fail        context.CancelCauseFunc // ends the iteration with an error
 	ctx         context.Context
@@ -100,9 +100,9 @@ func (o *relayPlayer) begin(after event.Seq) event.Position {
 	switch {
 	case after > 0:
 		return event.AfterSeq(after)
-	case o.from.kind == edgeLive:
+	case o.from.kind == placeLive:
 		return event.Position{Start: event.Live}
-	case o.from.kind == edgeSeq && o.from.seq > 1:
+	case o.from.kind == placeSeq && o.from.seq > 1:
 		return event.AfterSeq(o.from.seq - 1)
 	}
 	return event.Position{Start: event.Oldest}
@@ -194,10 +194,10 @@ func (o *relayPlayer) notice(chunk *event.Chunk, raw []byte) {
 }
 
 // windowed reports whether the relay's window is played, up to its end.
-func (o *relayPlayer) windowed() bool { return !o.follow && o.until.kind == edgeOpen }
+func (o *relayPlayer) windowed() bool { return !o.follow && o.until.open() }
 
 func (o *relayPlayer) done() float64 {
-	if o.until.kind != edgeSeq {
+	if o.until.kind != placeSeq {
 		return -1
 	}
 	return partDone(o.first.Load(), o.at.Load(), int64(o.until.seq))
@@ -210,7 +210,7 @@ func (o *relayPlayer) quiet() time.Duration {
 	return 0
 }
 
-func (o *relayPlayer) endless() bool { return o.follow && o.until.kind == edgeOpen }
+func (o *relayPlayer) endless() bool { return o.follow && o.until.open() }
 func (o *relayPlayer) close()        { o.fail(nil) }
 
 // seqAbove reports whether a frame has a seq above after.

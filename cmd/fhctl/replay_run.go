@@ -166,7 +166,7 @@ func (r *replayRun) send(ctx context.Context, p *played) bool {
 // seqs rise, and its next event may be far away.
 func (r *replayRun) endReached(p *played) bool {
 	until := r.plan.sel.until
-	return r.origin.kind == endRelay && until.kind == edgeSeq && p.seq >= until.seq
+	return r.origin.kind == endRelay && until.kind == placeSeq && p.seq >= until.seq
 }
 
 func (r *replayRun) judge(pc piece, p *played) (verdict, *event.Reject) {

@@ -50,7 +50,7 @@ const beyondRun = 100
 
 // selection chooses events. It is not safe for concurrent use.
 type selection struct {
-	from, until edge
+	from, until place
 	keep        *filter.Filter
 	actions     map[string]bool // of ops to keep; empty keeps all
 	print       string
@@ -84,7 +84,7 @@ func newSelection(cfg filter.Config, actions []string) (*selection, error) {
 
 // whole reports whether everything is kept.
 func (s *selection) whole() bool {
-	return s.keep == nil && len(s.actions) == 0 && s.from.kind == edgeOpen && s.until.kind == edgeOpen
+	return s.keep == nil && len(s.actions) == 0 && s.from.open() && s.until.open()
 }
 
 // narrow takes unwanted ops out of ev and reports whether it is wanted.
@@ -137,12 +137,12 @@ func (s *selection) frame(raw []byte, p *played) (verdict, *event.Reject) {
 // place judges where an event lies.
 func (s *selection) place(seq event.Seq, at time.Time) verdict {
 	switch {
-	case s.from.kind == edgeSeq && seq < s.from.seq:
+	case s.from.kind == placeSeq && seq < s.from.seq:
 		return outside
-	case s.from.kind == edgeTime && !at.IsZero() && at.Before(s.from.time):
+	case s.from.kind == placeTime && !at.IsZero() && at.Before(s.from.time):
 		return outside
-	case s.until.kind == edgeSeq && seq > s.until.seq,
-		s.until.kind == edgeTime && at.After(s.until.time):
+	case s.until.kind == placeSeq && seq > s.until.seq,
+		s.until.kind == placeTime && at.After(s.until.time):
 		if s.late++; s.late >= beyondRun {
 			return beyond
 		}

@@ -48,7 +48,7 @@ func serveReplay(ctx context.Context, s *session, p *replayPlan) error {
 	defer closeLog()
 	cfg := relayserver.Config{
 		Log: log, Addr: p.serve, Faults: p.faults, Rate: p.pace.rate, Logger: s.slog,
-		Whole: p.sel.from.kind != edgeLive,
+		Whole: p.sel.from.kind != placeLive,
 	}
 	if p.pace.speed > 0 {
 		cfg.Delay = spacing(p.pace.speed)
@@ -184,10 +184,10 @@ func selected(log relayserver.Log, sel *selection) relayserver.Log {
 // Bounds is the part of the log's bounds that the range covers.
 func (l *selectedLog) Bounds() (oldest, newest event.Seq) {
 	oldest, newest = l.Log.Bounds()
-	if l.sel.from.kind == edgeSeq {
+	if l.sel.from.kind == placeSeq {
 		oldest = max(oldest, l.sel.from.seq)
 	}
-	if l.sel.until.kind == edgeSeq {
+	if l.sel.until.kind == placeSeq {
 		newest = min(newest, l.sel.until.seq)
 	}
 	return oldest, max(newest, 0)
@@ -195,12 +195,12 @@ func (l *selectedLog) Bounds() (oldest, newest event.Seq) {
 
 // Next is the next frame that is wanted.
 func (l *selectedLog) Next(ctx context.Context, after event.Seq) (event.Seq, []byte, error) {
-	if l.sel.from.kind == edgeSeq {
+	if l.sel.from.kind == placeSeq {
 		after = max(after, l.sel.from.seq-1)
 	}
 	for {
 		seq, raw, err := l.Log.Next(ctx, after)
-		if err == nil && l.sel.until.kind == edgeSeq && seq > l.sel.until.seq {
+		if err == nil && l.sel.until.kind == placeSeq && seq > l.sel.until.seq {
 			err = io.EOF
 		}
 		if err != nil {

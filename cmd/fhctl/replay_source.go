@@ -107,7 +107,7 @@ func (c *capturePlayer) close()               { _ = c.Close() }
 // streamPlayer reads a range of a stream.
 type streamPlayer struct {
 	*redisstream.Reader
-	from, until edge
+	from, until place
 	bounds      redisstream.Bounds
 	read        atomic.Int64
 	part        atomic.Int64 // in millionths, by time
@@ -181,19 +181,19 @@ func (o *streamPlayer) ends(ctx context.Context, after event.Seq) (first, last r
 	}
 	first, last = o.bounds.First.ID, o.bounds.Last.ID
 	switch o.until.kind {
-	case edgeID:
+	case placeID:
 		last = o.until.id
-	case edgeTime:
+	case placeTime:
 		// Without its second part an id means the whole millisecond.
 		last = redisstream.ID(strconv.FormatInt(max(0, o.until.time.UnixMilli()), 10))
 	}
 	seek := after + 1
 	switch o.from.kind {
-	case edgeID:
+	case placeID:
 		first = o.from.id
-	case edgeTime:
+	case placeTime:
 		first = redisstream.IDAt(o.from.time)
-	case edgeSeq:
+	case placeSeq:
 		seek = max(seek, o.from.seq)
 	}
 	if seek <= 1 {
@@ -209,7 +209,7 @@ func (o *streamPlayer) ends(ctx context.Context, after event.Seq) (first, last r
 func (o *streamPlayer) measure(id redisstream.ID, begin, end time.Time) {
 	n := o.read.Add(1)
 	part := float64(n) / float64(max(1, o.bounds.Length))
-	if o.from.kind != edgeOpen || o.until.kind != edgeOpen {
+	if !o.from.open() || !o.until.open() {
 		part = float64(id.Time().Sub(begin)+1) / float64(end.Sub(begin)+1)
 	}
 	o.part.Store(int64(min(part, 1) * 1e6))

@@ -43,7 +43,7 @@ func TestReplayPlacesAndTargetsAreToldApart(t *testing.T) {
 			t.Errorf("%q is a %s, want %s (%v)", text, got, want, err)
 		}
 	}
-	if p, _ := parseEdge("10m", now); !p.time.Equal(now.Add(-10 * time.Minute)) {
+	if p, _ := parsePlace("10m", now); !p.time.Equal(now.Add(-10 * time.Minute)) {
 		t.Errorf("10m is %v", p.time)
 	}
 }
@@ -144,7 +144,7 @@ func TestReplayFiltersEntries(t *testing.T) {
 func TestReplayTimeRangeSurvivesOneWrongClock(t *testing.T) {
 	sel, _ := newSelection(filter.Config{}, nil)
 	base := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
-	sel.until = edge{kind: edgeTime, time: base}
+	sel.until = place{kind: placeTime, time: base}
 	if v := sel.place(1, base.AddDate(1, 0, 0)); v != outside {
 		t.Errorf("one event of next year: %d", v)
 	}
@@ -430,7 +430,7 @@ func TestReplayServesASelection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sel.from, sel.until = edge{kind: edgeSeq, seq: c.want[20].seq}, edge{kind: edgeSeq, seq: c.want[150].seq}
+	sel.from, sel.until = place{kind: placeSeq, seq: c.want[20].seq}, place{kind: placeSeq, seq: c.want[150].seq}
 	served := selected(log, sel)
 	var _ relayserver.Log = served
 	if oldest, newest := served.Bounds(); oldest != c.want[20].seq || newest != c.want[150].seq {

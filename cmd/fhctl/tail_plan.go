@@ -3,14 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/output"
-	"github.com/fhctl/fhctl/pkg/redisstream"
 )
 
 // tailPlan is what tail's flags mean together, checked before anything is
@@ -18,7 +15,7 @@ import (
 type tailPlan struct {
 	relay  bool
 	last   int64 // entries from the end; -1 all
-	since  tailPlace
+	since  place
 	follow bool
 	end    bool // asked for
 	ops    bool
@@ -57,9 +54,9 @@ func (o *tailOptions) plan(relayURL string, now time.Time) (*tailPlan, error) {
 func (p *tailPlan) relayCan(url string) error {
 	recording := strings.HasPrefix(url, "capture:")
 	switch {
-	case p.since.kind == sinceTime || p.since.kind == sinceID:
+	case p.since.kind == placeTime || p.since.kind == placeID:
 		return usageError(errors.New("flag --since: a relay cannot look for a time or a stream id"), "write seq:N, oldest or live, or use --source stream")
-	case p.end && (p.since.kind == sinceLive || p.since.kind == sinceUnset && !recording):
+	case p.end && (p.since.kind == placeLive || p.since.kind == placeUnset && !recording):
 		return usageError(errors.New("flag --end: a live start is at the end already"), "say where to begin with --since seq:N or --since oldest")
 	}
 	return nil
@@ -119,50 +116,14 @@ func (o *tailOptions) lastEntries() (int64, error) {
 	return -1, nil
 }
 
-// tailPlace is where reading begins.
-type tailPlace struct {
-	kind tailPlaceKind
-	at   time.Time
-	seq  event.Seq
-	id   redisstream.ID
-}
-
-type tailPlaceKind uint8
-
-const (
-	sinceUnset tailPlaceKind = iota
-	sinceOldest
-	sinceLive
-	sinceTime
-	sinceSeq
-	sinceID
-)
-
-// parseSince reads --since. Digits alone are a seq, as everywhere.
-func parseSince(text string, now time.Time) (tailPlace, error) {
-	switch text {
-	case "":
-		return tailPlace{}, nil
-	case "oldest":
-		return tailPlace{kind: sinceOldest}, nil
-	case "live":
-		return tailPlace{kind: sinceLive}, nil
+// parseSince reads --since.
+func parseSince(text string, now time.Time) (place, error) {
+	if text == "" {
+		return place{}, nil
 	}
-	digits, named := strings.CutPrefix(text, "seq:")
-	if seq, ok := event.ParseSeq(digits); ok && seq > 0 {
-		return tailPlace{kind: sinceSeq, seq: seq}, nil
-	} else if named {
-		return tailPlace{}, usageError(fmt.Errorf("%q is not a sequence number", digits), "write it like seq:7000000123")
+	p, ok := parsePlace(text, now)
+	if !ok {
+		return p, usageError(fmt.Errorf("%q is not a place to begin", text), placeHint)
 	}
-	if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
-		return tailPlace{kind: sinceTime, at: at}, nil
-	}
-	if ago, err := time.ParseDuration(strings.TrimPrefix(text, "-")); err == nil && ago >= 0 && ago < math.MaxInt64 {
-		return tailPlace{kind: sinceTime, at: now.Add(-ago)}, nil
-	}
-	if id, ok := redisstream.ParseID(text); ok && strings.Contains(text, "-") {
-		return tailPlace{kind: sinceID, id: id}, nil
-	}
-	return tailPlace{}, usageError(fmt.Errorf("%q is not a place to begin", text),
-		"write 10m, 2026-01-02T03:04:05Z, seq:7000000123, a stream id such as 1767323045000-0, oldest or live")
+	return p, nil
 }

@@ -78,9 +78,9 @@ type tailRelay struct {
 
 func (r *tailRelay) start(recording bool) {
 	switch {
-	case r.since.kind == sinceSeq && r.since.seq > 1:
+	case r.since.kind == placeSeq && r.since.seq > 1:
 		r.from = event.AfterSeq(r.since.seq - 1)
-	case r.since.kind == sinceSeq, r.since.kind == sinceOldest, r.since.kind == sinceUnset && recording:
+	case r.since.kind == placeSeq, r.since.kind == placeOldest, r.since.kind == placeUnset && recording:
 		r.from = event.Position{Start: event.Oldest}
 	}
 	r.seen = *event.NewTracker(r.from)

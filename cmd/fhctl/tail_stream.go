@@ -91,13 +91,13 @@ func (r *tailStream) stored(ctx context.Context, length int64) (more bool, err e
 // begin is the first id to show; --since beyond the end gives one behind it.
 func (r *tailStream) begin(ctx context.Context) (redisstream.ID, error) {
 	switch r.since.kind {
-	case sinceLive:
+	case placeLive:
 		return r.last.Next(), nil
-	case sinceTime:
-		return redisstream.IDAt(r.since.at), nil
-	case sinceID:
+	case placeTime:
+		return redisstream.IDAt(r.since.time), nil
+	case placeID:
 		return r.since.id, nil
-	case sinceSeq:
+	case placeSeq:
 		first, found, err := r.SeekSeq(ctx, r.since.seq)
 		if err == nil && !found {
 			return r.last.Next(), nil

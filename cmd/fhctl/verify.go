@@ -99,7 +99,7 @@ func newVerifyCommand(a *app) *cobra.Command {
 type verifyPlan struct {
 	*verifyOptions
 	source    terminus
-	from, to  edge
+	from, to  place
 	keys      *identity.Keys // nil checks no signatures
 	startedAt time.Time
 }
@@ -117,7 +117,7 @@ func (o *verifyOptions) plan(args []string, now time.Time) (*verifyPlan, error) 
 	}
 	for _, end := range []struct {
 		flag, text string
-		into       *edge
+		into       *place
 	}{{"--from", o.from, &p.from}, {"--to", o.to, &p.to}} {
 		if *end.into, err = p.end(end.flag, end.text, now); err != nil {
 			return nil, err
@@ -133,12 +133,12 @@ func (o *verifyOptions) plan(args []string, now time.Time) (*verifyPlan, error) 
 }
 
 // end reads --from or --to.
-func (p *verifyPlan) end(flag, text string, now time.Time) (edge, error) {
+func (p *verifyPlan) end(flag, text string, now time.Time) (place, error) {
 	if text == "" {
-		return edge{}, nil
+		return place{}, nil
 	}
-	e, ok := parseEdge(text, now)
-	if !ok || e.kind == edgeLive {
+	e, ok := parsePlace(text, now)
+	if !ok || e.kind == placeLive {
 		return e, usageError(fmt.Errorf("flag %s: %q is not a place in what is stored", flag, text),
 			"write a seq (7000000123), a stream id (1767225600000-0), a time (2026-01-02T15:04:05Z) or how long ago (10m)")
 	}
@@ -174,10 +174,10 @@ func (p *verifyPlan) fits() error {
 		return usageError(errors.New("--against compares streams, and SOURCE is a capture"), "replay the capture into a stream first: fhctl replay FILE.fhz --to stream --to-stream KEY")
 	case !isCapture && p.didDocs != "":
 		return usageError(errors.New("--did-docs is for captures: a stream holds no signatures"), "name a capture file as SOURCE")
-	case isCapture && (p.from.kind == edgeID || p.to.kind == edgeID):
+	case isCapture && (p.from.kind == placeID || p.to.kind == placeID):
 		return usageError(errors.New("a capture has no stream ids"), "give --from and --to as a seq or a time")
-	case p.from.kind == edgeSeq && p.to.kind == edgeSeq && p.from.seq > p.to.seq,
-		p.from.kind == edgeTime && p.to.kind == edgeTime && p.from.time.After(p.to.time):
+	case p.from.kind == placeSeq && p.to.kind == placeSeq && p.from.seq > p.to.seq,
+		p.from.kind == placeTime && p.to.kind == placeTime && p.from.time.After(p.to.time):
 		return usageError(fmt.Errorf("--from %s lies behind --to %s", p.from.text, p.to.text), "")
 	}
 	return nil

@@ -28,7 +28,7 @@ func (r *verifyRun) compare(ctx context.Context, here *redisstream.Reader) error
 	if err != nil {
 		return r.missing(err)
 	}
-	b, err := stretchOf(ctx, there, edge{}, edge{})
+	b, err := stretchOf(ctx, there, place{}, place{})
 	if errors.Is(err, redisstream.ErrNoStream) {
 		err = errStreamMissing(r.against, fault.Redact(other.Redis.URL))
 	}
@@ -61,10 +61,10 @@ func (r *verifyRun) overlap(ctx context.Context, here, there *redisstream.Reader
 		return span, err
 	}
 	span = verify.Span{From: max(mine.From, theirs.From), To: min(mine.To, theirs.To)}
-	if r.from.kind == edgeSeq {
+	if r.from.kind == placeSeq {
 		span.From = r.from.seq
 	}
-	if r.to.kind == edgeSeq {
+	if r.to.kind == placeSeq {
 		span.To = r.to.seq
 	}
 	if mine.To == 0 || theirs.To == 0 || span.From > span.To {

@@ -87,7 +87,7 @@ func (r *verifyRun) frames(ctx context.Context, file *capture.Reader, check *ver
 // frameRange is --from and --to of a capture. A frame that has no seq, or no
 // time, stands where the one before it does.
 type frameRange struct {
-	from, to edge
+	from, to place
 	decoder  frame.Decoder
 	ev       event.Event
 	at       time.Time
@@ -98,7 +98,7 @@ func (f *frameRange) holds(data []byte, seq event.Seq) bool {
 	if seq > 0 {
 		f.seq = seq
 	}
-	if f.from.kind == edgeTime || f.to.kind == edgeTime {
+	if f.from.kind == placeTime || f.to.kind == placeTime {
 		if f.decoder.Decode(data, &f.ev) == nil {
 			if at, err := time.Parse(time.RFC3339, string(f.ev.Time)); err == nil {
 				f.at = at
@@ -106,8 +106,8 @@ func (f *frameRange) holds(data []byte, seq event.Seq) bool {
 		}
 	}
 	switch {
-	case f.from.kind == edgeSeq && f.seq < f.from.seq, f.to.kind == edgeSeq && f.seq > f.to.seq,
-		f.from.kind == edgeTime && f.at.Before(f.from.time), f.to.kind == edgeTime && f.at.After(f.to.time):
+	case f.from.kind == placeSeq && f.seq < f.from.seq, f.to.kind == placeSeq && f.seq > f.to.seq,
+		f.from.kind == placeTime && f.at.Before(f.from.time), f.to.kind == placeTime && f.at.After(f.to.time):
 		return false
 	}
 	return true

@@ -20,23 +20,23 @@ type stretch struct {
 
 // stretchOf finds the ends of the range. What is appended later does not belong
 // to it.
-func stretchOf(ctx context.Context, reader *redisstream.Reader, from, to edge) (x stretch, err error) {
+func stretchOf(ctx context.Context, reader *redisstream.Reader, from, to place) (x stretch, err error) {
 	if x.bounds, err = reader.Bounds(ctx); err != nil || x.bounds.Length == 0 {
 		x.empty = true
 		return x, err
 	}
 	x.from, x.to = x.bounds.First.ID, x.bounds.Last.ID
-	first, found, err := seekEdge(ctx, reader, from)
+	first, found, err := seekPlace(ctx, reader, from)
 	if err != nil {
 		return x, err
 	}
-	if from.kind != edgeOpen {
+	if !from.open() {
 		x.from, x.empty = first, !found
 	}
 	x.open = true
-	if to.kind != edgeOpen {
+	if !to.open() {
 		var behind redisstream.ID
-		behind, found, err = seekEdge(ctx, reader, next(to))
+		behind, found, err = seekPlace(ctx, reader, next(to))
 		if err != nil {
 			return x, err
 		}
@@ -49,27 +49,27 @@ func stretchOf(ctx context.Context, reader *redisstream.Reader, from, to edge) (
 	return x, nil
 }
 
-// seekEdge is the id where an edge begins. An id or a time need not be an
+// seekPlace is the id where a place begins. An id or a time need not be an
 // entry's.
-func seekEdge(ctx context.Context, reader *redisstream.Reader, e edge) (id redisstream.ID, found bool, err error) {
+func seekPlace(ctx context.Context, reader *redisstream.Reader, e place) (id redisstream.ID, found bool, err error) {
 	var s redisstream.Stored
 	switch e.kind {
-	case edgeSeq:
+	case placeSeq:
 		s, found, err = reader.SeekSeq(ctx, e.seq)
 		return s.ID, found, err
-	case edgeTime:
+	case placeTime:
 		return redisstream.IDAt(e.time), true, nil
-	case edgeID:
+	case placeID:
 		return e.id, true, nil
 	}
 	return "", false, nil
 }
 
 // next is the place just behind an end that is included.
-func next(e edge) edge {
+func next(e place) place {
 	e.seq++
 	e.time = e.time.Truncate(time.Millisecond).Add(time.Millisecond)
-	if e.kind == edgeID {
+	if e.kind == placeID {
 		e.id = e.id.Next()
 	}
 	return e
