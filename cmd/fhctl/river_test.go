@@ -59,6 +59,7 @@ func start(t *testing.T, env []string, args ...string) *program {
 	p := &program{t: t, cmd: exec.Command(fhctlPath(t), args...), done: make(chan struct{})}
 	p.cmd.Env = append([]string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}, env...)
 	p.cmd.Stderr = p
+	p.cmd.SysProcAttr = redistest.DieWithParent()
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,7 @@ package redistest
 
 import "syscall"
 
-// dieWithParent ends the server with the test binary, however that ends.
-func dieWithParent() *syscall.SysProcAttr {
+// DieWithParent ends a process with the test binary, however that ends.
+func DieWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }

@@ -4,6 +4,6 @@ package redistest
 
 import "syscall"
 
-// dieWithParent has no equivalent here: a test binary that is killed may leave
-// its server behind.
-func dieWithParent() *syscall.SysProcAttr { return nil }
+// DieWithParent has no equivalent here: a test binary that is killed may leave
+// its processes behind.
+func DieWithParent() *syscall.SysProcAttr { return nil }

@@ -1,9 +1,11 @@
 package redistest
 
 import (
+	"io"
 	"net"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Proxy stands between a client and a server and misbehaves on demand. All
@@ -16,14 +18,26 @@ type Proxy struct {
 	wake    *sync.Cond
 	pairs   map[*pair]struct{}
 	lose    int
-	stalled bool
+	stalled bool // both ways
+	held    bool // replies only
 	refuse  bool
 	closed  bool
+	decide  func(replies bool, n int) Fate
 	running sync.WaitGroup
 }
 
+// Fate is what becomes of a piece of bytes on its way.
+type Fate struct {
+	Delay time.Duration // before it goes on
+	Cut   bool          // end the connection instead, after Keep bytes of it
+	Keep  int
+}
+
 // pair is one client connection and the one made for it.
-type pair struct{ client, server net.Conn }
+type pair struct {
+	client, server net.Conn
+	frozen         bool // guarded by Proxy.mu
+}
 
 func (p *pair) close() {
 	_ = p.client.Close()
@@ -62,6 +76,30 @@ func (p *Proxy) Lost() (left int) {
 	return left
 }
 
+// Forward leads new connections to another server. Cut moves the present ones.
+func (p *Proxy) Forward(upstream string) { p.set(func() { p.upstream = upstream }) }
+
+// HoldReplies keeps back what servers say while on: commands are applied, and
+// their senders do not hear of it.
+func (p *Proxy) HoldReplies(on bool) { p.set(func() { p.held = on }) }
+
+// Freeze makes the present connections half-open for good: what either side
+// sends vanishes, and neither learns when the other closes. New connections
+// work.
+func (p *Proxy) Freeze() {
+	p.set(func() {
+		for pair := range p.pairs {
+			pair.frozen = true
+		}
+	})
+}
+
+// Meddle asks decide what shall become of each piece of bytes that is moved;
+// nil ends it. Decide is called by one goroutine at a time.
+func (p *Proxy) Meddle(decide func(replies bool, n int) Fate) {
+	p.set(func() { p.decide = decide })
+}
+
 // Refuse closes new connections at once while on.
 func (p *Proxy) Refuse(on bool) { p.set(func() { p.refuse = on }) }
 
@@ -85,7 +123,7 @@ func (p *Proxy) set(change func()) {
 }
 
 func (p *Proxy) close() {
-	p.set(func() { p.closed, p.stalled = true, false })
+	p.set(func() { p.closed, p.stalled, p.held, p.decide = true, false, false, nil })
 	_ = p.listener.Close()
 	p.Cut()
 	p.running.Wait()
@@ -103,7 +141,10 @@ func (p *Proxy) accept() {
 }
 
 func (p *Proxy) open(client net.Conn) {
-	server, err := net.Dial("tcp", p.upstream)
+	p.mu.Lock()
+	upstream := p.upstream
+	p.mu.Unlock()
+	server, err := net.Dial("tcp", upstream)
 	if err != nil {
 		_ = client.Close()
 		return
@@ -121,23 +162,23 @@ func (p *Proxy) open(client net.Conn) {
 	go p.forward(both, server, client, true)
 }
 
-// forward copies until either side ends, then ends both.
+// forward copies until either side ends, then ends both; a frozen pair's other
+// side stays open until the proxy closes.
 func (p *Proxy) forward(both *pair, from, to net.Conn, replies bool) {
 	defer p.running.Done()
 	defer p.set(func() {
+		if both.frozen && !p.closed {
+			_ = from.Close()
+			return
+		}
 		both.close()
 		delete(p.pairs, both)
 	})
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buf)
-		if n > 0 {
-			if p.hold(replies) {
-				return
-			}
-			if _, err := to.Write(buf[:n]); err != nil {
-				return
-			}
+		if n > 0 && !p.pass(both, to, buf[:n], replies) {
+			return
 		}
 		if err != nil {
 			return
@@ -145,16 +186,37 @@ func (p *Proxy) forward(both *pair, from, to net.Conn, replies bool) {
 	}
 }
 
-// hold waits while stalled, then reports whether to lose what was read.
-func (p *Proxy) hold(replies bool) (lose bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for p.stalled {
-		p.wake.Wait()
-	}
-	if replies && p.lose > 0 {
-		p.lose--
+// pass moves one piece on and reports whether the connection goes on.
+func (p *Proxy) pass(both *pair, to io.Writer, piece []byte, replies bool) bool {
+	frozen, fate := p.judge(both, len(piece), replies)
+	if frozen {
 		return true
 	}
-	return false
+	if fate.Delay > 0 {
+		time.Sleep(fate.Delay)
+	}
+	if fate.Cut {
+		piece = piece[:min(fate.Keep, len(piece))]
+	}
+	_, err := to.Write(piece)
+	return err == nil && !fate.Cut
+}
+
+// judge waits while the pair is held up, then says what becomes of a piece.
+func (p *Proxy) judge(both *pair, n int, replies bool) (frozen bool, fate Fate) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for !both.frozen && (p.stalled || p.held && replies) {
+		p.wake.Wait()
+	}
+	switch {
+	case both.frozen:
+		return true, fate
+	case replies && p.lose > 0:
+		p.lose--
+		return false, Fate{Cut: true}
+	case p.decide != nil:
+		return false, p.decide(replies, n)
+	}
+	return false, fate
 }

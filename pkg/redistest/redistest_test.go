@@ -103,3 +103,59 @@ func TestProxyMisbehaves(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestProxyHoldsFreezesAndTears(t *testing.T) {
+	s := StartEmbedded(t)
+	other := StartEmbedded(t)
+	p := NewProxy(t, s.Addr())
+	client := redis.NewClient(&redis.Options{Addr: p.Addr(), MaxRetries: -1, PoolSize: 1, DialerRetries: 1, ReadTimeout: 100 * time.Millisecond})
+	defer client.Close()
+	ctx := t.Context()
+	fails := func(what string) {
+		t.Helper()
+		if err := client.Incr(ctx, "n").Err(); err == nil {
+			t.Fatalf("%s: the reply arrived", what)
+		}
+	}
+	if err := client.Incr(ctx, "n").Err(); err != nil {
+		t.Fatal(err)
+	}
+	p.HoldReplies(true)
+	fails("held")
+	if got := s.Do("get", "n"); got != "2" {
+		t.Fatalf("n is %v: the command was not applied", got)
+	}
+	p.HoldReplies(false)
+	if err := client.Incr(ctx, "n").Err(); err != nil {
+		t.Fatal(err)
+	}
+	p.Freeze()
+	fails("frozen")
+	if err := client.Ping(ctx).Err(); err != nil {
+		t.Fatalf("a new connection after the freeze: %v", err)
+	}
+	p.Meddle(func(replies bool, n int) Fate { return Fate{Cut: replies, Keep: n / 2} })
+	fails("torn")
+	p.Meddle(nil)
+	p.Forward(other.Addr())
+	p.Cut()
+	_ = client.Ping(ctx).Err() // finds its connection cut
+	if err := client.Set(ctx, "there", "1", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if got := other.Do("get", "there"); got != "1" {
+		t.Fatalf("the other server holds %v", got)
+	}
+}
+
+func TestReplicaIsPromoted(t *testing.T) {
+	RequireReal(t)
+	primary := Start(t)
+	primary.Do("set", "k", "v")
+	replica := StartReplica(t, primary.Addr())
+	if got := replica.Do("get", "k"); got != "v" {
+		t.Fatalf("the replica holds %v", got)
+	}
+	replica.Promote()
+	replica.Do("set", "k", "w")
+}

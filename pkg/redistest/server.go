@@ -199,12 +199,12 @@ func (s *Server) launch() bool {
 	if s.config != "" {
 		args = append([]string{s.config}, args...)
 	} else {
-		args = append(args, "--save", "", "--appendonly", "no")
+		args = append(args, "--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0")
 	}
 	args = append(args, s.args...)
 	s.cmd = exec.Command("redis-server", args...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
-	s.cmd.SysProcAttr = dieWithParent()
+	s.cmd.SysProcAttr = DieWithParent()
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatalf("redistest: start redis-server: %v", err)
 	}
@@ -260,31 +260,6 @@ func (s *Server) end(sig syscall.Signal) {
 		_ = s.cmd.Process.Kill()
 		<-s.gone
 	}
-}
-
-// FreePort is a loopback port that nothing listened on a moment ago.
-func FreePort(t testing.TB) string {
-	t.Helper()
-	return strconv.Itoa(freePort(t))
-}
-
-// StartSentinel runs a Sentinel that watches one primary under a name, with a
-// quorum of one, and returns its host:port.
-func StartSentinel(t testing.TB, name, host, port string) string {
-	t.Helper()
-	RequireReal(t)
-	dir := t.TempDir()
-	file := filepath.Join(dir, "sentinel.conf")
-	text := fmt.Sprintf("sentinel monitor %s %s %s 1\nsentinel down-after-milliseconds %s 500\nsentinel failover-timeout %s 5000\n", name, host, port, name, name)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatalf("redistest: %v", err)
-	}
-	s := &Server{t: t, dir: dir, config: file, args: []string{"--sentinel"}, port: freePort(t)}
-	t.Cleanup(func() { s.end(syscall.SIGKILL) })
-	if !s.launch() {
-		t.Fatalf("redistest: sentinel does not start:\n%s", s.Log())
-	}
-	return s.Addr()
 }
 
 func freePort(t testing.TB) int {
