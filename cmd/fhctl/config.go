@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/output"
 )
 
 func newConfigCommand(a *app) *cobra.Command {
@@ -54,11 +55,11 @@ func writeValues(w io.Writer, values []shownValue) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "SETTING\tVALUE\tORIGIN")
 	for _, v := range values {
-		value := printable(v.Value)
+		value := output.Escape(v.Value)
 		if value == "" {
 			value = `""` // a column must not vanish
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", v.Name, value, printable(v.Origin))
+		fmt.Fprintf(table, "%s\t%s\t%s\n", v.Name, value, output.Escape(v.Origin))
 	}
 	return table.Flush()
 }

@@ -8,7 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
+
+	"github.com/fhctl/fhctl/pkg/output"
 )
 
 // consoleHandler writes log lines for people: time, level, message, then the
@@ -33,7 +34,7 @@ func (h *consoleHandler) Handle(_ context.Context, r slog.Record) error {
 		layout = time.TimeOnly
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s %s%s", r.Time.Format(layout), h.paint(r.Level), printable(r.Message), h.attrs)
+	fmt.Fprintf(&b, "%s %s %s%s", r.Time.Format(layout), h.paint(r.Level), output.Escape(r.Message), h.attrs)
 	r.Attrs(func(a slog.Attr) bool {
 		writeAttr(&b, h.prefix, a)
 		return true
@@ -95,30 +96,8 @@ func writeAttr(b *strings.Builder, prefix string, a slog.Attr) {
 		return
 	}
 	text := value.String()
-	if text == "" || strings.ContainsAny(text, " =\"") || printable(text) != text {
+	if text == "" || strings.ContainsAny(text, " =\"") || output.Escape(text) != text {
 		text = strconv.QuoteToGraphic(text)
 	}
-	b.WriteString(" " + prefix + printable(a.Key) + "=" + text)
-}
-
-// printable escapes what could steer a terminal or fake a line: control
-// characters, C1, ESC, newlines, and the invisible ones that reorder text.
-func printable(text string) string {
-	plain := true
-	for _, r := range text {
-		plain = plain && unicode.IsGraphic(r) && r != unicode.ReplacementChar
-	}
-	if plain {
-		return text
-	}
-	var b strings.Builder
-	for _, r := range text {
-		if unicode.IsGraphic(r) {
-			b.WriteRune(r)
-			continue
-		}
-		quoted := strconv.QuoteRuneToASCII(r)
-		b.WriteString(quoted[1 : len(quoted)-1])
-	}
-	return b.String()
+	b.WriteString(" " + prefix + output.Escape(a.Key) + "=" + text)
 }

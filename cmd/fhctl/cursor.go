@@ -65,7 +65,7 @@ ingest stored, and where its own --from began, is not in it.`,
 		}
 		return format.write(s.stdout, reportHistory(r, changes), func(w io.Writer) error {
 			if len(changes) == 0 {
-				fmt.Fprintf(s.log, "No change of %s is recorded in %s.\n", printable(r.CursorKey()), printable(r.HistoryKey()))
+				fmt.Fprintf(s.log, "No change of %s is recorded in %s.\n", output.Escape(r.CursorKey()), output.Escape(r.HistoryKey()))
 				return nil
 			}
 			return writeHistory(w, changes)

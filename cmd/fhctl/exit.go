@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/output"
 )
 
 // exitCodes is docs/exit-codes.md, the one place where a class becomes a code.
@@ -29,7 +30,7 @@ func run(args []string, a *app) (code int) {
 	// Go's own exit code for a panic, 2, already means usage.
 	defer func() {
 		if p := recover(); p != nil {
-			fmt.Fprintf(a.log, "fhctl: internal error: %s\n%s", printable(fmt.Sprint(p)), debug.Stack())
+			fmt.Fprintf(a.log, "fhctl: internal error: %s\n%s", output.Escape(fmt.Sprint(p)), debug.Stack())
 			code = exitCodes[fault.Internal]
 		}
 	}()
@@ -111,9 +112,9 @@ func report(w io.Writer, err error) int {
 		parts = joined.Unwrap()
 	}
 	for _, part := range parts {
-		fmt.Fprintf(w, "fhctl: %s\n", printable(part.Error()))
+		fmt.Fprintf(w, "fhctl: %s\n", output.Escape(part.Error()))
 		if hint := fault.HintOf(part); hint != "" {
-			fmt.Fprintf(w, "hint: %s\n", printable(hint))
+			fmt.Fprintf(w, "hint: %s\n", output.Escape(hint))
 		}
 	}
 	return code
