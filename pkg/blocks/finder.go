@@ -3,6 +3,7 @@ package blocks
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"hash/maphash"
 
 	"github.com/fhctl/fhctl/pkg/syntax"
@@ -26,17 +27,23 @@ const (
 // each, Find, then ask Block. It allocates nothing once created; it is not safe
 // for concurrent use.
 type Finder struct {
-	// seed keeps senders from choosing CIDs that collide in the table.
+	want []wanted
+	// The table serves more than a few wanted blocks. The seed keeps senders
+	// from choosing CIDs that collide in it.
 	seed  maphash.Seed
-	want  []wanted
 	table [2 * MaxWanted]uint16 // index into want plus one; 0 is free
 }
 
 type wanted struct {
 	cid, data []byte
+	digest    uint64 // the first bytes of the CID's hash
 	slot      uint16
 	state     State
 }
+
+// few is how many wanted blocks are told apart faster one by one than by table:
+// most commits want one.
+const few = 4
 
 // NewFinder makes an empty Finder.
 func NewFinder() *Finder {
@@ -45,8 +52,10 @@ func NewFinder() *Finder {
 
 // Reset forgets what was wanted and found.
 func (f *Finder) Reset() {
-	for i := range f.want {
-		f.table[f.want[i].slot] = 0
+	if len(f.want) > few {
+		for i := range f.want {
+			f.table[f.want[i].slot] = 0
+		}
 	}
 	clear(f.want)
 	f.want = f.want[:0]
@@ -62,13 +71,32 @@ func (f *Finder) Want(cid []byte) int {
 	if known := f.match(cid); known >= 0 {
 		return known
 	}
-	slot, _ := f.lookup(cid)
-	if len(f.want) == MaxWanted {
+	number := len(f.want)
+	switch {
+	case number == MaxWanted:
 		return -1
+	case number == few: // from here on the table is used
+		for i := range f.want {
+			f.enter(i)
+		}
 	}
-	f.want = append(f.want, wanted{cid: cid, slot: slot})
-	f.table[slot] = uint16(len(f.want))
-	return len(f.want) - 1
+	f.want = append(f.want, wanted{cid: cid, digest: digest(cid)})
+	if number >= few {
+		f.enter(number)
+	}
+	return number
+}
+
+// enter puts a wanted block into the table.
+func (f *Finder) enter(number int) {
+	w := &f.want[number]
+	w.slot, _ = f.lookup(w.cid)
+	f.table[w.slot] = uint16(number + 1)
+}
+
+// digest is the first bytes of the hash in an atproto CID.
+func digest(cid []byte) uint64 {
+	return binary.LittleEndian.Uint64(cid[syntax.CIDLen-sha256.Size:])
 }
 
 // lookup is the number of a wanted CID, or -1 and the slot where it would be.
@@ -97,34 +125,40 @@ func (f *Finder) Find(car []byte) (root []byte, err error) {
 		if !ok {
 			return w.Root, w.Err()
 		}
-		if len(cid) == syntax.CIDLen {
-			f.offer(cid, data)
+		if len(cid) != syntax.CIDLen {
+			continue
+		}
+		if number := f.match(cid); number >= 0 {
+			f.offer(number, data)
 		}
 	}
 }
 
-func (f *Finder) offer(cid, data []byte) {
-	number := f.match(cid)
-	if number < 0 || f.want[number].state == Found {
+// offer takes data for a wanted block if it has the right hash.
+func (f *Finder) offer(number int, data []byte) {
+	w := &f.want[number]
+	if w.state == Found {
 		return
 	}
-	w := &f.want[number]
 	w.state = Damaged
-	if sum := sha256.Sum256(data); bytes.Equal(sum[:], cid[syntax.CIDLen-sha256.Size:]) {
+	if sum := sha256.Sum256(data); bytes.Equal(sum[:], w.cid[syntax.CIDLen-sha256.Size:]) {
 		w.state, w.data = Found, data
 	}
 }
 
-// match is lookup, but most commits want one block and most blocks are not it.
+// match is the number of a wanted CID, or -1.
 func (f *Finder) match(cid []byte) int {
-	if len(f.want) < 2 {
-		if len(f.want) == 1 && bytes.Equal(f.want[0].cid, cid) {
-			return 0
-		}
-		return -1
+	if len(f.want) > few {
+		_, number := f.lookup(cid)
+		return number
 	}
-	_, number := f.lookup(cid)
-	return number
+	first := digest(cid)
+	for i := range f.want {
+		if f.want[i].digest == first && bytes.Equal(f.want[i].cid, cid) {
+			return i
+		}
+	}
+	return -1
 }
 
 // Block is the wanted block with the number Want gave: part of the CAR given

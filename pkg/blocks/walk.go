@@ -61,7 +61,10 @@ func (w *Walker) Next() (cid, data []byte, ok bool) {
 	}
 	section := w.data[w.at:end:end]
 	w.at = end
-	n := cidSize(section)
+	if commonCID(section) {
+		return section[:syntax.CIDLen:syntax.CIDLen], section[syntax.CIDLen:], true
+	}
+	n := syntax.CIDSize(section)
 	if n == 0 {
 		w.err = errCID
 		return nil, nil, false
@@ -76,14 +79,8 @@ func (w *Walker) Err() error { return w.err }
 // end of what it announces.
 func (w *Walker) frame() (end int, err error) {
 	rest := w.data[w.at:]
-	var length uint64
-	var n int
-	switch {
-	case len(rest) > 0 && rest[0] < 0x80:
-		length, n = uint64(rest[0]), 1
-	case len(rest) > 1 && rest[1] < 0x80 && rest[1] > 0:
-		length, n = uint64(rest[0]&0x7f)|uint64(rest[1])<<7, 2
-	default:
+	length, n := shortVarint(rest)
+	if n == 0 {
 		if length, n = syntax.Uvarint(rest); n <= 0 {
 			return 0, errVarint
 		}
@@ -98,17 +95,27 @@ func (w *Walker) frame() (end int, err error) {
 	return w.at + int(length), nil
 }
 
-// cidSize is syntax.CIDSize with the two CIDs of atproto taken first.
-func cidSize(section []byte) int {
-	if len(section) >= syntax.CIDLen {
-		// Version 1, SHA-256 of 32 bytes, whichever codec.
-		const form, codec = 0x2012_0001, 0x0000_ff00
-		prefix := binary.LittleEndian.Uint32(section)
-		if prefix&^codec == form && prefix&0x8000 == 0 {
-			return syntax.CIDLen
-		}
+// shortVarint reads the lengths that nearly all sections have, of one byte or
+// two; n is 0 for others.
+func shortVarint(data []byte) (length uint64, n int) {
+	if len(data) < 2 {
+		return 0, 0
 	}
-	return syntax.CIDSize(section)
+	low, high := uint64(data[0]), uint64(data[1])
+	switch {
+	case low < 0x80:
+		return low, 1
+	case high-1 < 0x7f: // from 1 to 0x7f
+		return low&0x7f | high<<7, 2
+	}
+	return 0, 0
+}
+
+// commonCID reports whether an atproto CID begins the section.
+func commonCID(section []byte) bool {
+	// Version 1, SHA-256 of 32 bytes, whichever codec of one byte.
+	const form, codec = 0x2012_0001, 0x0000_7f00
+	return len(section) >= syntax.CIDLen && binary.LittleEndian.Uint32(section)&^codec == form
 }
 
 // The header of nearly every commit: one root, an atproto CID, between these.
@@ -123,7 +130,7 @@ func header(data []byte) ([]byte, error) {
 	if len(data) == root+syntax.CIDLen+len(headerEnd) && string(data[:root]) == headerStart &&
 		string(data[root+syntax.CIDLen:]) == headerEnd {
 		cid := data[root : root+syntax.CIDLen : root+syntax.CIDLen]
-		if cidSize(cid) == syntax.CIDLen {
+		if commonCID(cid) {
 			return cid, nil
 		}
 	}

@@ -13,12 +13,13 @@ const (
 )
 
 // specials marks, in the high bit of each byte of eight, those that JSON text
-// must escape: controls, quote and backslash. A borrow may mark a byte behind
-// a true mark, never one before it, so the first mark is exact.
+// must escape: controls, quote and backslash. The first two are one test, since
+// turning over the bit that '"' has above ' ' puts it just above the controls
+// and leaves both classes below all others. A borrow may mark a byte behind a
+// true mark, never one before it, so the first mark is exact. The other bits of
+// the result mean nothing.
 func specials(w uint64) uint64 {
-	quote := w ^ '"'*ones
-	slash := w ^ '\\'*ones
-	return ((w-' '*ones)&^w | (quote-ones)&^quote | (slash-ones)&^slash) & highs
+	return (((w ^ 0x02*ones) - 0x21*ones) | ((w ^ '\\'*ones) - ones)) &^ w
 }
 
 // AppendString appends text as a JSON string, escaping only what JSON demands
@@ -28,52 +29,59 @@ func AppendString[T ~string | ~[]byte](dst []byte, text T) (out []byte, ok bool)
 }
 
 func appendString(dst, text []byte) ([]byte, bool) {
-	mark, high := survey(text)
+	// One growth check for text and quotes together.
+	start, end := len(dst), len(dst)+len(text)+2
+	room := dst
+	if end > cap(dst) {
+		room = slices.Grow(dst, len(text)+2)
+	}
+	out := room[start:end]
+	mark, high := copyText(out[1:], text)
 	if high&highs != 0 && !utf8.Valid(text) {
 		return dst, false
 	}
-	if mark != 0 {
-		return append(appendEscaped(append(dst, '"'), text), '"'), true
+	if mark&highs != 0 {
+		return append(appendEscaped(append(room[:start], '"'), text), '"'), true
 	}
-	// One growth check for text and quotes together.
-	start, end := len(dst), len(dst)+len(text)+2
-	if end > cap(dst) {
-		dst = slices.Grow(dst, len(text)+2)
-	}
-	dst = dst[:end]
-	dst[start] = '"'
-	copy(dst[start+1:], text)
-	dst[end-1] = '"'
-	return dst, true
+	out[0], out[len(out)-1] = '"', '"'
+	return room[:end], true
 }
 
-// survey scans text eight bytes at a time. mark is zero when nothing needs an
-// escape; high has a high bit set when a byte is not ASCII.
-func survey(text []byte) (mark, high uint64) {
+// copyText copies text, eight bytes at a time, and looks at it on the way. The
+// high bits of mark are zero when nothing needs an escape, those of high when
+// all bytes are ASCII.
+func copyText(dst, text []byte) (mark, high uint64) {
 	n := len(text)
 	if n < 8 {
-		return surveyShort(text)
+		return copyShort(dst, text)
 	}
+	dst = dst[:n]
 	for i := 0; i < n-8; i += 8 {
 		w := binary.LittleEndian.Uint64(text[i:])
+		binary.LittleEndian.PutUint64(dst[i:], w)
 		mark |= specials(w)
 		high |= w
 	}
 	// The last eight bytes, some of them for the second time.
 	w := binary.LittleEndian.Uint64(text[n-8:])
+	binary.LittleEndian.PutUint64(dst[n-8:], w)
 	return mark | specials(w), high | w
 }
 
-// surveyShort is for texts of less than eight bytes, mostly keys. Padding with
+// copyShort is for texts of less than eight bytes, mostly keys. Padding with
 // 'a' marks nothing.
-func surveyShort(text []byte) (mark, high uint64) {
+func copyShort(dst, text []byte) (mark, high uint64) {
 	w := uint64('a' * ones)
-	if n := len(text); n >= 4 {
-		w = uint64(binary.LittleEndian.Uint32(text)) | uint64(binary.LittleEndian.Uint32(text[n-4:]))<<32
-	} else {
-		for _, c := range text {
-			w = w<<8 | uint64(c)
-		}
+	switch n := len(text); {
+	case n >= 4:
+		front, back := binary.LittleEndian.Uint32(text), binary.LittleEndian.Uint32(text[n-4:])
+		binary.LittleEndian.PutUint32(dst, front)
+		binary.LittleEndian.PutUint32(dst[n-4:], back)
+		w = uint64(front) | uint64(back)<<32
+	case n > 0: // three bytes, some of them for the second time
+		first, middle, last := text[0], text[n/2], text[n-1]
+		dst[0], dst[n/2], dst[n-1] = first, middle, last
+		w = w<<24 | uint64(first)<<16 | uint64(middle)<<8 | uint64(last)
 	}
 	return specials(w), w
 }
@@ -96,7 +104,7 @@ func appendEscaped(dst, text []byte) []byte {
 func plainRun(text []byte) int {
 	i := 0
 	for ; i+8 <= len(text); i += 8 {
-		if mark := specials(binary.LittleEndian.Uint64(text[i:])); mark != 0 {
+		if mark := specials(binary.LittleEndian.Uint64(text[i:])) & highs; mark != 0 {
 			return i + bits.TrailingZeros64(mark)/8
 		}
 	}

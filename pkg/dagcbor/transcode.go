@@ -116,14 +116,18 @@ func (t *Transcoder) fail(reason event.Reason, at int, detail string) int {
 	return failed
 }
 
-// head reads a head, noting long forms. next is negative on a fault.
+// head reads a head, noting long forms. next is negative on a fault. Nearly
+// every head of a record fits one byte.
 func (t *Transcoder) head(at int) (major byte, arg uint64, next int) {
-	if uint(at) < uint(len(t.src)) {
-		// Nearly every head of a record fits one byte.
+	if at < len(t.src) {
 		if first := t.src[at]; first&0x1f < 24 {
 			return first >> 5, uint64(first & 0x1f), at + 1
 		}
 	}
+	return t.longHead(at)
+}
+
+func (t *Transcoder) longHead(at int) (major byte, arg uint64, next int) {
 	h, next := ReadHead(t.src, at)
 	if next == 0 {
 		return 0, 0, t.fail(event.ReasonRecordCBOR, at, "truncated or reserved head")

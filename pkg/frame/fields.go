@@ -1,6 +1,8 @@
 package frame
 
 import (
+	"encoding/binary"
+
 	"github.com/fhctl/fhctl/pkg/dagcbor"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/syntax"
@@ -37,16 +39,47 @@ const (
 	fieldCount
 )
 
-// keys are the encoded keys: a text head and the name.
-var keys = [fieldCount]string{
-	fieldSeq: "\x63seq", fieldTime: "\x64time", fieldRepo: "\x64repo", fieldDID: "\x63did",
-	fieldRev: "\x63rev", fieldSince: "\x65since", fieldBlocks: "\x66blocks", fieldOps: "\x63ops",
-	fieldCommit: "\x66commit", fieldPrevData: "\x68prevData", fieldHandle: "\x66handle",
-	fieldActive: "\x66active", fieldStatus: "\x66status", fieldName: "\x64name",
-	fieldMessage: "\x67message", fieldError: "\x65error", fieldAction: "\x66action",
-	fieldPath: "\x64path", fieldCID: "\x63cid", fieldPrev: "\x64prev",
-	fieldBlobs: "\x65blobs", fieldRebase: "\x66rebase", fieldTooBig: "\x66tooBig",
+// names are the keys. None is longer than eight bytes, so that each compares as
+// one number.
+var names = [fieldCount]string{
+	fieldSeq: "seq", fieldTime: "time", fieldRepo: "repo", fieldDID: "did",
+	fieldRev: "rev", fieldSince: "since", fieldBlocks: "blocks", fieldOps: "ops",
+	fieldCommit: "commit", fieldPrevData: "prevData", fieldHandle: "handle",
+	fieldActive: "active", fieldStatus: "status", fieldName: "name",
+	fieldMessage: "message", fieldError: "error", fieldAction: "action",
+	fieldPath: "path", fieldCID: "cid", fieldPrev: "prev",
+	fieldBlobs: "blobs", fieldRebase: "rebase", fieldTooBig: "tooBig",
 }
+
+// key is a name as it stands in a frame: the head of a short text, then up to
+// eight bytes of which mask leaves the name.
+type key struct {
+	head       byte
+	word, mask uint64
+}
+
+var keys = func() (table [fieldCount]key) {
+	for id, name := range names {
+		var bytes [8]byte
+		n := copy(bytes[:], name)
+		table[id] = key{
+			head: dagcbor.MajorText<<5 | byte(n),
+			word: binary.LittleEndian.Uint64(bytes[:]),
+			mask: 1<<(8*n) - 1,
+		}
+	}
+	table[fieldOther] = key{word: 1} // under a mask of nothing: stands nowhere
+	return table
+}()
+
+// stands reports whether k begins data. It wants bytes behind a short name, so
+// it misses keys near the end of a frame.
+func (k *key) stands(data []byte) bool {
+	return len(data) > 8 && data[0] == k.head && binary.LittleEndian.Uint64(data[1:])&k.mask == k.word
+}
+
+// size is head and name in bytes.
+func (k *key) size() int { return 1 + int(k.head&0x1f) }
 
 // follows is the key that stands behind each key in most commits and ops, all
 // in canonical order. It only makes reading fast: a wrong guess costs one
@@ -58,9 +91,9 @@ var follows = [fieldCount]field{
 	fieldCID: fieldPath, fieldPath: fieldAction, fieldPrev: fieldAction,
 }
 
-func fieldOf(encoded []byte) field {
+func fieldOf(name []byte) field {
 	for id := fieldOther + 1; id < fieldCount; id++ {
-		if string(encoded) == keys[id] {
+		if string(name) == names[id] {
 			return id
 		}
 	}
@@ -96,8 +129,8 @@ func (f *fields) read(at int, first field) (end int, err error) {
 	var last []byte
 	for range h.Arg {
 		id, start := guess, at
-		if key := keys[id]; id != fieldOther && len(f.data)-at > len(key) && string(f.data[at:at+len(key)]) == key {
-			at += len(key)
+		if k := &keys[id]; k.stands(f.data[at:]) {
+			at += k.size()
 		} else if id, at, err = f.key(at, last); err != nil {
 			return 0, err
 		}
@@ -121,12 +154,8 @@ func (f *fields) key(at int, last []byte) (id field, end int, err error) {
 		return 0, 0, errKey
 	}
 	end = next + int(h.Arg)
-	encoded := f.data[at:end]
-	f.odd = f.odd || h.Long || !dagcbor.KeysRise(last, encoded)
-	if h.Long && h.Arg < 24 {
-		encoded = dagcbor.AppendText(nil, string(f.data[next:end]))
-	}
-	return fieldOf(encoded), end, nil
+	f.odd = f.odd || h.Long || !dagcbor.KeysRise(last, f.data[at:end])
+	return fieldOf(f.data[next:end]), end, nil
 }
 
 // locate notes where the value at f.data[at:] stands and returns its end.
@@ -145,10 +174,13 @@ func (f *fields) locate(id field, at int) (end int, err error) {
 	return v.end, err
 }
 
-// usual locates the values that most fields hold: short texts, true, false and
+// usual locates the values that most fields hold: texts, true, false and
 // null, and links to atproto CIDs. It is 0 for all else.
 func (f *fields) usual(v *value, at int) (end int) {
-	const link = "\xd8\x2a\x58\x25\x00\x01\x71\x12\x20"
+	const (
+		link  = "\xd8\x2a\x58\x25\x00\x01\x71\x12\x20"
+		text8 = dagcbor.MajorText<<5 | 24 // the length is one byte
+	)
 	rest := f.data[at:]
 	if len(rest) == 0 {
 		return 0
@@ -157,6 +189,9 @@ func (f *fields) usual(v *value, at int) (end int) {
 	case first>>5 == dagcbor.MajorText && first&0x1f < 24 && int(first&0x1f) < len(rest):
 		v.content, v.major = at+1, dagcbor.MajorText
 		return at + 1 + int(first&0x1f)
+	case first == text8 && len(rest) > 1 && rest[1] >= 24 && int(rest[1]) <= len(rest)-2:
+		v.content, v.major = at+2, dagcbor.MajorText
+		return at + 2 + int(rest[1])
 	case first == dagcbor.False || first == dagcbor.True || first == dagcbor.Null:
 		v.content, v.major = at+1, dagcbor.MajorSimple
 		return at + 1

@@ -119,10 +119,7 @@ func CIDText(cid []byte) string {
 
 func appendBase32(dst, src []byte) []byte {
 	for len(src) >= 5 {
-		v := uint64(src[0])<<32 | uint64(binary.BigEndian.Uint32(src[1:5]))
-		dst = append(dst,
-			base32Digits[v>>35&31], base32Digits[v>>30&31], base32Digits[v>>25&31], base32Digits[v>>20&31],
-			base32Digits[v>>15&31], base32Digits[v>>10&31], base32Digits[v>>5&31], base32Digits[v&31])
+		dst = binary.BigEndian.AppendUint64(dst, base32Eight(uint64(src[0])<<32|uint64(binary.BigEndian.Uint32(src[1:5]))))
 		src = src[5:]
 	}
 	if len(src) == 0 {
@@ -140,6 +137,21 @@ func appendBase32(dst, src []byte) []byte {
 		dst = append(dst, base32Digits[v<<(5-bits)&31])
 	}
 	return dst
+}
+
+// base32Eight is the eight digits of forty bits, all made at once: each byte of
+// the result gets five bits, then the character they stand for.
+func base32Eight(v uint64) uint64 {
+	v = v&0x00000_fffff | v&0xfffff_00000<<12
+	v = v&0x000003ff_000003ff | v&0x000ffc00_000ffc00<<6
+	v = v&0x001f001f_001f001f | v&0x03e003e0_03e003e0<<3
+	const (
+		ones = 0x0101_0101_0101_0101
+		// From 26 on digits follow '2', not 'a'.
+		back = 'a' + 26 - '2'
+	)
+	late := (v + (128-26)*ones) >> 7 & ones
+	return v + 'a'*ones - back*late
 }
 
 // appendBase58 divides the whole number by 58 once per digit: quadratic, but
