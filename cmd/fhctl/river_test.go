@@ -56,7 +56,13 @@ func (p *program) output() string {
 // start runs fhctl with an environment of its own.
 func start(t *testing.T, env []string, args ...string) *program {
 	t.Helper()
-	p := &program{t: t, cmd: exec.Command(fhctlPath(t), args...), done: make(chan struct{})}
+	return startAs(t, fhctlPath(t), env, args...)
+}
+
+// startAs runs the fhctl of this path.
+func startAs(t *testing.T, path string, env []string, args ...string) *program {
+	t.Helper()
+	p := &program{t: t, cmd: exec.Command(path, args...), done: make(chan struct{})}
 	p.cmd.Env = append([]string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}, env...)
 	p.cmd.Stderr = p
 	p.cmd.SysProcAttr = redistest.DieWithParent()
