@@ -16,6 +16,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/health"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/relay"
 )
 
 //go:generate go test . -run ^TestGeneratedFiles$ -update
@@ -90,6 +93,9 @@ func generate(t *testing.T) map[string][]byte {
 		files[name] = append(bytes.TrimRight(b.Bytes(), "\n"), '\n')
 	}
 	put("docs/configuration.md", func(b *bytes.Buffer) error { return config.WriteReference(b) })
+	put("docs/metrics.md", func(b *bytes.Buffer) error {
+		return health.WriteReference(b, health.Config{RelayCauses: relay.Causes(), StoreCauses: redisstream.Causes()})
+	})
 	put("completions/fhctl.bash", func(b *bytes.Buffer) error { return fresh().GenBashCompletionV2(b, true) })
 	put("completions/fhctl.zsh", func(b *bytes.Buffer) error { return fresh().GenZshCompletion(b) })
 	put("completions/fhctl.fish", func(b *bytes.Buffer) error { return fresh().GenFishCompletion(b, true) })

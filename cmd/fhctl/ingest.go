@@ -107,6 +107,7 @@ func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) 
 	}
 	defer down.close()
 	i.announce(up, down)
+	defer i.sampleRedis(serving, services, down)()
 	sink, err := down.sink(ctx, i.session, up, keep.Fingerprint(), i.heard)
 	if err != nil {
 		return stoppedOr(ctx, err)
@@ -163,7 +164,7 @@ func newMonitor(cfg *config.Config) *health.Monitor {
 	build := readBuild()
 	return health.New(health.Config{
 		Version: build.Version, Commit: build.Commit,
-		IdleTimeout: cfg.Ingest.IdleTimeout, RelayCauses: relay.Causes(),
+		IdleTimeout: cfg.Ingest.IdleTimeout, RelayCauses: relay.Causes(), StoreCauses: redisstream.Causes(),
 	})
 }
 
@@ -246,6 +247,7 @@ func (i *ingestion) keepRejects() (closeStore func(), err error) {
 		return nil, i.cfg.Refuse("rejects", err)
 	}
 	i.heard = append(i.heard, rejectsObserver{store: store, log: i.slog})
+	showRejects(i.monitor, store)
 	return func() {
 		if err := store.Close(); err != nil {
 			i.slog.Warn("Cannot finish the index of rejected frames", "err", err.Error())

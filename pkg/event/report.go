@@ -81,16 +81,17 @@ type Counts struct {
 	Frames   int64
 	Bytes    int64            // of frames, as received
 	Events   [Kinds]int64     // decoded, by kind
-	Ops      [4]int64         // delivered, by Action
+	Ops      OpCounts         // delivered
 	Rejected [Reasons]int64   // frames and ops, by reason
 	Flags    [FlagKinds]int64 // events with an oddity that was tolerated
 	Filtered int64            // events no filter wanted
 	Repeats  int64            // dropped: seq at or below the last one
 	Gaps     int64            // times the seq skipped numbers (legal, Q1)
 	Skipped  int64            // numbers skipped in those gaps
+	Last     Seq              // the last seq read in order; 0 when none was
 }
 
-// Add adds other to c.
+// Add adds other, which follows c, to c.
 func (c *Counts) Add(other *Counts) {
 	c.Frames += other.Frames
 	c.Bytes += other.Bytes
@@ -98,11 +99,16 @@ func (c *Counts) Add(other *Counts) {
 	c.Repeats += other.Repeats
 	c.Gaps += other.Gaps
 	c.Skipped += other.Skipped
+	if other.Last > 0 {
+		c.Last = other.Last
+	}
 	for i, n := range other.Events {
 		c.Events[i] += n
 	}
-	for i, n := range other.Ops {
-		c.Ops[i] += n
+	for i := range other.Ops {
+		for action, n := range other.Ops[i] {
+			c.Ops[i][action] += n
+		}
 	}
 	for i, n := range other.Rejected {
 		c.Rejected[i] += n

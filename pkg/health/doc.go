@@ -32,7 +32,7 @@
 //
 // # Metrics
 //
-// Names carry their units and a counter ends in _total. fhctl_event_lag_seconds
+// Names carry their units and a counter ends in _total. fhctl_relay_lag_seconds
 // compares this machine's clock with a time that the relay may have rewritten
 // (E6): use it to see a trend, not to order or expire anything.
 package health

@@ -38,12 +38,8 @@ func flowFamilies() []family {
 					out(float64(n), event.Kind(i).String())
 				}
 			}},
-		{name: "fhctl_ops_total", kind: counter, label: "action", help: "Record operations delivered, by action.",
-			read: func(s *scrape, out emit) {
-				for _, action := range []event.Action{event.Create, event.Update, event.Delete} {
-					out(float64(s.Counts.Ops[action]), action.String())
-				}
-			}},
+		{name: "fhctl_ops_total", kind: counter, label: "action collection", help: "Record operations delivered, by action and by collection; collections outside a fixed list are other.",
+			read: opsOf},
 		{name: "fhctl_rejected_total", kind: counter, label: "reason", help: "Frames that yielded no event, by reason.",
 			read: func(s *scrape, out emit) { reasonsOf(s, false, out) }},
 		{name: "fhctl_ops_skipped_total", kind: counter, label: "reason", help: "Record operations not delivered while their siblings were, by reason.",
@@ -62,6 +58,8 @@ func flowFamilies() []family {
 			func(s *scrape) float64 { return float64(s.Counts.Gaps) }),
 		single("fhctl_seq_skipped_total", counter, "Sequence numbers skipped in those gaps.",
 			func(s *scrape) float64 { return float64(s.Counts.Skipped) }),
+		known("fhctl_last_seq", "Sequence number of the last event read; the cursor follows it. Absent before the first.",
+			func(s *scrape) (float64, bool) { return float64(s.Counts.Last), s.Counts.Last > 0 }),
 		single("fhctl_queue_events", gauge, "Events read but not yet stored.",
 			func(s *scrape) float64 { return float64(s.QueueEvents) }),
 		single("fhctl_queue_bytes", gauge, "Bytes held by those events.",
@@ -102,11 +100,11 @@ func endFamilies() []family {
 			func(s *scrape) float64 { return float64(s.Present) }),
 		known("fhctl_cursor_seq", "Sequence number of the last stored event; absent before the first batch.",
 			func(s *scrape) (float64, bool) { return float64(s.Cursor), s.Cursor > 0 }),
-		known("fhctl_event_lag_seconds", "Now minus the informal time of the last stored event, which hosts may rewrite; absent when unknown.",
+		known("fhctl_relay_lag_seconds", "Now minus the informal time of the last stored event, which hosts may rewrite; absent when unknown.",
 			func(s *scrape) (float64, bool) { return s.Lag.Seconds(), !s.LastTime.IsZero() }),
 		known("fhctl_last_stored_timestamp_seconds", "Unix time at which the last batch was stored; absent before the first.",
 			func(s *scrape) (float64, bool) { return seconds(s.StoredAt), !s.StoredAt.IsZero() }),
-		known("fhctl_stream_length", "Entries in the stream after the last batch, which is not a backlog; absent when unknown.",
+		known("fhctl_stream_length", "Entries in the stream, which is not a backlog: nobody deletes them; absent when unknown.",
 			func(s *scrape) (float64, bool) { return float64(s.Length), s.Length >= 0 }),
 		{name: "fhctl_trimmed_unread_total", kind: counter, label: "group", help: "Entries trimmed before the group was given them.",
 			read: func(s *scrape, out emit) { wordsOf(s.t.unread, out) }},

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,7 +14,8 @@ import (
 // stay guarded by Monitor.mu while families read them.
 type scrape struct {
 	Snapshot
-	t *tally
+	t           *tally
+	rejectFiles RejectFiles
 }
 
 // emit sends one value; label is left out for a family without one.
@@ -23,7 +25,7 @@ type emit func(value float64, label ...string)
 type family struct {
 	name  string
 	help  string
-	label string // "" for none
+	label string // "" for none; several stand side by side, "action collection"
 	kind  prometheus.ValueType
 	read  func(*scrape, emit)
 }
@@ -39,11 +41,7 @@ type collector struct {
 func newCollector(m *Monitor, families []family) *collector {
 	c := &collector{m: m, families: families}
 	for _, f := range families {
-		var labels []string
-		if f.label != "" {
-			labels = []string{f.label}
-		}
-		c.descs = append(c.descs, prometheus.NewDesc(f.name, f.help, labels, nil))
+		c.descs = append(c.descs, prometheus.NewDesc(f.name, f.help, strings.Fields(f.label), nil))
 	}
 	return c
 }
@@ -65,7 +63,10 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 
 func (c *collector) gather() []prometheus.Metric {
 	s := &scrape{Snapshot: c.m.Snapshot(), t: &c.m.t}
-	metrics := make([]prometheus.Metric, 0, 128)
+	if files := c.m.rejectFiles(); files != nil {
+		s.rejectFiles = files()
+	}
+	metrics := make([]prometheus.Metric, 0, 256)
 	c.m.mu.Lock()
 	defer c.m.mu.Unlock()
 	for i, f := range c.families {
@@ -76,29 +77,37 @@ func (c *collector) gather() []prometheus.Metric {
 	return metrics
 }
 
-// register builds the registry. Registering fails only on a duplicate or bad
-// name, which the tests would show.
-func (m *Monitor) register() {
-	m.append = prometheus.NewHistogram(prometheus.HistogramOpts{
+// The metrics that are no family of a Monitor's state.
+var (
+	appendOpts = prometheus.HistogramOpts{
 		Name:    "fhctl_append_seconds",
 		Help:    "Time one append to Redis took, per batch.",
 		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
-	})
-	m.delivery = prometheus.NewHistogram(prometheus.HistogramOpts{
+	}
+	deliveryOpts = prometheus.HistogramOpts{
 		Name:    "fhctl_delivery_seconds",
 		Help:    "Time from reading an event on the socket to having it stored; observed once per batch, for its first event.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
-	})
-	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name:        "fhctl_build_info",
-		Help:        "Always 1; the labels say what is running.",
-		ConstLabels: prometheus.Labels{"version": m.cfg.Version, "commit": m.cfg.Commit},
-	})
+	}
+	buildOpts = prometheus.GaugeOpts{
+		Name: "fhctl_build_info",
+		Help: "Always 1; the labels say what is running.",
+	}
+)
+
+// register builds the registry. Registering fails only on a duplicate or bad
+// name, which the tests would show.
+func (m *Monitor) register() {
+	m.append = prometheus.NewHistogram(appendOpts)
+	m.delivery = prometheus.NewHistogram(deliveryOpts)
+	opts := buildOpts
+	opts.ConstLabels = prometheus.Labels{"version": m.cfg.Version, "commit": m.cfg.Commit}
+	build := prometheus.NewGauge(opts)
 	build.Set(1)
 	m.registry = prometheus.NewRegistry()
 	m.registry.MustRegister(
 		m.append, m.delivery, build,
-		newCollector(m, append(flowFamilies(), endFamilies()...)),
+		newCollector(m, allFamilies()),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -115,6 +124,20 @@ func truth(b bool) float64 {
 }
 
 func seconds(at time.Time) float64 { return float64(at.UnixMicro()) / 1e6 }
+
+func (m *Monitor) rejectFiles() func() RejectFiles {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.t.rejectFiles
+}
+
+func opsOf(s *scrape, out emit) {
+	for i := range s.Counts.Ops {
+		for _, action := range []event.Action{event.Create, event.Update, event.Delete} {
+			out(float64(s.Counts.Ops[i][action]), action.String(), event.Collection(i).String())
+		}
+	}
+}
 
 func reasonsOf(s *scrape, op bool, out emit) {
 	for i := event.ReasonEmpty; int(i) < event.Reasons; i++ {

@@ -71,7 +71,13 @@ type tally struct {
 	unread   words
 	pending  words
 
-	queue func() (events, bytes int64)
+	sample      Sample
+	sampledAt   time.Time // zero before the first
+	sampleErr   error     // of the last try; nil when it worked
+	sampleFails uint64
+
+	queue       func() (events, bytes int64)
+	rejectFiles func() RejectFiles
 }
 
 // New makes a Monitor whose counters are all 0 and whose state is starting.

@@ -173,7 +173,15 @@ func TestG7ClosedLabelSetsStartAtZero(t *testing.T) {
 		`fhctl_store_failures_total{cause="oom"} 0`, `fhctl_store_failures_total{cause="other"} 0`,
 		`fhctl_trimmed_unread_total{group="other"} 0`, `fhctl_trimmed_pending_total{group="other"} 0`,
 		`fhctl_build_info{commit="abc",version="1.2.3"} 1`,
-		`fhctl_ops_total{action="create"} 0`, `fhctl_ops_total{action="update"} 0`, `fhctl_ops_total{action="delete"} 0`,
+		"fhctl_sample_failures_total 0", "fhctl_reject_files_bytes 0",
+	}
+	for c := range event.Collections {
+		for _, a := range []event.Action{event.Create, event.Update, event.Delete} {
+			want = append(want, fmt.Sprintf(`fhctl_ops_total{action=%q,collection=%q} 0`, a, event.Collection(c)))
+		}
+	}
+	for _, outcome := range []string{"kept", "too_large", "repeated", "suppressed", "failed", "evicted"} {
+		want = append(want, fmt.Sprintf(`fhctl_reject_files_total{outcome=%q} 0`, outcome))
 	}
 	for k := range event.Kinds {
 		want = append(want, fmt.Sprintf(`fhctl_events_total{kind=%q} 0`, event.Kind(k)))
@@ -192,7 +200,8 @@ func TestG7ClosedLabelSetsStartAtZero(t *testing.T) {
 		want = append(want, fmt.Sprintf(`%s{reason=%q} 0`, name, r))
 	}
 	requireLines(t, text, want)
-	for _, name := range []string{"fhctl_cursor_seq", "fhctl_event_lag_seconds", "fhctl_stream_length", "fhctl_last_stored_timestamp_seconds"} {
+	for _, name := range []string{"fhctl_cursor_seq", "fhctl_relay_lag_seconds", "fhctl_stream_length", "fhctl_last_stored_timestamp_seconds",
+		"fhctl_last_seq", "fhctl_dead_letter_entries", "fhctl_redis_used_memory_bytes", "fhctl_redis_max_memory_bytes", "fhctl_redis_disk_ok"} {
 		if strings.Contains(text, "\n"+name+" ") {
 			t.Errorf("%s is there before its value is known", name)
 		}
@@ -206,7 +215,9 @@ func TestMetricsCountWhatWasObserved(t *testing.T) {
 	m, c := newMonitor(t)
 	counts := event.Counts{Frames: 10, Bytes: 5000, Filtered: 1, Repeats: 2, Gaps: 3, Skipped: 30}
 	counts.Events[event.KindCommit] = 7
-	counts.Ops[event.Delete] = 4
+	counts.Ops[event.CollectionOf([]byte("app.bsky.feed.like"))][event.Delete] = 4
+	counts.Ops[event.CollectionOf([]byte("com.example.stranger"))][event.Create] = 1
+	counts.Last = 7000000123
 	counts.Rejected[event.ReasonCAR] = 5
 	counts.Rejected[event.ReasonBlockMissing] = 6
 	counts.Flags[event.FlagRoot] = 8
@@ -230,13 +241,13 @@ func TestMetricsCountWhatWasObserved(t *testing.T) {
 	requireLines(t, scrape(t, m), []string{
 		"fhctl_frames_total 20", "fhctl_frame_bytes_total 10000", "fhctl_filtered_total 2", "fhctl_repeats_total 4",
 		"fhctl_seq_gaps_total 6", "fhctl_seq_skipped_total 60", `fhctl_events_total{kind="commit"} 14`,
-		`fhctl_ops_total{action="delete"} 8`, `fhctl_rejected_total{reason="car"} 10`,
+		`fhctl_ops_total{action="delete",collection="app.bsky.feed.like"} 8`, `fhctl_ops_total{action="create",collection="other"} 2`, "fhctl_last_seq 7.000000123e+09", `fhctl_rejected_total{reason="car"} 10`,
 		`fhctl_ops_skipped_total{reason="block_missing"} 12`, `fhctl_tolerated_total{flag="car_root_mismatch"} 16`,
 		"fhctl_relay_connected 1", "fhctl_relay_connects_total 2", `fhctl_relay_disconnects_total{cause="eof"} 1`,
 		`fhctl_relay_dial_failures_total{cause="dial_refused"} 1`, `fhctl_store_failures_total{cause="oom"} 2`,
 		"fhctl_store_up 1", `fhctl_alarms_total{alarm="redis_rollback"} 1`, "fhctl_queue_events 12", "fhctl_queue_bytes 3456",
 		"fhctl_batches_total 1", "fhctl_entries_appended_total 400", "fhctl_entries_present_total 3",
-		"fhctl_cursor_seq 9.007199254740991e+15", "fhctl_event_lag_seconds 2", "fhctl_stream_length 500123",
+		"fhctl_cursor_seq 9.007199254740991e+15", "fhctl_relay_lag_seconds 2", "fhctl_stream_length 500123",
 		`fhctl_append_seconds_bucket{le="2.5"} 1`, "fhctl_append_seconds_sum 2", "fhctl_delivery_seconds_count 1",
 		`fhctl_trimmed_unread_total{group="firehose-processors"} 20`, `fhctl_trimmed_pending_total{group="firehose-processors"} 4`,
 		"fhctl_ready 1", "fhctl_last_stored_timestamp_seconds 1.7831664e+09",

@@ -50,6 +50,10 @@ type Snapshot struct {
 	QueueEvents int64 // read but not stored; 0 without SetQueue
 	QueueBytes  int64
 	Uptime      time.Duration
+
+	Sample      Sample // the last look at Redis, with unknowns when it is too old
+	SampleKnown bool
+	SampleErr   error // why Redis could not be looked at; nil when it could
 }
 
 // Snapshot copies the state, for a status line, /readyz and tests.
@@ -71,6 +75,11 @@ func (m *Monitor) Snapshot() Snapshot {
 	}
 	sent := string(t.lastTime)
 	queue := t.queue
+	s.Sample, s.SampleKnown = t.fresh(now)
+	s.SampleErr = t.sampleErr
+	if s.SampleKnown && s.Sample.Length >= 0 && t.sampledAt.After(t.storedAt) {
+		s.Length = s.Sample.Length
+	}
 	m.mu.Unlock()
 
 	if at, ok := informalTime(sent); ok {

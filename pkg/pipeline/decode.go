@@ -15,7 +15,7 @@ type mark struct {
 	kind     event.Kind
 	filtered bool
 	flags    event.Flags
-	ops      [4]uint8 // delivered, by action; a commit has at most 200
+	ops      []op // delivered; of a commit
 	seq      event.Seq
 	repo     repoRev // of a commit
 	entry    []byte  // the entry's JSON; nil when the event yields none
@@ -23,6 +23,12 @@ type mark struct {
 	skips    []event.Reason // of ops; usually nil
 	reject   *event.Reject  // the whole frame; usually nil
 	notice   *event.Notice  // info and error events
+}
+
+// op is what is counted of one delivered op.
+type op struct {
+	action     event.Action
+	collection event.Collection
 }
 
 // decode does everything costly for chunks as they come.
@@ -66,7 +72,7 @@ func (w *work) add(f event.Frame, decoder *frame.Decoder, ev *event.Event, keep 
 		return
 	}
 	if ev.Kind == event.KindCommit {
-		m.countOps(ev.Commit.Ops)
+		w.countOps(m, ev.Commit.Ops)
 		m.repo = newRepoRev(ev.DID, ev.Commit.Rev)
 	}
 	start := len(w.data)
@@ -76,14 +82,16 @@ func (w *work) add(f event.Frame, decoder *frame.Decoder, ev *event.Event, keep 
 	}
 }
 
-func (m *mark) countOps(ops []event.Op) {
+func (w *work) countOps(m *mark, ops []event.Op) {
+	start := len(w.ops)
 	for i := range ops {
-		if ops[i].Skip == event.ReasonNone {
-			m.ops[ops[i].Action]++
+		if o := &ops[i]; o.Skip == event.ReasonNone {
+			w.ops = append(w.ops, op{o.Action, event.CollectionOf(o.Collection())})
 		} else {
-			m.skips = append(m.skips, ops[i].Skip)
+			m.skips = append(m.skips, o.Skip)
 		}
 	}
+	m.ops = w.ops[start:len(w.ops):len(w.ops)]
 }
 
 func asReject(err error) *event.Reject {

@@ -12,6 +12,7 @@ type work struct {
 	chunk *event.Chunk
 	marks []mark // one per frame
 	data  []byte // the entries' JSON, back to back
+	ops   []op   // of all marks, back to back
 	done  chan struct{}
 	// barrier, when set, makes this no work at all but a question to the
 	// sequencer: where are we, once everything before is accounted for?
@@ -67,7 +68,7 @@ func (g *generation) weight(chunk *event.Chunk) int64 {
 func (g *generation) newWork(chunk *event.Chunk) *work {
 	select {
 	case w := <-g.spare:
-		w.chunk, w.marks, w.data = chunk, w.marks[:0], w.data[:0]
+		w.chunk, w.marks, w.data, w.ops = chunk, w.marks[:0], w.data[:0], w.ops[:0]
 		return w
 	default:
 		return &work{chunk: chunk, done: make(chan struct{}, 1)}

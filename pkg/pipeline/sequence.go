@@ -97,6 +97,7 @@ func (s *sequencer) take(ctx context.Context, w *work) error {
 			return err
 		}
 	}
+	s.counts.Last = s.tracker.Position().Seq
 	s.cfg.Observer.Counted(&s.counts)
 	return nil
 }
@@ -159,8 +160,8 @@ func (s *sequencer) report(m *mark, raw []byte) {
 	if m.filtered {
 		s.counts.Filtered++
 	}
-	for action, n := range m.ops {
-		s.counts.Ops[action] += int64(n)
+	for _, o := range m.ops {
+		s.counts.Ops[o.collection][o.action]++
 	}
 	for flag := range event.Flag(event.FlagKinds) {
 		if m.flags.Has(flag) {

@@ -25,6 +25,15 @@ var passing = []string{
 	"CLUSTERDOWN", "MISCONF", "OOM", "MOVED", "ASK", "NOSCRIPT", "NOGOODSLAVE",
 }
 
+// Causes lists every word that event.Store.Cause can be.
+func Causes() []string {
+	words := []string{"max_clients", "tls", "dns", "timeout", "dial", "connection"}
+	for _, word := range passing {
+		words = append(words, strings.ToLower(word))
+	}
+	return words
+}
+
 // causeOf names the passing fault that err is; "" when it will not pass. What
 // did not come from the server at all is a connection's fault and passes.
 func causeOf(err error) string {

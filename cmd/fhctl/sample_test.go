@@ -1,0 +1,141 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/frame"
+	"github.com/fhctl/fhctl/pkg/health"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+// newSampler looks at the server as ingest does.
+func newSampler(t *testing.T, server *redistest.Server) *sampler {
+	t.Helper()
+	s := &sampler{monitor: health.New(health.Config{}), config: redisstream.ReaderConfig{
+		Connection: redisstream.Connection{URL: server.URL()}, Page: samplePage,
+	}}
+	t.Cleanup(func() {
+		if s.reader != nil {
+			_ = s.reader.Close()
+		}
+	})
+	return s
+}
+
+// Contract §6: XLEN is not the backlog, nor is XPENDING; the lag is what the
+// group was not given.
+func TestSampleTellsLagFromPending(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		s, client, ctx := newSampler(t, server), server.Client(), t.Context()
+		empty, err := s.look(ctx)
+		if err != nil || len(empty.Groups) != 0 || empty.Length != 0 || empty.DeadLetters != 0 {
+			t.Fatalf("without a stream: %+v, %v", empty, err)
+		}
+		for i := range 30 {
+			if err := client.XAdd(ctx, &redis.XAddArgs{Stream: redisstream.DefaultStreamKey, Values: []any{"type", "commit", "data", "{}", "seq", i + 1}}).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		client.XAdd(ctx, &redis.XAddArgs{Stream: redisstream.DeadLetterKey, Values: []any{"type", "commit"}})
+		if err := client.XGroupCreate(ctx, redisstream.DefaultStreamKey, "firehose-processors", "0").Err(); err != nil {
+			t.Fatal(err)
+		}
+		given, err := client.XReadGroup(ctx, &redis.XReadGroupArgs{Group: "firehose-processors", Consumer: "worker-0-p0", Streams: []string{redisstream.DefaultStreamKey, ">"}, Count: 10}).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		client.XAck(ctx, redisstream.DefaultStreamKey, "firehose-processors", given[0].Messages[0].ID)
+		got, err := s.look(ctx)
+		if err != nil || len(got.Groups) != 1 || got.Length != 30 || got.DeadLetters != 1 {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		if g := got.Groups[0]; g.Name != "firehose-processors" || g.Lag != 20 || g.Pending != 9 || g.Consumers != 1 || g.Deliveries != 1 || g.Estimated {
+			t.Errorf("%+v", g)
+		}
+	})
+}
+
+// A Redis that goes away fails the look, and is found again without a restart.
+func TestSampleSurvivesRedis(t *testing.T) {
+	redistest.RequireReal(t)
+	server := redistest.Start(t)
+	s := newSampler(t, server)
+	if _, err := s.look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	server.Kill()
+	if _, err := s.look(t.Context()); err == nil {
+		t.Error("a dead Redis was looked at")
+	}
+	server.Restart()
+	eventually(t, 20*time.Second, func() error { _, err := s.look(t.Context()); return err })
+}
+
+// Issue 6.1: ops by action and collection, the last seq beside the cursor, the
+// group's lag; each as the whole program counts it.
+func TestIngestCountsOpsByCollection(t *testing.T) {
+	c := newCorpus(t, 400)
+	server, relay := redistest.Start(t), c.serve(t, "")
+	if err := server.Client().XGroupCreateMkStream(t.Context(), redisstream.DefaultStreamKey, "firehose-processors", "0").Err(); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, environment(relay.URL(), server.URL()), "ingest", "--from=oldest")
+	eventually(t, time.Minute, func() error { return c.reached(t, server) })
+	ops := countOps(t, c)
+	if len(ops) < 3 {
+		t.Fatalf("the corpus holds too little: %v", ops)
+	}
+	for label, want := range ops {
+		eventually(t, 20*time.Second, func() error { return p.shows("fhctl_ops_total{"+label+"}", want) })
+	}
+	for _, name := range []string{"fhctl_last_seq", "fhctl_cursor_seq"} {
+		eventually(t, 20*time.Second, func() error { return p.shows(name, int64(c.last)) })
+	}
+	eventually(t, 20*time.Second, func() error {
+		if p.metric(`fhctl_group_lag_entries{group="firehose-processors"}`) == "" {
+			return errors.New("the group's lag is not shown")
+		}
+		return nil
+	})
+}
+
+// shows compares a metric with a whole number.
+func (p *program) shows(name string, want int64) error {
+	if got, err := strconv.ParseFloat(p.metric(name), 64); err != nil || got != float64(want) {
+		return fmt.Errorf("%s is %q, want %d", name, p.metric(name), want)
+	}
+	return nil
+}
+
+// countOps is what the corpus holds, by the labels of fhctl_ops_total.
+func countOps(t *testing.T, c *corpus) map[string]int64 {
+	t.Helper()
+	want := map[string]int64{}
+	var decoder frame.Decoder
+	var ev event.Event
+	for seq := event.Seq(0); seq < c.last; {
+		next, raw, err := c.log.Next(t.Context(), seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := decoder.Decode(raw, &ev); err != nil {
+			t.Fatal(err)
+		}
+		for i := range ev.Commit.Ops {
+			if op := &ev.Commit.Ops[i]; ev.Kind == event.KindCommit && op.Skip == 0 {
+				collection := event.CollectionOf(op.Collection()).String()
+				want[`action="`+op.Action.String()+`",collection="`+collection+`"`]++
+			}
+		}
+		seq = next
+	}
+	return want
+}

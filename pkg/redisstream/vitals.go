@@ -1,0 +1,63 @@
+package redisstream
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Vitals is what the server that holds the stream says of itself. Numbers are
+// -1, and texts empty, where it does not tell.
+type Vitals struct {
+	Version    string
+	Role       string // master or slave
+	UsedMemory int64  // bytes
+	MaxMemory  int64  // bytes; 0 is no limit
+	// Durable is false when the server's last try to write to its disk
+	// failed, whether for a snapshot or for the append-only file.
+	Durable  bool
+	AOF      bool  // an append-only file is kept
+	Replicas int64 // connected
+}
+
+// Vitals reads INFO. A Redis user that may not ask gets no error but unknowns.
+func (r *Reader) Vitals(ctx context.Context) (Vitals, error) {
+	once, cancel := r.config.within(ctx)
+	defer cancel()
+	w := Writer{config: Config{Connection: r.config.Connection, StreamKey: r.config.StreamKey}, client: r.client}
+	text, err := w.readInfo(once)
+	var reply redis.Error
+	switch {
+	case errors.As(err, &reply) && causeOf(err) == "":
+		return vitalsOf(""), nil
+	case err != nil:
+		return Vitals{}, r.config.classed(ctx, "read INFO", err)
+	}
+	return vitalsOf(text), nil
+}
+
+func vitalsOf(info string) Vitals {
+	f := facts{}
+	for line := range strings.Lines(info) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			f[name] = value
+		}
+	}
+	failed := f["rdb_last_bgsave_status"] == "err" || f["aof_last_write_status"] == "err" || f["aof_last_bgrewrite_status"] == "err"
+	return Vitals{
+		Version: f["redis_version"], Role: f["role"],
+		UsedMemory: f.number("used_memory"), MaxMemory: f.number("maxmemory"),
+		Durable: !failed, AOF: f["aof_enabled"] == "1", Replicas: f.number("connected_slaves"),
+	}
+}
+
+func (f facts) number(name string) int64 {
+	n, err := strconv.ParseInt(f[name], 10, 64)
+	if err != nil {
+		return -1
+	}
+	return n
+}

@@ -1,0 +1,58 @@
+package redisstream
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+func TestVitalsTellOfTheServer(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		r, client := statsReader(t, server, 1)
+		v, err := r.Vitals(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !v.Durable {
+			t.Error("a fresh server is told to have failed at writing")
+		}
+		if v.UsedMemory < 0 {
+			return // the embedded server has no such numbers
+		}
+		if v.Version == "" || v.Role != "master" || v.MaxMemory != 0 || v.Replicas != 0 || v.UsedMemory < 100_000 {
+			t.Errorf("%+v", v)
+		}
+		if err := client.ConfigSet(t.Context(), "maxmemory", "64mb").Err(); err != nil {
+			t.Fatal(err)
+		}
+		if v, err = r.Vitals(t.Context()); err != nil || v.MaxMemory != 64<<20 {
+			t.Errorf("maxmemory %d, %v", v.MaxMemory, err)
+		}
+	})
+}
+
+func TestVitalsOfFailedWrites(t *testing.T) {
+	for _, line := range []string{"rdb_last_bgsave_status:err", "aof_last_write_status:err", "aof_last_bgrewrite_status:err"} {
+		if v := vitalsOf("# Persistence\r\n" + line + "\r\n"); v.Durable {
+			t.Errorf("%s: durable", line)
+		}
+	}
+	if v := vitalsOf(""); v.UsedMemory != -1 || v.MaxMemory != -1 || v.Replicas != -1 || !v.Durable {
+		t.Errorf("of nothing: %+v", v)
+	}
+}
+
+// Q: every word that event.Store.Cause can be is listed once, as a label.
+func TestCausesAreAllListed(t *testing.T) {
+	causes := Causes()
+	for _, word := range []string{"oom", "loading", "misconf", "readonly", "max_clients", "timeout", "dial", "dns", "tls", "connection"} {
+		if !slices.Contains(causes, word) {
+			t.Errorf("%s is not listed", word)
+		}
+	}
+	slices.Sort(causes)
+	if len(slices.Compact(slices.Clone(causes))) != len(causes) {
+		t.Errorf("listed twice: %v", causes)
+	}
+}
