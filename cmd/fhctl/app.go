@@ -42,6 +42,10 @@ type session struct {
 	*app
 	cfg  *config.Config
 	slog *slog.Logger
+	// level is slog's; it may be changed while the command runs.
+	level *slog.LevelVar
+	// again reads the settings once more, as they are now.
+	again func() (*config.Config, error)
 }
 
 // with makes a cobra RunE of a function that needs settings. It loads them,
@@ -52,7 +56,10 @@ func (a *app) with(do func(ctx context.Context, s *session, args []string) error
 		if err != nil {
 			return err
 		}
-		s := &session{app: a, cfg: cfg, slog: newLogger(a.log, cfg.Log, a.terminal)}
+		s := &session{app: a, cfg: cfg, level: new(slog.LevelVar)}
+		s.level.Set(cfg.Log.Level)
+		s.slog = newLogger(a.log, cfg.Log, s.level, a.terminal)
+		s.again = func() (*config.Config, error) { return config.Load(cmd.Flags(), a.environ) }
 		for _, warning := range cfg.Warnings {
 			s.slog.Warn(warning)
 		}

@@ -17,7 +17,7 @@ import (
 // control characters are escaped.
 type consoleHandler struct {
 	w        io.Writer
-	level    slog.Level
+	level    slog.Leveler
 	terminal bool   // the clock is enough; elsewhere the date belongs to it
 	color    bool   //
 	prefix   string // of groups
@@ -25,7 +25,7 @@ type consoleHandler struct {
 }
 
 // Enabled reports whether the level is logged.
-func (h *consoleHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
+func (h *consoleHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level.Level() }
 
 // Handle writes one line in one piece.
 func (h *consoleHandler) Handle(_ context.Context, r slog.Record) error {

@@ -33,7 +33,11 @@ read and exits 0; a second one leaves at once.
 
 What only an operator can decide (a relay whose numbering restarted, a cursor
 above everything it knows) is held: the process stays up, /readyz says why, and
-moving the cursor lets it go on.`
+moving the cursor lets it go on.
+
+SIGHUP reads the settings file again and puts its log level and filters into
+force; what cannot be used is refused, and the former settings stay. systemd is
+told when the process is ready, reloads and stops, and its watchdog is fed.`
 
 func newIngestCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
@@ -65,14 +69,22 @@ func runIngest(ctx context.Context, s *session) error {
 	defer stopServices()
 	services, serving := errgroup.WithContext(serving)
 	i := &ingestion{session: s, monitor: newMonitor(s.cfg)}
-	i.heard = observers{i.monitor, newNarrator(s.slog, !s.live())}
-	defer context.AfterFunc(ctx, i.monitor.Stopping)()
+	manager := newManager(s, i.monitor)
+	i.heard = observers{i.monitor, newNarrator(s.slog, !s.live()), manager}
+	defer context.AfterFunc(ctx, func() { i.monitor.Stopping(); manager.stopping() })()
 
+	reload, err := newReloader(s, manager)
+	if err != nil {
+		return err
+	}
+	i.reload = reload
 	if err := i.serveHealth(serving, services); err != nil {
 		return err
 	}
 	i.showLine(serving, services)
-	err := i.run(ctx, serving, services)
+	services.Go(func() error { return manager.run(serving) })
+	services.Go(func() error { return reload.run(serving) })
+	err = i.run(ctx, serving, services)
 	stopServices()
 	return errors.Join(err, services.Wait())
 }
@@ -82,15 +94,10 @@ type ingestion struct {
 	*session
 	monitor *health.Monitor
 	heard   observers
+	reload  *reloader
 }
 
 func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) error {
-	keep, err := filter.New(filter.Config{
-		Collections: i.cfg.Ingest.Collections, DIDs: i.cfg.Ingest.DIDs, Kinds: i.cfg.Ingest.Kinds,
-	})
-	if err != nil {
-		return err
-	}
 	closeRejects, err := i.keepRejects()
 	if err != nil {
 		return err
@@ -108,7 +115,7 @@ func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) 
 	defer down.close()
 	i.announce(up, down)
 	defer i.sampleRedis(serving, services, down)()
-	sink, err := down.sink(ctx, i.session, up, keep.Fingerprint(), i.heard)
+	sink, err := down.sink(ctx, i.session, up, i.reload.wanted().Fingerprint(), i.heard)
 	if err != nil {
 		return stoppedOr(ctx, err)
 	}
@@ -122,7 +129,7 @@ func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) 
 	if err != nil {
 		return err
 	}
-	return i.pipeline(source, shown, keep).Run(ctx)
+	return i.flow(ctx, source, sink, shown)
 }
 
 func (i *ingestion) pipeline(source pipeline.FrameSource, sink pipeline.Sink, keep *filter.Filter) *pipeline.Pipeline {

@@ -29,6 +29,7 @@ var rooms = map[string]room{
 	"pkg/relay": {2, 0}, "pkg/relayserver": {2, 0}, "pkg/capture": {2, 0}, "pkg/sim": {2, 0},
 	"pkg/redisstream": {2, 0}, "pkg/redisstream/embedded": {2, 0}, "pkg/identity": {2, 0},
 	"pkg/output": {2, 0}, "pkg/verify": {2, 0}, "pkg/health": {2, 0}, "pkg/rejects": {2, 0},
+	"pkg/systemd":  {2, 0},
 	"pkg/pipeline": {3, 0},
 	"pkg/config":   {4, 0},
 	"cmd/fhctl":    {5, 0},
@@ -57,6 +58,7 @@ var doors = map[string][]string{
 	"github.com/spf13/pflag":                            {"pkg/config", "cmd/fhctl"},
 	"github.com/spf13/cobra":                            {"cmd/fhctl"},
 	"golang.org/x/term":                                 {"cmd/fhctl", "pkg/output"},
+	"golang.org/x/sys":                                  {"pkg/systemd"},
 	"golang.org/x/sync":                                 {"pkg/pipeline", "pkg/relay", "pkg/redisstream", "cmd/fhctl"},
 }
 

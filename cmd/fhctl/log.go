@@ -37,13 +37,14 @@ func (o *logOutput) divert(liveLine func(terminal io.Writer) io.Writer) (restore
 	}
 }
 
-// newLogger is the program's logger. The keys of attributes are seq, did,
-// stream, relay, attempt, delay and err wherever one of these is meant.
-func newLogger(w io.Writer, cfg config.Log, terminal bool) *slog.Logger {
+// newLogger is the program's logger, which logs from level on. The keys of
+// attributes are seq, did, stream, relay, attempt, delay and err wherever one
+// of these is meant.
+func newLogger(w io.Writer, cfg config.Log, level slog.Leveler, terminal bool) *slog.Logger {
 	if cfg.Format == config.FormatJSON || cfg.Format == config.FormatAuto && !terminal {
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: cfg.Level, ReplaceAttr: nameLevel}))
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: nameLevel}))
 	}
-	return slog.New(&consoleHandler{w: w, level: cfg.Level, terminal: terminal, color: terminal && !cfg.NoColor})
+	return slog.New(&consoleHandler{w: w, level: level, terminal: terminal, color: terminal && !cfg.NoColor})
 }
 
 func nameLevel(groups []string, a slog.Attr) slog.Attr {

@@ -23,7 +23,7 @@ func TestLogFormat(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out strings.Builder
-			log := newLogger(&out, config.Log{Level: slog.LevelInfo, Format: v.format}, v.terminal)
+			log := newLogger(&out, config.Log{Format: v.format}, slog.LevelInfo, v.terminal)
 			log.Debug("hidden")
 			log.Warn("Frame rejected", "seq", 7)
 			var line map[string]any
@@ -72,12 +72,12 @@ func TestConsoleLine(t *testing.T) {
 		"no UTF-8": {func(l *slog.Logger) { l.Warn("m", "did", "a\xff") }, `WARNING  m did="a\xff"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := consoleLine(t, &consoleHandler{}, v.log); got != v.want {
+			if got := consoleLine(t, &consoleHandler{level: slog.LevelInfo}, v.log); got != v.want {
 				t.Errorf("got  %q\nwant %q", got, v.want)
 			}
 		})
 	}
-	colored := consoleLine(t, &consoleHandler{terminal: true, color: true}, func(l *slog.Logger) { l.Error("m") })
+	colored := consoleLine(t, &consoleHandler{level: slog.LevelInfo, terminal: true, color: true}, func(l *slog.Logger) { l.Error("m") })
 	if colored != "\x1b[31mERROR   \x1b[0m m" {
 		t.Errorf("in colour: %q", colored)
 	}

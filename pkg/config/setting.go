@@ -96,3 +96,14 @@ func Settings() []Setting {
 	}
 	return list
 }
+
+// Reloadable reports whether a running ingest takes the named setting again on
+// SIGHUP: what to keep, and the log level. Others wait for a restart.
+func Reloadable(name string) bool {
+	for _, s := range Settings() {
+		if s.Name == name {
+			return s.Group == GroupFilter || name == "log-level"
+		}
+	}
+	return false
+}

@@ -26,7 +26,8 @@ type FrameSource interface {
 
 // Sink stores batches. One goroutine calls Commit, in order.
 type Sink interface {
-	// Resume tells where to begin, and why in words.
+	// Resume tells where to begin, and why in words. An *event.Moved error
+	// means that the sink had to mend its cursor first: ask again.
 	Resume(ctx context.Context) (at event.Resume, err error)
 	// Commit stores the batches in order and retries passing faults until
 	// ctx ends. It returns a receipt for each batch that was stored. An
@@ -115,7 +116,7 @@ func (p *Pipeline) Queued() (frames, bytes int64) {
 // stored within Config.Drain and Run returns nil; what could not be stored is
 // behind the cursor and will be read again.
 func (p *Pipeline) Run(ctx context.Context) error {
-	at, err := p.cfg.Sink.Resume(ctx)
+	at, err := p.begin(ctx)
 	if err != nil {
 		return stopped(ctx, fmt.Errorf("find where to resume: %w", err))
 	}
@@ -132,6 +133,19 @@ func (p *Pipeline) Run(ctx context.Context) error {
 			return nil
 		}
 		at = event.Resume{Position: moved.To, Why: moved.Error()}
+	}
+}
+
+// begin asks the sink where to start. A cursor that the sink had to mend is an
+// alarm; asked again, the sink tells where it is now.
+func (p *Pipeline) begin(ctx context.Context) (event.Resume, error) {
+	for {
+		at, err := p.cfg.Sink.Resume(ctx)
+		var moved *event.Moved
+		if !errors.As(err, &moved) {
+			return at, err
+		}
+		p.cfg.Observer.Alarm(moved.Alarm, moved.To.Seq, moved.Detail)
 	}
 }
 

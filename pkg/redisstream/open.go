@@ -21,7 +21,8 @@ type Writer struct {
 	sockets sockets               // of client
 	control redis.UniversalClient // reads for Poll and Length, so that they never wait for a batch
 	keys    []any                 // "3", stream, cursor, side
-	fixed   []any                 // arguments of the append script that never change
+	fixed   []any                 // arguments of the append script that seldom change; see fix
+	limit   string                // "1": XTRIM honours LIMIT
 
 	mu     sync.Mutex
 	acked  event.Seq    // the last cursor Redis acknowledged to us
@@ -33,7 +34,8 @@ type Writer struct {
 	ahead  ahead
 	calls  []call
 	plan   []event.Receipt
-	odd    string // the last trouble with trimming that was logged
+	odd    string   // the last trouble with trimming that was logged
+	former []string // filters this Writer had, until Resume has replaced them
 }
 
 // Open connects, waits visibly (Config.Notify and log) until Redis answers, and
@@ -77,19 +79,25 @@ func (w *Writer) start(ctx context.Context, t *target) error {
 	if err != nil {
 		return err
 	}
-	limit := "0"
+	w.limit = "0"
 	err = c.patiently(ctx, "check Redis", func(ctx context.Context) error {
 		info, err := w.inspect(ctx, t)
 		if err == nil && info.honoursLimit() {
-			limit = "1"
+			w.limit = "1"
 		}
 		return err
 	})
+	w.fix()
+	return err
+}
+
+// fix makes the arguments that say who this Writer is.
+func (w *Writer) fix() {
+	c := &w.config
 	w.fixed = []any{
-		fmt.Sprint(c.MaxLen), limit, c.Identity.Relay, c.Identity.Filter,
+		fmt.Sprint(c.MaxLen), w.limit, c.Identity.Relay, c.Identity.Filter,
 		fmt.Sprint(c.Identity.partitions()), c.adopt(),
 	}
-	return err
 }
 
 // knock asks whether Redis answers. It uses a command with a key: in a cluster

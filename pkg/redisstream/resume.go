@@ -22,24 +22,19 @@ import (
 // cursor alone until the first event is stored.
 //
 // A cursor that is not a number, or not ours, is a fault.Cursor and nothing is
-// changed.
+// changed. Resume may be called again between Commits: then a cursor that
+// vanished is restored as Commit would, and an *event.Moved says so.
 func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var cursor string
-	var present bool
-	var stored *side
-	err := w.config.patiently(ctx, "read cursor", func(ctx context.Context) (err error) {
-		cursor, present, stored, err = w.readState(ctx)
-		return err
-	})
+	cursor, present, stored, err := w.state(ctx)
 	if err != nil {
 		return event.Resume{}, err
 	}
 	if err := w.mine(stored, present); err != nil {
 		return event.Resume{}, err
 	}
-	w.epoch, w.floor, w.ahead, w.time, w.stored = 0, floor{}, ahead{}, w.time[:0], 0
+	w.epoch, w.floor, w.ahead, w.time, w.stored, w.former = 0, floor{}, ahead{}, w.time[:0], 0, nil
 	if stored != nil {
 		w.stored = stored.Stored
 		w.epoch = stored.Epoch
@@ -53,6 +48,32 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 		return event.Resume{}, w.badCursor(cursor)
 	}
 	return w.resumeFrom(ctx, seq, stored)
+}
+
+// stateTries is how often somebody else may get between reading the side key
+// and changing it.
+const stateTries = 3
+
+// state reads cursor and side key, once what an operator asked of the running
+// process is done to them.
+func (w *Writer) state(ctx context.Context) (cursor string, present bool, stored *side, err error) {
+	for try := 0; ; try++ {
+		err = w.config.patiently(ctx, "read cursor", func(ctx context.Context) (err error) {
+			cursor, present, stored, err = w.readState(ctx)
+			return err
+		})
+		switch {
+		case err != nil:
+			return "", false, nil, err
+		case !present && w.acked > 0: // it vanished while we ran (I10)
+			return "", false, nil, w.restore(ctx)
+		case try == stateTries || !present || !w.replaces(stored):
+			return cursor, present, stored, nil
+		}
+		if err := w.refilter(ctx, cursor, stored); err != nil {
+			return "", false, nil, err
+		}
+	}
 }
 
 // readState reads cursor and side key in one exchange.

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/health"
+	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/systemd"
+)
+
+// manager tells systemd how ingest is. Ready means that settings are in force
+// and the work has begun: Redis and relay may be away for hours, which is waited
+// out, and no reason for systemd to give up. The watchdog is fed as long as
+// something is heard of the river within the longest wait it can be in.
+type manager struct {
+	silent
+	notifier *systemd.Notifier // nil without systemd
+	monitor  *health.Monitor
+	idle     time.Duration // --idle-timeout
+	now      func() time.Time
+	began    time.Time
+	heard    atomic.Int64 // when, since began
+	retry    atomic.Int64 // how long the relay asked us to wait
+}
+
+func newManager(s *session, monitor *health.Monitor) *manager {
+	notifier, err := systemd.New(s.environ)
+	if err != nil {
+		s.slog.Warn("systemd is not told how this process is", "err", err.Error())
+	}
+	m := &manager{notifier: notifier, monitor: monitor, idle: s.cfg.Ingest.IdleTimeout, now: time.Now}
+	m.began = m.now()
+	return m
+}
+
+const (
+	// slack is beyond a wait, for a slow machine.
+	slack = 30 * time.Second
+	// longestWait is the longest of its own that ingest can be in while it is
+	// not connected: a dial and its backoff, or a minute while held.
+	longestWait = time.Minute + slack
+	statusEvery = 5 * time.Second
+)
+
+func (m *manager) hear() { m.heard.Store(int64(m.now().Sub(m.began))) }
+
+// Link is heard at every dial and its end.
+func (m *manager) Link(l event.Link) {
+	m.retry.Store(int64(l.Retry))
+	m.hear()
+}
+
+// Store is heard at every try to reach Redis.
+func (m *manager) Store(event.Store) { m.hear() }
+
+// Counted is heard with every run of frames.
+func (m *manager) Counted(*event.Counts) { m.hear() }
+
+// Stored is heard with every batch.
+func (m *manager) Stored(*event.Batch, event.Receipt) { m.hear() }
+
+// Alarm is heard when something was noticed.
+func (m *manager) Alarm(event.Alarm, event.Seq, string) { m.hear() }
+
+// alive reports whether the river moves, or waits for something that it would
+// tell of in time. Connected to a silent relay it is the idle timeout that
+// breaks the silence; without one any silence is right, unless frames wait.
+func (m *manager) alive() bool {
+	silence := m.now().Sub(m.began) - time.Duration(m.heard.Load())
+	s := m.monitor.Snapshot()
+	switch {
+	case s.Link.State != event.LinkUp:
+		return silence <= longestWait+time.Duration(m.retry.Load())
+	case m.idle > 0:
+		return silence <= m.idle+slack
+	}
+	return s.QueueEvents == 0 || silence <= longestWait
+}
+
+// run says ready, then how things are, until ctx ends.
+func (m *manager) run(ctx context.Context) error {
+	if m.notifier == nil {
+		return nil
+	}
+	defer func() { _ = m.notifier.Close() }()
+	m.notifier.Ready()
+	every := statusEvery
+	if w := m.notifier.Watchdog(); w > 0 {
+		every = min(every, w/3)
+	}
+	tick := time.NewTicker(max(every, time.Millisecond))
+	defer tick.Stop()
+	for {
+		m.notifier.Status(m.line())
+		if m.alive() {
+			m.notifier.Alive()
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// line is what systemctl status shows.
+func (m *manager) line() string {
+	s := m.monitor.Snapshot()
+	if s.Reason != health.Ready {
+		return fmt.Sprintf("%s: %s", s.Reason, s.Detail)
+	}
+	return fmt.Sprintf("%s: %s; cursor %s, %s entries", s.Reason, s.Detail, s.Cursor, output.Thousands(max(0, s.Length)))
+}
+
+func (m *manager) stopping()  { m.notifier.Stopping() }
+func (m *manager) reloading() { m.notifier.Reloading() }
+func (m *manager) reloaded()  { m.notifier.Ready() }

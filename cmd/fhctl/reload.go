@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/filter"
+	"github.com/fhctl/fhctl/pkg/pipeline"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+)
+
+// reloader reads the settings again on SIGHUP and puts into force what a
+// running ingest can change: the log level at once, the filters by a clean stop
+// of the river and its start behind the cursor. Everything else waits for a
+// restart. Settings that cannot be used are refused, and the former hold.
+type reloader struct {
+	*session
+	manager *manager
+	hangups chan os.Signal
+
+	mu      sync.Mutex
+	shown   map[string]string // what is in force, by setting
+	keep    *filter.Filter
+	turnOff context.CancelFunc // ends the river that runs; nil without one
+}
+
+// newReloader hears SIGHUP from now on, which would otherwise end the process.
+func newReloader(s *session, m *manager) (*reloader, error) {
+	keep, err := filterOf(s.cfg)
+	if err != nil {
+		return nil, err
+	}
+	r := &reloader{session: s, manager: m, keep: keep, shown: map[string]string{}, hangups: make(chan os.Signal, 1)}
+	for _, v := range s.cfg.Values {
+		r.shown[v.Name] = v.Text
+	}
+	signal.Notify(r.hangups, syscall.SIGHUP)
+	return r, nil
+}
+
+func filterOf(cfg *config.Config) (*filter.Filter, error) {
+	return filter.New(filter.Config{
+		Collections: cfg.Ingest.Collections, DIDs: cfg.Ingest.DIDs, Kinds: cfg.Ingest.Kinds,
+	})
+}
+
+// run serves signals until ctx ends.
+func (r *reloader) run(ctx context.Context) error {
+	defer signal.Stop(r.hangups)
+	for {
+		select {
+		case <-r.hangups:
+			r.manager.reloading()
+			r.reload()
+			r.manager.reloaded()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (r *reloader) reload() {
+	cfg, err := r.again()
+	if err != nil {
+		r.refused(err)
+		return
+	}
+	keep, err := filterOf(cfg)
+	if err != nil {
+		r.refused(err)
+		return
+	}
+	for _, warning := range cfg.Warnings {
+		r.slog.Warn(warning)
+	}
+	changed, later := r.compare(cfg)
+	r.level.Set(cfg.Log.Level)
+	if len(later) > 0 {
+		r.slog.Warn("These settings changed too, and wait for a restart", "settings", strings.Join(later, ", "))
+	}
+	switch {
+	case len(changed) > 0:
+		r.slog.Info("Reloaded", changed...)
+	case cfg.File == "":
+		r.slog.Info("Reloaded: nothing changed, for no settings file is in use, and a process keeps its flags and environment")
+	default:
+		r.slog.Info("Reloaded: nothing changed", "file", cfg.File)
+	}
+	r.turn(keep)
+}
+
+// refused says every reason, as a start would.
+func (r *reloader) refused(err error) {
+	parts := []error{err}
+	if joined, ok := errors.AsType[interface {
+		error
+		Unwrap() []error
+	}](err); ok {
+		parts = joined.Unwrap()
+	}
+	for _, part := range parts {
+		r.slog.Error("Cannot reload: the former settings stay in force", "err", part.Error(), "hint", fault.HintOf(part))
+	}
+}
+
+// compare notes what is now in force and tells it from what has to wait.
+func (r *reloader) compare(cfg *config.Config) (changed []any, later []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, v := range cfg.Values {
+		switch before := r.shown[v.Name]; {
+		case before == v.Text:
+		case config.Reloadable(v.Name):
+			changed = append(changed, slog.String(v.Name, before+" → "+v.Text))
+			r.shown[v.Name] = v.Text
+		default:
+			later = append(later, v.Name)
+		}
+	}
+	slices.Sort(later)
+	return changed, later
+}
+
+// turn makes keep the filter of the next river and ends the present one, unless
+// nothing would differ.
+func (r *reloader) turn(keep *filter.Filter) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if keep.Fingerprint() == r.keep.Fingerprint() {
+		return
+	}
+	r.keep = keep
+	if r.turnOff != nil {
+		r.turnOff()
+	}
+}
+
+// wanted is the filter that settings ask for now.
+func (r *reloader) wanted() *filter.Filter {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.keep
+}
+
+// river is the filter to run with, and a context that ends when it changes.
+func (r *reloader) river(ctx context.Context) (*filter.Filter, context.Context, context.CancelFunc) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ctx, r.turnOff = context.WithCancel(ctx)
+	return r.keep, ctx, r.turnOff
+}
+
+// flow runs the river until it is told to stop, and anew whenever the filters
+// change: what was read is stored by the former ones, then the cursor is handed
+// over, and the next event is judged by the new.
+func (i *ingestion) flow(ctx context.Context, source pipeline.FrameSource, sink *redisstream.Writer, shown pipeline.Sink) error {
+	for {
+		keep, running, stop := i.reload.river(ctx)
+		sink.Refilter(keep.Fingerprint())
+		err := i.pipeline(source, shown, keep).Run(running)
+		turned := running.Err() != nil && ctx.Err() == nil
+		stop()
+		if err != nil || !turned {
+			return err
+		}
+		i.slog.Info("Going on with other filters")
+	}
+}

@@ -1,0 +1,113 @@
+package redisstream
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+const sideKey = DefaultCursorKey + ":meta"
+
+// resume asks again where to begin; it must succeed.
+func (k *kit) resume(w *Writer) event.Resume {
+	k.t.Helper()
+	at, err := w.Resume(k.ctx())
+	if err != nil {
+		k.t.Fatalf("resume: %v (hint: %s)", err, fault.HintOf(err))
+	}
+	return at
+}
+
+func filtered(name string) func(*Config) {
+	return func(c *Config) { c.Identity.Filter = name }
+}
+
+// I9: filters changed on purpose in a running process take the cursor with
+// them, by compare-and-set: the number and the last event's time stay, the
+// epoch rises, and a writer with the former filters is refused.
+func TestRefilterTakesTheCursorAlong(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open(filtered("old"))
+		k.must(w, batch(live, 1, 2, 3))
+		other, _ := k.open(filtered("old"))
+		before := k.get(sideKey)
+
+		w.Refilter("new")
+		if k.get(sideKey) != before {
+			t.Error("Refilter itself must change nothing stored")
+		}
+		if at := k.resume(w); at.Position != event.AfterSeq(3) || at.Time != "2026-01-02T03:04:05Z" {
+			t.Fatalf("resumes at %+v; before: %s", at, before)
+		}
+		after := k.get(sideKey)
+		if !strings.Contains(after, `"filter":"new"`) || !strings.Contains(after, `"epoch":1`) || !strings.Contains(after, `"upto":3`) {
+			t.Errorf("side key %s, before %s", after, before)
+		}
+		k.must(w, batch(event.AfterSeq(3), 4))
+		if _, err := other.Commit(k.ctx(), []*event.Batch{batch(event.AfterSeq(3), 4)}); fault.ClassOf(err) != fault.Cursor {
+			t.Errorf("the writer with the former filters: %v", err)
+		}
+		k.want(4, 1, 2, 3, 4)
+	})
+}
+
+// A standby that is reloaded after its leader finds its new filters in place;
+// reloaded twice, back and forth, it has what it was given last.
+func TestRefilterFindsItsFiltersInPlace(t *testing.T) {
+	k := newKit(t, redistest.Start(t))
+	first, _ := k.open(filtered("old"))
+	k.must(first, batch(live, 1))
+	second, _ := k.open(filtered("old"))
+	first.Refilter("new")
+	k.resume(first)
+	side := k.get(sideKey)
+	second.Refilter("new")
+	k.resume(second)
+	if k.get(sideKey) != side {
+		t.Errorf("side key %s, want %s untouched", k.get(sideKey), side)
+	}
+	second.Refilter("old")
+	second.Refilter("new")
+	k.resume(second)
+	k.must(second, batch(event.AfterSeq(1), 2))
+}
+
+// Filters that somebody else chose are not replaced.
+func TestRefilterReplacesOnlyItsOwn(t *testing.T) {
+	k := newKit(t, redistest.Start(t))
+	w, _ := k.open(filtered("old"))
+	k.must(w, batch(live, 1))
+	k.set(sideKey, strings.Replace(k.get(sideKey), `"old"`, `"theirs"`, 1))
+	w.Refilter("new")
+	if _, err := w.Resume(k.ctx()); fault.ClassOf(err) != fault.Cursor {
+		t.Errorf("Resume: %v, want a refusal", err)
+	}
+	if !strings.Contains(k.get(sideKey), `"theirs"`) {
+		t.Errorf("side key %s", k.get(sideKey))
+	}
+}
+
+// I10: a cursor that vanished before a second Resume is restored, never live;
+// the filters follow it.
+func TestResumeAgainRestoresTheCursor(t *testing.T) {
+	k := newKit(t, redistest.Start(t))
+	w, _ := k.open(filtered("old"))
+	k.must(w, batch(live, 1, 2))
+	k.do("DEL", DefaultCursorKey)
+	w.Refilter("new")
+	_, err := w.Resume(k.ctx())
+	var moved *event.Moved
+	if !errors.As(err, &moved) || moved.Alarm != event.AlarmCursorMissing || moved.To != event.AfterSeq(2) {
+		t.Fatalf("Resume: %v", err)
+	}
+	if at := k.resume(w); at.Position != event.AfterSeq(2) {
+		t.Errorf("asked again: %v", at.Position)
+	}
+	k.must(w, batch(event.AfterSeq(2), 3))
+	k.want(3, 1, 2, 3)
+}
