@@ -31,7 +31,8 @@ type commit struct {
 // stored is acknowledged with its entries as Present.
 //
 // An *event.Moved error means that the next batch was not stored, since the
-// cursor is not where it continues from. Other errors are final and classed as
+// cursor is not where it continues from; an *event.Led error, that another writer
+// leads and the next batch was not stored either. Other errors are final and classed as
 // the package comment says; when ctx ends, the error wraps its cause.
 //
 // A batch without entries moves the cursor to its watermark.
@@ -145,6 +146,7 @@ func (c *commit) accept(r reply, took time.Duration) error {
 	c.left, c.partial, c.unsure = c.left[1:], 0, false
 	w.acked, w.epoch = r.cursor, r.epoch
 	w.at = continuation{expected: r.cursor.String(), epoch: r.epoch}
+	w.lease.held()
 	w.tellOdd(r.detail)
 	if w.ahead.stuck(r, b.Upto) {
 		return w.movedTo(r.cursor, r.epoch, event.AlarmConflict, fmt.Sprintf(
@@ -166,6 +168,8 @@ func (w *Writer) tellOdd(detail string) {
 func (c *commit) refused(ctx context.Context, r reply) error {
 	w := c.w
 	switch r.status {
+	case "LED":
+		return w.led(r.detail)
 	case "BEHIND":
 		return c.behind(r)
 	case "CONFLICT":

@@ -34,6 +34,11 @@ type Config struct {
 	MaxLen   int64
 	Identity Identity
 	From     From
+	// Writer names this process where others look, as in fhctl/HOST-PID. With
+	// it the Writer takes part in the lease, so that of several writers one
+	// leads and the others stand by (Lead); without it, it appends whenever
+	// the cursor allows. Either way no event is stored twice or lost.
+	Writer string
 	// AllowEviction starts even if Redis may evict keys when memory is full.
 	AllowEviction bool
 	// Notify hears when Redis becomes unavailable and available again, from
@@ -112,6 +117,9 @@ func (f From) String() string {
 
 // SideKey is the name of the key beside the cursor that says whose it is.
 func (c Config) SideKey() string { return c.CursorKey + ":meta" }
+
+// LeaseKey is the name of the key that says which of several writers leads.
+func (c Config) LeaseKey() string { return c.CursorKey + ":lease" }
 
 func (c Config) withDefaults() Config {
 	c.Connection = c.Connection.withDefaults()

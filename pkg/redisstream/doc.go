@@ -7,6 +7,7 @@
 //	Config.CursorKey          string   the last stored seq, plain decimal
 //	Config.CursorKey:meta     string   one JSON object, the side key: relay,
 //	                                   filter, partitions, from, eventTime, epoch
+//	Config.CursorKey:lease    string   which of several writers leads; 1.5 s
 //	Config.CursorKey:history  stream   what operators changed, the last 100
 //	firehose:status           string   see Dashboard
 //	firehose:recent_events    string   see Dashboard
@@ -32,6 +33,15 @@
 //
 // When the cursor is not where the batch continues from, nothing of the batch
 // is stored and Commit returns an *event.Moved.
+//
+// # Lease
+//
+// Several Writers may share a stream; the script alone makes that exact. So that
+// they need not all decode everything, one of them leads: the script takes and
+// renews a lease with each batch, and answers the others that they are led
+// (*event.Led). Nothing rests on the lease: whoever wrongly believes to hold it
+// is stopped by the comparison of cursors. Who wraps several Writers, as for
+// partitions, gives one of them a Config.Writer and lets it decide for all.
 //
 // # Reader and MoveCursor
 //

@@ -13,14 +13,14 @@ import (
 )
 
 // Writer stores batches in a Redis stream. It satisfies the pipeline's sink.
-// Commit, Resume and Rebase take turns; Poll and Length may be called at any
+// Commit, Resume, Rebase and Lead take turns; Poll and Length may be called at any
 // time from any goroutine. Close it when done.
 type Writer struct {
 	config  Config
 	client  redis.UniversalClient // writes; one connection
 	sockets sockets               // of client
 	control redis.UniversalClient // reads for Poll and Length, so that they never wait for a batch
-	keys    []any                 // "3", stream, cursor, side
+	keys    []any                 // "4", stream, cursor, side, lease
 	fixed   []any                 // arguments of the append script that seldom change; see fix
 	limit   string                // "1": XTRIM honours LIMIT
 
@@ -36,6 +36,7 @@ type Writer struct {
 	plan   []event.Receipt
 	odd    string   // the last trouble with trimming that was logged
 	former []string // filters this Writer had, until Resume has replaced them
+	lease  lease
 }
 
 // Open connects, waits visibly (Config.Notify and log) until Redis answers, and
@@ -56,13 +57,13 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 			return nil, err
 		}
 	}
-	w := &Writer{config: cfg, control: cfg.dial(t, new(sockets))}
+	w := &Writer{config: cfg, lease: newLease(cfg.Writer), control: cfg.dial(t, new(sockets))}
 	w.client = cfg.dial(t, &w.sockets)
 	if cluster, ok := w.client.(*redis.ClusterClient); ok {
 		// By itself the client looks for moved nodes rarely.
 		w.config.again = cluster.ReloadState
 	}
-	w.keys = []any{"3", cfg.StreamKey, cfg.CursorKey, cfg.SideKey()}
+	w.keys = []any{"4", cfg.StreamKey, cfg.CursorKey, cfg.SideKey(), cfg.LeaseKey()}
 	if err := w.start(ctx, t); err != nil {
 		_ = w.Close()
 		return nil, err
@@ -117,8 +118,10 @@ func (w *Writer) knock(ctx context.Context) error {
 	return err
 }
 
-// Close closes the connections. It does not wait for a Commit.
+// Close gives the lease back, if this Writer leads, and closes the connections.
+// It does not wait for a Commit.
 func (w *Writer) Close() error {
+	w.release()
 	err := w.client.Close()
 	if other := w.control.Close(); err == nil {
 		err = other
@@ -127,7 +130,7 @@ func (w *Writer) Close() error {
 }
 
 func (w *Writer) names() []string {
-	return []string{w.config.StreamKey, w.config.CursorKey, w.config.SideKey()}
+	return []string{w.config.StreamKey, w.config.CursorKey, w.config.SideKey(), w.config.LeaseKey()}
 }
 
 // Length is the number of entries in the stream. It is not a backlog: nobody

@@ -106,6 +106,7 @@ func (w *Writer) probeTypes(ctx context.Context) error {
 		{c.StreamKey, "a stream", func() error { return w.client.XLen(ctx, c.StreamKey).Err() }},
 		{c.CursorKey, "a string", func() error { return w.client.Get(ctx, c.CursorKey).Err() }},
 		{c.SideKey(), "a string", func() error { return w.client.Get(ctx, c.SideKey()).Err() }},
+		{c.LeaseKey(), "a string", func() error { return w.client.Get(ctx, c.LeaseKey()).Err() }},
 	} {
 		err := probe.read()
 		if err != nil && redis.HasErrorPrefix(err, "WRONGTYPE") {
@@ -128,8 +129,10 @@ func (w *Writer) probeRights(ctx context.Context) error {
 		{"ping"},
 		{"get", c.CursorKey},
 		{"get", c.SideKey()},
+		{"get", c.LeaseKey()},
 		{"set", c.CursorKey, "", "NX", "XX"},
 		{"set", c.SideKey(), "", "NX", "XX"},
+		{"set", c.LeaseKey(), "", "NX", "XX"},
 		{"xadd", c.StreamKey, "NOMKSTREAM", "no-id", "f", "v"},
 		{"xtrim", c.StreamKey, "MAXLEN", "none"},
 		{"xlen", c.StreamKey},

@@ -21,6 +21,9 @@ import (
 // applied: oldest or a seq moves the cursor there at once; live leaves the
 // cursor alone until the first event is stored.
 //
+// It may be asked again after others have stored (Lead): what was requested is
+// then over, and the cursor decides.
+//
 // A cursor that is not a number, or not ours, is a fault.Cursor and nothing is
 // changed. Resume may be called again between Commits: then a cursor that
 // vanished is restored as Commit would, and an *event.Moved says so.
@@ -39,6 +42,9 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 		w.stored = stored.Stored
 		w.epoch = stored.Epoch
 		w.time = append(w.time, stored.EventTime...)
+	}
+	if !present && w.lease.followed && w.acked > 0 {
+		return event.Resume{Position: after(w.acked), Why: "the cursor vanished; this is where it was"}, nil
 	}
 	if !present {
 		return w.coldStart(stored), nil
@@ -146,7 +152,7 @@ func (w *Writer) resumeFrom(ctx context.Context, cursor event.Seq, stored *side)
 	w.acked, w.at = cursor, continuation{expected: cursor.String(), epoch: w.epoch}
 	at := event.Resume{Position: after(cursor), Time: time}
 	switch {
-	case !from.Requested:
+	case !from.Requested || w.lease.passed:
 		at.Why = "saved cursor in " + w.config.CursorKey
 	case from.String() == applied:
 		at.Why = "saved cursor in " + w.config.CursorKey + "; from " + applied + " was applied before"

@@ -23,10 +23,13 @@ var (
 	restoreLua string
 	//go:embed lua/rebase.lua
 	rebaseLua string
+	//go:embed lua/lease.lua
+	leaseLua string
 
 	appendScript  = redis.NewScript(commonLua + appendLua)
 	restoreScript = redis.NewScript(commonLua + restoreLua)
 	rebaseScript  = redis.NewScript(commonLua + rebaseLua)
+	leaseScript   = redis.NewScript(commonLua + leaseLua)
 )
 
 // side is the JSON object in the side key. Epoch is written by the scripts.
@@ -123,7 +126,7 @@ func (k *call) build(w *Writer, b *event.Batch, at continuation, full bool) {
 		mode = "jump"
 	}
 	k.args = append(append(k.args, w.keys...), at.expected, mode, &k.start, &k.upto)
-	k.args = append(append(k.args, w.fixed...), &k.epoch, &k.side)
+	k.args = append(append(k.args, w.fixed...), &k.epoch, &k.side, w.lease.id, leaseFor.Milliseconds())
 	for i := range b.Entries {
 		e := &b.Entries[i]
 		k.seqs[i], k.data[i] = int64(e.Seq), e.Data
@@ -213,10 +216,11 @@ func text(value any, into *string) bool {
 	return ok
 }
 
-// moved is the reply of the restore and rebase scripts.
+// moved is the reply of the restore, rebase and lease scripts.
 type moved struct {
 	status, detail string
 	cursor         event.Seq
+	present        bool // there is a cursor
 	epoch          int64
 }
 
@@ -230,7 +234,9 @@ func (w *Writer) run(ctx context.Context, script *redis.Script, args ...any) (m 
 		return m, errReply
 	}
 	m.status, m.detail = fields[0], fields[3]
-	m.cursor, _ = event.ParseSeq(fields[1])
+	if m.cursor, m.present = event.ParseSeq(fields[1]); fields[1] != "" && !m.present {
+		m.status, m.detail = "BADCURSOR", fields[1]
+	}
 	if m.epoch, err = strconv.ParseInt(fields[2], 10, 64); err != nil {
 		return m, fmt.Errorf("%w: epoch %s", errReply, strings.ToValidUTF8(fields[2], "?"))
 	}

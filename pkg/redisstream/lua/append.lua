@@ -1,7 +1,7 @@
 -- append: stores one batch, compare-and-append. The steps are those of the
 -- project's reliability rules; the numbers below are theirs.
 --
--- KEYS 1 stream  2 cursor  3 side key, all in one slot
+-- KEYS 1 stream  2 cursor  3 side key  4 lease, all in one slot
 -- ARGV 1 expected cursor, "" = none: starting is create-only
 --      2 "jump" = leave the expected cursor for `start`, as an operator asked
 --      3 start: the cursor before the first event, used without a cursor or
@@ -12,10 +12,12 @@
 --      7 relay  8 filter  9 partitions  10 "1" = may adopt an absent side key
 --     11 epoch
 --     12 the new side key: a JSON object without its epoch and closing brace
---     13... seq, type, data of each event
+--     13 the writer's id in the lease, "" = takes no part  14 the lease's ms
+--     15... seq, type, data of each event
 --
 -- Reply: status, cursor, epoch, appended, already present, stream length,
--- detail, then for each group that lost entries: name, unread, pending.
+-- detail (of LED: who leads), then for each group that lost entries: name,
+-- unread, pending.
 -- A server error that comes before any append is returned as it is.
 
 local stream, cursorKey, sideKey = KEYS[1], KEYS[2], KEYS[3]
@@ -42,19 +44,18 @@ if cursor then
   local number = digits(cursor)
   if not number then return reply('BADCURSOR', '', cursor) end
   cursor = number
-  if expected == '' then
-    epoch = epochOf(sideOf(sideKey))
-    return reply('CONFLICT', cursor, 'a cursor appeared')
-  end
-elseif expected ~= '' then
-  return reply('MISSING')
 end
-
 local side = sideOf(sideKey)
 local why = mismatch(side, cursor, {relay = ARGV[7], filter = ARGV[8], partitions = ARGV[9], adopt = ARGV[10]})
 if why then return reply('MISMATCH', cursor or '', why) end
 epoch = epochOf(side)
+-- While another leads, all else is its to find and to mend.
+local leader, unread = ledBy(KEYS[4], ARGV[13])
+if unread then return unread end
+if leader then return reply('LED', cursor or '', leader) end
 
+if cursor and expected == '' then return reply('CONFLICT', cursor, 'a cursor appeared') end
+if not cursor and expected ~= '' then return reply('MISSING') end
 if cursor and above(expected, cursor) then return reply('BEHIND', cursor) end
 if cursor and epoch ~= ARGV[11] then return reply('CONFLICT', cursor, 'the epoch changed') end
 if jump and cursor ~= expected then return reply('CONFLICT', cursor, 'the cursor moved') end
@@ -69,12 +70,14 @@ local proof = redis.pcall('SET', sideKey, ARGV[12] .. ',"epoch":' .. epoch .. '}
 if failed(proof) then return proof end
 proof = redis.pcall('SET', cursorKey, max)
 if failed(proof) then return proof end
+proof = lead(KEYS[4], ARGV[13], ARGV[14])
+if failed(proof) then return proof end
 
 -- 3. Append what lies above a running maximum, so that repeats within the batch
 -- are dropped as well. An unguarded XADD would end the script with entries in
 -- the stream and a cursor that does not know of them.
 local trouble = nil
-for i = 13, #ARGV, 3 do
+for i = 15, #ARGV, 3 do
   local seq = ARGV[i]
   if above(seq, max) then
     local id = redis.pcall('XADD', stream, '*', 'type', ARGV[i + 1], 'data', ARGV[i + 2], 'seq', seq)

@@ -58,3 +58,19 @@ local function mismatch(side, cursor, me)
   if partitions ~= me.partitions then return 'partitions ' .. partitions end
   return nil
 end
+
+-- ledBy gives the id of another writer that leads, or nil and the reply that
+-- failed; nil alone when the lease is free, ours, or no concern of ours.
+local function ledBy(key, me)
+  if me == '' then return nil end
+  local leader = redis.pcall('GET', key)
+  if failed(leader) then return nil, leader end
+  if not leader or leader == '' or leader == me then return nil end
+  return leader
+end
+
+-- lead takes the lease, or renews it, for some milliseconds.
+local function lead(key, me, ms)
+  if me == '' then return 'OK' end
+  return redis.pcall('SET', key, me, 'PX', ms)
+end

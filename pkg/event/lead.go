@@ -1,0 +1,24 @@
+package event
+
+import "fmt"
+
+// Lead is what a sink that several processes share says when asked which of
+// them stores.
+type Lead struct {
+	// Leading is set when it is this one, for as long as it goes on storing
+	// or asking. By is otherwise who does, as it calls itself.
+	Leading bool
+	By      string
+	// Cursor is the stored cursor, 0 when there is none: everything up to it
+	// is stored. A sink of several cursors gives the lowest.
+	Cursor Seq
+}
+
+// Led is what a sink returns instead of storing a batch when another process
+// has taken the lead, which happens to one that was paused or cut off. Nothing
+// of the batch is stored, and nothing is lost: the other stores it. By is who
+// leads.
+type Led struct{ By string }
+
+// Error says who leads.
+func (l *Led) Error() string { return fmt.Sprintf("%s leads", l.By) }

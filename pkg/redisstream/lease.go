@@ -1,0 +1,164 @@
+package redisstream
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+const (
+	// leaseFor is how long a writer leads after its last sign of life. It
+	// bounds how long nobody stores when a leader dies.
+	leaseFor = 1500 * time.Millisecond
+	// leaseEach is how often a leader with nothing to store renews.
+	leaseEach = leaseFor / 3
+)
+
+// lease is what a Writer knows of who leads. The lease only saves the others
+// work: what may be appended is decided by comparing cursors, whoever leads.
+type lease struct {
+	id      string // of this Writer; "" takes no part
+	leading bool
+	since   time.Time // when Redis last gave or prolonged it
+	// followed is set while another leads, and until its end is dealt with.
+	followed bool
+	// passed is set once another writer has moved the cursor: a place this
+	// run was asked to begin from is then a thing of the past.
+	passed bool
+}
+
+// newLease gives each Writer an id of its own: a process that was restarted
+// under the same name is another writer.
+func newLease(name string) lease {
+	if name == "" {
+		return lease{}
+	}
+	return lease{id: name + "/" + strings.ToLower(rand.Text()[:8])}
+}
+
+// held notes that Redis has just given or prolonged the lease.
+func (l *lease) held() {
+	l.leading, l.followed, l.since = l.id != "", false, time.Now()
+}
+
+// Lead asks to lead, or to go on leading, and tells who does. Call it a few
+// times a second: one that leads and stores renews with every batch, so that
+// asking costs an exchange only when nothing is stored. One that does not lead
+// learns here how far the leader has come.
+//
+// An *event.Moved error comes with the lead when what the former leader stored
+// is gone, as after a rollback; an *event.Led error when the lead was lost.
+// Without Config.Writer it always leads. Like Commit it waits for Redis, but
+// not to renew: the next batch will.
+func (w *Writer) Lead(ctx context.Context) (event.Lead, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := &w.lease
+	switch {
+	case l.id != "" && !l.leading:
+		return w.ask(ctx)
+	case l.id != "" && time.Since(l.since) >= leaseEach:
+		return w.renew(ctx)
+	}
+	return event.Lead{Leading: true, Cursor: w.acked}, nil
+}
+
+// renew tries once, within the time that the lease has at most.
+func (w *Writer) renew(ctx context.Context) (event.Lead, error) {
+	ctx, cancel := context.WithTimeout(ctx, leaseFor)
+	defer cancel()
+	m, err := w.callLease(ctx, leaseFor)
+	if err == nil && m.status == "LED" {
+		return event.Lead{By: m.detail}, w.led(m.detail)
+	}
+	if err == nil && m.status == "OK" {
+		w.lease.held()
+	}
+	return event.Lead{Leading: true, Cursor: w.acked}, nil
+}
+
+// callLease runs the lease script; 0 gives the lease back.
+func (w *Writer) callLease(ctx context.Context, d time.Duration) (moved, error) {
+	id := w.config.Identity
+	return w.run(ctx, leaseScript, w.lease.id, d.Milliseconds(), id.Relay, id.Filter, id.partitions(), w.config.adopt())
+}
+
+// ask is Lead for one that does not lead yet.
+func (w *Writer) ask(ctx context.Context) (event.Lead, error) {
+	var m moved
+	err := w.config.patiently(ctx, "ask who leads", func(ctx context.Context) (err error) {
+		m, err = w.callLease(ctx, leaseFor)
+		return err
+	})
+	if err != nil {
+		return event.Lead{}, err
+	}
+	switch m.status {
+	case "BADCURSOR":
+		return event.Lead{}, w.badCursor(m.detail)
+	case "MISMATCH":
+		return event.Lead{}, w.foreign(m.detail)
+	case "LED":
+		w.lease.followed = true
+		w.follow(m)
+		w.remember(ctx)
+		return event.Lead{By: m.detail, Cursor: w.acked}, nil
+	}
+	return event.Lead{Leading: true, Cursor: m.cursor}, w.takeOver(ctx, m)
+}
+
+// follow notes how far the leader has come. When the cursor is gone, what was
+// known of it is kept: it is what has to be restored.
+func (w *Writer) follow(m moved) {
+	if m.present && (m.cursor != w.acked || m.epoch != w.epoch) {
+		w.lease.passed = true
+		w.acked, w.epoch = m.cursor, m.epoch
+		w.at = continuation{expected: m.cursor.String(), epoch: m.epoch}
+	}
+}
+
+// takeOver begins to lead. Redis may have lost what the former leader stored,
+// and its lease with it: then it is ours to notice.
+func (w *Writer) takeOver(ctx context.Context, m moved) error {
+	followed := w.lease.followed
+	w.lease.held()
+	switch {
+	case !followed:
+		return nil
+	case !m.present && w.acked > 0:
+		return w.restore(ctx)
+	case m.present && m.cursor < w.acked && m.epoch == w.epoch:
+		return w.movedTo(m.cursor, m.epoch, event.AlarmRollback, fmt.Sprintf(
+			"Redis lost acknowledged writes, or somebody set the cursor back: the cursor is %s, %s was stored", m.cursor, w.acked))
+	}
+	w.follow(m)
+	return nil
+}
+
+// led notes that another writer has the lease.
+func (w *Writer) led(by string) error {
+	w.lease.leading, w.lease.followed, w.lease.passed = false, true, true
+	return &event.Led{By: by}
+}
+
+// release gives the lease back, so that another can lead at once; one that has
+// run out meanwhile is nobody's to give. A Commit under way keeps it.
+func (w *Writer) release() {
+	if !w.mu.TryLock() {
+		return
+	}
+	defer w.mu.Unlock()
+	if !w.lease.leading || time.Since(w.lease.since) > leaseFor {
+		return
+	}
+	w.lease.leading = false
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if _, err := w.callLease(ctx, 0); err != nil {
+		w.config.Logger.Debug("Cannot give the lease back; it ends by itself", "err", err)
+	}
+}

@@ -1,0 +1,350 @@
+package redisstream
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+// member opens a writer that takes part in the lease.
+func (k *kit) member(name string, change ...func(*Config)) *Writer {
+	k.t.Helper()
+	w, _ := k.open(append(change, func(c *Config) { c.Writer = "fhctl/" + name })...)
+	return w
+}
+
+// leads asks, and expects the lead without further news.
+func (k *kit) leads(w *Writer) {
+	k.t.Helper()
+	lead, err := w.Lead(k.ctx())
+	if err != nil || !lead.Leading {
+		k.t.Fatalf("lead: %+v, %v", lead, err)
+	}
+}
+
+// standsBy asks, and expects that another leads.
+func (k *kit) standsBy(w *Writer, by string, cursor event.Seq) {
+	k.t.Helper()
+	lead, err := w.Lead(k.ctx())
+	if err != nil || lead.Leading || !strings.HasPrefix(lead.By, "fhctl/"+by+"/") || lead.Cursor != cursor {
+		k.t.Fatalf("lead: %+v, %v; want %s leading at %d", lead, err, by, cursor)
+	}
+}
+
+// refused commits and expects that another leads.
+func (k *kit) refused(w *Writer, by string, batches ...*event.Batch) {
+	k.t.Helper()
+	receipts, err := w.Commit(k.ctx(), batches)
+	var led *event.Led
+	if !errors.As(err, &led) || !strings.HasPrefix(led.By, "fhctl/"+by+"/") || len(receipts) != 0 {
+		k.t.Fatalf("commit: %v, %v; want to hear that %s leads", receipts, err, by)
+	}
+}
+
+// expire ends the lease as time would.
+func (k *kit) expire() { k.do("del", DefaultCursorKey+":lease") }
+
+func TestLeaseOneLeads(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		a, b := k.member("a"), k.member("b")
+		k.leads(a)
+		k.standsBy(b, "a", 0)
+		k.must(a, batch(live, 1, 2))
+		k.standsBy(b, "a", 2)
+		// Compared with the cursor each of these would be stored.
+		k.refused(b, "a", batch(event.AfterSeq(2), 3))
+		k.must(a, batch(event.AfterSeq(2), 3))
+		k.want(3, 1, 2, 3)
+		if text := k.get(DefaultCursorKey + ":lease"); !strings.HasPrefix(text, "fhctl/a/") {
+			t.Fatalf("the lease is %q", text)
+		}
+	})
+}
+
+// G2: who comes second to an empty Redis is refused as well, not told of a
+// conflict.
+func TestLeaseIsTakenByTheFirstBatch(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		a, b := k.member("a"), k.member("b")
+		k.must(a, batch(live, 7))
+		k.refused(b, "a", batch(live, 8))
+		k.want(7, 7)
+		k.leads(a)
+	})
+}
+
+// A leader that was paused returns to find another in its place (fencing).
+func TestLeaseFencesOneThatWasPaused(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		a, b := k.member("a"), k.member("b")
+		k.must(a, run(live, 1, 5))
+		k.standsBy(b, "a", 5)
+		k.expire()
+		k.leads(b)
+		k.must(b, run(event.AfterSeq(5), 6, 9))
+		k.refused(a, "b", batch(event.AfterSeq(5), 6), batch(event.AfterSeq(6), 7))
+		k.standsBy(a, "b", 9)
+		k.must(b, batch(event.AfterSeq(9), 10))
+		k.wantRun(1, 10)
+	})
+}
+
+// Correctness does not rest on the lease: whoever has lost it without knowing,
+// and meets nobody, goes on; two that both believe to lead are still exact.
+func TestLeaseLostToNobodyIsTakenAgain(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		a, b := k.member("a"), k.member("b")
+		k.must(a, run(live, 1, 5))
+		k.expire()
+		k.must(a, run(event.AfterSeq(5), 6, 7))
+		k.standsBy(b, "a", 7)
+		k.expire()
+		got := k.must(b, run(event.AfterSeq(5), 6, 9))
+		if got[0].Present != 2 || got[0].Appended != 2 {
+			t.Fatalf("receipt %+v", got[0])
+		}
+		k.expire()
+		k.must(a, run(event.AfterSeq(7), 8, 12))
+		k.wantRun(1, 12)
+	})
+}
+
+func TestLeaseExpires(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		a, b := k.member("a"), k.member("b")
+		k.leads(a)
+		eventually(t, "the lease to run out", func() bool {
+			lead, err := b.Lead(k.ctx())
+			must(t, err)
+			return lead.Leading
+		})
+		k.refused(a, "b", batch(live, 1))
+	})
+}
+
+// An idle leader renews, and one that stores does not ask besides.
+func TestLeaseIsRenewedWhenIdle(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		a := k.member("a")
+		k.must(a, batch(live, 1))
+		k.expire()
+		k.leads(a) // fresh from the batch: Redis is not asked
+		if k.get(DefaultCursorKey+":lease") != "" {
+			t.Fatal("asked without need")
+		}
+		a.lease.since = a.lease.since.Add(-leaseEach)
+		k.leads(a)
+		if k.get(DefaultCursorKey+":lease") == "" {
+			t.Fatal("not renewed")
+		}
+		b := k.member("b")
+		k.expire()
+		k.leads(b)
+		a.lease.since = a.lease.since.Add(-leaseEach)
+		var led *event.Led
+		if _, err := a.Lead(k.ctx()); !errors.As(err, &led) {
+			t.Fatalf("a leader that lost its lease hears %v", err)
+		}
+		k.standsBy(a, "b", 1)
+	})
+}
+
+func TestLeaseIsGivenBackByClose(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		a, b, c := k.member("a"), k.member("b"), k.member("c")
+		k.must(a, batch(live, 1))
+		k.standsBy(b, "a", 1)
+		must(t, b.Close()) // gives nothing back that is not its own
+		k.standsBy(c, "a", 1)
+		must(t, a.Close())
+		k.leads(c)
+		k.must(c, batch(event.AfterSeq(1), 2))
+		k.want(2, 1, 2)
+	})
+}
+
+// Without a name a Writer heeds no lease, as replay does on streams of its own.
+func TestLeaseIsNoConcernOfWritersWithoutName(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		a := k.member("a")
+		k.must(a, batch(live, 1))
+		b, _ := k.open()
+		k.leads(b)
+		k.must(b, batch(event.AfterSeq(1), 2))
+		k.must(a, batch(event.AfterSeq(1), 2, 3))
+		k.want(3, 1, 2, 3)
+	})
+}
+
+// What only an operator can decide comes before the lease.
+func TestLeaseComesAfterBadCursorAndMismatch(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		a, b := k.member("a"), k.member("b")
+		k.must(a, batch(live, 1))
+		other, err := Open(k.ctx(), k.config(func(c *Config) { c.Writer, c.Identity.Filter = "fhctl/c", "abc" }))
+		must(t, err)
+		defer other.Close()
+		_, err = other.Resume(k.ctx())
+		wantErr(t, err, fault.Cursor)
+		_, err = other.Lead(k.ctx())
+		wantErr(t, err, fault.Cursor)
+		for _, garbage := range []string{"12x", "9999999999999999"} {
+			k.set(DefaultCursorKey, garbage)
+			_, err = b.Lead(k.ctx())
+			wantErr(t, err, fault.Cursor)
+			_, err = b.Commit(k.ctx(), []*event.Batch{batch(event.AfterSeq(1), 2)})
+			wantErr(t, err, fault.Cursor)
+		}
+		k.do("del", DefaultCursorKey)
+		k.do("hset", DefaultCursorKey, "a", "b")
+		_, err = b.Lead(k.ctx())
+		wantErr(t, err, fault.Cursor)
+	})
+}
+
+// An operator's move is the leader's to notice; a standby takes over behind it,
+// and with what it was once asked to begin from over.
+func TestLeaseAndAnOperatorsMove(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		a := k.member("a")
+		k.must(a, run(live, 1, 9))
+		b := k.member("b", func(c *Config) { c.From = From{Requested: true} }) // live
+		k.standsBy(b, "a", 9)
+		k.must(a, run(event.AfterSeq(9), 10, 12))
+		k.standsBy(b, "a", 12)
+		must(t, a.Rebase(k.ctx(), 4))
+		k.standsBy(b, "a", 4)
+		k.expire()
+		k.leads(b)
+		at, err := b.Resume(k.ctx())
+		must(t, err)
+		if at.Position != event.AfterSeq(4) {
+			t.Fatalf("took over at %s", at.Position)
+		}
+		k.must(b, run(event.AfterSeq(4), 5, 6))
+		k.want(6, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 5, 6)
+	})
+}
+
+// G4, G7: Redis forgets the lease with the rest, and the standby may be the
+// first to ask: it notices what the former leader would have.
+func TestLeaseTakenAfterARollback(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		a, b := k.member("a"), k.member("b")
+		k.must(a, run(live, 1, 9))
+		k.standsBy(b, "a", 9)
+		k.expire()
+		k.set(DefaultCursorKey, "4")
+		_, err := b.Lead(k.ctx())
+		var moved *event.Moved
+		if !errors.As(err, &moved) || moved.Alarm != event.AlarmRollback || moved.To != event.AfterSeq(4) {
+			t.Fatalf("lead: %v", err)
+		}
+		k.leads(b)
+		k.refused(a, "b", batch(event.AfterSeq(9), 10))
+	})
+}
+
+// A cursor that vanishes is never "live", for whoever finds it.
+func TestLeaseTakenAfterFlushAll(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		a, b := k.member("a"), k.member("b")
+		k.must(a, run(live, 1, 9))
+		k.do("xgroup", "create", DefaultStreamKey, "slow", "0")
+		k.do("xreadgroup", "group", "slow", "c", "count", "6", "streams", DefaultStreamKey, ">")
+		for _, id := range k.ids()[:3] {
+			k.do("xack", DefaultStreamKey, "slow", id)
+		}
+		k.standsBy(b, "a", 9)
+		k.do("flushall")
+		_, err := b.Lead(k.ctx())
+		var moved *event.Moved
+		if !errors.As(err, &moved) || moved.Alarm != event.AlarmCursorMissing || moved.To != event.AfterSeq(3) {
+			t.Fatalf("lead: %v", err)
+		}
+		k.refused(a, "b", batch(event.AfterSeq(9), 10))
+		k.must(b, run(event.AfterSeq(3), 4, 10))
+		k.wantRun(4, 10)
+	})
+}
+
+// A cursor that is gone while another leads is the leader's to restore; the
+// standby goes on from what it knew.
+func TestLeaseWhileTheCursorIsGone(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		a, b := k.member("a"), k.member("b")
+		k.must(a, run(live, 1, 3))
+		k.standsBy(b, "a", 3)
+		k.do("del", DefaultCursorKey)
+		k.refused(b, "a", batch(event.AfterSeq(3), 4))
+		k.standsBy(b, "a", 3)
+		at, err := b.Resume(k.ctx())
+		if err != nil || at.Position != event.AfterSeq(3) {
+			t.Fatalf("resume: %+v, %v", at, err)
+		}
+		k.moved(a, event.AlarmCursorMissing, event.AfterSeq(3), batch(event.AfterSeq(3), 4))
+		k.want(3, 1, 2, 3)
+	})
+}
+
+// An idle leader whose Redis hangs is not held up by renewing.
+func TestLeaseRenewalDoesNotWait(t *testing.T) {
+	redistest.RequireReal(t)
+	k := newKit(t, redistest.Start(t))
+	a := k.member("a")
+	k.leads(a)
+	k.server.Pause()
+	a.lease.since = a.lease.since.Add(-leaseEach)
+	k.leads(a)
+	k.server.Continue()
+	if told := k.told(); len(told) != 0 {
+		t.Fatalf("observers heard of it: %+v", told)
+	}
+	a.lease.since = time.Time{}
+	k.must(a, batch(live, 1))
+}
+
+func TestLeaseOfTheWrongTypeIsNamed(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		a := k.member("a")
+		k.do("hset", DefaultCursorKey+":lease", "a", "b")
+		_, err := a.Commit(k.ctx(), []*event.Batch{batch(live, 1)})
+		wantErr(t, err, fault.Data)
+		_, err = Open(k.ctx(), k.config())
+		wantErr(t, err, fault.Data)
+		if !strings.Contains(err.Error(), ":lease") {
+			t.Fatal(err)
+		}
+	})
+}
+
+// A user whose rights name each key, as they were before there was a lease.
+func TestLeaseKeyMissingInRightsIsNamed(t *testing.T) {
+	redistest.RequireReal(t)
+	k := newKit(t, redistest.Start(t))
+	k.do("acl", "setuser", "fh", "on", ">pw", "~"+DefaultStreamKey, "~"+DefaultCursorKey, "~"+DefaultCursorKey+":meta", "+@all")
+	_, err := Open(k.ctx(), k.config(k.asUser("fh", "pw")))
+	wantErr(t, err, fault.Refused)
+	if !strings.Contains(err.Error(), "get "+DefaultCursorKey+":lease") || !strings.Contains(err.Error(), "set "+DefaultCursorKey+":lease") {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,34 @@
+-- lease: asks to lead without storing anything; renews when already leading.
+--
+-- KEYS as append. ARGV 1 the writer's id  2 the lease's ms, "0" = give it back
+--   3 relay  4 filter  5 partitions  6 "1" = may adopt an absent side key
+-- Reply: status, cursor ("" = none), epoch, detail (of LED: who leads).
+
+local cursor = redis.pcall('GET', KEYS[2])
+local err = failed(cursor)
+if err then
+  if string.find(err, 'WRONGTYPE', 1, true) then return {'BADCURSOR', '', '0', ''} end
+  return cursor
+end
+if cursor and not digits(cursor) then return {'BADCURSOR', '', '0', cursor} end
+cursor = cursor and digits(cursor)
+
+local side = sideOf(KEYS[3])
+local why = mismatch(side, cursor, {relay = ARGV[3], filter = ARGV[4], partitions = ARGV[5], adopt = ARGV[6]})
+if why then return {'MISMATCH', cursor or '', '0', why} end
+local epoch = epochOf(side)
+
+local leader, unread = ledBy(KEYS[4], ARGV[1])
+if unread then return unread end
+if leader then return {'LED', cursor or '', epoch, leader} end
+
+-- Giving back works without DEL, which accounts made for fhctl do not have: an
+-- empty lease is free.
+local set
+if ARGV[2] == '0' then
+  set = redis.pcall('SET', KEYS[4], '', 'PX', 1)
+else
+  set = lead(KEYS[4], ARGV[1], ARGV[2])
+end
+if failed(set) then return set end
+return {'OK', cursor or '', epoch, ''}
