@@ -26,7 +26,8 @@ import (
 //
 // A cursor that is not a number, or not ours, is a fault.Cursor and nothing is
 // changed. Resume may be called again between Commits: then a cursor that
-// vanished is restored as Commit would, and an *event.Moved says so.
+// vanished is restored as Commit would, and an *event.Moved says so. Once others
+// have stored (Lead), what was requested is over, and the cursor decides.
 func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
