@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"net"
 	"strings"
 	"time"
 
@@ -58,6 +60,12 @@ type Connection struct {
 	// DefaultCommandTimeout.
 	CommandTimeout time.Duration
 	Logger         *slog.Logger // nil is silent
+	// Dialer opens connections instead of the network; nil for most. TLS is
+	// then its own affair.
+	Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Jitter draws from [0,1) how a wait is spread; nil draws at random. A run
+	// that is to be repeated exactly gives one of its own.
+	Jitter func() float64
 }
 
 // TLS adds to what a rediss:// URL implies. Files are PEM.
@@ -136,6 +144,9 @@ func (c Connection) withDefaults() Connection {
 	c.URL = or(c.URL, DefaultURL)
 	if c.CommandTimeout <= 0 {
 		c.CommandTimeout = DefaultCommandTimeout
+	}
+	if c.Jitter == nil {
+		c.Jitter = rand.Float64
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -47,7 +47,7 @@ func (c Connection) dial(t *target, known *sockets) redis.UniversalClient {
 	o.WriteBufferSize = 64 << 10
 	o.ConnMaxIdleTime = -1
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	o.Dialer = known.dialer(o)
+	o.Dialer = known.dialer(o, c.Dialer)
 	if t.network != "unix" {
 		return redis.NewUniversalClient(&o)
 	}

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"strings"
 	"time"
@@ -153,7 +152,7 @@ const (
 // when that ends first.
 func (o *outage) failed(ctx context.Context, err error, cause string) error {
 	o.attempt++
-	wait := jitter(min(retryMin<<min(o.attempt-1, 10), retryMax))
+	wait := o.config.spread(min(retryMin<<min(o.attempt-1, 10), retryMax))
 	now := time.Now()
 	log := o.config.Logger
 	switch {
@@ -186,9 +185,11 @@ func (o *outage) over() {
 	o.attempt = 0
 }
 
-// jitter spreads waits over half to all of d, so that writers that lost the
+// spread draws a wait between half and all of d, so that writers that lost the
 // same server do not return to it at once.
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
+func (c Connection) spread(d time.Duration) time.Duration {
+	return d/2 + time.Duration(c.Jitter()*float64(d/2))
+}
 
 // patiently runs do until it succeeds, fails for good, or ctx ends.
 func (c *Config) patiently(ctx context.Context, doing string, do func(context.Context) error) error {

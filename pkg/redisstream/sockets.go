@@ -23,9 +23,12 @@ type socket struct {
 	of *sockets
 }
 
-// dialer is go-redis' own dialler, TLS included, with every connection known.
-func (s *sockets) dialer(o redis.UniversalOptions) func(context.Context, string, string) (net.Conn, error) {
-	dial := redis.NewDialer(&redis.Options{DialTimeout: o.DialTimeout, TLSConfig: o.TLSConfig})
+// dialer is go-redis' own dialler, TLS included, or the one given, with every
+// connection known.
+func (s *sockets) dialer(o redis.UniversalOptions, dial func(context.Context, string, string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
+	if dial == nil {
+		dial = redis.NewDialer(&redis.Options{DialTimeout: o.DialTimeout, TLSConfig: o.TLSConfig})
+	}
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if err != nil {

@@ -1,8 +1,11 @@
 package relay
 
 import (
+	"context"
 	"crypto/tls"
 	"log/slog"
+	"math/rand/v2"
+	"net"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
@@ -41,6 +44,11 @@ type Config struct {
 	// TLS may hold roots, a client certificate and a server name; nil uses
 	// the system's roots. It is cloned for each dial.
 	TLS *tls.Config
+	// Dial opens TCP connections; nil uses the network.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Jitter draws from [0,1) how a wait is spread; nil draws at random. A run
+	// that is to be repeated exactly gives one of its own.
+	Jitter func() float64
 	// ChunkFrames and ChunkBytes are when a chunk is handed over at the
 	// latest; a chunk exceeds ChunkBytes by at most one message.
 	ChunkFrames, ChunkBytes int
@@ -73,6 +81,12 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.ChunkBytes, DefaultChunkBytes)
 	if c.UserAgent == "" {
 		c.UserAgent = "fhctl"
+	}
+	if c.Dial == nil {
+		c.Dial = (&net.Dialer{}).DialContext
+	}
+	if c.Jitter == nil {
+		c.Jitter = rand.Float64
 	}
 	if c.Notify == nil {
 		c.Notify = func(event.Link) {}

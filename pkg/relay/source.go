@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math/rand/v2"
 	"net"
 	"sync/atomic"
 	"time"
@@ -24,9 +23,10 @@ type Source struct {
 
 // New makes a source; it dials nothing yet.
 func New(cfg Config) *Source {
+	cfg = cfg.withDefaults()
 	return &Source{
-		cfg:     cfg.withDefaults(),
-		dialTCP: (&net.Dialer{}).DialContext,
+		cfg:     cfg,
+		dialTCP: cfg.Dial,
 		free:    make(chan *event.Chunk, maxFree),
 	}
 }
@@ -71,7 +71,7 @@ func (f *following) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		jitter := rand.Float64()
+		jitter := f.cfg.Jitter()
 		last = f.connect(ctx, pos)
 		if f.enough || ctx.Err() != nil {
 			f.notify(event.Link{State: event.LinkDown, From: pos, Cause: causeStopped, URL: f.cfg.Endpoint.String()})
@@ -110,7 +110,7 @@ func (f *following) nextPosition(ctx context.Context, last *breach) (event.Posit
 	}
 	// Frames came but moved nothing, so the short delay was too kind.
 	if last.brought && !advanced {
-		full := backoff(before, f.cfg.BackoffMin, f.cfg.BackoffMax, rand.Float64())
+		full := backoff(before, f.cfg.BackoffMin, f.cfg.BackoffMax, f.cfg.Jitter())
 		sleep(ctx, full-f.cfg.BackoffMin)
 	}
 	return pos, nil

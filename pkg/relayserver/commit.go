@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
-	"net"
 
 	"github.com/gorilla/websocket"
 
@@ -18,7 +17,7 @@ func (c *client) commit(ctx context.Context, f *strike, frame []byte) error {
 	case "drop":
 		return errEnded
 	case "reset":
-		if tcp, ok := rawConn(c.ws).(*net.TCPConn); ok {
+		if tcp, ok := rawConn(c.ws).(interface{ SetLinger(int) error }); ok {
 			_ = tcp.SetLinger(0)
 		}
 		return errEnded

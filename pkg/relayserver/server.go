@@ -31,6 +31,9 @@ type Config struct {
 	Log Log
 	// Addr is where to listen; the default takes a free port of 127.0.0.1.
 	Addr string
+	// Listener is served instead of Addr, which then says nothing; Close
+	// closes it.
+	Listener net.Listener
 	// AllowRemote permits an Addr that is not loopback.
 	AllowRemote bool
 	// TLS serves wss with these certificates.
@@ -106,7 +109,10 @@ func Start(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fault.New(fault.Usage, fmt.Errorf("start relay: %w", err), "")
 	}
-	listener, err := net.Listen("tcp", s.cfg.Addr)
+	listener, err := cfg.Listener, error(nil)
+	if listener == nil {
+		listener, err = net.Listen("tcp", s.cfg.Addr)
+	}
 	if err != nil {
 		return nil, fault.New(fault.Unreachable, fmt.Errorf("start relay: %w", err), "choose another address, or port 0 for a free one")
 	}
