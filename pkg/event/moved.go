@@ -17,3 +17,14 @@ type Moved struct {
 func (m *Moved) Error() string {
 	return fmt.Sprintf("%s: %s; reading again from %s", m.Alarm, m.Detail, m.To)
 }
+
+// Full is what a sink returns instead of storing a batch when readers have not
+// finished what the stream may hold and nothing unread may be trimmed. Nothing
+// of the batch is stored. The pipeline drops what it holds and disconnects; the
+// sink's Resume waits for room.
+type Full struct {
+	Detail string // which group holds the stream, and how far it is behind
+}
+
+// Error says who holds the stream.
+func (f *Full) Error() string { return "the stream is full: " + f.Detail }

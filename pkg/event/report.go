@@ -74,6 +74,9 @@ type Trim struct {
 	Group   string
 	Unread  int64 // entries the group was never given
 	Pending int64 // entries given but not acknowledged
+	// From and To are the seqs of the first and the last entry lost. Between
+	// them may lie entries that the group had finished.
+	From, To Seq
 }
 
 // Counts is what happened to a run of frames.
@@ -147,6 +150,9 @@ const (
 	// back in time: the host is another relay now, and events repeat under
 	// new numbers (Q8).
 	AlarmRenumbered
+	// AlarmFull: the stream is full of what a group has not read, so nothing
+	// is read from the relay until that changes (--when-full block).
+	AlarmFull
 	alarmCount
 )
 
@@ -156,7 +162,7 @@ const Alarms = int(alarmCount)
 var alarmNames = [Alarms]string{
 	"relay_window_exceeded", "future_cursor", "sequence_reset", "redis_rollback",
 	"cursor_conflict", "cursor_missing", "unread_trimmed", "foreign_writer", "repeated_close",
-	"relay_renumbered",
+	"relay_renumbered", "stream_full",
 }
 
 // String is the alarm's metric label.

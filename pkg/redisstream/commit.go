@@ -141,26 +141,18 @@ func (c *commit) failed(ctx context.Context, err error) error {
 func (c *commit) accept(r reply, took time.Duration) error {
 	w, b := c.w, c.left[0]
 	c.receipts = append(c.receipts, event.Receipt{
-		Appended: r.appended, Present: r.present, Cursor: r.cursor, Length: r.length, Took: took, Trimmed: r.trimmed,
+		Appended: r.appended, Present: r.present, Cursor: r.cursor, Length: r.length, Took: took, Trimmed: w.retention.losses(r.trimmed),
 	})
 	c.left, c.partial, c.unsure = c.left[1:], 0, false
 	w.acked, w.epoch = r.cursor, r.epoch
 	w.at = continuation{expected: r.cursor.String(), epoch: r.epoch}
 	w.lease.held()
-	w.tellOdd(r.detail)
+	w.retention.tellOdd(r.detail)
 	if w.ahead.stuck(r, b.Upto) {
 		return w.movedTo(r.cursor, r.epoch, event.AlarmConflict, fmt.Sprintf(
 			"the cursor stays at %s, ahead of the event %s just read: somebody set it", r.cursor, b.Upto))
 	}
 	return nil
-}
-
-// tellOdd logs trouble with trimming once, until it changes.
-func (w *Writer) tellOdd(detail string) {
-	if detail != "" && detail != w.odd {
-		w.config.Logger.Warn("Events are stored, but the stream could not be trimmed", "err", detail)
-	}
-	w.odd = detail
 }
 
 // refused handles a reply that stored less than the whole batch. Nil means:
@@ -188,6 +180,11 @@ func (c *commit) refused(ctx context.Context, r reply) error {
 		return w.foreign(r.detail)
 	case "PARTIAL":
 		return c.partly(ctx, r)
+	case "TRIMMED":
+		w.retention.trimmed(r.trimmed, r.detail)
+		return nil
+	case "FULL":
+		return w.noRoom(ctx, r.held)
 	}
 	return fmt.Errorf("store events: %w: status %q", errReply, r.status)
 }

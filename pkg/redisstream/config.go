@@ -33,9 +33,14 @@ type Config struct {
 	StreamKey string
 	CursorKey string
 	// MaxLen is about how many entries the stream keeps; 0 never trims.
-	MaxLen   int64
-	Identity Identity
-	From     From
+	MaxLen int64
+	// WhenFull says what happens at MaxLen when readers are behind.
+	WhenFull WhenFull
+	// GroupTimeout is how long a group that nobody reads goes on holding the
+	// stream, unless WhenFull is Trim; 0 is for ever.
+	GroupTimeout time.Duration
+	Identity     Identity
+	From         From
 	// Writer names this process where others look, as in fhctl/HOST-PID. With
 	// it the Writer takes part in the lease, so that of several writers one
 	// leads and the others stand by (Lead); without it, it appends whenever
@@ -122,6 +127,24 @@ func (f From) String() string {
 	}
 	return f.At.String()
 }
+
+// WhenFull is what a Writer does about entries beyond MaxLen that some group has
+// not finished.
+type WhenFull uint8
+
+const (
+	// Trim removes them, counted and noted in the ledger.
+	Trim WhenFull = iota
+	// Block keeps them: Commit returns *event.Full, and Resume waits for room.
+	Block
+	// Wait keeps them: Commit waits for room.
+	Wait
+)
+
+// LedgerKey is the stream that tells what groups lost to trimming.
+func (c Config) LedgerKey() string { return ledgerKeyOf(c.CursorKey) }
+
+func ledgerKeyOf(cursorKey string) string { return cursorKey + ":losses" }
 
 // SideKey is the name of the key beside the cursor that says whose it is.
 func (c Config) SideKey() string { return c.CursorKey + ":meta" }

@@ -9,6 +9,7 @@
 //	                                   filter, partitions, from, eventTime, epoch
 //	Config.CursorKey:lease    string   which of several writers leads; 1.5 s
 //	Config.CursorKey:history  stream   what operators changed, the last 100
+//	Config.CursorKey:losses   stream   what groups lost to trimming, the ledger
 //	firehose:status           string   see Dashboard
 //	firehose:recent_events    string   see Dashboard
 //
@@ -56,6 +57,21 @@
 // of streams and none of lists. Its fields are before, side (the side key then),
 // after, epoch, relay, how, by, undoes; empty is no cursor.
 //
-// The script's FULL reply, for refusing to trim what nobody has read, is
-// reserved: this version always trims to Config.MaxLen.
+// # Retention
+//
+// A stream at Config.MaxLen is trimmed by the script that appends, exactly and
+// last. With Trim the script counts, entry by entry, what each group loses
+// unread or pending; the receipt tells it, with the first and last seq, and the
+// same script notes it in the ledger. Its lines have the fields group, unread,
+// pending, from, to, kept (the oldest seq left) and since (ms); a line that
+// grows is written anew, so that their sum is exact at any moment. About a
+// thousand are kept.
+//
+// With Block or Wait nothing leaves that a group still needs: from its last
+// delivered or oldest pending entry on, whichever is lower. While the slowest
+// group is more than MaxLen entries behind, the script replies FULL and appends
+// nothing. A group lapses when none of its consumers has asked for
+// Config.GroupTimeout; one without consumers, when that long has passed since
+// this Writer first found it holding the stream. What a lapsed group loses is
+// counted as with Trim. Without groups the stream is trimmed as ever.
 package redisstream

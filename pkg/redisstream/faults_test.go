@@ -59,7 +59,7 @@ func TestFaultReplyLost(t *testing.T) {
 			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 				k := newKit(t, server)
 				proxy := redistest.NewProxy(t, server.Addr())
-				k.do("script", "load", commonLua+appendLua) // or NOSCRIPT is what gets lost
+				k.do("script", "load", appendText) // or NOSCRIPT is what gets lost
 				at, seq := live, event.Seq(1)
 				if first != "start" {
 					w, _ := k.open()

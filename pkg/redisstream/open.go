@@ -20,23 +20,23 @@ type Writer struct {
 	client  redis.UniversalClient // writes; one connection
 	sockets sockets               // of client
 	control redis.UniversalClient // reads for Poll and Length, so that they never wait for a batch
-	keys    []any                 // "4", stream, cursor, side, lease
+	keys    []any                 // their number, then stream, cursor, side, lease and perhaps ledger
 	fixed   []any                 // arguments of the append script that seldom change; see fix
 	limit   string                // "1": XTRIM honours LIMIT
 
-	mu     sync.Mutex
-	acked  event.Seq    // the last cursor Redis acknowledged to us
-	at     continuation // where the next batch continues, when it cannot tell
-	epoch  int64
-	time   []byte // of the last event, as the relay sent it
-	stored int64  // seq of the last entry given to Redis; 0 when unknown
-	floor  floor
-	ahead  ahead
-	calls  []call
-	plan   []event.Receipt
-	odd    string   // the last trouble with trimming that was logged
-	former []string // filters this Writer had, until Resume has replaced them
-	lease  lease
+	mu        sync.Mutex
+	acked     event.Seq    // the last cursor Redis acknowledged to us
+	at        continuation // where the next batch continues, when it cannot tell
+	epoch     int64
+	time      []byte // of the last event, as the relay sent it
+	stored    int64  // seq of the last entry given to Redis; 0 when unknown
+	floor     floor
+	ahead     ahead
+	calls     []call
+	plan      []event.Receipt
+	former    []string // filters this Writer had, until Resume has replaced them
+	lease     lease
+	retention retention
 }
 
 // Open connects, waits visibly (Config.Notify and log) until Redis answers, and
@@ -88,6 +88,9 @@ func (w *Writer) start(ctx context.Context, t *target) error {
 		}
 		return err
 	})
+	if err == nil {
+		err = w.prepareRetention(ctx)
+	}
 	w.fix()
 	return err
 }

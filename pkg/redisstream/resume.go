@@ -14,7 +14,8 @@ import (
 )
 
 // Resume tells where reading should begin and why, and prepares the Writer to
-// continue from there. It waits for Redis as Commit does.
+// continue from there. It waits for Redis as Commit does and, after Commit
+// returned *event.Full, for room in the stream.
 //
 // Without a stored cursor that is what Config.From says, live unless requested
 // otherwise. With one it is the cursor, except for a request that was not yet
@@ -31,6 +32,12 @@ import (
 func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.retention.waiting {
+		if err := w.waitForRoom(ctx); err != nil {
+			return event.Resume{}, err
+		}
+		w.retention.waiting = false
+	}
 	cursor, present, stored, err := w.state(ctx)
 	if err != nil {
 		return event.Resume{}, err

@@ -17,8 +17,12 @@ import (
 var (
 	//go:embed lua/common.lua
 	commonLua string
+	//go:embed lua/retention.lua
+	retentionLua string
 	//go:embed lua/append.lua
 	appendLua string
+	//go:embed lua/room.lua
+	roomLua string
 	//go:embed lua/restore.lua
 	restoreLua string
 	//go:embed lua/rebase.lua
@@ -26,7 +30,9 @@ var (
 	//go:embed lua/lease.lua
 	leaseLua string
 
-	appendScript  = redis.NewScript(commonLua + appendLua)
+	appendText    = commonLua + retentionLua + appendLua
+	appendScript  = redis.NewScript(appendText)
+	roomScript    = redis.NewScript(commonLua + retentionLua + roomLua)
 	restoreScript = redis.NewScript(commonLua + restoreLua)
 	rebaseScript  = redis.NewScript(commonLua + rebaseLua)
 	leaseScript   = redis.NewScript(commonLua + leaseLua)
@@ -119,14 +125,14 @@ func (k *call) build(w *Writer, b *event.Batch, at continuation, full bool) {
 	k.data = grow(k.data, len(b.Entries))
 	k.args = append(k.args[:0], "evalsha", appendScript.Hash())
 	if full {
-		k.args = append(k.args[:0], "eval", commonLua+appendLua)
+		k.args = append(k.args[:0], "eval", appendText)
 	}
 	mode := any("")
 	if at.jump {
 		mode = "jump"
 	}
 	k.args = append(append(k.args, w.keys...), at.expected, mode, &k.start, &k.upto)
-	k.args = append(append(k.args, w.fixed...), &k.epoch, &k.side, w.lease.id, leaseFor.Milliseconds())
+	k.args = append(append(k.args, w.fixed...), &k.epoch, &k.side, w.lease.id, leaseFor.Milliseconds(), w.retention.policy)
 	for i := range b.Entries {
 		e := &b.Entries[i]
 		k.seqs[i], k.data[i] = int64(e.Seq), e.Data
@@ -169,6 +175,7 @@ type reply struct {
 	length   int64
 	detail   string
 	trimmed  []event.Trim
+	held     []holder
 }
 
 var errReply = errors.New("the script's reply is not what this version expects")
@@ -179,7 +186,7 @@ func parseReply(cmd *redis.Cmd) (r reply, err error) {
 	if err != nil {
 		return r, err
 	}
-	if len(fields) < 7 || (len(fields)-7)%3 != 0 {
+	if len(fields) < 7 {
 		return r, errReply
 	}
 	var cursor, epoch string
@@ -197,17 +204,12 @@ func parseReply(cmd *redis.Cmd) (r reply, err error) {
 	if r.epoch, err = strconv.ParseInt(epoch, 10, 64); err != nil {
 		return r, errReply
 	}
-	for lost := fields[7:]; len(lost) >= 3; lost = lost[3:] {
-		var t event.Trim
-		unread, ok1 := lost[1].(int64)
-		pending, ok2 := lost[2].(int64)
-		if !text(lost[0], &t.Group) || !ok1 || !ok2 {
-			return r, errReply
-		}
-		t.Unread, t.Pending = unread, pending
-		r.trimmed = append(r.trimmed, t)
+	if r.status == "FULL" {
+		r.held, err = parseHeld(fields[7:])
+	} else {
+		r.trimmed, err = parseLosses(fields[7:])
 	}
-	return r, nil
+	return r, err
 }
 
 func text(value any, into *string) bool {

@@ -1,0 +1,123 @@
+package redisstream
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+// The bounds of the wait between two questions for room. The longer one is less
+// than a lease lasts, for a leader goes on leading while it waits.
+const (
+	roomMin = 100 * time.Millisecond
+	roomMax = time.Second
+)
+
+// causeFull is the event.Store.Cause of a stream without room.
+const causeFull = "full"
+
+// noRoom handles a FULL reply: it waits here, or leaves that to Resume.
+func (w *Writer) noRoom(ctx context.Context, held []holder) error {
+	if w.config.WhenFull == Wait {
+		return w.waitForRoom(ctx)
+	}
+	w.retention.waiting = true
+	w.attend(held)
+	return &event.Full{Detail: w.describe(held)}
+}
+
+// waitForRoom asks until there is room or ctx ends. It tells observers with
+// every question that says no, and the log every half minute.
+func (w *Writer) waitForRoom(ctx context.Context) error {
+	started, reminded, attempt := time.Now(), time.Time{}, 0
+	for {
+		status, held, err := w.askForRoom(ctx)
+		if err != nil {
+			return err
+		}
+		switch status {
+		case "ROOM":
+			if attempt > 0 {
+				w.config.Logger.Info("The stream has room again", "after", time.Since(started).Round(time.Millisecond))
+			}
+			w.config.Notify(event.Store{Up: true, Attempt: attempt})
+			return nil
+		case "TRIMMED":
+			continue
+		}
+		attempt++
+		if w.lease.leading {
+			if _, err := w.renew(ctx); err != nil {
+				return err
+			}
+		}
+		w.attend(held)
+		full := &event.Full{Detail: w.describe(held)}
+		if time.Since(reminded) >= remindEach {
+			reminded = time.Now()
+			w.config.Logger.Warn("The stream is full of what readers have not finished; waiting for room", w.explain(held, started)...)
+		}
+		wait := jitter(min(roomMin<<min(attempt-1, 10), roomMax))
+		w.config.Notify(event.Store{Err: full, Cause: causeFull, Retry: wait, Attempt: attempt})
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("wait for room: %w (%w)", ctx.Err(), full)
+		}
+	}
+}
+
+// askForRoom calls the room script, for as long as Redis takes to answer.
+func (w *Writer) askForRoom(ctx context.Context) (status string, held []holder, err error) {
+	keys := w.names()
+	if w.retention.ledger {
+		keys = append(keys, w.config.LedgerKey())
+	}
+	err = w.config.patiently(ctx, "ask for room", func(ctx context.Context) error {
+		fields, err := roomScript.Run(ctx, w.client, keys, w.fixed[0], w.fixed[1], w.retention.policy).Slice()
+		if err != nil {
+			return err
+		}
+		var detail string
+		if len(fields) < 3 || !text(fields[0], &status) || !text(fields[2], &detail) {
+			return errReply
+		}
+		if status == "FULL" {
+			held, err = parseHeld(fields[3:])
+			return err
+		}
+		lost, err := parseLosses(fields[3:])
+		w.retention.trimmed(lost, detail)
+		return err
+	})
+	return status, held, err
+}
+
+// describe names the groups that hold the stream.
+func (w *Writer) describe(held []holder) string {
+	words := make([]string, len(held))
+	for i, h := range held {
+		words[i] = h.String()
+	}
+	return strings.Join(append(words, fmt.Sprintf("%s keeps %d", w.config.StreamKey, w.config.MaxLen)), "; ")
+}
+
+// explain is what an operator needs to judge how long this may go on: the relay
+// holds only so much of what comes after the newest stored event.
+func (w *Writer) explain(held []holder, since time.Time) []any {
+	args := []any{"full", w.describe(held), "waiting", time.Since(since).Round(time.Second)}
+	if at, err := time.Parse(time.RFC3339, string(w.time)); err == nil {
+		args = append(args, "newest_stored", time.Since(at).Round(time.Second).String()+" ago")
+	}
+	group := "GROUP"
+	if len(held) > 0 {
+		group = held[0].group
+	}
+	return append(args, "hint", fmt.Sprintf("get the group's consumers to read, or raise max-stream-len and restart, or give its backlog up: redis-cli XGROUP SETID %s %s $",
+		w.config.StreamKey, group))
+}
