@@ -60,7 +60,7 @@ func (w *Writer) waitForRoom(ctx context.Context) error {
 			reminded = time.Now()
 			w.config.Logger.Warn("The stream is full of what readers have not finished; waiting for room", w.explain(held, started)...)
 		}
-		wait := jitter(min(roomMin<<min(attempt-1, 10), roomMax))
+		wait := w.config.spread(min(roomMin<<min(attempt-1, 10), roomMax))
 		w.config.Notify(event.Store{Err: full, Cause: causeFull, Retry: wait, Attempt: attempt})
 		timer := time.NewTimer(wait)
 		select {
