@@ -1,6 +1,7 @@
 package redistest
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // StartReplica runs a replica of the server at addr, host:port, which may be a
@@ -69,4 +72,45 @@ func StartSentinel(t testing.TB, name, host, port string) string {
 		t.Fatalf("redistest: sentinel does not start:\n%s", s.Log())
 	}
 	return s.Addr()
+}
+
+// SentinelKnows is nil once the Sentinel has found the replica, so that it can
+// promote it.
+func SentinelKnows(ctx context.Context, sentinel, name string, replica *Server) error {
+	client := redis.NewSentinelClient(&redis.Options{Addr: sentinel})
+	defer func() { _ = client.Close() }()
+	list, err := client.Replicas(ctx, name).Result()
+	if err != nil {
+		return fmt.Errorf("ask sentinel: %w", err)
+	}
+	for _, r := range list {
+		if r["port"] == strconv.Itoa(replica.port) && r["master-link-status"] == "ok" {
+			return nil
+		}
+	}
+	return fmt.Errorf("sentinel knows %v, want a replica on port %d", list, replica.port)
+}
+
+// CutAOF shortens the newest append-only file to a part of its length, as a
+// power cut may; the server must not be running.
+func (s *Server) CutAOF(part float64) {
+	s.t.Helper()
+	file := s.AOF()
+	info, err := os.Stat(file)
+	if err == nil {
+		err = os.Truncate(file, int64(part*float64(info.Size())))
+	}
+	if err != nil {
+		s.t.Fatalf("redistest: %v", err)
+	}
+}
+
+// AOF is the file that a server started with --appendonly appends to.
+func (s *Server) AOF() string {
+	s.t.Helper()
+	files, err := filepath.Glob(filepath.Join(s.dir, "appendonlydir", "*.incr.aof"))
+	if err != nil || len(files) == 0 {
+		s.t.Fatalf("redistest: no append-only file in %s (%v)", s.dir, err)
+	}
+	return files[len(files)-1]
 }
