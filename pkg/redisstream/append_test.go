@@ -187,7 +187,20 @@ func TestAppendFlushAllWithoutGroups(t *testing.T) {
 		w, _ := k.open()
 		k.must(w, batch(live, 5, 6))
 		k.do("flushall")
-		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(6), batch(event.AfterSeq(6), 7))
+		// Nobody had acknowledged any of it: all that was held comes again.
+		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(4), batch(event.AfterSeq(6), 7))
+	})
+}
+
+// The floor is known as soon as a writer has resumed, not after its first batch.
+func TestAppendFlushAllAfterARestart(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		k.must(w, batch(live, 5, 6))
+		w, _ = k.open()
+		k.do("flushall")
+		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(4), batch(event.AfterSeq(6), 7))
 	})
 }
 
@@ -207,7 +220,8 @@ func TestAppendRefusesForGood(t *testing.T) {
 		{"MISMATCH filter", func(k *kit) { k.set(DefaultCursorKey+":meta", `{"relay":"relay.example","filter":"abc"}`) }, fault.Cursor},
 		{"MISMATCH partitions", func(k *kit) { k.set(DefaultCursorKey+":meta", `{"relay":"relay.example","partitions":2}`) }, fault.Cursor},
 		{"MISMATCH garbage", func(k *kit) { k.set(DefaultCursorKey+":meta", `?`) }, fault.Cursor},
-		{"MISMATCH absent", func(k *kit) { k.do("del", DefaultCursorKey+":meta") }, fault.Cursor},
+		// Beside the writer's own cursor it was lost: TestAppendSideKeyVanished.
+		{"MISMATCH absent", func(k *kit) { k.do("del", DefaultCursorKey+":meta"); k.set(DefaultCursorKey, "9") }, fault.Cursor},
 		{"PARTIAL stream is a string", func(k *kit) { k.do("del", DefaultStreamKey); k.set(DefaultStreamKey, "x") }, fault.Data},
 	}
 	for _, c := range cases {
@@ -278,7 +292,7 @@ func TestAppendMissingButBack(t *testing.T) {
 		k.must(w, batch(live, 1, 2, 3))
 		k.set(DefaultCursorKey, "2")
 		var moved *event.Moved
-		if err := w.restore(k.ctx()); !errors.As(err, &moved) || moved.To != event.AfterSeq(2) {
+		if err := w.restore(k.ctx(), ""); !errors.As(err, &moved) || moved.To != event.AfterSeq(2) {
 			t.Fatalf("restore: %v", err)
 		}
 		k.want(2, 1, 2, 3)
@@ -346,5 +360,50 @@ func TestAppendNotesTheLastEntryAndTheCursor(t *testing.T) {
 		if side := k.get(DefaultCursorKey + ":meta"); !strings.Contains(side, `"stored":7,"upto":12`) {
 			t.Errorf("after a restart the side key is %s", side)
 		}
+	})
+}
+
+// A side key that vanishes alone comes back if the cursor is where this writer
+// left it; beside any other cursor it is foreign.
+func TestAppendSideKeyVanished(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		k.must(w, batch(live, 5, 6))
+		k.do("del", DefaultCursorKey+":meta")
+		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(6), batch(event.AfterSeq(6), 7))
+		k.must(w, batch(event.AfterSeq(6), 7))
+		k.do("del", DefaultCursorKey+":meta")
+		k.set(DefaultCursorKey, "9")
+		_, err := w.Commit(k.ctx(), []*event.Batch{batch(event.AfterSeq(7), 8)})
+		wantErr(t, err, fault.Cursor)
+		k.want(9, 5, 6, 7)
+	})
+}
+
+// A stream whose entries vanished while the cursor stayed (deleted, evicted,
+// trimmed away by hand) is noticed before anything is appended to its rest.
+func TestAppendStreamVanished(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		k.must(w, batch(live, 5, 6), batch(event.AfterSeq(6), 7, 8))
+		k.do("del", DefaultStreamKey)
+		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(4), batch(event.AfterSeq(8), 9), batch(event.AfterSeq(9), 10))
+		k.must(w, run(event.AfterSeq(4), 5, 10))
+		k.wantRun(5, 10)
+
+		k.do("xgroup", "create", DefaultStreamKey, "all", "$")
+		w.floor = floor{}
+		k.must(w, watermark(event.AfterSeq(10), 12))
+		k.do("xtrim", DefaultStreamKey, "maxlen", "0")
+		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(12), batch(event.AfterSeq(12), 13))
+		k.must(w, batch(event.AfterSeq(12), 13))
+
+		k.do("del", DefaultStreamKey)
+		w, _ = k.open() // whose predecessor's memory is gone
+		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(13), batch(event.AfterSeq(13), 14))
+		k.must(w, batch(event.AfterSeq(13), 14))
+		k.wantRun(14, 14)
 	})
 }

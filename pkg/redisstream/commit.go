@@ -144,7 +144,7 @@ func (c *commit) accept(r reply, took time.Duration) error {
 		Appended: r.appended, Present: r.present, Cursor: r.cursor, Length: r.length, Took: took, Trimmed: w.retention.losses(r.trimmed),
 	})
 	c.left, c.partial, c.unsure = c.left[1:], 0, false
-	w.acked, w.epoch = r.cursor, r.epoch
+	w.acked, w.epoch, w.held = r.cursor, r.epoch, r.length > 0
 	w.at = continuation{expected: r.cursor.String(), epoch: r.epoch}
 	w.lease.held()
 	w.retention.tellOdd(r.detail)
@@ -173,10 +173,15 @@ func (c *commit) refused(ctx context.Context, r reply) error {
 		return w.movedTo(r.cursor, r.epoch, event.AlarmConflict, fmt.Sprintf(
 			"the cursor is %s, epoch %d, where this writer left %s, epoch %d: %s", r.cursor, r.epoch, w.acked, w.epoch, r.detail))
 	case "MISSING":
-		return w.restore(ctx)
+		return w.restore(ctx, "")
+	case "EMPTIED":
+		return w.emptied(ctx, r)
 	case "BADCURSOR":
 		return w.badCursor(r.detail)
 	case "MISMATCH":
+		if r.detail == "absent" && c.own(r.cursor) {
+			return w.restore(ctx, r.cursor.String())
+		}
 		return w.foreign(r.detail)
 	case "PARTIAL":
 		return c.partly(ctx, r)
@@ -223,7 +228,7 @@ func (c *commit) behind(r reply) error {
 
 // movedTo drops what this Writer knows and asks for reading from cursor.
 func (w *Writer) movedTo(cursor event.Seq, epoch int64, alarm event.Alarm, detail string) error {
-	w.acked, w.epoch, w.ahead = cursor, epoch, ahead{}
+	w.acked, w.epoch, w.ahead, w.held = cursor, epoch, ahead{}, false
 	w.at = continuation{expected: cursor.String(), epoch: epoch}
 	return &event.Moved{To: after(cursor), Alarm: alarm, Detail: detail}
 }

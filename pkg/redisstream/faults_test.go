@@ -203,11 +203,11 @@ func TestFaultKilledWithEverythingLost(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t))
 	w, _ := k.open()
-	k.must(w, run(live, 1, 100))
+	k.must(w, run(live, 11, 100))
 	k.server.Restart()
-	k.moved(w, event.AlarmCursorMissing, event.AfterSeq(100), run(event.AfterSeq(100), 101, 110))
-	k.must(w, run(event.AfterSeq(100), 101, 110))
-	k.wantRun(101, 110)
+	k.moved(w, event.AlarmCursorMissing, event.AfterSeq(10), run(event.AfterSeq(100), 101, 110))
+	k.must(w, run(event.AfterSeq(10), 11, 110))
+	k.wantRun(11, 110)
 }
 
 // TestFaultKilledAgainAndAgain: with an append-only file that is synced always,

@@ -130,7 +130,7 @@ func (w *Writer) takeOver(ctx context.Context, m moved) error {
 	case !followed:
 		return nil
 	case !m.present && w.acked > 0:
-		return w.restore(ctx)
+		return w.restore(ctx, "")
 	case m.present && m.cursor < w.acked && m.epoch == w.epoch:
 		return w.movedTo(m.cursor, m.epoch, event.AlarmRollback, fmt.Sprintf(
 			"Redis lost acknowledged writes, or somebody set the cursor back: the cursor is %s, %s was stored", m.cursor, w.acked))

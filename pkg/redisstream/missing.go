@@ -38,11 +38,16 @@ func (w *Writer) remember(ctx context.Context) {
 }
 
 // readFloor is the seq before the oldest entry that some group has not
-// acknowledged; the last acknowledged cursor when all have, or none exists.
+// acknowledged; the last acknowledged cursor when all have. Without groups
+// nobody has acknowledged anything: consumers create theirs at the oldest entry
+// (contract §1).
 func (w *Writer) readFloor(ctx context.Context) (event.Seq, error) {
 	groups, err := w.client.XInfoGroups(ctx, w.config.StreamKey).Result()
 	if err != nil {
 		return 0, err
+	}
+	if len(groups) == 0 {
+		groups = []redis.XInfoGroup{{LastDeliveredID: "0"}}
 	}
 	lowest := w.acked
 	for _, g := range groups {
@@ -77,26 +82,65 @@ func seqOf(row redis.XMessage) (event.Seq, bool) {
 }
 
 // restore sets the cursor that vanished to the newest entry's seq or, when the
-// stream is gone too, to the floor; never live.
-func (w *Writer) restore(ctx context.Context) error {
+// stream is gone too, to the floor; never live. With own, the cursor is there
+// and this writer's, and only the side key vanished.
+func (w *Writer) restore(ctx context.Context, own string) error {
 	fallback := w.acked
 	if w.floor.known {
 		fallback = min(fallback, w.floor.seq)
 	}
 	var m moved
 	err := w.config.patiently(ctx, "restore cursor", func(ctx context.Context) (err error) {
-		m, err = w.run(ctx, restoreScript, fallback.String(), w.epoch, string(w.config.head(nil, w.time, 0, 0)))
+		m, err = w.run(ctx, restoreScript, fallback.String(), w.epoch, string(w.config.head(nil, w.time, 0, 0)), own)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	why := "restored from the newest entry in the stream"
+	key, why := w.config.CursorKey, "restored from the newest entry in the stream"
 	switch {
 	case m.status == "PRESENT":
 		why = "it is back"
+	case m.detail == "side":
+		key, why = w.config.SideKey(), "the cursor beside it is where this run left it, so it is written again"
 	case m.detail == "memory":
 		why = "the stream is empty as well: going back to what not every group had acknowledged"
 	}
-	return w.movedTo(m.cursor, m.epoch, event.AlarmCursorMissing, fmt.Sprintf("the cursor vanished from %s; %s, at %s", w.config.CursorKey, why, m.cursor))
+	return w.movedTo(m.cursor, m.epoch, event.AlarmCursorMissing, fmt.Sprintf("%s vanished; %s, at %s", key, why, m.cursor))
+}
+
+// emptied: the cursor stands, but the entries are gone: deleted, evicted, or
+// trimmed by somebody else. What not every group had acknowledged is read again,
+// as when both vanish.
+func (w *Writer) emptied(ctx context.Context, r reply) error {
+	to := r.cursor
+	if w.floor.known {
+		to = min(to, w.floor.seq)
+	}
+	epoch := r.epoch
+	if to < r.cursor {
+		m, err := w.moveFrom(ctx, r.cursor, to)
+		if err != nil {
+			return err
+		}
+		if to, epoch = m.cursor, m.epoch; m.status == "MISSING" {
+			return w.restore(ctx, "")
+		}
+	}
+	return w.movedTo(to, epoch, event.AlarmCursorMissing, fmt.Sprintf(
+		"the entries of %s vanished, but not the cursor %s: going back to what not every group had acknowledged, at %s", w.config.StreamKey, r.cursor, to))
+}
+
+// own reports whether a cursor without a side key is the one this writer left
+// there: then the side key, which it had found, was lost since.
+func (c *commit) own(cursor event.Seq) bool {
+	if cursor == c.w.acked {
+		return cursor > 0
+	}
+	for _, b := range c.left {
+		if c.unsure && cursor == b.Upto {
+			return true
+		}
+	}
+	return false
 }

@@ -30,6 +30,7 @@ type Writer struct {
 	epoch     int64
 	time      []byte // of the last event, as the relay sent it
 	stored    int64  // seq of the last entry given to Redis; 0 when unknown
+	held      bool   // the stream held entries when last heard of
 	floor     floor
 	ahead     ahead
 	calls     []call

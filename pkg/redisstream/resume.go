@@ -45,9 +45,9 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 	if err := w.mine(stored, present); err != nil {
 		return event.Resume{}, err
 	}
-	w.epoch, w.floor, w.ahead, w.time, w.stored, w.former = 0, floor{}, ahead{}, w.time[:0], 0, nil
+	w.epoch, w.floor, w.ahead, w.time, w.stored, w.held, w.former = 0, floor{}, ahead{}, w.time[:0], 0, false, nil
 	if stored != nil {
-		w.stored = stored.Stored
+		w.stored, w.held = stored.Stored, stored.Stored > 0
 		w.epoch = stored.Epoch
 		w.time = append(w.time, stored.EventTime...)
 	}
@@ -61,7 +61,11 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 	if !ok {
 		return event.Resume{}, w.badCursor(cursor)
 	}
-	return w.resumeFrom(ctx, seq, stored)
+	at, err := w.resumeFrom(ctx, seq, stored)
+	if err == nil {
+		w.remember(ctx) // what vanishes before the first batch must be known too
+	}
+	return at, err
 }
 
 // stateTries is how often somebody else may get between reading the side key
@@ -80,7 +84,7 @@ func (w *Writer) state(ctx context.Context) (cursor string, present bool, stored
 		case err != nil:
 			return "", false, nil, err
 		case !present && w.acked > 0: // it vanished while we ran (I10)
-			return "", false, nil, w.restore(ctx)
+			return "", false, nil, w.restore(ctx, "")
 		case try == stateTries || !present || !w.replaces(stored):
 			return cursor, present, stored, nil
 		}
@@ -197,13 +201,7 @@ func (w *Writer) Rebase(ctx context.Context, to event.Seq) error {
 }
 
 func (w *Writer) rebase(ctx context.Context, to event.Seq) error {
-	c := &w.config
-	var m moved
-	err := c.patiently(ctx, "move cursor", func(ctx context.Context) (err error) {
-		m, err = w.run(ctx, rebaseScript, w.acked.String(), to.String(), c.Identity.Relay, c.Identity.Filter,
-			c.Identity.partitions(), c.adopt(), w.epoch, string(c.head(nil, nil, 0, 0)))
-		return err
-	})
+	m, err := w.moveFrom(ctx, w.acked, to)
 	if err != nil {
 		return err
 	}
@@ -219,6 +217,17 @@ func (w *Writer) rebase(ctx context.Context, to event.Seq) error {
 	}
 	return fault.New(fault.Conflict, fmt.Errorf("move cursor from %s to %s: it is %s now", w.acked, to, or(m.cursor.String(), "gone")),
 		"another writer moved it; stop that one first, then start again")
+}
+
+// moveFrom compares the cursor with from and sets it.
+func (w *Writer) moveFrom(ctx context.Context, from, to event.Seq) (m moved, err error) {
+	c := &w.config
+	err = c.patiently(ctx, "move cursor", func(ctx context.Context) (err error) {
+		m, err = w.run(ctx, rebaseScript, from.String(), to.String(), c.Identity.Relay, c.Identity.Filter,
+			c.Identity.partitions(), c.adopt(), w.epoch, string(c.head(nil, nil, 0, 0)))
+		return err
+	})
+	return m, err
 }
 
 func (w *Writer) badCursor(found string) error {

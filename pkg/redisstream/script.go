@@ -128,8 +128,11 @@ func (k *call) build(w *Writer, b *event.Batch, at continuation, full bool) {
 		k.args = append(k.args[:0], "eval", appendText)
 	}
 	mode := any("")
-	if at.jump {
+	switch {
+	case at.jump:
 		mode = "jump"
+	case w.held:
+		mode = "held"
 	}
 	k.args = append(append(k.args, w.keys...), at.expected, mode, &k.start, &k.upto)
 	k.args = append(append(k.args, w.fixed...), &k.epoch, &k.side, w.lease.id, leaseFor.Milliseconds(), w.retention.policy)

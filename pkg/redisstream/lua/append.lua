@@ -4,7 +4,8 @@
 -- KEYS 1 stream  2 cursor  3 side key  4 lease  5 ledger of losses, if it may be
 --      written; all in one slot
 -- ARGV 1 expected cursor, "" = none: starting is create-only
---      2 "jump" = leave the expected cursor for `start`, as an operator asked
+--      2 "jump" = leave the expected cursor for `start`, as an operator asked;
+--        "held" = the stream held entries when this writer last saw it
 --      3 start: the cursor before the first event, used without a cursor or
 --        with jump
 --      4 watermark: the last seq the batch accounts for
@@ -73,6 +74,9 @@ if not cursor and expected ~= '' then return reply('MISSING') end
 if cursor and above(expected, cursor) then return reply('BEHIND', cursor) end
 if cursor and epoch ~= ARGV[11] then return reply('CONFLICT', cursor, 'the epoch changed') end
 if jump and cursor ~= expected then return reply('CONFLICT', cursor, 'the cursor moved') end
+if cursor and ARGV[2] == 'held' and redis.pcall('XLEN', stream) == 0 then
+  return reply('EMPTIED', cursor)
+end
 if limit > 0 and #ARGV >= FIRST and (not cursor or above(ARGV[#ARGV - 2], cursor)) then
   local room, held, losses = roomFor(stream, limit, honours, policy)
   if not room and held then

@@ -1,12 +1,21 @@
 -- restore: the cursor vanished while a writer was running. It becomes the seq
 -- of the newest entry or, without entries, the fallback; never "live".
 --
+-- A side key that vanished alone is written again, beside the cursor that the
+-- writer knows to be its own.
+--
 -- KEYS as append. ARGV 1 fallback  2 epoch  3 the side key without its epoch
--- Reply: status, cursor, epoch, "entry" or "memory".
+--   4 the writer's own cursor, "" = none is
+-- Reply: status, cursor, epoch, "entry", "memory" or "side".
 
 local cursor = redis.pcall('GET', KEYS[2])
 if failed(cursor) then return cursor end
 if cursor then
+  if cursor == ARGV[4] and sideOf(KEYS[3]) == nil then
+    local set = redis.pcall('SET', KEYS[3], ARGV[3] .. ',"epoch":' .. ARGV[2] .. '}')
+    if failed(set) then return set end
+    return {'RESTORED', cursor, ARGV[2], 'side'}
+  end
   return {'PRESENT', digits(cursor) or '', epochOf(sideOf(KEYS[3])), ''}
 end
 local source, to = 'memory', ARGV[1]
