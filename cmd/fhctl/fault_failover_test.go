@@ -62,7 +62,7 @@ func TestSplitBrain(t *testing.T) {
 	tr.stored()
 	tr.alarmed("redis_rollback")
 	tr.finish()
-	old.WaitInfo("replication", "master_link_status:up")
+	tr.caughtUp(old)
 	tr.server = old
 	tr.sound()
 }
