@@ -120,7 +120,7 @@ func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) 
 		return stoppedOr(ctx, err)
 	}
 	defer sink.Close()
-	shown, stopDashboard, err := i.serveDashboard(serving, services, up, down, sink)
+	stopDashboard, err := i.serveDashboard(serving, services, up, down)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) 
 	if err != nil {
 		return err
 	}
-	return i.flow(ctx, source, sink, shown)
+	return i.flow(ctx, source, sink)
 }
 
 func (i *ingestion) pipeline(source pipeline.FrameSource, sink pipeline.Sink, keep *filter.Filter) *pipeline.Pipeline {
@@ -195,43 +195,33 @@ func (i *ingestion) serveHealth(ctx context.Context, services *errgroup.Group) e
 	return nil
 }
 
-// serveDashboard keeps the contract's dashboard keys. It returns the sink with
-// its resumed cursor shown, and a function that waits until the keys say
-// disconnected.
-func (i *ingestion) serveDashboard(ctx context.Context, services *errgroup.Group, up upstream, down downstream, sink pipeline.Sink) (shown pipeline.Sink, stop func(), err error) {
+// serveDashboard keeps the contract's dashboard keys. It returns a function that
+// waits until the keys say disconnected.
+func (i *ingestion) serveDashboard(ctx context.Context, services *errgroup.Group, up upstream, down downstream) (stop func(), err error) {
 	if !i.cfg.Redis.Dashboard {
-		return sink, func() {}, nil
+		return func() {}, nil
 	}
-	host, _ := os.Hostname()
 	dashboard, err := redisstream.NewDashboard(redisstream.DashboardConfig{
 		Connection: down.connection,
 		RelayURL:   up.endpoint.String(),
-		Writer:     fmt.Sprintf("fhctl/%s-%d", host, os.Getpid()),
+		Writer:     writerName(),
+		Shared:     true,
 		Alarm:      func(a event.Alarm, detail string) { i.heard.Alarm(a, 0, detail) },
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	i.heard = append(i.heard, dashboardObserver{keys: dashboard})
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	services.Go(func() error { defer close(done); return dashboard.Run(ctx) })
-	return resumeShown{sink, dashboard}, func() { cancel(); <-done }, nil
+	return func() { cancel(); <-done }, nil
 }
 
-// resumeShown is a sink whose saved cursor the dashboard shows before anything
-// is stored.
-type resumeShown struct {
-	pipeline.Sink
-	keys *redisstream.Dashboard
-}
-
-func (s resumeShown) Resume(ctx context.Context) (event.Resume, error) {
-	at, err := s.Sink.Resume(ctx)
-	if err == nil && at.Position.Start == event.After {
-		s.keys.Resumed(at.Position.Seq)
-	}
-	return at, err
+// writerName is this process to those that share its stream.
+func writerName() string {
+	host, _ := os.Hostname()
+	return fmt.Sprintf("fhctl/%s-%d", host, os.Getpid())
 }
 
 // dashboardObserver passes on what the dashboard keys show.
@@ -241,6 +231,7 @@ type dashboardObserver struct {
 }
 
 func (o dashboardObserver) Link(l event.Link)                      { o.keys.Link(l) }
+func (o dashboardObserver) Role(r event.Role)                      { o.keys.Role(r) }
 func (o dashboardObserver) Stored(b *event.Batch, r event.Receipt) { o.keys.Stored(b, r) }
 
 // keepRejects keeps undecodable frames where --rejects says.

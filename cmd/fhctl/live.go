@@ -45,7 +45,7 @@ func status(s health.Snapshot) output.Status {
 		Events: sum(s.Counts.Events[:]), Rejected: rejected(s.Counts.Rejected),
 		Seq: s.Cursor, Lag: s.Lag, LagKnown: !s.LastTime.IsZero(), Length: s.Length,
 		Link: s.Link, StoreDown: s.StoreKnown && !s.Store.Up, Store: s.Store,
-		Held: held, Stopping: s.Reason == health.Stopping,
+		Held: held, Led: s.Reason == health.Standby, Stopping: s.Reason == health.Stopping,
 	}
 }
 

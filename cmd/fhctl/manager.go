@@ -57,6 +57,13 @@ func (m *manager) Link(l event.Link) {
 // Store is heard at every try to reach Redis.
 func (m *manager) Store(event.Store) { m.hear() }
 
+// Role is heard each time that the sink answers one that stands by.
+func (m *manager) Role(r event.Role) {
+	if !r.Leading {
+		m.hear()
+	}
+}
+
 // Counted is heard with every run of frames.
 func (m *manager) Counted(*event.Counts) { m.hear() }
 
@@ -110,7 +117,7 @@ func (m *manager) run(ctx context.Context) error {
 // line is what systemctl status shows.
 func (m *manager) line() string {
 	s := m.monitor.Snapshot()
-	if s.Reason != health.Ready {
+	if !s.Able() {
 		return fmt.Sprintf("%s: %s", s.Reason, s.Detail)
 	}
 	return fmt.Sprintf("%s: %s; cursor %s, %s entries", s.Reason, s.Detail, s.Cursor, output.Thousands(max(0, s.Length)))

@@ -27,6 +27,12 @@ func (all observers) Store(s event.Store) {
 	}
 }
 
+func (all observers) Role(r event.Role) {
+	for _, o := range all {
+		o.Role(r)
+	}
+}
+
 func (all observers) Counted(c *event.Counts) {
 	for _, o := range all {
 		o.Counted(c)
@@ -56,6 +62,7 @@ type silent struct{}
 
 func (silent) Link(event.Link)                      {}
 func (silent) Store(event.Store)                    {}
+func (silent) Role(event.Role)                      {}
 func (silent) Counted(*event.Counts)                {}
 func (silent) Rejected(*event.Reject, []byte)       {}
 func (silent) Stored(*event.Batch, event.Receipt)   {}

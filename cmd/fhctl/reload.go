@@ -162,11 +162,11 @@ func (r *reloader) river(ctx context.Context) (*filter.Filter, context.Context, 
 // flow runs the river until it is told to stop, and anew whenever the filters
 // change: what was read is stored by the former ones, then the cursor is handed
 // over, and the next event is judged by the new.
-func (i *ingestion) flow(ctx context.Context, source pipeline.FrameSource, sink *redisstream.Writer, shown pipeline.Sink) error {
+func (i *ingestion) flow(ctx context.Context, source pipeline.FrameSource, sink *redisstream.Writer) error {
 	for {
 		keep, running, stop := i.reload.river(ctx)
 		sink.Refilter(keep.Fingerprint())
-		err := i.pipeline(source, shown, keep).Run(running)
+		err := i.pipeline(source, sink, keep).Run(running)
 		turned := running.Err() != nil && ctx.Err() == nil
 		stop()
 		if err != nil || !turned {

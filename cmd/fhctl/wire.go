@@ -27,7 +27,7 @@ import (
 // The ends fit the river without knowing of it.
 var (
 	_ pipeline.FrameSource = (*relay.Source)(nil)
-	_ pipeline.Sink        = (*redisstream.Writer)(nil)
+	_ pipeline.Shared      = (*redisstream.Writer)(nil)
 	_ relayserver.Log      = (*sim.Sim)(nil)
 	_ relayserver.Log      = (*capture.Log)(nil)
 	_ relayserver.Reacher  = (*sim.Sim)(nil)
@@ -213,6 +213,7 @@ func (d downstream) sink(ctx context.Context, s *session, up upstream, filters s
 		MaxLen:        d.maxLen,
 		Identity:      redisstream.Identity{Relay: up.identity, Filter: filters, Partitions: 1},
 		From:          from,
+		Writer:        writerName(),
 		AllowEviction: s.cfg.Redis.AllowEviction,
 		Notify:        heard.Store,
 	})

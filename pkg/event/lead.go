@@ -1,6 +1,9 @@
 package event
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Lead is what a sink that several processes share says when asked which of
 // them stores.
@@ -22,3 +25,16 @@ type Led struct{ By string }
 
 // Error says who leads.
 func (l *Led) Error() string { return fmt.Sprintf("%s leads", l.By) }
+
+// Role is what a process is to the others that share its sink.
+type Role struct {
+	// Leading is set for the one that stores. By is otherwise who does.
+	Leading bool
+	By      string
+	// Cursor is the stored cursor, 0 when there is none.
+	Cursor Seq
+}
+
+// ErrTakeOver is why a process that takes over closes its connection, when that
+// does not reach back to the cursor: the source is to connect again at once.
+var ErrTakeOver = errors.New("taking over, from further back than this connection began")

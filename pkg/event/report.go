@@ -10,6 +10,9 @@ type Observer interface {
 	Link(Link)
 	// Store reports a change of the sink's availability.
 	Store(Store)
+	// Role reports who stores: once this process begins to, and while another
+	// does, each time the sink was asked.
+	Role(Role)
 	// Counted reports a run of frames that passed in order.
 	Counted(*Counts)
 	// Rejected reports a frame that yielded no event, or an event some of

@@ -13,8 +13,8 @@
 //   - /livez answers 200 "ok" while the process can answer at all. It does not
 //     look at relay or Redis: restarting the process mends neither.
 //   - /readyz answers 200 when the relay is connected, Redis is up and the
-//     stored position moved within the idle time; else 503. Both carry the
-//     same JSON, see [Report].
+//     stored position moved within the idle time, or another process leads and
+//     this one stands by; else 503. Both carry the same JSON, see [Report].
 //   - /metrics serves the Prometheus text format, with the Go runtime's and the
 //     process's own metrics.
 //
@@ -28,6 +28,7 @@
 //   - relay_down: not connected to the relay, retrying
 //   - starting: not connected yet, or nothing stored yet
 //   - idle: connected, but nothing was stored within the idle time
+//   - standby: connected to both, and another process stores
 //   - ready
 //
 // # Metrics

@@ -77,7 +77,9 @@ func flowFamilies() []family {
 func endFamilies() []family {
 	return []family{
 		single("fhctl_ready", gauge, "1 when /readyz answers 200.",
-			func(s *scrape) float64 { return truth(s.Reason == Ready) }),
+			func(s *scrape) float64 { return truth(s.Able()) }),
+		single("fhctl_leader", gauge, "1 while this process stores; 0 while another does, or before Redis was asked.",
+			func(s *scrape) float64 { return truth(s.Role.Leading) }),
 		single("fhctl_relay_connected", gauge, "1 while connected to the relay.",
 			func(s *scrape) float64 { return truth(s.Link.State == event.LinkUp) }),
 		single("fhctl_relay_held", gauge, "1 while reading waits for an operator.",
@@ -98,7 +100,7 @@ func endFamilies() []family {
 			func(s *scrape) float64 { return float64(s.Appended) }),
 		single("fhctl_entries_present_total", counter, "Entries that an earlier try had added already.",
 			func(s *scrape) float64 { return float64(s.Present) }),
-		known("fhctl_cursor_seq", "Sequence number of the last stored event; absent before the first batch.",
+		known("fhctl_cursor_seq", "The stored cursor as this process knows it, of a standby what the leader has stored; absent when there is none.",
 			func(s *scrape) (float64, bool) { return float64(s.Cursor), s.Cursor > 0 }),
 		known("fhctl_relay_lag_seconds", "Now minus the informal time of the last stored event, which hosts may rewrite; absent when unknown.",
 			func(s *scrape) (float64, bool) { return s.Lag.Seconds(), !s.LastTime.IsZero() }),

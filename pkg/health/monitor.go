@@ -48,9 +48,12 @@ type tally struct {
 	store    event.Store
 	stopping bool
 
-	storeSeen bool        // a Store report has come
-	wasDown   bool        // the relay was lost, or could not be reached, at least once
-	upSince   time.Time   // when the link last came up
+	storeSeen bool       // a Store report has come
+	wasDown   bool       // the relay was lost, or could not be reached, at least once
+	upSince   time.Time  // when the link last came up
+	role      event.Role // valid when roleSeen
+	roleSeen  bool
+	ledSince  time.Time   // when this process last began to lead; zero before
 	held      string      // what reading was held for; "" once an event is stored again
 	lastAlarm event.Alarm // valid when alarmed
 	alarmed   bool
@@ -168,6 +171,24 @@ func (m *Monitor) Store(store event.Store) {
 		m.t.storeFails.add(store.Cause, 1)
 	}
 	m.t.store, m.t.storeSeen = store, true
+}
+
+// Role notes who stores. What this process stored before another led says
+// nothing of how things are, so it is forgotten, but for what was counted.
+func (m *Monitor) Role(r event.Role) {
+	r.By = bounded(r.By)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := &m.t
+	if r.Leading {
+		t.ledSince = m.cfg.Now()
+	} else {
+		t.storedAt, t.lastTime, t.length = time.Time{}, t.lastTime[:0], -1
+		if t.link.State == event.LinkUp {
+			t.held = "" // what was held is the leader's to hold now
+		}
+	}
+	t.role, t.roleSeen, t.cursor = r, true, r.Cursor
 }
 
 // Counted adds a run of frames.

@@ -21,6 +21,7 @@ const (
 	RelayDown Reason = "relay_down"
 	Starting  Reason = "starting"
 	Idle      Reason = "idle"
+	Standby   Reason = "standby"
 	Ready     Reason = "ready"
 )
 
@@ -29,6 +30,9 @@ type Snapshot struct {
 	Reason Reason
 	Detail string // one sentence for people; holds no secret
 	Alarm  string // what relay_held waits for; else empty
+
+	Role      event.Role // who stores
+	RoleKnown bool       // false until the sink was asked
 
 	Link       event.Link
 	Store      event.Store
@@ -41,7 +45,7 @@ type Snapshot struct {
 	Connects uint64
 	Alarms   uint64 // of all kinds
 
-	Cursor   event.Seq     // 0 before the first batch
+	Cursor   event.Seq     // 0 when there is none; of a standby what the leader has stored
 	Length   int64         // entries in the stream; -1 when unknown
 	StoredAt time.Time     // when the last batch was acknowledged; zero before
 	LastTime time.Time     // informal time of the last stored event; zero when unknown
@@ -56,13 +60,16 @@ type Snapshot struct {
 	SampleErr   error // why Redis could not be looked at; nil when it could
 }
 
+// Able reports whether all is well: storing, or able to when it is called for.
+func (s *Snapshot) Able() bool { return s.Reason == Ready || s.Reason == Standby }
+
 // Snapshot copies the state, for a status line, /readyz and tests.
 func (m *Monitor) Snapshot() Snapshot {
 	now := m.cfg.Now()
 	m.mu.Lock()
 	t := &m.t
 	s := Snapshot{
-		Link: t.link, Store: t.store, StoreKnown: t.storeSeen || t.store.Up,
+		Role: t.role, RoleKnown: t.roleSeen, Link: t.link, Store: t.store, StoreKnown: t.storeSeen || t.store.Up,
 		Counts: t.counts, Batches: t.batches, Appended: t.appended, Present: t.present, Connects: t.connects,
 		Cursor: t.cursor, Length: t.length, StoredAt: t.storedAt, Uptime: now.Sub(m.started),
 	}
@@ -105,6 +112,8 @@ func (m *Monitor) judge(now time.Time) (Reason, string) {
 		return RelayDown, detailOf("not connected to the relay", t.link.Err, t.link.Retry)
 	case t.link.State != event.LinkUp:
 		return Starting, "connecting to the relay"
+	case t.roleSeen && !t.role.Leading:
+		return Standby, "standing by, connected: " + t.role.By + " leads"
 	default:
 		return m.judgeFlow(now)
 	}
@@ -115,6 +124,9 @@ func (m *Monitor) judgeFlow(now time.Time) (Reason, string) {
 	since := m.t.storedAt
 	if since.IsZero() {
 		since = m.t.upSince
+		if m.t.ledSince.After(since) {
+			since = m.t.ledSince
+		}
 	}
 	quiet := now.Sub(since)
 	switch {
@@ -152,7 +164,11 @@ func plain(err error) string {
 	if err == nil {
 		return ""
 	}
-	text := strings.ToValidUTF8(userinfo.ReplaceAllString(err.Error(), "://***@"), "\uFFFD")
+	return bounded(err.Error())
+}
+
+func bounded(text string) string {
+	text = strings.ToValidUTF8(userinfo.ReplaceAllString(text, "://***@"), "\uFFFD")
 	if len(text) <= maxPlain {
 		return text
 	}

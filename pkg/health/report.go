@@ -13,11 +13,15 @@ type Report struct {
 	Reason Reason `json:"reason"` // one word; see the package comment
 	Detail string `json:"detail"` // for people; its wording may change
 	// Alarm is what relay_held waits for: an event.Alarm's name.
-	Alarm string      `json:"alarm,omitempty"`
-	Relay RelayReport `json:"relay"`
-	Store StoreReport `json:"store"`
+	Alarm string `json:"alarm,omitempty"`
+	// Role is leader or standby; absent until Redis was asked. Leader is who
+	// leads, when it is another process.
+	Role   string      `json:"role,omitempty"`
+	Leader string      `json:"leader,omitempty"`
+	Relay  RelayReport `json:"relay"`
+	Store  StoreReport `json:"store"`
 	// Cursor is the last stored seq in decimal digits, since it may exceed
-	// what a JSON reader keeps exactly; null before the first batch.
+	// what a JSON reader keeps exactly; null when there is none.
 	Cursor *string `json:"cursor"`
 	// LastEventTime is the informal time of the last stored event (E6) in
 	// RFC 3339; null when unknown. LagSeconds is now minus that time.
@@ -52,9 +56,12 @@ type StoreReport struct {
 func (m *Monitor) Report() Report {
 	s := m.Snapshot()
 	r := Report{
-		Ready: s.Reason == Ready, Reason: s.Reason, Detail: s.Detail, Alarm: s.Alarm,
+		Ready: s.Able(), Reason: s.Reason, Detail: s.Detail, Alarm: s.Alarm,
 		Relay: relayReport(s.Link), Store: storeReport(s.Store, s.StoreKnown),
 		Version: m.cfg.Version,
+	}
+	if s.RoleKnown {
+		r.Role, r.Leader = roleName(s.Role), s.Role.By
 	}
 	if s.Cursor > 0 {
 		digits := s.Cursor.String()
@@ -68,6 +75,13 @@ func (m *Monitor) Report() Report {
 		r.StreamLength = &s.Length
 	}
 	return r
+}
+
+func roleName(r event.Role) string {
+	if r.Leading {
+		return "leader"
+	}
+	return "standby"
 }
 
 func relayReport(link event.Link) RelayReport {

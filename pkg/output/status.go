@@ -22,6 +22,7 @@ type Status struct {
 	StoreDown bool
 	Store     event.Store
 	Held      string // the alarm that an operator must resolve; else empty
+	Led       bool   // another process stores; this one stands by
 	Stopping  bool
 }
 
@@ -56,6 +57,8 @@ func (s *Status) state(rate float64, waited time.Duration) string {
 		return "waiting for relay" + waiting(s.Link.Cause, s.Link.Retry-waited)
 	case s.Link.State != event.LinkUp:
 		return strings.TrimSpace("connecting to relay " + host(s.Link.URL))
+	case s.Led:
+		return "standing by: another process leads"
 	default:
 		return Thousands(int64(rate+0.5)) + " ev/s"
 	}

@@ -259,12 +259,19 @@ type recorder struct {
 	alarms  []event.Alarm
 	rejects []event.Reject
 	stored  int
+	roles   []event.Role // changes only
 }
 
 func (r *recorder) lock() func() { r.mu.Lock(); return r.mu.Unlock }
 
-func (r *recorder) Link(l event.Link)       { defer r.lock()(); r.links = append(r.links, l) }
-func (r *recorder) Store(event.Store)       {}
+func (r *recorder) Link(l event.Link) { defer r.lock()(); r.links = append(r.links, l) }
+func (r *recorder) Store(event.Store) {}
+func (r *recorder) Role(role event.Role) {
+	defer r.lock()()
+	if n := len(r.roles); n == 0 || r.roles[n-1].Leading != role.Leading || r.roles[n-1].By != role.By {
+		r.roles = append(r.roles, role)
+	}
+}
 func (r *recorder) Counted(c *event.Counts) { defer r.lock()(); r.counts.Add(c) }
 func (r *recorder) Rejected(j *event.Reject, _ []byte) {
 	defer r.lock()()

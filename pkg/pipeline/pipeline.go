@@ -32,13 +32,28 @@ type Sink interface {
 	// Commit stores the batches in order and retries passing faults until
 	// ctx ends. It returns a receipt for each batch that was stored. An
 	// *event.Moved error means the next batch was not stored and reading
-	// must begin again elsewhere; any other error is final.
+	// must begin again elsewhere; *event.Led that another process leads. Any
+	// other error is final.
 	Commit(ctx context.Context, batches []*event.Batch) ([]event.Receipt, error)
 	// Poll reads the stored cursor; ok is false when there is none.
 	Poll(ctx context.Context) (seq event.Seq, ok bool, err error)
 	// Rebase moves the cursor to seq because an operator allowed a new
 	// numbering to be followed.
 	Rebase(ctx context.Context, seq event.Seq) error
+}
+
+// Shared is a Sink that several processes may have, of which one stores at a
+// time and the others stand by. A Sink that is not Shared is always stored to.
+type Shared interface {
+	Sink
+	// Lead asks to store, or to go on storing, and tells who does. It is
+	// called a few times a second, also during a Commit, and cheap for one
+	// that leads and stores. It waits for the sink while ctx lasts, unless
+	// this process leads.
+	//
+	// After others have stored, Resume is asked again where to begin. An
+	// *event.Moved or *event.Led error is what Commit would return.
+	Lead(ctx context.Context) (event.Lead, error)
 }
 
 // OnReset is what to do when the relay's numbering restarts below the cursor.
@@ -97,7 +112,8 @@ type Pipeline struct {
 
 	queuedFrames atomic.Int64
 	queuedBytes  atomic.Int64
-	recent       revs // outlives generations; only the sequencer touches it
+	recent       revs   // outlives generations; only the sequencer touches it
+	told         string // who leads, as last logged; only lead touches it
 }
 
 // New checks nothing: the edge has validated the settings.
@@ -125,14 +141,21 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		p.cfg.Logger.Info("Starting", "from", at.Position.String(), "why", at.Why)
 		progress, err := p.generation(ctx, at)
 		var moved *event.Moved
-		if !errors.As(err, &moved) {
+		var led *event.Led
+		switch {
+		case errors.As(err, &moved):
+			p.cfg.Observer.Alarm(moved.Alarm, moved.To.Seq, moved.Detail)
+		case !errors.As(err, &led):
 			return stopped(ctx, err)
 		}
-		p.cfg.Observer.Alarm(moved.Alarm, moved.To.Seq, moved.Detail)
 		if err := pace.wait(ctx, progress); err != nil {
 			return nil
 		}
-		at = event.Resume{Position: moved.To, Why: moved.Error()}
+		if moved != nil {
+			at = event.Resume{Position: moved.To, Why: moved.Error()}
+		} else if at, err = p.begin(ctx); err != nil {
+			return stopped(ctx, fmt.Errorf("find where to stand by: %w", err))
+		}
 	}
 }
 
@@ -178,7 +201,9 @@ func (p *Pipeline) generation(ctx context.Context, at event.Resume) (progress bo
 		group.Go(func() error { return g.decode(alive) })
 	}
 	group.Go(func() error { return g.sequence(alive) })
-	group.Go(func() error { return g.write(ctx, alive) })
+	leading, stopLeading := context.WithCancel(alive)
+	group.Go(func() error { defer stopLeading(); return g.write(ctx, alive) })
+	group.Go(func() error { return g.lead(reading, leading) })
 	err = group.Wait()
 	if err == nil || errors.Is(err, errDone) {
 		err = g.ended
@@ -189,8 +214,11 @@ func (p *Pipeline) generation(ctx context.Context, at event.Resume) (progress bo
 // generation is the state shared by the goroutines of one stretch.
 type generation struct {
 	*Pipeline
-	at          event.Resume
+	at          event.Resume // settled once flowing is closed
 	stopReading context.CancelFunc
+
+	standby standby
+	flowing chan struct{} // closed once this process leads, or never will
 
 	room    *semaphore.Weighted // bytes between reader and sequencer
 	todo    chan *work          // reader → decoders
@@ -219,6 +247,8 @@ func (p *Pipeline) newGeneration(at event.Resume, stopReading context.CancelFunc
 		Pipeline:    p,
 		at:          at,
 		stopReading: stopReading,
+		standby:     standby{at: at.Position},
+		flowing:     make(chan struct{}),
 		room:        semaphore.NewWeighted(p.cfg.QueueBytes),
 		todo:        make(chan *work, chunksInFlight),
 		ordered:     make(chan *work, chunksInFlight),

@@ -22,16 +22,19 @@ type work struct {
 // read passes chunks from the source to the decoders and, in the same order,
 // to the sequencer. Its error waits until what was read has been stored.
 func (g *generation) read(ctx context.Context) error {
-	defer close(g.ordered)
-	defer close(g.todo)
+	defer g.endReading()
 	for chunk, err := range g.cfg.Source.Frames(ctx, g.resume) {
 		if err != nil {
 			g.ended = err
 			return nil
 		}
-		if !g.submit(ctx, chunk) {
+		if !g.pass(ctx, chunk) {
 			return nil
 		}
+	}
+	select {
+	case <-g.flowing: // what is put aside has been passed on
+	case <-ctx.Done():
 	}
 	return nil
 }
@@ -96,6 +99,9 @@ func (g *generation) recycle(w *work) {
 // that was sequenced, once all are. While the run is held it waits, and fails
 // with *event.Moved when the operator moved the cursor.
 func (g *generation) resume(ctx context.Context) (event.Position, error) {
+	if at, standing := g.standby.connect(); standing {
+		return at, nil
+	}
 	w := &work{barrier: make(chan event.Position, 1)}
 	select {
 	case g.ordered <- w:

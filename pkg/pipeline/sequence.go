@@ -49,6 +49,11 @@ func (g *generation) newSequencer() *sequencer {
 // the generation is given up; then it flushes.
 func (g *generation) sequence(ctx context.Context) error {
 	defer close(g.filled)
+	select {
+	case <-g.flowing:
+	case <-ctx.Done():
+		return errDone
+	}
 	s := g.newSequencer()
 	defer s.age.Stop()
 	defer s.link.stray.timer.Stop()

@@ -35,6 +35,9 @@ type DashboardConfig struct {
 	// Writer names this process in the status, as in fhctl/HOST-PID. Any
 	// name that begins with "fhctl/" is taken for another writer of ours.
 	Writer string
+	// Shared writes nothing before Role says that this process leads, and
+	// nothing while another does: two writers would contradict each other.
+	Shared bool
 	// Broadcasts per second; 0 means 10.
 	Rate int
 	// Alarm hears of a status that something else writes (AlarmForeign),
@@ -51,6 +54,7 @@ type Dashboard struct {
 	client redis.UniversalClient
 
 	mu         sync.Mutex
+	silent     bool // another leads, or nobody knows yet
 	connected  bool
 	stopped    bool
 	url        string
@@ -93,7 +97,7 @@ func NewDashboard(cfg DashboardConfig) (*Dashboard, error) {
 		return nil, err
 	}
 	return &Dashboard{
-		config: cfg, client: client, url: cfg.RelayURL,
+		config: cfg, client: client, url: cfg.RelayURL, silent: cfg.Shared,
 		changed: make(chan struct{}, 1), samples: make(chan sample, 4),
 	}, nil
 }
@@ -109,19 +113,34 @@ func (d *Dashboard) Link(l event.Link) {
 	}
 	d.mu.Unlock()
 	if changed {
-		select {
-		case d.changed <- struct{}{}:
-		default:
-		}
+		d.tell()
 	}
 }
 
-// Resumed notes the saved cursor a run begins with, so that the status shows it
-// before anything is stored. It does not block.
-func (d *Dashboard) Resumed(cursor event.Seq) {
+// Role notes whether this process leads, and the cursor a leader begins with, so
+// that the status shows it before anything is stored. It does not block.
+func (d *Dashboard) Role(r event.Role) {
+	d.mu.Lock()
+	changed := d.silent == r.Leading
+	d.silent, d.cursor = !r.Leading, r.Cursor
+	d.mu.Unlock()
+	if changed {
+		d.tell()
+	}
+}
+
+// tell has the status written without waiting for its time.
+func (d *Dashboard) tell() {
+	select {
+	case d.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (d *Dashboard) quiet() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.cursor = cursor
+	return d.silent
 }
 
 // Stored notes a stored batch: its cursor and, at the configured rate, a copy
@@ -207,6 +226,10 @@ func (d *Dashboard) status() []byte {
 
 // writeStatus writes the status and looks at what it replaces.
 func (d *Dashboard) writeStatus(ctx context.Context) {
+	if d.quiet() {
+		d.wrote = nil // what is found next was left by whoever led
+		return
+	}
 	ctx, cancel := d.config.within(ctx)
 	defer cancel()
 	text := d.status()
@@ -255,7 +278,7 @@ func (d *Dashboard) broadcast(ctx context.Context, s sample) {
 
 func (d *Dashboard) writeRecent(ctx context.Context) {
 	now := time.Now()
-	if len(d.recent) == 0 || d.broken || !d.unsaved && now.Before(d.nextSaved) {
+	if len(d.recent) == 0 || d.broken || d.quiet() || !d.unsaved && now.Before(d.nextSaved) {
 		return
 	}
 	ctx, cancel := d.config.within(ctx)

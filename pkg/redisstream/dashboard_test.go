@@ -53,6 +53,32 @@ func (b *board) alarmed() int {
 	return len(b.alarms)
 }
 
+// Of several processes only the one that leads writes, and it does so at once.
+func TestDashboardOfAStandbyIsSilent(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		shared := func(c *DashboardConfig) { c.Shared = true }
+		b := k.board(shared)
+		b.Link(event.Link{State: event.LinkUp})
+		b.Role(event.Role{By: "another", Cursor: 5})
+		led := k.board(shared, func(c *DashboardConfig) { c.Writer = "fhctl/other" })
+		led.Role(event.Role{Leading: true, Cursor: 6})
+		eventually(t, "the leader's status", func() bool { return strings.Contains(k.get(StatusKey), `"currentCursor":"6","writer":"fhctl/other"`) })
+		b.Link(event.Link{State: event.LinkDown})
+		b.stop() // says nothing, not even goodbye
+		if got := k.get(StatusKey); !strings.Contains(got, "fhctl/other") {
+			t.Fatalf("status: %s", got)
+		}
+		c := k.board(shared)
+		c.Role(event.Role{By: "another"})
+		c.Role(event.Role{Leading: true, Cursor: 7})
+		eventually(t, "the new leader's status", func() bool { return strings.Contains(k.get(StatusKey), `"currentCursor":"7","writer":"fhctl/test"`) })
+		if b.alarmed()+led.alarmed()+c.alarmed() != 0 {
+			t.Fatal("one fhctl took another for a stranger")
+		}
+	})
+}
+
 func TestDashboardStatus(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
@@ -62,7 +88,7 @@ func TestDashboardStatus(t *testing.T) {
 			eventually(t, text, func() bool { return k.get(StatusKey) == text })
 		}
 		want(`{"connected":false,"url":"wss://configured.example","currentCursor":null,"writer":"fhctl/test"}`)
-		b.Resumed(7000000123)
+		b.Role(event.Role{Leading: true, Cursor: 7000000123})
 		b.Link(event.Link{State: event.LinkUp, URL: "wss://relay.example/x?a=1&b=2"})
 		want(`{"connected":true,"url":"wss://relay.example/x?a=1&b=2","currentCursor":"7000000123","writer":"fhctl/test"}`)
 		if ttl := k.client.PTTL(k.ctx(), StatusKey).Val(); ttl <= 0 || ttl > 10*time.Second {

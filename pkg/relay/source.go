@@ -82,7 +82,7 @@ func (f *following) run(ctx context.Context) error {
 			attempt = 1
 		}
 		delay := max(last.wait, backoff(attempt, f.cfg.BackoffMin, f.cfg.BackoffMax, jitter))
-		if last.final {
+		if last.final || errors.Is(last.err, event.ErrTakeOver) {
 			delay = 0
 		}
 		f.notify(event.Link{State: event.LinkDown, URL: f.cfg.Endpoint.String(), From: pos, Err: last.err, Cause: last.cause, Retry: delay})
