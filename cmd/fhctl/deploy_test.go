@@ -1,0 +1,130 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/fhctl/fhctl/pkg/config"
+)
+
+func deployFile(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(moduleRoot(t), "docs", "deploy", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// analyzer runs systemd-analyze, where it is installed.
+func analyzer(t *testing.T, args ...string) string {
+	t.Helper()
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Skip("needs systemd-analyze on PATH")
+	}
+	cmd := exec.Command("systemd-analyze", args...)
+	cmd.Env = append(os.Environ(), "SYSTEMD_COLORS=0", "SYSTEMD_EMOJI=0")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("systemd-analyze %v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// The unit and its drop-in say what systemd understands, and nothing else.
+func TestUnitIsSound(t *testing.T) {
+	dir := t.TempDir()
+	// The program it starts must exist.
+	unit := strings.ReplaceAll(deployFile(t, "fhctl.service"), "/usr/bin/fhctl", fhctlPath(t))
+	path := settingsFile(t, filepath.Join(dir, "fhctl.service"), unit)
+	dropIn := filepath.Join(dir, "fhctl.service.d")
+	if err := os.Mkdir(dropIn, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	settingsFile(t, filepath.Join(dropIn, "password.conf"), deployFile(t, "fhctl-password.conf"))
+	if said := analyzer(t, "verify", "--man=no", path); strings.Contains(said, "fhctl") {
+		t.Errorf("systemd-analyze verify says:\n%s", said)
+	}
+}
+
+// Reliability §4: what the unit must take away from the process.
+func TestUnitIsHardened(t *testing.T) {
+	unit := deployFile(t, "fhctl.service")
+	for _, line := range []string{
+		"Type=notify", "WatchdogSec=30s", "ExecReload=/bin/kill -HUP $MAINPID",
+		"DynamicUser=yes", "NoNewPrivileges=yes", "ProtectSystem=strict", "ProtectHome=yes", "PrivateTmp=yes",
+		"PrivateDevices=yes", "SystemCallFilter=@system-service", "CapabilityBoundingSet=",
+	} {
+		if !strings.Contains(unit, "\n"+line+"\n") {
+			t.Errorf("the unit lacks %s", line)
+		}
+	}
+	if !strings.Contains(unit, "\nMemoryMax=") || !strings.Contains(deployFile(t, "fhctl-password.conf"), "\nLoadCredential=") {
+		t.Error("memory is not bounded, or the password is no credential")
+	}
+	said := analyzer(t, "security", "--offline=true", "--no-pager", filepath.Join(moduleRoot(t), "docs", "deploy", "fhctl.service"))
+	match := regexp.MustCompile(`Overall exposure level for fhctl.service: ([0-9.]+)`).FindStringSubmatch(said)
+	if match == nil {
+		t.Fatalf("systemd-analyze security does not say how exposed it is:\n%s", said)
+	}
+	t.Logf("exposure %s of 10", match[1])
+	if exposure, err := strconv.ParseFloat(match[1], 64); err != nil || exposure > 1.5 {
+		t.Errorf("exposure %s, want at most 1.5", match[1])
+	}
+}
+
+// The settings that packages install are settings.
+func TestDeployedSettingsLoad(t *testing.T) {
+	path := filepath.Join(moduleRoot(t), "docs", "deploy", "fhctl.yaml")
+	cfg, err := config.Load(nil, []string{"FHCTL_CONFIG=" + path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if origin := cfg.Origin("relay-url"); origin.Layer != config.LayerFile {
+		t.Errorf("relay-url comes from %s", origin)
+	}
+	var environ []string
+	for _, match := range regexp.MustCompile(`(?m)^ {6}([A-Z_]+): (.+)$`).FindAllStringSubmatch(deployFile(t, "compose.yaml"), -1) {
+		value := regexp.MustCompile(`^\$\{[A-Z_]+:-(.*)\}$`).ReplaceAllString(match[2], "$1")
+		environ = append(environ, match[1]+"="+value)
+	}
+	if len(environ) < 4 {
+		t.Fatalf("the compose file sets only %v", environ)
+	}
+	if _, err := config.Load(nil, environ); err != nil {
+		t.Errorf("the compose file's environment: %v", err)
+	}
+}
+
+// Supply chain: every action is pinned by digest with its version beside it,
+// no job starts with rights it was not given.
+func TestWorkflowsArePinned(t *testing.T) {
+	paths, err := filepath.Glob(filepath.Join(moduleRoot(t), ".github", "workflows", "*.yaml"))
+	if err != nil || len(paths) < 3 {
+		t.Fatalf("workflows %v, %v", paths, err)
+	}
+	pinned := regexp.MustCompile(`uses: [\w./-]+@[0-9a-f]{40} # v[0-9.]+$`)
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Base(path)
+		for line := range strings.Lines(string(text)) {
+			if line = strings.TrimRight(line, "\n"); strings.Contains(line, "uses:") && !pinned.MatchString(line) {
+				t.Errorf("%s: %q is not pinned by digest", name, strings.TrimSpace(line))
+			}
+			if strings.Contains(line, "go install") && !regexp.MustCompile(`@v[0-9.]+$`).MatchString(line) {
+				t.Errorf("%s: %q is not pinned by version", name, strings.TrimSpace(line))
+			}
+		}
+		if !strings.Contains(string(text), "\npermissions: {}\n") {
+			t.Errorf("%s: jobs begin with rights; write permissions: {} and give each what it needs", name)
+		}
+	}
+}
