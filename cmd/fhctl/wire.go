@@ -100,6 +100,10 @@ func serve(source relayserver.Log, closeSource func()) (upstream, error) {
 	return upstream{endpoint: endpoint, close: closeAll}, nil
 }
 
+// maxLinger bounds the stay away from an empty socket, whose buffer must hold
+// what comes meanwhile.
+const maxLinger = 30 * time.Millisecond
+
 // source follows the upstream and tells the observer of every change.
 func (u upstream) source(s *session, heard event.Observer) (*relay.Source, error) {
 	trust, err := trustFile(s.cfg.Relay.TLSCA)
@@ -110,7 +114,7 @@ func (u upstream) source(s *session, heard event.Observer) (*relay.Source, error
 		Endpoint:    u.endpoint,
 		UserAgent:   "fhctl/" + readBuild().Version,
 		IdleTimeout: s.cfg.Ingest.IdleTimeout,
-		Linger:      min(s.cfg.Ingest.BatchAge/4, 5*time.Millisecond),
+		Linger:      min(s.cfg.Ingest.BatchAge, maxLinger),
 		TLS:         trust,
 		Notify:      heard.Link,
 		Alarm:       heard.Alarm,

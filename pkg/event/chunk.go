@@ -19,6 +19,9 @@ type Chunk struct {
 	Buf []byte
 	// Arrived is when the first frame was read.
 	Arrived time.Time
+	// Lull: nothing more had come, and the source looks again only after a
+	// while. What is here need not wait for company.
+	Lull bool
 	// Conn numbers the connection, rising by one each time a source
 	// connects. All frames of a chunk came on one connection.
 	Conn uint64
@@ -33,7 +36,7 @@ type Chunk struct {
 // Reset empties the chunk and keeps its memory.
 func (c *Chunk) Reset() {
 	c.Frames, c.Buf = c.Frames[:0], c.Buf[:0]
-	c.Conn, c.Hangup = 0, nil
+	c.Lull, c.Conn, c.Hangup = false, 0, nil
 }
 
 // Release returns the chunk to its source. Frames must not be read after it.

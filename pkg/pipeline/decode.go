@@ -33,22 +33,32 @@ type op struct {
 
 // decode does everything costly for chunks as they come.
 func (g *generation) decode(ctx context.Context) error {
-	var decoder frame.Decoder
-	var ev event.Event
+	var d decoding
 	for {
 		select {
 		case w, ok := <-g.todo:
 			if !ok {
 				return nil
 			}
-			for _, f := range w.chunk.Frames {
-				w.add(f, &decoder, &ev, g.cfg.Filter.Keep)
-			}
-			w.done <- struct{}{}
+			d.work(w, g.cfg.Filter.Keep)
 		case <-ctx.Done():
 			return nil
 		}
 	}
+}
+
+// decoding is what one goroutine needs to decode.
+type decoding struct {
+	decoder frame.Decoder
+	ev      event.Event
+}
+
+// work decodes a chunk and lets the sequencer have it.
+func (d *decoding) work(w *work, keep func(*event.Event) bool) {
+	for _, f := range w.chunk.Frames {
+		w.add(f, &d.decoder, &d.ev, keep)
+	}
+	w.done <- struct{}{}
 }
 
 func (w *work) add(f event.Frame, decoder *frame.Decoder, ev *event.Event, keep func(*event.Event) bool) {

@@ -93,6 +93,7 @@ var errBroke = errors.New("connection broke")
 type fakeRelay struct {
 	conns []connection
 	chunk int // frames per chunk, default 3
+	lull  bool
 	delay time.Duration
 
 	next   int // index into conns; goes on across generations
@@ -134,7 +135,7 @@ func (r *fakeRelay) connect(ctx context.Context, n uint64, from event.Position, 
 			if conn.Err() != nil || !going {
 				return false
 			}
-			c := &event.Chunk{Arrived: time.Now(), Conn: n, Hangup: hangup}
+			c := &event.Chunk{Arrived: time.Now(), Conn: n, Hangup: hangup, Lull: r.lull}
 			for _, data := range some {
 				f := event.Frame{Data: data}
 				if &data[0] == &oversize[0] {
@@ -143,6 +144,7 @@ func (r *fakeRelay) connect(ctx context.Context, n uint64, from event.Position, 
 				c.Frames = append(c.Frames, f)
 				c.Buf = append(c.Buf, data...)
 			}
+			c.Recycle = recycle
 			going = yield(c, nil)
 		}
 		return going && conn.Err() == nil
@@ -151,6 +153,12 @@ func (r *fakeRelay) connect(ctx context.Context, n uint64, from event.Position, 
 	r.causes = append(r.causes, context.Cause(conn))
 	r.mu.Unlock()
 	return going && ctx.Err() == nil
+}
+
+// recycle empties the chunk as a source does that uses it again.
+func recycle(c *event.Chunk) {
+	clear(c.Frames)
+	c.Reset()
 }
 
 func (r *fakeRelay) positions() []event.Position {

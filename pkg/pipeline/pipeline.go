@@ -78,7 +78,7 @@ type Config struct {
 	Decoders   int           // goroutines; one per CPU, at most 4
 	BatchSize  int           // entries in a batch: 500
 	BatchBytes int           // bytes of JSON in a batch: 1 MiB
-	BatchAge   time.Duration // longest wait of an entry for its batch: 20 ms
+	BatchAge   time.Duration // longest wait of an entry for its batch: 30 ms
 	InFlight   int           // batches handed to the sink at once: 4
 	QueueBytes int64         // bytes of frames between reader and sequencer: 8 MiB
 	UntilSeq   event.Seq     // stop once this seq is stored; 0 runs on
@@ -90,7 +90,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.Decoders, min(runtime.GOMAXPROCS(0), 4))
 	setDefault(&c.BatchSize, 500)
 	setDefault(&c.BatchBytes, 1<<20)
-	setDefault(&c.BatchAge, 20*time.Millisecond)
+	setDefault(&c.BatchAge, 30*time.Millisecond)
 	setDefault(&c.InFlight, 4)
 	setDefault(&c.QueueBytes, 8<<20)
 	setDefault(&c.Drain, 6*time.Second)
@@ -232,6 +232,7 @@ type generation struct {
 	holding atomic.Pointer[hold]
 
 	// Only the reader's goroutine touches these.
+	decoding  decoding
 	heldTries int   // holds since the last connection that was not held
 	ended     error // why the source ended; read once the reader has
 }

@@ -325,9 +325,29 @@ func TestBatchAgeBoundsTheWait(t *testing.T) {
 		})
 		r.sink.before = func(int, []*event.Batch) error { stored = time.Since(began); return nil }
 		r.run(t)
-		if stored != 20*time.Millisecond {
+		if stored != 30*time.Millisecond {
 			t.Errorf("stored after %v", stored)
 		}
+	})
+}
+
+// Events before a lull have waited in the socket already: they are stored at
+// once, and none of them is lost or out of order however the lulls fall.
+func TestLullSendsTheBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var stored time.Duration
+		began := time.Now()
+		r := newRiver(func(_ context.Context, _ event.Position, send func(...[]byte) bool) {
+			send(frames(span(1, 100)...)...)
+			time.Sleep(time.Hour)
+		})
+		r.relay.lull, r.relay.chunk = true, 7
+		r.sink.before = func(int, []*event.Batch) error { stored = time.Since(began); return nil }
+		r.run(t)
+		if stored != 0 {
+			t.Errorf("the last batch was stored after %v", stored)
+		}
+		wantSeqs(t, r.sink, span(1, 100))
 	})
 }
 

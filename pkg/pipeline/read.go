@@ -46,11 +46,19 @@ func (g *generation) submit(ctx context.Context, chunk *event.Chunk) bool {
 	}
 	g.queuedFrames.Add(int64(len(chunk.Frames)))
 	g.queuedBytes.Add(int64(len(chunk.Buf)))
-	w := g.newWork(chunk)
+	w, lull := g.newWork(chunk), chunk.Lull
+	if lull {
+		// The source rests after this one, so there is time to decode it
+		// here: on a quiet stream waking a decoder costs more than that.
+		g.decoding.work(w, g.cfg.Filter.Keep)
+	}
 	select {
 	case g.ordered <- w:
 	case <-ctx.Done():
 		return false
+	}
+	if lull { // and the chunk is no longer ours to look at
+		return true
 	}
 	select {
 	case g.todo <- w:

@@ -104,7 +104,17 @@ func (s *sequencer) take(ctx context.Context, w *work) error {
 	}
 	s.counts.Last = s.tracker.Position().Seq
 	s.cfg.Observer.Counted(&s.counts)
+	s.lull(w.chunk)
 	return nil
+}
+
+// lull sends the batch on its way when nothing follows at once and nothing is
+// queued: these events have waited already, in the socket, and all else would
+// be another timer. When the sink is behind, waiting makes batches larger.
+func (s *sequencer) lull(chunk *event.Chunk) {
+	if chunk.Lull && s.entered && len(s.ordered) == 0 && len(s.filled) == 0 {
+		s.flush()
+	}
 }
 
 // account gives one frame its place: delivered, passed over with a count, or

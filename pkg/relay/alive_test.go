@@ -134,3 +134,32 @@ func TestC7SlowConsumerIsDropped(t *testing.T) {
 		}
 	}
 }
+
+// A reader that rests between gulps still brings every event, however few and
+// small: each comes alone here, into a socket just read empty.
+func TestLingerLosesNothing(t *testing.T) {
+	log := relaytest.Log(t, 1, 1)
+	server := relaytest.Start(t, relayserver.Config{Log: log})
+	lulls := 0
+	const linger = 2 * time.Millisecond
+	f := follow(t, server.URL(), oldest, Config{Linger: linger}, func(c *event.Chunk) bool {
+		if c.Lull {
+			lulls++
+		}
+		return true
+	})
+	const last = 20
+	for seq := event.Seq(1); seq <= last; seq++ {
+		if seq > 1 {
+			// Half of them find the reader resting, half waiting.
+			time.Sleep(time.Duration(seq%2) * 3 * linger)
+			relaytest.Extend(t, log, seq, seq)
+		}
+		f.untilSeq(seq)
+	}
+	f.stop()
+	f.wantExact(1, last)
+	if lulls != last || !slices.Equal(f.causes(), []string{causeStopped}) {
+		t.Errorf("%d of %d chunks were before a lull, causes %v", lulls, last, f.causes())
+	}
+}

@@ -54,8 +54,9 @@ type Config struct {
 	ChunkFrames, ChunkBytes int
 	// Linger is how long the reader stays away from a socket that it has
 	// just read empty. A quiet stream then comes in gulps, and a frame costs
-	// a fraction of the wake-ups; a fast one never empties the socket. It
-	// adds to the delay of an event, at most once.
+	// a fraction of the wake-ups; a fast one never empties the socket. An
+	// event waits this long at most; the chunk says that it need not wait
+	// again (event.Chunk.Lull).
 	Linger time.Duration
 
 	// Notify hears every change of the connection, from the ranging

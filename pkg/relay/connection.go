@@ -177,10 +177,11 @@ func (c *connection) beforeWait() error {
 	if c.within || c.chunk == nil || len(c.chunk.Frames) == 0 {
 		return nil
 	}
+	c.chunk.Lull = c.cfg.Linger > 0
 	if err := c.handOver(); err != nil {
 		return err
 	}
-	time.Sleep(c.cfg.Linger)
+	c.wire.gather(c.cfg.Linger)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"net"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -22,12 +23,37 @@ type wire struct {
 	// goroutine; an error ends the read. Nil until the upgrade is done.
 	waiting func() error
 	cut     atomic.Pointer[breach]
+	raw     syscall.RawConn // nil when the socket is none of the system's
 }
 
 func newWire(conn net.Conn, idle time.Duration) *wire {
 	w := &wire{Conn: conn, idle: idle}
 	w.in = bufio.NewReaderSize(socket{w}, wireBuffer)
+	if s, ok := conn.(syscall.Conn); ok {
+		w.raw, _ = s.SyscallConn()
+	}
 	return w
+}
+
+// gather stays away from the socket for d. Meanwhile only a good deal of bytes
+// is news: the runtime would otherwise wake for every packet that comes, read
+// or not, and at some hundred events a second that is most of what they cost.
+func (w *wire) gather(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	const plenty = 512 << 10
+	w.wakeAt(plenty)
+	time.Sleep(d)
+	w.wakeAt(1)
+}
+
+// wakeAt sets how many bytes must have come for the socket to count as
+// readable. Where that cannot be set nothing is lost but some wake-ups.
+func (w *wire) wakeAt(bytes int) {
+	if w.raw != nil {
+		_ = w.raw.Control(func(fd uintptr) { setLowWater(fd, bytes) })
+	}
 }
 
 // Read serves TLS or websocket from the buffer.

@@ -1,0 +1,11 @@
+//go:build unix
+
+package relay
+
+import "syscall"
+
+// setLowWater tells the system when to call a socket readable. An error leaves
+// the mark where it was, which is right for every reader.
+func setLowWater(fd uintptr, bytes int) {
+	_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, bytes)
+}
