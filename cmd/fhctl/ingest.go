@@ -15,6 +15,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/filter"
 	"github.com/fhctl/fhctl/pkg/health"
 	"github.com/fhctl/fhctl/pkg/pipeline"
@@ -169,8 +170,10 @@ func stoppedOr(ctx context.Context, err error) error {
 
 func newMonitor(cfg *config.Config) *health.Monitor {
 	build := readBuild()
+	host, _ := os.Hostname()
 	return health.New(health.Config{
 		Version: build.Version, Commit: build.Commit,
+		Host: host, Stream: cfg.Redis.StreamKey, Redis: fault.Redact(cfg.Redis.URL),
 		IdleTimeout: cfg.Ingest.IdleTimeout, RelayCauses: relay.Causes(), StoreCauses: redisstream.Causes(),
 	})
 }
@@ -190,7 +193,7 @@ func (i *ingestion) serveHealth(ctx context.Context, services *errgroup.Group) e
 	if err != nil {
 		return i.cfg.Refuse("health-addr", err)
 	}
-	i.slog.Info("Health and metrics", "readyz", "http://"+server.Addr()+"/readyz", "metrics", "http://"+server.Addr()+"/metrics")
+	i.slog.Info("Health and metrics", "page", "http://"+server.Addr()+"/", "readyz", "http://"+server.Addr()+"/readyz", "metrics", "http://"+server.Addr()+"/metrics")
 	services.Go(func() error { return server.Serve(ctx) })
 	return nil
 }

@@ -1,5 +1,6 @@
-// Package health tells machines how ingest is doing: /livez, /readyz and
-// /metrics over HTTP, all fed by one [Monitor] that observes the river.
+// Package health tells how ingest is doing: a status page for people, /livez,
+// /readyz and /metrics for machines, all over HTTP and fed by one [Monitor] that
+// observes the river.
 //
 // It is the only package that imports the Prometheus client. No endpoint
 // changes anything, and nothing that a relay or a record says becomes a metric
@@ -10,6 +11,11 @@
 //
 // GET and HEAD only.
 //
+//   - / is the status page: one document without anything from elsewhere, the
+//     last hour in steps of 10 s, the last notes, rejects and entries, all
+//     bounded. /live renews it every 2 s by server-sent events, for 16 pages
+//     at once. Foreign text is escaped, and has no script: the page's policy
+//     allows its own style and script alone.
 //   - /livez answers 200 "ok" while the process can answer at all. It does not
 //     look at relay or Redis: restarting the process mends neither.
 //   - /readyz answers 200 when the relay is connected, Redis is up and the

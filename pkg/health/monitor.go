@@ -14,6 +14,10 @@ import (
 type Config struct {
 	Version string // of the program, for fhctl_build_info
 	Commit  string // of its source
+	// What the status page says of the process; none holds a secret.
+	Host   string // it runs on
+	Stream string // key of the stream it writes
+	Redis  string // address, without a password
 	// IdleTimeout is how long nothing may be stored before readiness is
 	// lost; 0 or less means for ever.
 	IdleTimeout time.Duration
@@ -36,6 +40,8 @@ type Monitor struct {
 	registry *prometheus.Registry
 	append   prometheus.Histogram
 	delivery prometheus.Histogram
+	latest   latest
+	live     live
 
 	mu sync.Mutex
 	t  tally
@@ -64,20 +70,25 @@ type tally struct {
 	storeFails  words
 	alarms      [event.Alarms]uint64
 
-	batches  uint64
-	appended uint64
-	present  uint64
-	cursor   event.Seq
-	length   int64     // -1 when unknown
-	storedAt time.Time // zero before the first batch
-	lastTime []byte    // informal time of the last stored event, as sent
-	unread   words
-	pending  words
+	batches   uint64
+	appending time.Duration // spent on them, in all
+	appended  uint64
+	present   uint64
+	cursor    event.Seq
+	length    int64     // -1 when unknown
+	storedAt  time.Time // zero before the first batch
+	lastTime  []byte    // informal time of the last stored event, as sent
+	unread    words
+	pending   words
 
 	sample      Sample
 	sampledAt   time.Time // zero before the first
 	sampleErr   error     // of the last try; nil when it worked
 	sampleFails uint64
+
+	notes   ring[note]
+	refused ring[refusal]
+	history history
 
 	queue       func() (events, bytes int64)
 	rejectFiles func() RejectFiles
@@ -92,7 +103,10 @@ func New(cfg Config) *Monitor {
 		cfg.Now = time.Now
 	}
 	m := &Monitor{cfg: cfg, started: cfg.Now()}
+	m.live.init()
 	m.t.length = -1
+	m.t.notes.limit, m.t.refused.limit = keepNotes, keepRejects
+	m.t.history = newHistory()
 	m.t.disconnects = newWords(cfg.RelayCauses)
 	m.t.dialFails = newWords(cfg.RelayCauses)
 	m.t.storeFails = newWords(cfg.StoreCauses)
@@ -114,6 +128,7 @@ func (m *Monitor) SetQueue(queue func() (events, bytes int64)) {
 func (m *Monitor) Stopping() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.t.jot(m.cfg.Now(), toneWait, "Stopping", "a clean stop has begun")
 	m.t.stopping = true
 }
 
@@ -144,6 +159,7 @@ func (m *Monitor) Link(link event.Link) {
 	if link.URL == "" {
 		link.URL = t.link.URL // a held link was not dialled
 	}
+	t.jotLink(now, link, wasUp)
 	t.link = link
 }
 
@@ -164,9 +180,11 @@ func (t *tally) heldFor(cause string) string {
 // Store counts failures of the sink, by cause. Every report of a sink that is
 // down is one failed try.
 func (m *Monitor) Store(store event.Store) {
+	now := m.cfg.Now()
 	store.Cause = causeWord(store.Cause)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.t.jotStore(now, store)
 	if !store.Up {
 		m.t.storeFails.add(store.Cause, 1)
 	}
@@ -198,12 +216,19 @@ func (m *Monitor) Counted(counts *event.Counts) {
 	m.mu.Unlock()
 }
 
-// Rejected does nothing: Counted has the numbers, by reason.
-func (*Monitor) Rejected(*event.Reject, []byte) {}
+// Rejected keeps the last few for the status page; Counted has the numbers, by
+// reason.
+func (m *Monitor) Rejected(r *event.Reject, frame []byte) {
+	now := m.cfg.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.t.refused.add(refusal{at: now, reason: r.Reason, seq: r.Seq, detail: shown(r.Detail), bytes: len(frame)})
+}
 
 // Stored follows the cursor and times the batch.
 func (m *Monitor) Stored(b *event.Batch, r event.Receipt) {
 	now := m.cfg.Now()
+	m.latest.sample(now, b)
 	m.append.Observe(max(r.Took, 0).Seconds())
 	if !b.Arrived.IsZero() {
 		m.delivery.Observe(max(now.Sub(b.Arrived), 0).Seconds())
@@ -212,6 +237,7 @@ func (m *Monitor) Stored(b *event.Batch, r event.Receipt) {
 	defer m.mu.Unlock()
 	t := &m.t
 	t.batches++
+	t.appending += max(r.Took, 0)
 	t.appended += uint64(max(r.Appended, 0))
 	t.present += uint64(max(r.Present, 0))
 	t.cursor, t.storedAt = r.Cursor, now
@@ -222,6 +248,7 @@ func (m *Monitor) Stored(b *event.Batch, r event.Receipt) {
 		t.lastTime = append(t.lastTime[:0], b.Time[:min(len(b.Time), maxTime)]...)
 	}
 	for _, trim := range r.Trimmed {
+		t.jot(now, toneBad, "Trimmed before it was read or acknowledged", trim.Group)
 		t.unread.add(trim.Group, uint64(max(trim.Unread, 0)))
 		t.pending.add(trim.Group, uint64(max(trim.Pending, 0)))
 	}
@@ -234,12 +261,14 @@ func (m *Monitor) Stored(b *event.Batch, r event.Receipt) {
 }
 
 // Alarm counts a.
-func (m *Monitor) Alarm(a event.Alarm, _ event.Seq, _ string) {
+func (m *Monitor) Alarm(a event.Alarm, seq event.Seq, detail string) {
 	if int(a) >= event.Alarms {
 		return
 	}
+	now := m.cfg.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.t.jot(now, toneBad, "Alarm: "+a.String(), "seq "+seqText(seq)+": "+detail)
 	m.t.alarms[a]++
 	m.t.lastAlarm, m.t.alarmed = a, true
 }

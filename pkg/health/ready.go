@@ -2,6 +2,7 @@ package health
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 	"time"
@@ -55,6 +56,8 @@ type Snapshot struct {
 	QueueBytes  int64
 	Uptime      time.Duration
 
+	Unread map[string]uint64 // entries trimmed unread, by group
+
 	Sample      Sample // the last look at Redis, with unknowns when it is too old
 	SampleKnown bool
 	SampleErr   error // why Redis could not be looked at; nil when it could
@@ -80,6 +83,7 @@ func (m *Monitor) Snapshot() Snapshot {
 	if s.Reason == RelayHeld {
 		s.Alarm = t.held
 	}
+	s.Unread = maps.Clone(t.unread.n)
 	sent := string(t.lastTime)
 	queue := t.queue
 	s.Sample, s.SampleKnown = t.fresh(now)

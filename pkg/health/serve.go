@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"syscall"
 	"time"
 
@@ -28,6 +29,7 @@ const (
 
 // Server is a bound listener, ready to serve.
 type Server struct {
+	monitor  *Monitor
 	listener net.Listener
 	http     *http.Server
 }
@@ -44,15 +46,19 @@ func (m *Monitor) Listen(addr string) (*Server, error) {
 	if tcp, ok := listener.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
 		m.cfg.Logger.Warn("Health and metrics answer anyone who reaches this address", "addr", listener.Addr().String())
 	}
-	return &Server{listener: listener, http: &http.Server{
-		Handler:           m.Handler(),
+	stopping := make(chan struct{})
+	server := &Server{monitor: m, listener: listener, http: &http.Server{
+		Handler:           m.handler(stopping),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       wholeTimeout,
 		WriteTimeout:      wholeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(m.cfg.Logger.Handler(), slog.LevelDebug),
-	}}, nil
+	}}
+	// Pages that are open would be waited for.
+	server.http.RegisterOnShutdown(sync.OnceFunc(func() { close(stopping) }))
+	return server, nil
 }
 
 func listenFault(addr string, err error) error {
@@ -73,6 +79,11 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 // Serve answers until ctx ends, then lets answers under way finish for a second
 // and returns nil. It returns once its goroutines have ended. Call it once.
 func (s *Server) Serve(ctx context.Context) error {
+	var recording sync.WaitGroup
+	recorded, stopRecording := context.WithCancel(ctx)
+	recording.Go(func() { s.monitor.record(recorded) })
+	defer recording.Wait()
+	defer stopRecording()
 	stopped := make(chan struct{})
 	unwatch := context.AfterFunc(ctx, func() {
 		defer close(stopped)
@@ -104,8 +115,12 @@ func (m *Monitor) Serve(ctx context.Context, addr string) error {
 	return server.Serve(ctx)
 }
 
-// Handler answers the endpoints, for tests and for another server.
-func (m *Monitor) Handler() http.Handler {
+// Handler answers the endpoints, for tests and for another server. Without a
+// Server the status page has no history, and its stream stands still.
+func (m *Monitor) Handler() http.Handler { return m.handler(nil) }
+
+// handler ends the streams of open pages when stopping is closed.
+func (m *Monitor) handler(stopping <-chan struct{}) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/livez", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -117,10 +132,8 @@ func (m *Monitor) Handler() http.Handler {
 		MaxRequestsInFlight: maxScrapes,
 		Timeout:             wholeTimeout / 2,
 	}))
-	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = w.Write([]byte("fhctl: /livez /readyz /metrics\n"))
-	})
+	mux.HandleFunc("/{$}", m.status)
+	mux.HandleFunc("/live", m.follow(stopping))
 	return readOnly(mux)
 }
 

@@ -1,0 +1,166 @@
+package health
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A graph is drawn into a box of this size, which the page stretches.
+const (
+	graphWidth  = 360.0
+	graphHeight = 100.0
+	leastPoints = 30 // a young process has a graph of five minutes
+)
+
+// Graph is one line over the last hour at most, drawn: the same with and
+// without scripts.
+type Graph struct {
+	Key    string    `json:"key"`
+	Title  string    `json:"title"`
+	Unit   string    `json:"unit"`
+	Top    string    `json:"top"`    // label of the upper end; the lower one is 0
+	Middle string    `json:"middle"` // and half way
+	Start  string    `json:"start"`  // label of the left end; the right one is now
+	Half   string    `json:"half"`
+	Line   string    `json:"line"` // SVG paths
+	Area   string    `json:"area"`
+	Down   string    `json:"down"`   // where it was not ready
+	Said   string    `json:"said"`   // for those who cannot see it
+	Values []reading `json:"values"` // oldest first, one each Step seconds up to Until
+	Slots  int       `json:"slots"`  // how many of them the width holds
+	Step   float64   `json:"step"`
+	Until  int64     `json:"until"` // Unix seconds of the newest
+}
+
+// reading is a number, null in JSON where it is NaN.
+type reading float64
+
+// MarshalJSON keeps what a graph of some pixels can show.
+func (r reading) MarshalJSON() ([]byte, error) {
+	if math.IsNaN(float64(r)) || math.IsInf(float64(r), 0) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(math.Round(float64(r)*100) / 100)
+}
+
+// graphs draws the three lines.
+func (m *Monitor) graphs() []Graph {
+	m.mu.Lock()
+	points, until := slices.Clone(m.t.history.points.items), m.t.history.since
+	m.mu.Unlock()
+	newGraph := func(key, title, unit string, least float64, of func(point) float64) Graph {
+		return drawGraph(Graph{Key: key, Title: title, Unit: unit}, points, until, least, of)
+	}
+	return []Graph{
+		newGraph("rate", "Stored", "entries/s", 10, func(p point) float64 { return p.rate }),
+		newGraph("lag", "Relay lag", "seconds", 1, func(p point) float64 { return p.lag }),
+		newGraph("backlog", "Unread by the slowest group", "entries", 10, func(p point) float64 { return p.backlog }),
+	}
+}
+
+func drawGraph(g Graph, points []point, until time.Time, least float64, of func(point) float64) Graph {
+	g.Slots, g.Step = max(len(points), leastPoints), pointEach.Seconds()
+	if !until.IsZero() {
+		g.Until = until.Unix()
+	}
+	highest := 0.0
+	for _, p := range points {
+		g.Values = append(g.Values, reading(of(p)))
+		if v := of(p); v > highest {
+			highest = v
+		}
+	}
+	top := niceTop(max(highest, least))
+	span := time.Duration(g.Slots) * pointEach
+	g.Top, g.Middle = tickLabel(top), tickLabel(top/2)
+	g.Start, g.Half = ago(span), ago(span/2)
+	g.draw(points, top)
+	g.Said = fmt.Sprintf("%s over the last %s in %s: now %s, highest %s", g.Title, wide(span), g.Unit, g.now(), tickLabel(highest))
+	return g
+}
+
+// now is the newest value in words.
+func (g *Graph) now() string {
+	if n := len(g.Values); n > 0 && !math.IsNaN(float64(g.Values[n-1])) {
+		return tickLabel(float64(g.Values[n-1]))
+	}
+	return "unknown"
+}
+
+// draw makes the paths. A run of known values is one line; a point alone is a
+// short one, so that it can be seen.
+func (g *Graph) draw(points []point, top float64) {
+	step := graphWidth / float64(g.Slots)
+	var line, area, down strings.Builder
+	left := graphWidth - step*float64(len(points))
+	from := -1
+	for i := 0; i <= len(points); i++ {
+		if i < len(points) && !points[i].ready {
+			fmt.Fprintf(&down, "M%s 0h%sV%gh-%sz", short(left+step*float64(i)), short(step), graphHeight, short(step))
+		}
+		known := i < len(points) && !math.IsNaN(float64(g.Values[i]))
+		if known && from < 0 {
+			from = i
+		}
+		if !known && from >= 0 {
+			run(&line, &area, g.Values[from:i], left+step*float64(from), step, top)
+			from = -1
+		}
+	}
+	g.Line, g.Area, g.Down = line.String(), area.String(), down.String()
+}
+
+// run draws consecutive values; each stands at the end of its step.
+func run(line, area *strings.Builder, values []reading, left, step, top float64) {
+	y := func(v reading) string { return short(graphHeight * (1 - float64(v)/top)) }
+	fmt.Fprintf(line, "M%s %s", short(left), y(values[0]))
+	fmt.Fprintf(area, "M%s %gV%s", short(left), graphHeight, y(values[0]))
+	for i, v := range values {
+		at := "L" + short(left+step*float64(i+1)) + " " + y(v)
+		line.WriteString(at)
+		area.WriteString(at)
+	}
+	fmt.Fprintf(area, "V%gz", graphHeight)
+}
+
+func short(v float64) string { return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64) }
+
+// niceTop is the next of 1, 2, 4, 5 and 10 times a power of ten, whose half is
+// short as well.
+func niceTop(v float64) float64 {
+	unit := math.Pow(10, math.Floor(math.Log10(v)))
+	for _, n := range []float64{1, 2, 4, 5} {
+		if v <= n*unit*1.0001 {
+			return n * unit
+		}
+	}
+	return 10 * unit
+}
+
+// tickLabel is a number on an axis.
+func tickLabel(v float64) string {
+	switch {
+	case v >= 10_000_000:
+		return short(v/1e6) + " M"
+	case v >= 100_000:
+		return short(v/1e3) + " k"
+	case v >= 100:
+		return thousands(int64(math.Round(v)))
+	}
+	return short(v)
+}
+
+func ago(d time.Duration) string { return "−" + wide(d) }
+
+// wide is a span on an axis: minutes, with seconds only where they matter.
+func wide(d time.Duration) string {
+	if d < 10*time.Minute && d%time.Minute != 0 {
+		return fmt.Sprintf("%d:%02d min", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	return fmt.Sprintf("%.0f min", d.Minutes())
+}

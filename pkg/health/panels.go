@@ -1,0 +1,142 @@
+package health
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+// facts builds a panel's list; empty values are left out.
+type facts []Fact
+
+func (f *facts) add(name, value string, t tone) {
+	if value != "" {
+		*f = append(*f, Fact{Name: name, Value: value, Tone: t})
+	}
+}
+
+var linkWords = map[event.LinkState]string{
+	event.LinkDown: "not connected", event.LinkDialing: "connecting", event.LinkUp: "connected", event.LinkHeld: "held for an operator",
+}
+
+func relayPanel(s *Snapshot, p *past, now time.Time) Panel {
+	var f facts
+	state, t := linkWords[s.Link.State], toneBad
+	switch s.Link.State {
+	case event.LinkUp:
+		state, t = state+" for "+lasting(now.Sub(p.upSince)), toneGood
+	case event.LinkDialing:
+		t = toneWait
+	}
+	f.add("State", state, t)
+	f.add("Address", shown(relayAddress(s)), "")
+	f.add("Started from", s.Link.From.String(), "")
+	f.add("Connects", thousands(s.Connects), "")
+	if s.Link.State != event.LinkUp {
+		f.add("Attempt", thousands(s.Link.Attempt), "")
+		f.add("Cause", s.Link.Cause, "")
+		f.add("Error", shown(plain(s.Link.Err)), toneBad)
+		if s.Link.Retry > 0 {
+			f.add("Next try", "in "+lasting(s.Link.Retry), "")
+		}
+	}
+	return Panel{Title: "Relay", Facts: f}
+}
+
+func redisPanel(s *Snapshot) Panel {
+	var f facts
+	switch {
+	case s.Store.Up:
+		f.add("State", "takes batches", toneGood)
+	case s.StoreKnown:
+		f.add("State", "takes no batches", toneBad)
+		f.add("Attempt", thousands(s.Store.Attempt), "")
+		f.add("Cause", s.Store.Cause, "")
+		f.add("Error", shown(plain(s.Store.Err)), toneBad)
+	default:
+		f.add("State", "not heard of yet", toneWait)
+	}
+	if s.SampleKnown {
+		f.add("Version", shown(s.Sample.Version), "")
+		f.memory(s)
+		if s.Sample.Durable {
+			f.add("Its disk", "last write worked", "")
+		} else {
+			f.add("Its disk", "last write failed", toneBad)
+		}
+		if n := s.Sample.DeadLetters; n > 0 {
+			f.add("Dead letters", thousands(n), toneWait)
+		}
+	}
+	f.add("Look", shown(plain(s.SampleErr)), toneWait)
+	return Panel{Title: "Redis", Facts: f}
+}
+
+func relayAddress(s *Snapshot) string { return userinfo.ReplaceAllString(s.Link.URL, "://***@") }
+
+// fullShare is the share of its memory above which Redis is nearly full.
+const fullShare = 0.9
+
+func (f *facts) memory(s *Snapshot) {
+	used, most := s.Sample.UsedMemory, s.Sample.MaxMemory
+	switch {
+	case used < 0:
+	case most <= 0:
+		f.add("Memory", bytesOf(used)+", no limit", "")
+	default:
+		t := tone("")
+		if float64(used) > fullShare*float64(most) {
+			t = toneBad
+		}
+		f.add("Memory", fmt.Sprintf("%s of %s (%.0f\u00a0%%)", bytesOf(used), bytesOf(most), 100*float64(used)/float64(most)), t)
+	}
+}
+
+func positionPanel(s *Snapshot) Panel {
+	var f facts
+	f.add("Cursor", seqText(s.Cursor), "")
+	f.add("Last read", seqText(s.Counts.Last), "")
+	if !s.LastTime.IsZero() {
+		f.add("Event time", s.LastTime.UTC().Format("2006-01-02 15:04:05"), "")
+	}
+	f.add("Repeats", thousands(s.Counts.Repeats)+" dropped", "")
+	f.add("Seq gaps", thousands(s.Counts.Gaps)+", which are legal", "")
+	frames, ops := s.rejected()
+	f.add("Rejected", thousands(frames)+" frames", waitIf(frames > 0))
+	f.add("Skipped", thousands(ops)+" ops", waitIf(ops > 0))
+	f.add("Alarms", thousands(s.Alarms), waitIf(s.Alarms > 0))
+	return Panel{Title: "Position", Facts: f}
+}
+
+func waitIf(b bool) tone {
+	if b {
+		return toneWait
+	}
+	return ""
+}
+
+// rejected counts what was not delivered: whole frames, and single ops.
+func (s *Snapshot) rejected() (frames, ops int64) {
+	for i, n := range s.Counts.Rejected {
+		if event.Reason(i).Op() {
+			ops += n
+		} else {
+			frames += n
+		}
+	}
+	return frames, ops
+}
+
+func (m *Monitor) processPanel(s *Snapshot) Panel {
+	var f facts
+	f.add("Running for", lasting(s.Uptime), "")
+	f.add("Stream", shown(m.cfg.Stream), "")
+	f.add("Redis", shown(m.cfg.Redis), "")
+	f.add("Host", shown(m.cfg.Host), "")
+	f.add("Version", m.cfg.Version, "")
+	if len(m.cfg.Commit) > 0 {
+		f.add("Commit", m.cfg.Commit[:min(12, len(m.cfg.Commit))], "")
+	}
+	return Panel{Title: "Process", Facts: f}
+}
