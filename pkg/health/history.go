@@ -81,7 +81,7 @@ func (m *Monitor) tick() {
 
 // advance adds a point when one is due. Monitor.mu is held.
 func (h *history) advance(now time.Time, s *Snapshot) (added bool) {
-	h.lows = h.lows || s.Reason != Ready
+	h.lows = h.lows || !s.Able()
 	if h.since.IsZero() {
 		h.since, h.stored, h.lows = now, s.Appended, false
 		return false
@@ -94,7 +94,7 @@ func (h *history) advance(now time.Time, s *Snapshot) (added bool) {
 		rate: float64(s.Appended-h.stored) / span.Seconds(),
 		lag:  lagOf(s), backlog: backlogOf(s), ready: !h.lows,
 	})
-	h.since, h.stored, h.lows = now, s.Appended, s.Reason != Ready
+	h.since, h.stored, h.lows = now, s.Appended, !s.Able()
 	return true
 }
 

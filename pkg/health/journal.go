@@ -102,6 +102,17 @@ func (t *tally) jotStore(now time.Time, store event.Store) {
 	}
 }
 
+// jotRole notes that another process leads now, or this one does. m.mu is held.
+func (t *tally) jotRole(now time.Time, r event.Role) {
+	switch {
+	case t.roleSeen && t.role.Leading == r.Leading:
+	case r.Leading:
+		t.jot(now, toneGood, "Leading", "this process stores")
+	default:
+		t.jot(now, toneWait, "Standing by", r.By+" leads")
+	}
+}
+
 // refusal is a reject as the page shows it.
 type refusal struct {
 	at     time.Time

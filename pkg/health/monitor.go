@@ -195,11 +195,13 @@ func (m *Monitor) Store(store event.Store) {
 // nothing of how things are, so it is forgotten, but for what was counted.
 func (m *Monitor) Role(r event.Role) {
 	r.By = bounded(r.By)
+	now := m.cfg.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := &m.t
+	t.jotRole(now, r)
 	if r.Leading {
-		t.ledSince = m.cfg.Now()
+		t.ledSince = now
 	} else {
 		t.storedAt, t.lastTime, t.length = time.Time{}, t.lastTime[:0], -1
 		if t.link.State == event.LinkUp {

@@ -39,6 +39,11 @@ var stages = map[string]struct {
 		m.Store(event.Store{Err: errors.New("OOM command not allowed when used memory > 'maxmemory'"), Cause: "oom", Retry: 4 * time.Second, Attempt: 12})
 		m.SampleFailed(errors.New("connect to Redis: refused"))
 	}, "Redis is down"},
+	"standby": {func(m *health.Monitor, c *clock) {
+		flow(m, c)
+		m.Role(event.Role{Leading: true})
+		m.Role(event.Role{By: "host-b-4711", Cursor: 7000000123})
+	}, "Standing by"},
 	"idle":        {func(m *health.Monitor, c *clock) { flow(m, c); c.advance(2 * time.Minute) }, "Nothing arrives"},
 	"many groups": {func(m *health.Monitor, c *clock) { flow(m, c); m.Sampled(sampleOf(60, "group-with-quite-a-long-name")) }, "Connected and storing"},
 	"long names": {func(m *health.Monitor, c *clock) {

@@ -130,6 +130,13 @@ func (s *Snapshot) rejected() (frames, ops int64) {
 
 func (m *Monitor) processPanel(s *Snapshot) Panel {
 	var f facts
+	switch {
+	case s.RoleKnown && s.Role.Leading:
+		f.add("Role", "leader", toneGood)
+	case s.RoleKnown:
+		f.add("Role", "standby", toneGood)
+		f.add("Leader", shown(s.Role.By), "")
+	}
 	f.add("Running for", lasting(s.Uptime), "")
 	f.add("Stream", shown(m.cfg.Stream), "")
 	f.add("Redis", shown(m.cfg.Redis), "")

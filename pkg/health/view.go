@@ -72,6 +72,7 @@ var standing = map[Reason]struct {
 	tone tone
 	help string
 }{
+	Standby:   {"Standing by", toneGood, ""},
 	Ready:     {"Connected and storing", toneGood, ""},
 	Starting:  {"Starting", toneWait, ""},
 	Idle:      {"Nothing arrives", toneBad, "idle"},
