@@ -98,6 +98,18 @@ func (r *reloader) reload() {
 	r.turn(keep)
 }
 
+// follows reports whether a cursor that is not this run's any more is one whose
+// filters another process of ours was told to change, and which these settings
+// now have too. One reload then serves every process of a stream.
+func (r *reloader) follows(err error, before *filter.Filter) bool {
+	if fault.ClassOf(err) != fault.Cursor {
+		return false
+	}
+	r.slog.Warn("The cursor was taken over by other settings: reading the settings again", "err", err.Error())
+	r.reload()
+	return r.wanted().Fingerprint() != before.Fingerprint()
+}
+
 // refused says every reason, as a start would.
 func (r *reloader) refused(err error) {
 	parts := []error{err}
@@ -169,7 +181,9 @@ func (i *ingestion) flow(ctx context.Context, source pipeline.FrameSource, sink 
 		err := i.pipeline(source, sink, keep).Run(running)
 		turned := running.Err() != nil && ctx.Err() == nil
 		stop()
-		if err != nil || !turned {
+		switch {
+		case ctx.Err() == nil && i.reload.follows(err, keep):
+		case err != nil || !turned:
 			return err
 		}
 		i.slog.Info("Going on with other filters")

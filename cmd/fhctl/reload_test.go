@@ -137,6 +137,39 @@ func (c *corpus) held(t *testing.T, upto event.Seq) (log *relayserver.MemoryLog,
 	return log, func() { add(last, c.last) }
 }
 
+// I9: of several processes on one stream it is enough to reload one. The others
+// find the cursor under other filters, read their settings, which have them too,
+// and go on; without a reload nobody takes anything over.
+func TestSIGHUPOfOneCarriesTheOthersAlong(t *testing.T) {
+	for name, reloaded := range map[string]int{"the first": 0, "the second": 1} {
+		t.Run(name, func(t *testing.T) {
+			c := newCorpus(t, 3000)
+			server := redistest.Start(t)
+			log, rest := c.held(t, c.first+(c.last-c.first)/2)
+			relay := c.serve(t, "", slow(3000), func(cfg *relayserver.Config) { cfg.Log = log })
+			file := settingsFile(t, filepath.Join(t.TempDir(), "fhctl.yaml"), "kind: [commit, account]\n")
+			env := append(environment(relay.URL(), server.URL()), "FHCTL_CONFIG="+file)
+			var pair [2]*program
+			for i := range pair {
+				pair[i] = start(t, env, "ingest", "--from=oldest")
+				pair[i].says("Connected to firehose successfully", 20*time.Second)
+			}
+			settingsFile(t, file, "kind: [identity, commit]\n")
+			pair[reloaded].signal(syscall.SIGHUP)
+			pair[1-reloaded].says("The cursor was taken over by other settings", 20*time.Second)
+			rest()
+			eventually(t, time.Minute, func() error { return c.reached(t, server) })
+			for _, p := range pair {
+				p.signal(syscall.SIGTERM)
+				p.mustExit(0, time.Minute)
+			}
+			at := turnedAt(t, pair[0].output()+pair[1].output())
+			want := append(c.kept(0, at, "commit", "account"), c.kept(at, c.last, "commit", "identity")...)
+			(&corpus{want: want}).check(t, server.Client(), c.last)
+		})
+	}
+}
+
 // turnedAt is the cursor at which the filters changed, as the log says.
 func turnedAt(t *testing.T, log string) event.Seq {
 	t.Helper()
