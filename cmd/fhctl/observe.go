@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -85,10 +86,11 @@ type narrator struct {
 	total    int64
 	rate     rateMeter
 	quietTil map[event.Reason]time.Time
+	losses   map[string]*lossLog
 }
 
 func newNarrator(log *slog.Logger, progress bool) *narrator {
-	return &narrator{log: log, progress: progress, now: time.Now, quietTil: map[event.Reason]time.Time{}}
+	return &narrator{log: log, progress: progress, now: time.Now, quietTil: map[event.Reason]time.Time{}, losses: map[string]*lossLog{}}
 }
 
 // Link logs connects at info, everything that needs eyes at warn.
@@ -158,8 +160,37 @@ func (n *narrator) Stored(b *event.Batch, r event.Receipt) {
 			output.Thousands(n.total/1000*1000), output.Thousands(int64(n.rate.perSecond(n.now()))), r.Cursor))
 	}
 	for _, trim := range r.Trimmed {
-		n.log.Warn("Trimmed entries that a group had not finished", "group", trim.Group, "unread", trim.Unread, "pending", trim.Pending)
+		n.trimmed(trim)
 	}
+}
+
+// lossEach is how often a group's losses are logged, at most: a slow reader loses
+// with every batch.
+const lossEach = 10 * time.Second
+
+// trimmed logs what a group lost since its last line. n.mu is held.
+func (n *narrator) trimmed(trim event.Trim) {
+	l := n.losses[trim.Group]
+	if l == nil {
+		l = &lossLog{}
+		n.losses[trim.Group] = l
+	}
+	l.sum.Unread += trim.Unread
+	l.sum.Pending += trim.Pending
+	l.sum.From, l.sum.To = cmp.Or(l.sum.From, trim.From), trim.To
+	now := n.now()
+	if now.Before(l.quietTil) {
+		return
+	}
+	n.log.Warn("Trimmed entries that a group had not finished", "group", trim.Group, "unread", l.sum.Unread, "pending", l.sum.Pending,
+		"from", l.sum.From.String(), "to", l.sum.To.String())
+	*l = lossLog{quietTil: now.Add(lossEach)}
+}
+
+// lossLog is what a group lost and no line has told yet.
+type lossLog struct {
+	sum      event.Trim
+	quietTil time.Time
 }
 
 // Alarm is always loud.

@@ -204,6 +204,12 @@ func withPassword(raw, path string) (string, error) {
 	return scheme + "://" + user + url.UserPassword("", password).String() + "@" + hosts + "/" + path, nil
 }
 
+// whenFull is what the settings' words mean to the writer.
+var whenFull = map[string]redisstream.WhenFull{
+	config.WhenFullTrim:  redisstream.Trim,
+	config.WhenFullBlock: redisstream.Block,
+}
+
 // sink opens the Redis writer; it waits for Redis, visibly, until ctx ends.
 func (d downstream) sink(ctx context.Context, s *session, up upstream, filters string, heard event.Observer) (*redisstream.Writer, error) {
 	from := redisstream.From{Requested: !s.cfg.Ingest.From.Saved, At: s.cfg.Ingest.From.Position}
@@ -215,6 +221,8 @@ func (d downstream) sink(ctx context.Context, s *session, up upstream, filters s
 		StreamKey:     s.cfg.Redis.StreamKey,
 		CursorKey:     s.cfg.Redis.CursorKey,
 		MaxLen:        d.maxLen,
+		WhenFull:      whenFull[s.cfg.Redis.WhenFull],
+		GroupTimeout:  s.cfg.Redis.GroupTimeout,
 		Identity:      redisstream.Identity{Relay: up.identity, Filter: filters, Partitions: 1},
 		From:          from,
 		Writer:        writerName(),

@@ -102,6 +102,9 @@ func (c *Config) together() []error {
 	if (c.Redis.TLSCert == "") != (c.Redis.TLSKey == "") {
 		refuse("redis-tls-cert", "and redis-tls-key need one another", "set both, or neither")
 	}
+	if c.Redis.WhenFull == WhenFullBlock && c.Redis.MaxStreamLen == 0 {
+		refuse("when-full", "has no effect: with max-stream-len 0 the stream is never full", "set max-stream-len, or leave when-full out")
+	}
 	if c.Redis.PasswordFile != "" && hasPassword(c.Redis.URL) {
 		refuse("redis-password-file", "competes with the password in redis-url", "take the password out of redis-url")
 	}

@@ -55,10 +55,18 @@ type Redis struct {
 	TLSSkipVerify bool
 	StreamKey     string
 	CursorKey     string
-	MaxStreamLen  int64 // entries kept, about; 0 never trims
-	AllowEviction bool  // start although Redis may evict the stream
-	Dashboard     bool  // write the dashboard's keys and channel
+	MaxStreamLen  int64         // entries kept, about; 0 never trims
+	WhenFull      string        // WhenFullTrim or WhenFullBlock
+	GroupTimeout  time.Duration // 0 is for ever
+	AllowEviction bool          // start although Redis may evict the stream
+	Dashboard     bool          // write the dashboard's keys and channel
 }
+
+// What to do with entries beyond MaxStreamLen that some group has not finished.
+const (
+	WhenFullTrim  = "trim"  // trim them and tell
+	WhenFullBlock = "block" // stop reading until it has
+)
 
 // String shows the URL without its password, so that printing a Config is safe.
 func (r Redis) String() string { return fault.Redact(r.URL) }

@@ -30,6 +30,8 @@
 //
 //   - stopping: a clean stop has begun
 //   - relay_held: reading waits for an operator; "alarm" says why
+//   - stream_full: readers have not finished what the stream may hold, and
+//     nothing unread may be trimmed (--when-full)
 //   - store_down: Redis does not take batches
 //   - relay_down: not connected to the relay, retrying
 //   - starting: not connected yet, or nothing stored yet

@@ -94,6 +94,8 @@ func endFamilies() []family {
 			func(s *scrape) float64 { return truth(s.Store.Up) }),
 		{name: "fhctl_store_failures_total", kind: counter, label: "cause", help: "Failed tries to store a batch, by cause.",
 			read: func(s *scrape, out emit) { wordsOf(s.t.storeFails, out) }},
+		single("fhctl_stream_full", gauge, "1 while nothing is stored because readers have not finished what the stream may hold.",
+			func(s *scrape) float64 { return truth(s.t.full()) }),
 		single("fhctl_batches_total", counter, "Batches stored.",
 			func(s *scrape) float64 { return float64(s.Batches) }),
 		single("fhctl_entries_appended_total", counter, "Entries added to the stream.",

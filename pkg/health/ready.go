@@ -19,11 +19,14 @@ const (
 	Stopping  Reason = "stopping"
 	RelayHeld Reason = "relay_held"
 	StoreDown Reason = "store_down"
-	RelayDown Reason = "relay_down"
-	Starting  Reason = "starting"
-	Idle      Reason = "idle"
-	Standby   Reason = "standby"
-	Ready     Reason = "ready"
+	// StreamFull: Redis is well, but readers have not finished what the
+	// stream may hold, and nothing unread may be trimmed.
+	StreamFull Reason = "stream_full"
+	RelayDown  Reason = "relay_down"
+	Starting   Reason = "starting"
+	Idle       Reason = "idle"
+	Standby    Reason = "standby"
+	Ready      Reason = "ready"
 )
 
 // Snapshot is the state of ingest at one moment, a copy.
@@ -110,6 +113,8 @@ func (m *Monitor) judge(now time.Time) (Reason, string) {
 		return Stopping, "a clean stop has begun"
 	case t.held != "":
 		return RelayHeld, detailOf("reading waits for an operator: "+t.held, t.link.Err, t.link.Retry)
+	case t.full():
+		return StreamFull, detailOf("nothing is stored until readers catch up", t.store.Err, t.store.Retry)
 	case t.storeSeen && !t.store.Up:
 		return StoreDown, detailOf("Redis does not take batches", t.store.Err, t.store.Retry)
 	case t.link.State != event.LinkUp && t.wasDown:
@@ -122,6 +127,9 @@ func (m *Monitor) judge(now time.Time) (Reason, string) {
 		return m.judgeFlow(now)
 	}
 }
+
+// full reports whether the sink waits for readers rather than for Redis.
+func (t *tally) full() bool { return t.storeSeen && !t.store.Up && t.store.Cause == "full" }
 
 // judgeFlow judges by what was stored, once both ends are up.
 func (m *Monitor) judgeFlow(now time.Time) (Reason, string) {

@@ -112,8 +112,11 @@ type Pipeline struct {
 
 	queuedFrames atomic.Int64
 	queuedBytes  atomic.Int64
-	recent       revs   // outlives generations; only the sequencer touches it
-	told         string // who leads, as last logged; only lead touches it
+	// These outlive generations. Only the sequencer touches the first, only
+	// the writer the second, only lead the third.
+	recent revs
+	losing map[string]time.Time // groups that lost entries to trimming, and when last
+	told   string               // who leads, as last logged
 }
 
 // New checks nothing: the edge has validated the settings.
@@ -140,6 +143,13 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	for {
 		p.cfg.Logger.Info("Starting", "from", at.Position.String(), "why", at.Why)
 		progress, err := p.generation(ctx, at)
+		var full *event.Full
+		if errors.As(err, &full) {
+			if at, err = p.waitForRoom(ctx, full); err != nil {
+				return stopped(ctx, err)
+			}
+			continue
+		}
 		var moved *event.Moved
 		var led *event.Led
 		switch {
@@ -157,6 +167,21 @@ func (p *Pipeline) Run(ctx context.Context) error {
 			return stopped(ctx, fmt.Errorf("find where to stand by: %w", err))
 		}
 	}
+}
+
+// waitForRoom waits, disconnected, until the sink takes events again, and gives
+// where it is then. What was in flight is behind the cursor.
+func (p *Pipeline) waitForRoom(ctx context.Context, full *event.Full) (event.Resume, error) {
+	if err := ctx.Err(); err != nil {
+		return event.Resume{}, err
+	}
+	p.cfg.Observer.Alarm(event.AlarmFull, 0, full.Detail)
+	p.cfg.Logger.Warn("The stream is full: nothing is read from the relay until its readers catch up", "why", full.Detail)
+	at, err := p.begin(ctx)
+	if err != nil {
+		return at, fmt.Errorf("wait for room in the stream: %w", err)
+	}
+	return at, nil
 }
 
 // begin asks the sink where to start. A cursor that the sink had to mend is an

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
@@ -60,12 +61,32 @@ func (g *generation) acknowledge(batches []*event.Batch, receipts []event.Receip
 		g.stored.Store(true)
 		g.acked.Store(int64(batches[i].Upto))
 		g.cfg.Observer.Stored(batches[i], receipt)
+		g.tellLosses(receipt.Trimmed)
 	}
 	for _, b := range batches {
 		if b.Cap() > 2*g.cfg.BatchBytes {
 			*b = event.Batch{} // swollen by a giant event
 		}
 		g.empty <- b
+	}
+}
+
+// lossPause is how long a group must have lost nothing before its next loss is
+// an alarm again: one that reads too slowly loses with every batch.
+const lossPause = time.Minute
+
+// tellLosses raises an alarm for each group that begins to lose entries (G7).
+func (g *generation) tellLosses(lost []event.Trim) {
+	for _, trim := range lost {
+		now := time.Now()
+		if last, known := g.losing[trim.Group]; !known || now.Sub(last) > lossPause {
+			g.cfg.Observer.Alarm(event.AlarmTrimmed, trim.From, fmt.Sprintf(
+				"group %s begins to lose entries: %d unread and %d pending were trimmed, seq %s to %s", trim.Group, trim.Unread, trim.Pending, trim.From, trim.To))
+		}
+		if g.losing == nil {
+			g.Pipeline.losing = map[string]time.Time{}
+		}
+		g.losing[trim.Group] = now
 	}
 }
 

@@ -33,7 +33,9 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.retention.waiting {
-		if err := w.waitForRoom(ctx); err != nil {
+		// Should another writer lead meanwhile, the stream is its to fill.
+		var led *event.Led
+		if err := w.waitForRoom(ctx); err != nil && !errors.As(err, &led) {
 			return event.Resume{}, err
 		}
 		w.retention.waiting = false

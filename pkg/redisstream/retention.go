@@ -24,11 +24,17 @@ type retention struct {
 	merge  bool
 	ledger bool // this user may write it
 
-	waiting bool                 // Commit returned *event.Full
-	alone   map[string]time.Time // groups without consumers that hold the stream, since when
-	lapsed  []string             // of those, the ones that waited too long
-	unsaid  []event.Trim         // losses that no receipt told yet
-	odd     string               // the last trouble that was logged
+	waiting bool             // Commit returned *event.Full
+	alone   map[string]stand // groups without consumers that hold the stream
+	lapsed  []string         // of those, the ones that waited too long
+	unsaid  []event.Trim     // losses that no receipt told yet
+	odd     string           // the last trouble that was logged
+}
+
+// stand is where a group was found standing, and when first.
+type stand struct {
+	need  string
+	since time.Time
 }
 
 // holder is a group that holds the stream.
@@ -37,13 +43,14 @@ type holder struct {
 	behind  int64 // entries since the oldest that it has not finished
 	pending int64
 	idle    time.Duration // since a consumer last asked; -1 without consumers
+	need    string        // the id of the oldest entry that it has not finished, or one before
 }
 
 // String is the holder for people.
 func (h holder) String() string {
 	text := fmt.Sprintf("group %s is %d entries behind, %d of them pending", h.group, h.behind, h.pending)
 	if h.idle < 0 {
-		return text + ", and has no consumer"
+		return text + ", and shows no consumer"
 	}
 	return text + fmt.Sprintf(", and last asked %s ago", h.idle.Round(time.Millisecond))
 }
@@ -52,7 +59,7 @@ func (h holder) String() string {
 // is said once; events are stored all the same.
 func (w *Writer) prepareRetention(ctx context.Context) error {
 	r := &w.retention
-	r.log, r.alone = w.config.Logger, map[string]time.Time{}
+	r.log, r.alone = w.config.Logger, map[string]stand{}
 	err := w.config.patiently(ctx, "check the ledger of losses", func(ctx context.Context) (err error) {
 		r.ledger, r.merge, err = w.probeLedger(ctx)
 		return err
@@ -129,11 +136,11 @@ func parseLosses(fields []any) (lost []event.Trim, err error) {
 // idle in ms or nothing, and the id it needs.
 func parseHeld(fields []any) (held []holder, err error) {
 	for ; len(fields) > 0; fields = fields[5:] {
-		name, behind, pending, idle, _, ok := five(fields)
+		name, behind, pending, idle, need, ok := five(fields)
 		if !ok {
 			return nil, errReply
 		}
-		h := holder{group: name, behind: behind, pending: pending, idle: -1}
+		h := holder{group: name, behind: behind, pending: pending, idle: -1, need: need}
 		if ms, err := strconv.ParseInt(idle, 10, 64); err == nil {
 			h.idle = time.Duration(ms) * time.Millisecond
 		}
@@ -181,21 +188,23 @@ func (r *retention) tellOdd(detail string) {
 }
 
 // attend keeps the clock of groups that have no consumer, and so none of their
-// own: it starts when this Writer first finds them holding the stream.
+// own: it starts when this Writer first finds them holding the stream, and anew
+// whenever they have moved. The embedded server tells of no consumer when it
+// last asked, so there this clock is everybody's.
 func (w *Writer) attend(held []holder) {
 	r, timeout, now := &w.retention, w.config.GroupTimeout, time.Now()
 	for _, h := range held {
-		since, known := r.alone[h.group]
+		at, known := r.alone[h.group]
 		switch {
 		case h.idle >= 0:
 			delete(r.alone, h.group)
-		case !known:
-			r.alone[h.group] = now
-		case timeout > 0 && now.Sub(since) > timeout && !slices.Contains(r.lapsed, h.group):
+		case !known || at.need != h.need:
+			r.alone[h.group] = stand{h.need, now}
+		case timeout > 0 && now.Sub(at.since) > timeout && !slices.Contains(r.lapsed, h.group):
 			r.lapsed = append(r.lapsed, h.group)
 			w.setPolicy()
 			w.config.Logger.Warn("Nobody has read for this group, so it holds the stream no longer: what it has not read is trimmed when its time comes",
-				"group", h.group, "waited", now.Sub(since).Round(time.Second), "timeout", timeout)
+				"group", h.group, "waited", now.Sub(at.since).Round(time.Second), "timeout", timeout)
 		}
 	}
 }

@@ -166,15 +166,14 @@ local function trim(stream, limit, honours, bound)
 end
 
 -- idleOf is the shortest time in ms since a consumer of the group last asked;
--- nil when it has no consumer.
+-- nil when it has no consumer, or the server does not tell.
 local function idleOf(stream, name)
   local rows = redis.pcall('XINFO', 'CONSUMERS', stream, name)
   if failed(rows) then return nil end
   local least = nil
   for _, fields in ipairs(rows) do
-    local idle = tonumber(field(fields, 'idle')) or 0
-    if idle < 0 then idle = 0 end
-    if not least or idle < least then least = idle end
+    local idle = tonumber(field(fields, 'idle')) or -1
+    if idle >= 0 and (not least or idle < least) then least = idle end
   end
   return least
 end

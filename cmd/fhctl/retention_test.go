@@ -1,0 +1,212 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+// A group that the tests read by hand.
+const slowGroup = "slow"
+
+// reads takes up to n entries for the slow group, none of which is pending then;
+// it gives their seqs.
+func reads(t *testing.T, client *redis.Client, n int) (seqs []event.Seq) {
+	t.Helper()
+	streams, err := client.XReadGroup(t.Context(), &redis.XReadGroupArgs{
+		Group: slowGroup, Consumer: "c", Count: int64(n), Block: -1, NoAck: true, Streams: []string{"firehose:events", ">"}}).Result()
+	if errors.Is(err, redis.Nil) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range streams[0].Messages {
+		seq, _ := event.ParseSeq(m.Values["seq"].(string))
+		seqs = append(seqs, seq)
+	}
+	return seqs
+}
+
+func createGroup(t *testing.T, client *redis.Client) {
+	t.Helper()
+	if err := client.XGroupCreateMkStream(t.Context(), "firehose:events", slowGroup, "0").Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantAll checks that a group was given every entry of the corpus, in order.
+func (c *corpus) wantAll(t *testing.T, got []event.Seq) {
+	t.Helper()
+	for i, w := range c.want {
+		if i >= len(got) || got[i] != w.seq {
+			t.Fatalf("the group was given %d entries, want %d; they differ from %d on", len(got), len(c.want), i)
+		}
+	}
+	if len(got) != len(c.want) {
+		t.Fatalf("the group was given %d entries, want %d", len(got), len(c.want))
+	}
+}
+
+func retention(relayURL, redisURL, whenFull string, more ...string) []string {
+	env := []string{"RELAY_URL=" + relayURL, "REDIS_URL=" + redisURL, "FHCTL_HEALTH_ADDR=127.0.0.1:0",
+		"REDIS_MAX_STREAM_LEN=2000", "FHCTL_WHEN_FULL=" + whenFull}
+	return append(env, more...)
+}
+
+// The fault table's "slow or abandoned group", --when-full block: a stalled
+// consumer closes the socket and loses nothing; SIGTERM meanwhile is clean.
+func TestBlockLosesNothingUnderAStalledConsumer(t *testing.T) {
+	c := newCorpus(t, 8000)
+	server := redistest.Start(t)
+	client := server.Client()
+	createGroup(t, client)
+	relay := c.serve(t, "")
+	env := retention(relay.URL(), server.URL(), "block")
+	p := start(t, env, "ingest", "--from=oldest", until(c.last))
+	got := reads(t, client, 100)
+	p.says("nothing is read from the relay", time.Minute)
+	eventually(t, time.Minute, func() error {
+		if n := relay.Conns(); n != 0 {
+			return fmt.Errorf("%d connections to the relay are open", n)
+		}
+		if p.metric("fhctl_stream_full") != "1" || p.metric(`fhctl_alarms_total{alarm="stream_full"}`) != "1" {
+			return errors.New("the metrics do not tell that the stream is full")
+		}
+		return nil
+	})
+	p.signal(syscall.SIGTERM)
+	p.mustExit(0, 10*time.Second)
+
+	p = start(t, env, "ingest", "--from=oldest", until(c.last))
+	eventually(t, 2*time.Minute, func() error {
+		got = append(got, reads(t, client, 500)...)
+		if len(got) < len(c.want) {
+			return fmt.Errorf("the group was given %d of %d entries:\n%s", len(got), len(c.want), tail(p.output()))
+		}
+		return nil
+	})
+	p.mustExit(0, time.Minute)
+	c.wantAll(t, got)
+	if n, err := client.Exists(t.Context(), "firehose:python_cursor:losses").Result(); n != 0 || err != nil {
+		t.Errorf("there is a ledger of losses (%v)", err)
+	}
+}
+
+// A group that nobody reads any more, or that is taken away, lets the stream go.
+func TestBlockGoesOnWithoutTheAbandoned(t *testing.T) {
+	for _, how := range []string{"timeout", "destroyed"} {
+		t.Run(how, func(t *testing.T) {
+			c := newCorpus(t, 4000)
+			server := redistest.Start(t)
+			client := server.Client()
+			createGroup(t, client)
+			relay := c.serve(t, "")
+			wait := "1h"
+			if how == "timeout" {
+				wait = "500ms"
+			}
+			p := start(t, retention(relay.URL(), server.URL(), "block", "FHCTL_GROUP_TIMEOUT="+wait), "ingest", "--from=oldest", until(c.last))
+			reads(t, client, 1)
+			p.says("nothing is read from the relay", time.Minute)
+			if how == "destroyed" {
+				if err := client.XGroupDestroy(t.Context(), "firehose:events", slowGroup).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p.mustExit(0, time.Minute)
+			if cursor := cursorOf(t, client); cursor != c.last {
+				t.Fatalf("cursor %s, want %s", cursor, c.last)
+			}
+			lost := ledger(t, client)
+			if (how == "timeout") != (lost.Unread > 0) {
+				t.Errorf("the ledger says %+v", lost)
+			}
+		})
+	}
+}
+
+// ledger adds up the lines of the slow group.
+func ledger(t *testing.T, client *redis.Client) (sum event.Trim) {
+	t.Helper()
+	rows, err := client.XRange(t.Context(), "firehose:python_cursor:losses", "-", "+").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, row := range rows {
+		number := func(name string) int64 {
+			n, err := strconv.ParseInt(row.Values[name].(string), 10, 64)
+			if err != nil || row.Values["group"] != slowGroup {
+				t.Fatalf("line of the ledger: %v", row.Values)
+			}
+			return n
+		}
+		sum.Unread += number("unread")
+		sum.Pending += number("pending")
+		if i == 0 {
+			sum.From = event.Seq(number("from"))
+		}
+		sum.To = event.Seq(number("to"))
+	}
+	return sum
+}
+
+// --when-full trim: what a slow group was never given is what counters, log and
+// ledger say it lost (G7).
+func TestTrimTellsWhatASlowGroupLost(t *testing.T) {
+	c := newCorpus(t, 8000)
+	server := redistest.Start(t)
+	client := server.Client()
+	createGroup(t, client)
+	relay := c.serve(t, "", slow(8000))
+	p := start(t, retention(relay.URL(), server.URL(), "trim"), "ingest", "--from=oldest")
+	given := map[event.Seq]bool{}
+	take := func(n int) {
+		for _, seq := range reads(t, client, n) {
+			given[seq] = true
+		}
+	}
+	eventually(t, time.Minute, func() error { take(20); return c.reached(t, server) })
+	for n := -1; n < len(given); {
+		n = len(given)
+		take(5000)
+	}
+	var want event.Trim
+	for _, w := range c.want {
+		if given[w.seq] {
+			continue
+		}
+		want.Unread++
+		if want.From == 0 {
+			want.From = w.seq
+		}
+		want.To = w.seq
+	}
+	if want.Unread < 1000 {
+		t.Fatalf("only %d entries were lost: nothing is proved", want.Unread)
+	}
+	if got := ledger(t, client); got != want {
+		t.Errorf("the ledger says %+v, lost were %+v", got, want)
+	}
+	eventually(t, 10*time.Second, func() error {
+		if got := p.metric(`fhctl_trimmed_unread_total{group="slow"}`); got != strconv.FormatInt(want.Unread, 10) {
+			return fmt.Errorf("the counter says %s, want %d", got, want.Unread)
+		}
+		return nil
+	})
+	p.says("Trimmed entries that a group had not finished", time.Second)
+	if n := strings.Count(p.output(), "begins to lose entries"); n != 1 {
+		t.Errorf("%d alarms", n)
+	}
+	p.signal(syscall.SIGTERM)
+	p.mustExit(0, 10*time.Second)
+}
