@@ -310,7 +310,7 @@ func (c *corpus) checkEntry(t *testing.T, n int, fields []any) {
 	w := c.want[n]
 	got := fmt.Sprint(fields)
 	if want := fmt.Sprint([]any{"type", w.kind, "data", w.data, "seq", w.seq.String()}); got != want {
-		t.Fatalf("entry %d is\n%.400s\nwant\n%.400s", n, got, want)
+		t.Fatalf("entry %d is seq %v, want %v:\n%.400s\nwant\n%.400s", n, fields[len(fields)-1], w.seq, got, want)
 	}
 }
 

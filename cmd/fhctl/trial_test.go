@@ -95,6 +95,7 @@ type trial struct {
 	relay  *relayserver.Server
 	server *redistest.Server
 	proxy  *redistest.Proxy // before server
+	line   *redistest.Proxy // before relay; nil without throughProxy
 	url    string           // of Redis, for the program
 	env    []string         // besides environment
 	p      *program
@@ -106,7 +107,13 @@ type trial struct {
 func newTrial(t *testing.T, redisArgs ...string) *trial {
 	t.Helper()
 	redistest.RequireReal(t)
-	tr := &trial{T: t, corpus: sharedCorpus(t), server: redistest.Start(t, redisArgs...)}
+	return newTrialWith(t, redistest.Start(t, redisArgs...))
+}
+
+// newTrialWith is newTrial with a Redis of the caller's.
+func newTrialWith(t *testing.T, server *redistest.Server) *trial {
+	t.Helper()
+	tr := &trial{T: t, corpus: sharedCorpus(t), server: server}
 	tr.gate = newGate(tr.log)
 	relay, err := relayserver.Start(relayserver.Config{Log: tr.gate})
 	if err != nil {
@@ -124,7 +131,11 @@ func (tr *trial) run(args ...string) {
 	tr.Helper()
 	tr.seen = map[string]float64{}
 	args = append([]string{"ingest", "--from=oldest"}, args...)
-	tr.p = start(tr.T, append(environment(tr.relay.URL(), tr.url), tr.env...), args...)
+	relay := tr.relay.URL()
+	if tr.line != nil {
+		relay = "ws://" + tr.line.Addr()
+	}
+	tr.p = start(tr.T, append(environment(relay, tr.url), tr.env...), args...)
 }
 
 // open lets the relay send n more entries, without waiting.
