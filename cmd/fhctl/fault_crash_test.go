@@ -42,9 +42,10 @@ func TestDaemonKilledAtEachPoint(t *testing.T) {
 			<-torn
 		},
 		"applied, no reply": func(tr *trial) {
+			before := tr.now()
 			tr.proxy.HoldReplies(true)
 			tr.open(100)
-			tr.stored()
+			eventually(tr.T, time.Minute, func() error { return reached(tr.T, tr.server, before+1) })
 		},
 		"reply": func(tr *trial) { tr.flow(100) },
 		"drain": func(tr *trial) { // stopping, with batches that Redis does not take
@@ -92,12 +93,14 @@ func TestReplyLost(t *testing.T) {
 	tr.run()
 	tr.flow(100)
 	for range 5 {
+		before := tr.now()
 		tr.proxy.HoldReplies(true)
 		tr.open(100)
-		tr.stored()
+		eventually(t, time.Minute, func() error { return reached(t, tr.server, before+1) })
 		tr.proxy.Cut()
 		tr.proxy.HoldReplies(false)
 		tr.counted("fhctl_entries_present_total")
+		tr.stored()
 	}
 	tr.failed("connection")
 	tr.finish()
