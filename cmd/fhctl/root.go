@@ -56,8 +56,7 @@ func newRoot(a *app) *cobra.Command {
 	root.Long = rootLong
 	root.Example = `  fhctl config show
   fhctl version`
-	root.Version = readBuild().Version
-	root.SetVersionTemplate("fhctl {{.Version}}\n")
+	addVersionFlag(root, a)
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.AddGroup(&cobra.Group{ID: groupRiver, Title: "Events:"}, &cobra.Group{ID: groupAbout, Title: "About:"})
 	root.SetHelpCommandGroupID(groupAbout)

@@ -75,6 +75,20 @@ func newVersionCommand(a *app) *cobra.Command {
 	return cmd
 }
 
+// addVersionFlag is --version. Cobra's own would print through a text/template,
+// which keeps the linker from dropping what nobody calls (pkg/output, program).
+func addVersionFlag(root *cobra.Command, a *app) {
+	asked := root.Flags().BoolP("version", "v", false, "version for fhctl")
+	run := root.RunE
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if !*asked {
+			return run(cmd, args)
+		}
+		_, err := fmt.Fprintf(a.stdout, "fhctl %s\n", readBuild().Version)
+		return err
+	}
+}
+
 // format is the -o flag of commands that print one thing.
 type format struct{ name string }
 

@@ -5,26 +5,24 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"text/template"
 )
 
-// Template prints events through a Go text/template, which sees the JSON of an
-// event: {{.seq}}, {{(index .data.ops 0).path}}. "json" prints a value as JSON.
+// Template prints events through a template in the language of text/template,
+// which sees the JSON of an event: {{.seq}}, {{(index .data.ops 0).path}}. "json" prints a value as JSON.
 type Template struct {
-	parsed *template.Template
-	safe   bool
-	line   []byte
-	text   bytes.Buffer
+	program    *program
+	safe       bool
+	line, text []byte
 }
 
 // NewTemplate parses text. With safe set everything printed goes through
 // Escape, save for the line breaks and tabs of the template.
 func NewTemplate(text string, safe bool) (*Template, error) {
-	parsed, err := template.New("template").Option("missingkey=zero").Funcs(template.FuncMap{"json": toJSON}).Parse(text)
+	program, err := compile(text)
 	if err != nil {
 		return nil, err
 	}
-	return &Template{parsed: parsed, safe: safe}, nil
+	return &Template{program: program, safe: safe}, nil
 }
 
 func toJSON(value any) (string, error) {
@@ -44,11 +42,12 @@ func (t *Template) Append(dst []byte, e *Event) ([]byte, error) {
 	if err := from.Decode(&value); err != nil {
 		return dst, fmt.Errorf("read event for the template: %w", err)
 	}
-	t.text.Reset()
-	if err := t.parsed.Execute(&t.text, value); err != nil {
-		return dst, err
+	made, err := t.program.run(t.text[:0], value)
+	t.text = made
+	if err != nil {
+		return dst, fmt.Errorf("run the template: %w", err)
 	}
-	out := t.text.String()
+	out := string(made)
 	if t.safe {
 		out = escapeLines(out)
 	}
