@@ -76,7 +76,7 @@ func newVersionCommand(a *app) *cobra.Command {
 }
 
 // addVersionFlag is --version. Cobra's own would print through a text/template,
-// which keeps the linker from dropping what nobody calls (pkg/output, program).
+// which keeps the linker from dropping what nobody calls (pkg/template).
 func addVersionFlag(root *cobra.Command, a *app) {
 	asked := root.Flags().BoolP("version", "v", false, "version for fhctl")
 	run := root.RunE

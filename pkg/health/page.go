@@ -5,8 +5,13 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
-	"html/template"
+	"encoding/json"
+	"fmt"
+	"html"
 	"net/http"
+	"strings"
+
+	"github.com/fhctl/fhctl/pkg/template"
 )
 
 //go:embed page/page.html
@@ -20,7 +25,14 @@ var pageJS string
 
 // statusPage is one document: style and script are part of it, so that looking
 // at it fetches nothing but itself and its stream.
-var statusPage = template.Must(template.New("page").Parse(pageHTML))
+var statusPage = func() *template.Template {
+	page := strings.NewReplacer("{{.CSS}}", pageCSS, "{{.JS}}", pageJS).Replace(pageHTML)
+	parsed, err := template.Parse(page, html.EscapeString)
+	if err != nil {
+		panic(err) // a typing mistake that the first test run shows
+	}
+	return parsed
+}()
 
 // pagePolicy lets the page load what it brought with it, by hash, and talk to
 // where it came from; nothing else, whatever a text in it says.
@@ -34,15 +46,7 @@ func hashOf(text string) string {
 
 // status answers / with the page as it is now; a script keeps it so.
 func (m *Monitor) status(w http.ResponseWriter, _ *http.Request) {
-	var page bytes.Buffer
-	graphs := m.graphs()
-	err := statusPage.Execute(&page, struct {
-		View   View
-		Graphs []Graph
-		Down   bool // a graph shows a time that was not ready
-		CSS    template.CSS
-		JS     template.JS
-	}{m.View(), graphs, graphs[0].Down != "", template.CSS(pageCSS), template.JS(pageJS)})
+	page, err := m.page()
 	if err != nil {
 		http.Error(w, "build the status page", http.StatusInternalServerError)
 		return
@@ -53,5 +57,26 @@ func (m *Monitor) status(w http.ResponseWriter, _ *http.Request) {
 	h.Set("Content-Security-Policy", pagePolicy)
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	_, _ = w.Write(page.Bytes()) // the caller is gone if this fails
+	_, _ = w.Write(page) // the caller is gone if this fails
+}
+
+// page is the document. The template sees the JSON that the stream of updates
+// sends, so that both say the same.
+func (m *Monitor) page() ([]byte, error) {
+	graphs := m.graphs()
+	data, err := json.Marshal(struct {
+		View   View    `json:"view"`
+		Graphs []Graph `json:"graphs"`
+		Down   bool    `json:"down"` // a graph shows a time that was not ready
+	}{m.View(), graphs, graphs[0].Down != ""})
+	if err != nil {
+		return nil, fmt.Errorf("build page: %w", err)
+	}
+	from := json.NewDecoder(bytes.NewReader(data))
+	from.UseNumber()
+	var value any
+	if err := from.Decode(&value); err != nil {
+		return nil, fmt.Errorf("build page: %w", err)
+	}
+	return statusPage.Append(nil, value)
 }

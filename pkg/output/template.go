@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/fhctl/fhctl/pkg/template"
 )
 
 // Template prints events through a template in the language of text/template,
 // which sees the JSON of an event: {{.seq}}, {{(index .data.ops 0).path}}. "json" prints a value as JSON.
 type Template struct {
-	program    *program
+	parsed     *template.Template
 	safe       bool
 	line, text []byte
 }
@@ -18,19 +20,11 @@ type Template struct {
 // NewTemplate parses text. With safe set everything printed goes through
 // Escape, save for the line breaks and tabs of the template.
 func NewTemplate(text string, safe bool) (*Template, error) {
-	program, err := compile(text)
+	parsed, err := template.Parse(text, nil)
 	if err != nil {
 		return nil, err
 	}
-	return &Template{program: program, safe: safe}, nil
-}
-
-func toJSON(value any) (string, error) {
-	var b strings.Builder
-	to := json.NewEncoder(&b)
-	to.SetEscapeHTML(false)
-	err := to.Encode(value)
-	return strings.TrimSuffix(b.String(), "\n"), err
+	return &Template{parsed: parsed, safe: safe}, nil
 }
 
 // Append appends what the template makes of e, and ends the line.
@@ -42,7 +36,7 @@ func (t *Template) Append(dst []byte, e *Event) ([]byte, error) {
 	if err := from.Decode(&value); err != nil {
 		return dst, fmt.Errorf("read event for the template: %w", err)
 	}
-	made, err := t.program.run(t.text[:0], value)
+	made, err := t.parsed.Append(t.text[:0], value)
 	t.text = made
 	if err != nil {
 		return dst, fmt.Errorf("run the template: %w", err)

@@ -1,4 +1,4 @@
-package output
+package template
 
 import (
 	"bytes"
@@ -38,6 +38,7 @@ func TestProgramsAreTextTemplates(t *testing.T) {
 		"{{printf \"%s|%q|%5s|%v\" .kind .kind .kind .yes}}", "{{print .kind .seq}} {{println 1 2}}", "{{slice .kind 1 3}} {{slice .kind 4}} {{slice .kind}}", "{{slice .kind 9}}",
 		"{{slice .data.ops 1 | len}}", "{{.kind | printf \"%s-%s\" \"a\"}}", "{{.kind.x}}", "{{.missing.x}}", "{{.kind 1}}", "{{1.5}} {{0x10}} {{'a'}} {{true}} {{\"q\"}}",
 		"{{- .kind -}}  x", "{{(len .data.ops) | printf \"%03d\"}}", "{{.}}", "{{eq .data .data}}", "{{eq .yes true}}", "{{lt .kind 1}}",
+		"{{define \"x\"}}[{{.}} {{$}}]{{end}}{{$y := 1}}{{template \"x\" .kind}}{{template \"x\"}}", "{{template \"x\"}}", "{{block \"b\" .kind}}{{.}}{{end}}",
 		"{{.seq", "{{nofunc .x}}", "{{$nope}}", "{{end}}", "{{break}}",
 	} {
 		want, errWant := reference(text, programValue(t))
@@ -59,11 +60,11 @@ func reference(text string, v any) (string, error) {
 }
 
 func ours(text string, v any) (string, error) {
-	program, err := compile(text)
+	parsed, err := Parse(text, nil)
 	if err != nil {
 		return "", err
 	}
-	out, err := program.run(nil, v)
+	out, err := parsed.Append(nil, v)
 	return string(out), err
 }
 
@@ -79,9 +80,25 @@ func TestProgramsKnowNumbers(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", text, got, err, want)
 		}
 	}
-	for _, text := range []string{`{{define "x"}}{{end}}`, `{{template "x"}}`, `{{eq .seq "7000000123"}}`, `{{index .data.ops "0"}}`, `{{slice 1 2}}`, `{{printf}}`} {
+	for _, text := range []string{`{{eq .seq "7000000123"}}`, `{{index .data.ops "0"}}`, `{{slice 1 2}}`, `{{printf}}`} {
 		if got, err := ours(text, programValue(t)); err == nil {
 			t.Errorf("%s is taken: %q", text, got)
 		}
+	}
+}
+
+func TestEscapeGuardsDataOnly(t *testing.T) {
+	parsed, err := Parse("<b>{{.x}}</b>", strings.ToUpper)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := parsed.Append([]byte("> "), map[string]any{"x": "data"}); err != nil || string(out) != "> <b>DATA</b>" {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
+func TestTemplatesInTemplatesEnd(t *testing.T) {
+	if _, err := ours(`{{define "x"}}{{template "x"}}{{end}}{{template "x"}}`, nil); err == nil {
+		t.Error("a template that runs itself ended without an error")
 	}
 }

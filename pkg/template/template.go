@@ -1,4 +1,11 @@
-package output
+// Package template runs templates in the language of text/template on JSON
+// values. It takes that package's parser but not its interpreter, which calls
+// methods by name: that alone makes the linker keep every exported method of
+// everything in the program, a third of its size, and JSON has no methods to
+// call.
+//
+// Numbers of JSON are numbers here: they count, compare and print as such.
+package template
 
 import (
 	"encoding/json"
@@ -8,50 +15,52 @@ import (
 	"text/template/parse"
 )
 
-// program runs templates in the language of text/template on JSON values. It
-// takes that package's parser but not its interpreter, which calls methods by
-// name: that alone makes the linker keep every exported method of everything
-// in the program, a third of its size, and JSON has no methods to call.
-//
-// Left out are define, template and block, and complex numbers.
-type program struct {
-	tree *parse.Tree
+// Template is a parsed template. It is safe for concurrent use.
+type Template struct {
+	trees  map[string]*parse.Tree
+	escape func(string) string
 }
 
 // The values are those of encoding/json with UseNumber, and int for constants,
 // lengths and indexes.
 type value = any
 
-func compile(text string) (*program, error) {
+const main = "template"
+
+// Parse reads text. What the template prints of its data goes through escape,
+// its own text does not; nil prints data as it is. Errors name the line.
+func Parse(text string, escape func(string) string) (*Template, error) {
 	names := map[string]any{"and": true, "or": true}
 	for name := range functions {
 		names[name] = true
 	}
-	trees, err := parse.Parse("template", text, "", "", names)
+	trees, err := parse.Parse(main, text, "", "", names)
 	if err != nil {
 		return nil, err
 	}
-	if len(trees) > 1 {
-		return nil, errors.New("define and block are not supported here")
+	if escape == nil {
+		escape = func(text string) string { return text }
 	}
-	return &program{tree: trees["template"]}, nil
+	return &Template{trees: trees, escape: escape}, nil
 }
 
-// run appends what the template makes of data.
-func (p *program) run(dst []byte, data value) ([]byte, error) {
-	if p.tree == nil { // nothing but blanks and comments
-		return dst, nil
-	}
-	r := running{out: dst, vars: []variable{{"$", data}}}
-	err := r.node(p.tree.Root, data)
+// Append appends what the template makes of data, a value as encoding/json
+// gives it with UseNumber. On an error out ends where it happened.
+func (t *Template) Append(dst []byte, data any) (out []byte, err error) {
+	r := running{Template: t, out: dst}
+	err = r.template(main, data)
 	return r.out, err
 }
 
 // running is one execution.
 type running struct {
-	out  []byte
-	vars []variable // in scope, innermost last
+	*Template
+	out   []byte
+	vars  []variable // in scope, innermost last
+	depth int        // of templates in templates
 }
+
+const maxDepth = 100
 
 type variable struct {
 	name  string
@@ -63,6 +72,26 @@ var (
 	errBreak    = errors.New("break outside range")
 	errContinue = errors.New("continue outside range")
 )
+
+// template runs a template by name, with variables of its own.
+func (r *running) template(name string, data value) error {
+	tree := r.trees[name]
+	if tree == nil {
+		if name == main { // nothing but blanks and comments
+			return nil
+		}
+		return fmt.Errorf("no template is called %q", name)
+	}
+	if r.depth++; r.depth > maxDepth {
+		return errors.New("templates in templates, too deep")
+	}
+	outer := r.vars
+	r.vars = []variable{{"$", data}}
+	err := r.node(tree.Root, data)
+	r.vars = outer
+	r.depth--
+	return err
+}
 
 func (r *running) node(n parse.Node, dot value) error {
 	switch n := n.(type) {
@@ -86,6 +115,12 @@ func (r *running) node(n parse.Node, dot value) error {
 		return errBreak
 	case *parse.ContinueNode:
 		return errContinue
+	case *parse.TemplateNode:
+		data, err := r.pipe(n.Pipe, dot)
+		if err != nil {
+			return err
+		}
+		return r.template(n.Name, data)
 	case *parse.CommentNode:
 	default:
 		return fmt.Errorf("%s is not supported here", n)
@@ -97,7 +132,7 @@ func (r *running) node(n parse.Node, dot value) error {
 func (r *running) action(pipe *parse.PipeNode, dot value) error {
 	v, err := r.pipe(pipe, dot)
 	if err == nil && len(pipe.Decl) == 0 {
-		r.out = append(r.out, show(v)...)
+		r.out = append(r.out, r.escape(show(v))...)
 	}
 	return err
 }

@@ -1,4 +1,4 @@
-package output
+package template
 
 import (
 	"cmp"
@@ -285,4 +285,12 @@ func members(v value) iter.Seq2[value, value] {
 			}
 		}
 	}
+}
+
+func toJSON(v value) (string, error) {
+	var b strings.Builder
+	to := json.NewEncoder(&b)
+	to.SetEscapeHTML(false)
+	err := to.Encode(v)
+	return strings.TrimSuffix(b.String(), "\n"), err
 }
