@@ -4,9 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/fhctl/fhctl/pkg/entry"
 )
 
 // Columns prints one aligned line per event, for people. Untrusted text is
@@ -125,7 +128,8 @@ func (l *columnLine) part(text, color string) {
 		l.dst = append(l.dst, text...)
 		return
 	}
-	l.dst = fmt.Appendf(l.dst, "\x1b[%sm%s\x1b[0m", color, text)
+	l.dst = append(append(l.dst, "\x1b["...), color...)
+	l.dst = append(append(append(l.dst, 'm'), text...), "\x1b[0m"...)
 }
 
 // tailOf keeps the end of a collection, which tells it from its siblings.
@@ -216,30 +220,31 @@ func (e *Event) summary() string {
 var telling = []string{"text", "displayName", "name", "title", "subject", "list", "value"}
 
 // recordText is what a glance needs of a record.
-func recordText(record string) string {
-	var members map[string]json.RawMessage
-	if json.Unmarshal([]byte(record), &members) != nil {
-		return ""
-	}
-	for _, name := range telling {
-		if text := memberText(members[name]); text != "" {
-			return text
+func recordText(record string) (text string) {
+	best := len(telling)
+	entry.Members(record, func(name, value string) {
+		rank := slices.Index(telling, name)
+		if rank < 0 || rank > best {
+			return
 		}
-	}
-	return ""
+		if found := memberText(value); found != "" {
+			best, text = rank, found
+		}
+	})
+	return text
 }
 
 // memberText is a text, or the URI of a reference.
-func memberText(value json.RawMessage) string {
-	var text string
-	if json.Unmarshal(value, &text) == nil {
-		return text
+func memberText(value string) string {
+	text, ok := entry.Text(value)
+	if !ok {
+		entry.Members(value, func(name, value string) {
+			if name == "uri" {
+				text, _ = entry.Text(value)
+			}
+		})
 	}
-	var reference struct {
-		URI string `json:"uri"`
-	}
-	_ = json.Unmarshal(value, &reference) // no reference, no URI
-	return reference.URI
+	return text
 }
 
 // accountText is what an event without ops says.

@@ -12,7 +12,7 @@ import (
 var storedAt = time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.UTC)
 
 // stored is an event of a stream with that data.
-func stored(t *testing.T, kind, data string) *output.Event {
+func stored(t testing.TB, kind, data string) *output.Event {
 	t.Helper()
 	e := &output.Event{Source: output.FromStream, ID: "1767323045006-0", At: storedAt, Kind: kind, Seq: 7000000123, Data: data}
 	if err := e.Outline.Read(data); err != nil {
