@@ -95,6 +95,8 @@ func (t *tally) jotLink(now time.Time, link event.Link, wasUp bool) {
 // jotStore notes that Redis stopped or started taking batches. m.mu is held.
 func (t *tally) jotStore(now time.Time, store event.Store) {
 	switch {
+	case !store.Up && store.Cause == "full":
+		t.jot(now, toneBad, "The stream is full", detailOf("waiting for readers", store.Err, store.Retry))
 	case !store.Up:
 		t.jot(now, toneBad, "Redis does not take batches", detailOf(store.Cause, store.Err, store.Retry))
 	case t.storeSeen && !t.store.Up:

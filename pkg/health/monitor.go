@@ -250,7 +250,6 @@ func (m *Monitor) Stored(b *event.Batch, r event.Receipt) {
 		t.lastTime = append(t.lastTime[:0], b.Time[:min(len(b.Time), maxTime)]...)
 	}
 	for _, trim := range r.Trimmed {
-		t.jot(now, toneBad, "Trimmed before it was read or acknowledged", trim.Group)
 		t.unread.add(trim.Group, uint64(max(trim.Unread, 0)))
 		t.pending.add(trim.Group, uint64(max(trim.Pending, 0)))
 	}

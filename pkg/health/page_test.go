@@ -39,6 +39,11 @@ var stages = map[string]struct {
 		m.Store(event.Store{Err: errors.New("OOM command not allowed when used memory > 'maxmemory'"), Cause: "oom", Retry: 4 * time.Second, Attempt: 12})
 		m.SampleFailed(errors.New("connect to Redis: refused"))
 	}, "Redis is down"},
+	"full": {func(m *health.Monitor, c *clock) {
+		flow(m, c)
+		m.Link(event.Link{State: event.LinkDown, Cause: "hangup"})
+		m.Store(event.Store{Err: errors.New("the stream is full: osprey-consumers: 499000 unread"), Cause: "full", Retry: time.Second, Attempt: 3})
+	}, "Stream is full"},
 	"standby": {func(m *health.Monitor, c *clock) {
 		flow(m, c)
 		m.Role(event.Role{Leading: true})

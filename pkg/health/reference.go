@@ -19,6 +19,10 @@ list, or is a consumer group's name, of which at most 32 are shown; whatever els
 there is counts as ` + "`other`" + `. So no record, handle, relay or client can add a label.
 Labels of a fixed list exist at 0 from the start, so that an alert sees the first
 increase. A gauge whose value is unknown is absent rather than 0.
+
+[deploy/alerts.yaml](deploy/alerts.yaml) and [deploy/grafana-dashboard.json](deploy/grafana-dashboard.json)
+use them, and are tested against this list; [runbook.md](runbook.md) says what to do
+about each alert. What a timer finds is looked up every 10 s, never per batch.
 `
 
 const referenceTail = `

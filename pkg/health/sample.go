@@ -40,6 +40,10 @@ func (m *Monitor) Sampled(s Sample) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.t.sample, m.t.sampledAt = s, now
+	for _, g := range s.Groups[:min(len(s.Groups), maxWords)] {
+		m.t.unread.add(g.Name, 0) // so that an alert sees the first loss
+		m.t.pending.add(g.Name, 0)
+	}
 	m.t.sampleErr = nil
 }
 

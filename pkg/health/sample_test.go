@@ -26,6 +26,7 @@ func TestSampleBecomesGauges(t *testing.T) {
 		`fhctl_group_pending_entries{group="firehose-processors"} 56`, `fhctl_group_consumers{group="firehose-processors"} 10`,
 		`fhctl_group_oldest_pending_seconds{group="firehose-processors"} 90`, `fhctl_group_max_deliveries{group="firehose-processors"} 7`,
 		"fhctl_dead_letter_entries 3", "fhctl_redis_used_memory_bytes 2.147483648e+09", "fhctl_redis_max_memory_bytes 4.294967296e+09",
+		`fhctl_trimmed_unread_total{group="osprey-consumers"} 0`, `fhctl_trimmed_pending_total{group="osprey-consumers"} 0`,
 		"fhctl_redis_disk_ok 1", "fhctl_stream_length 499000",
 	})
 	m.SampleFailed(errors.New("refused"))

@@ -72,14 +72,15 @@ var standing = map[Reason]struct {
 	tone tone
 	help string
 }{
-	Standby:   {"Standing by", toneGood, ""},
-	Ready:     {"Connected and storing", toneGood, ""},
-	Starting:  {"Starting", toneWait, ""},
-	Idle:      {"Nothing arrives", toneBad, "idle"},
-	StoreDown: {"Redis is down", toneBad, "redis-does-not-take-batches"},
-	RelayDown: {"Relay is down", toneBad, "relay-unreachable"},
-	RelayHeld: {"Held for an operator", toneBad, "reading-is-held"},
-	Stopping:  {"Stopping", toneWait, ""},
+	Standby:    {"Standing by", toneGood, ""},
+	Ready:      {"Connected and storing", toneGood, ""},
+	Starting:   {"Starting", toneWait, ""},
+	Idle:       {"Nothing arrives", toneBad, "nothing-arrives"},
+	StoreDown:  {"Redis is down", toneBad, "redis-does-not-take-batches"},
+	StreamFull: {"Stream is full", toneBad, "stream-full"},
+	RelayDown:  {"Relay is down", toneBad, "relay-unreachable"},
+	RelayHeld:  {"Held for an operator", toneBad, "reading-is-held"},
+	Stopping:   {"Stopping", toneWait, ""},
 }
 
 // past is what the page tells besides the state.
