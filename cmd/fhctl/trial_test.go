@@ -115,7 +115,7 @@ func newTrialWith(t *testing.T, server *redistest.Server) *trial {
 	t.Helper()
 	tr := &trial{T: t, corpus: sharedCorpus(t), server: server}
 	tr.gate = newGate(tr.log)
-	relay, err := relayserver.Start(relayserver.Config{Log: tr.gate})
+	relay, err := relayserver.Start(relayserver.Config{Log: tr.gate, PingEvery: 300 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -25,15 +26,18 @@ func StartReplica(t testing.TB, addr string, args ...string) *Server {
 	if err != nil {
 		t.Fatalf("redistest: %v", err)
 	}
-	s := Start(t, append([]string{"--replicaof", host, port, "--repl-timeout", "5"}, args...)...)
+	s := Start(t, append(args[:len(args):len(args)], "--repl-timeout", "5", "--replicaof", host, port)...)
 	s.WaitInfo("replication", "master_link_status:up")
 	return s
 }
 
-// Promote makes a replica a primary, as an operator would.
+// Promote makes a replica a primary, as an operator would, for good.
 func (s *Server) Promote() {
 	s.t.Helper()
 	s.Do("replicaof", "no", "one")
+	if at := slices.Index(s.args, "--replicaof"); at >= 0 {
+		s.args = s.args[:at]
+	}
 }
 
 // WaitInfo waits until a section of INFO holds the text.
