@@ -12,16 +12,9 @@ import (
 // lasts it makes how long nobody stores after a leader's death.
 const leadEach = 250 * time.Millisecond
 
-// lead starts the flow: at once into a sink of our own; once we lead into one
-// that is shared, and then it goes on asking until the last batch is written.
-// It ends the generation when another leads.
-func (g *generation) lead(reading, writing context.Context) error {
-	sink, shared := g.cfg.Sink.(Shared)
-	if !shared {
-		g.cfg.Observer.Role(event.Role{Leading: true, Cursor: g.at.Position.Seq})
-		g.flow(reading, g.at)
-		return nil
-	}
+// lead starts the flow once this process leads, and then goes on asking until
+// the last batch is written. It ends the generation when another leads.
+func (g *generation) lead(reading, writing context.Context, sink Shared) error {
 	tick := time.NewTicker(leadEach)
 	defer tick.Stop()
 	leads, err := g.stand(reading, sink, tick)
@@ -93,9 +86,14 @@ func (g *generation) takeLead(ctx context.Context, stood bool) (leads bool, err 
 		g.told = leadingSelf
 		g.cfg.Logger.Info("Leading", "from", at.Position.String())
 	}
+	g.start(ctx, at)
+	return true, nil
+}
+
+// start lets the river run from a position, and says so.
+func (g *generation) start(ctx context.Context, at event.Resume) {
 	g.cfg.Observer.Role(event.Role{Leading: true, Cursor: at.Position.Seq})
 	g.flow(ctx, at)
-	return true, nil
 }
 
 // leadingSelf stands in Pipeline.told for this process.

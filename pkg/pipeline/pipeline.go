@@ -221,14 +221,18 @@ func (p *Pipeline) generation(ctx context.Context, at event.Resume) (progress bo
 	defer context.AfterFunc(ctx, stopReading)()
 
 	g := p.newGeneration(at, stopReading)
+	leading, stopLeading := context.WithCancel(alive)
+	if sink, shared := p.cfg.Sink.(Shared); shared {
+		group.Go(func() error { return g.lead(reading, leading, sink) })
+	} else {
+		g.start(reading, at)
+	}
 	group.Go(func() error { return g.read(reading) })
 	for range p.cfg.Decoders {
 		group.Go(func() error { return g.decode(alive) })
 	}
 	group.Go(func() error { return g.sequence(alive) })
-	leading, stopLeading := context.WithCancel(alive)
 	group.Go(func() error { defer stopLeading(); return g.write(ctx, alive) })
-	group.Go(func() error { return g.lead(reading, leading) })
 	err = group.Wait()
 	if err == nil || errors.Is(err, errDone) {
 		err = g.ended

@@ -101,6 +101,10 @@ func (w *Writer) ask(ctx context.Context) (event.Lead, error) {
 	case "BADCURSOR":
 		return event.Lead{}, w.badCursor(m.detail)
 	case "MISMATCH":
+		if m.detail == "absent" && w.lease.followed && m.cursor == w.acked {
+			// It was there: lost, and not another's cursor.
+			return event.Lead{}, w.restore(ctx, m.cursor.String())
+		}
 		return event.Lead{}, w.foreign(m.detail)
 	case "LED":
 		w.lease.followed = true

@@ -300,6 +300,25 @@ func TestLeaseWhileTheCursorIsGone(t *testing.T) {
 	})
 }
 
+// The side key lost alone does not end one that stands by.
+func TestLeaseWhileTheSideKeyIsGone(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		a, b := k.member("a"), k.member("b")
+		k.must(a, run(live, 1, 3))
+		k.standsBy(b, "a", 3)
+		k.do("del", DefaultCursorKey+":meta")
+		_, err := b.Lead(k.ctx())
+		var moved *event.Moved
+		if !errors.As(err, &moved) || moved.To != event.AfterSeq(3) {
+			t.Fatalf("lead: %v", err)
+		}
+		k.standsBy(b, "a", 3)
+		k.must(a, batch(event.AfterSeq(3), 4))
+		k.want(4, 1, 2, 3, 4)
+	})
+}
+
 // An idle leader whose Redis hangs is not held up by renewing.
 func TestLeaseRenewalDoesNotWait(t *testing.T) {
 	redistest.RequireReal(t)

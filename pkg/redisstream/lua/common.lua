@@ -59,6 +59,13 @@ local function mismatch(side, cursor, me)
   return nil
 end
 
+-- remove works for a user without DEL as well: a key that expires at once.
+local function remove(key)
+  if not failed(redis.pcall('DEL', key)) then return nil end
+  local gone = redis.pcall('SET', key, '', 'PX', 1)
+  return failed(gone) and gone
+end
+
 -- ledBy gives the id of another writer that leads, or nil and the reply that
 -- failed; nil alone when the lease is free, ours, or no concern of ours.
 local function ledBy(key, me)

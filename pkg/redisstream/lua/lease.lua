@@ -22,13 +22,11 @@ local leader, unread = ledBy(KEYS[4], ARGV[1])
 if unread then return unread end
 if leader then return {'LED', cursor or '', epoch, leader} end
 
--- Giving back works without DEL, which accounts made for fhctl do not have: an
--- empty lease is free.
-local set
 if ARGV[2] == '0' then
-  set = redis.pcall('SET', KEYS[4], '', 'PX', 1)
+  err = remove(KEYS[4])
 else
-  set = lead(KEYS[4], ARGV[1], ARGV[2])
+  local set = lead(KEYS[4], ARGV[1], ARGV[2])
+  err = failed(set) and set
 end
-if failed(set) then return set end
+if err then return err end
 return {'OK', cursor or '', epoch, ''}

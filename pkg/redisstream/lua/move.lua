@@ -42,13 +42,6 @@ local id = redis.pcall('XADD', KEYS[3], 'MAXLEN', ARGV[7], '*',
   'relay', ARGV[8], 'how', ARGV[9], 'by', ARGV[10], 'undoes', ARGV[11])
 if failed(id) then return id end
 
--- remove works for a user without DEL as well: a key that expires at once.
-local function remove(key)
-  if not failed(redis.pcall('DEL', key)) then return nil end
-  local gone = redis.pcall('SET', key, '', 'PX', 1)
-  return failed(gone) and gone
-end
-
 if ARGV[4] ~= '1' then
   local err = remove(KEYS[1]) or remove(KEYS[2])
   if err then return err end
