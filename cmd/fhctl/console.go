@@ -25,7 +25,9 @@ type consoleHandler struct {
 }
 
 // Enabled reports whether the level is logged.
-func (h *consoleHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level.Level() }
+func (h *consoleHandler) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= h.level.Level()
+}
 
 // Handle writes one line in one piece.
 func (h *consoleHandler) Handle(_ context.Context, r slog.Record) error {

@@ -46,6 +46,7 @@ func commands(a *app) []*cobra.Command {
 		newCursorCommand(a),
 		newStreamCommand(a),
 		newVerifyCommand(a),
+		newDoctorCommand(a),
 		newConfigCommand(a),
 		newVersionCommand(a),
 	}

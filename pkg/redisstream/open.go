@@ -64,7 +64,7 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 		// By itself the client looks for moved nodes rarely.
 		w.config.again = cluster.ReloadState
 	}
-	w.keys = []any{"4", cfg.StreamKey, cfg.CursorKey, cfg.SideKey(), cfg.LeaseKey()}
+	w.keys = cfg.keyArgs()
 	if err := w.start(ctx, t); err != nil {
 		_ = w.Close()
 		return nil, err
@@ -131,6 +131,11 @@ func (w *Writer) Close() error {
 		err = other
 	}
 	return err
+}
+
+// keyArgs is the keys as scripts are given them, behind their number.
+func (c Config) keyArgs() []any {
+	return []any{"4", c.StreamKey, c.CursorKey, c.SideKey(), c.LeaseKey()}
 }
 
 func (w *Writer) names() []string {

@@ -3,10 +3,13 @@ package redisstream
 import (
 	"context"
 	"errors"
+	"net"
 	"strconv"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/fhctl/fhctl/pkg/fault"
 )
 
 // Vitals is what the server that holds the stream says of itself. Numbers are
@@ -21,6 +24,13 @@ type Vitals struct {
 	Durable  bool
 	AOF      bool  // an append-only file is kept
 	Replicas int64 // connected
+	// Eviction is the maxmemory-policy, and Primary whose replica this is,
+	// HOST:PORT.
+	Eviction string
+	Primary  string
+	Embedded bool // the server inside an fhctl process
+	// MinReplicas is whether writes need a number of replicas.
+	MinReplicas bool
 }
 
 // Vitals reads INFO. A Redis user that may not ask gets no error but unknowns.
@@ -51,7 +61,30 @@ func vitalsOf(info string) Vitals {
 		Version: f["redis_version"], Role: f["role"],
 		UsedMemory: f.number("used_memory"), MaxMemory: f.number("maxmemory"),
 		Durable: !failed, AOF: f["aof_enabled"] == "1", Replicas: f.number("connected_slaves"),
+		Eviction: f["maxmemory_policy"], Primary: f.primary(), Embedded: f["server_name"] == "fhctl-embedded",
+		MinReplicas: f["min_slaves_good_slaves"] != "",
 	}
+}
+
+func (f facts) primary() string {
+	if f["master_host"] == "" {
+		return ""
+	}
+	return net.JoinHostPort(f["master_host"], f["master_port"])
+}
+
+// MayWrite asks, without writing anything, whether this Redis user has the
+// rights that a Writer needs. What is missing is a fault.Refused that names it.
+func (r *Reader) MayWrite(ctx context.Context) error {
+	once, cancel := r.config.within(ctx)
+	defer cancel()
+	c := Config{Connection: r.config.Connection, StreamKey: r.config.StreamKey, CursorKey: r.config.CursorKey}
+	w := Writer{config: c, client: r.client, keys: c.keyArgs()}
+	err := w.probeRights(once)
+	if err == nil || fault.ClassOf(err) == fault.Refused {
+		return err
+	}
+	return r.config.classed(ctx, "check rights", err)
 }
 
 func (f facts) number(name string) int64 {

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+)
+
+// position judges the cursor and whoever writes.
+func (e *examination) position(ctx context.Context, r *redisstream.Reader, s *statsReport) error {
+	c, err := r.Cursor(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case fault.ClassOf(err) == fault.Data || fault.ClassOf(err) == fault.Refused:
+		e.failed("cursor", err)
+		e.unknown("writer", "%s", err)
+		return nil
+	case err != nil:
+		e.unknown("cursor", "%s", err)
+		e.unknown("writer", "%s", err)
+		return nil
+	}
+	e.cursor(c, s)
+	e.writer(c.Status)
+	return nil
+}
+
+// aheadSlack is how many events a relay may have sent between the look at it
+// and the look at the cursor.
+const aheadSlack = 100_000
+
+func (e *examination) cursor(c redisstream.CursorState, s *statsReport) {
+	key := e.cfg.Redis.CursorKey
+	var last event.Seq
+	if s != nil && s.Stream.Last != nil && s.Stream.Last.Seq != nil {
+		last = *s.Stream.Last.Seq
+	}
+	switch {
+	case !c.Present && last > 0:
+		e.fail("cursor", "fhctl cursor set "+last.String(), "%s is gone although the stream holds entries: ingest would start live and leave a gap", key)
+	case !c.Present:
+		e.ok("cursor", "none yet: ingest starts live, or where --from says")
+	case c.NotSeq:
+		e.fail("cursor", "fhctl cursor set SEQ, or live", "%s holds %.32q, which is no seq: ingest stops", key, c.Raw)
+	case !e.cursorIsOurs(c):
+	case e.newest > 0 && !e.relayIsBundled() && c.Seq > e.newest+aheadSlack:
+		e.fail("cursor", "fhctl cursor set -10m, or live; ask whether the relay's numbering restarted",
+			"%s is ahead of the relay, whose newest event is %s: nothing would come until it gets there", c.Seq, e.newest)
+	case last > c.Seq && !c.Status.Connected:
+		e.fail("cursor", "fhctl cursor set "+last.String()+", if those entries are of this relay",
+			"%s is behind the stream, which ends with %s: something else appended, and events would be stored twice", c.Seq, last)
+	case aheadOf(c, last):
+		e.fail("cursor", "fhctl cursor set "+last.String()+"; and look with: fhctl cursor history",
+			"%s is ahead of the stream, which ends with %s: somebody moved it, and what lies between is not stored", c.Seq, last)
+	default:
+		e.window(c, s)
+	}
+}
+
+// aheadOf reports whether a cursor lies above the newest entry, and not because
+// the events behind that yielded none.
+func aheadOf(c redisstream.CursorState, last event.Seq) bool {
+	explained := c.Side.Stored == int64(last) && c.Side.Upto == int64(c.Seq)
+	filtered := c.Side.Filter != "" && c.Side.Filter != "none"
+	return last > 0 && c.Seq > last && !explained && !filtered && !c.Status.Connected
+}
+
+// cursorIsOurs notes whose cursor it is, where it is not these settings'.
+func (e *examination) cursorIsOurs(c redisstream.CursorState) bool {
+	switch relay := c.Relay(); {
+	case c.SideBroken:
+		e.fail("cursor", "fhctl cursor set "+c.Raw+" --relay HOST", "%s:meta is not readable, so nobody knows whose cursor %s is", e.cfg.Redis.CursorKey, c.Raw)
+	case relay != e.identity && !c.SidePresent:
+		e.fail("cursor", "RELAY_URL=wss://"+redisstream.BridgeRelay+", or begin on this relay: fhctl cursor set live",
+			"the Python bridge left %s, so it is %s's, and these settings read %s", c.Raw, relay, e.identity)
+	case relay != e.identity:
+		e.fail("cursor", "go back to that relay, or begin on this one: fhctl cursor set live", "%s counts the events of %s, and these settings read %s", c.Raw, relay, e.identity)
+	case c.SidePresent && c.Side.Filter != e.filters && !(c.Side.Filter == "" && e.filters == "none"):
+		e.fail("cursor", "start with the former filters and change them by SIGHUP (docs/control.md), or begin anew: fhctl cursor set live",
+			"%s belongs to other filters (%s) than these settings' (%s): ingest stops", c.Raw, c.Side.Filter, e.filters)
+	default:
+		return true
+	}
+	return false
+}
+
+func (e *examination) window(c redisstream.CursorState, s *statsReport) {
+	const fix = "start ingest soon; what the relay no longer holds is lost for this stream"
+	if s == nil || s.Cursor.AgeSeconds == nil || s.Cursor.Window.LeftSeconds == nil {
+		e.ok("cursor", "%s of %s", c.Seq, c.Relay())
+		return
+	}
+	age, left := seconds(*s.Cursor.AgeSeconds), seconds(*s.Cursor.Window.LeftSeconds)
+	assumed := ""
+	if s.Cursor.Window.Assumed {
+		assumed = " (assumed: --relay-window)"
+	}
+	switch {
+	case e.relayIsBundled():
+		e.ok("cursor", "%s of %s", c.Seq, c.Relay())
+	case left < 0:
+		e.fail("cursor", "fhctl cursor set oldest to go on with what the relay still holds",
+			"%s is %s old, beyond the relay's window of %s%s: a gap", c.Seq, output.Span(age), output.Span(e.options.window), assumed)
+	case left < e.options.window/4:
+		e.warn("cursor", fix, "%s is %s old; it leaves the relay's window in %s%s", c.Seq, output.Span(age), output.Span(left), assumed)
+	default:
+		e.ok("cursor", "%s of %s, %s old", c.Seq, c.Relay(), output.Span(max(0, age)))
+	}
+}
+
+func (e *examination) writer(h redisstream.Heartbeat) {
+	key := redisstream.StatusKey
+	switch {
+	case !h.Present:
+		e.ok("writer", "none at work, or one without dashboard keys")
+	case h.Writer == "":
+		e.fail("writer", "stop it: the Python bridge, or the app's own producer (its Reconnect button starts it)",
+			"something other than fhctl writes %s: two writers store events twice", key)
+	case h.Stopped:
+		e.ok("writer", "%s stopped cleanly", h.Writer)
+	case !strings.HasPrefix(h.Writer, "fhctl/"):
+		e.fail("writer", "find out what it is, and stop it", "%s writes %s", h.Writer, key)
+	case !h.Connected:
+		e.warn("writer", "look at its log and /readyz", "%s is at work and not connected to %s", h.Writer, h.URL)
+	default:
+		e.ok("writer", "%s is at work, reading %s", h.Writer, h.URL)
+	}
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+)
+
+// examination is doctor at work: it notes a check for everything it looks at.
+type examination struct {
+	*session
+	options *doctorOptions
+	now     func() time.Time
+
+	relayName, redisName string
+	identity             string // of the relay: what a cursor belongs to
+	filters              string // fingerprint of the settings' filters
+	newest               event.Seq
+	checks               []doctorCheck
+}
+
+func (e *examination) note(name, status, detail, fix string) {
+	e.checks = append(e.checks, doctorCheck{name, status, detail, fix})
+}
+
+func (e *examination) ok(name, format string, args ...any) {
+	e.note(name, doctorOK, fmt.Sprintf(format, args...), "")
+}
+
+func (e *examination) warn(name, fix, format string, args ...any) {
+	e.note(name, doctorWarning, fmt.Sprintf(format, args...), fix)
+}
+
+func (e *examination) fail(name, fix, format string, args ...any) {
+	e.note(name, doctorFailure, fmt.Sprintf(format, args...), fix)
+}
+
+func (e *examination) unknown(name, format string, args ...any) {
+	e.note(name, doctorUnknown, fmt.Sprintf(format, args...), "")
+}
+
+// failed notes an error, with its own hint.
+func (e *examination) failed(name string, err error) { e.fail(name, fault.HintOf(err), "%s", err) }
+
+// redisChecks are the names of what needs Redis, in their order.
+var redisChecks = []string{
+	"redis.clock", "redis.version", "redis.role", "redis.eviction", "redis.persistence", "redis.memory", "redis.rights",
+	"stream", "stream.entries", "groups", "cursor", "writer",
+}
+
+// examine looks at everything. Its error is one of settings; whatever else is
+// wrong is a check that failed.
+func (e *examination) examine(ctx context.Context) error {
+	keep, err := filterOf(e.cfg)
+	if err != nil {
+		return err
+	}
+	e.filters = keep.Fingerprint()
+	up, err := openUpstream(e.session)
+	if err != nil {
+		return err
+	}
+	defer up.close()
+	e.relayName, e.identity = up.name, up.identity
+	down, err := openDownstream(e.session)
+	if err != nil {
+		return err
+	}
+	defer down.close()
+	e.redisName = down.name
+	if err := e.relay(ctx, up); err != nil {
+		return err
+	}
+	return e.redis(ctx, down)
+}
+
+func (e *examination) redis(ctx context.Context, down downstream) error {
+	reader, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{
+		Connection: down.connection, StreamKey: e.cfg.Redis.StreamKey, CursorKey: e.cfg.Redis.CursorKey,
+	})
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case fault.ClassOf(err) == fault.Usage:
+		return err
+	case err != nil:
+		e.failed("redis", err)
+		for _, name := range redisChecks {
+			e.unknown(name, "Redis was not reached")
+		}
+		return nil
+	}
+	defer func() { _ = reader.Close() }()
+	e.ok("redis", "answers at %s", down.name)
+	for _, look := range []func(context.Context, *redisstream.Reader) error{e.clock, e.server, e.rights} {
+		if err := look(ctx, reader); err != nil {
+			return err
+		}
+	}
+	collector := &statsCollector{
+		session: e.session, reader: reader,
+		options: &statsOptions{sample: doctorSample, window: e.options.window, assumed: !e.options.given},
+	}
+	stats, err := collector.collect(ctx)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		e.failed("stream", err)
+		return e.position(ctx, reader, nil)
+	}
+	e.stream(stats)
+	if stats.Stream.Exists {
+		if err := e.entries(ctx, reader); err != nil {
+			return err
+		}
+		e.groups(stats)
+	}
+	return e.position(ctx, reader, stats)
+}
+
+// passing turns an error of one look into a check that could not be made; only
+// the end of the command is an error.
+func (e *examination) passing(ctx context.Context, name string, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	e.unknown(name, "%s", err)
+	return nil
+}

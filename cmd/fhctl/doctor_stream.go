@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/entry"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+)
+
+const (
+	// doctorSample is how many of the newest entries the rate is taken from.
+	doctorSample = 200
+	// doctorEntries is how many of them are read as a worker reads them.
+	doctorEntries = 20
+	// roomLittle is the share of the stream's length that must be left before
+	// trimming reaches a group: one in so many.
+	roomLittle = 4
+	// silentGroup is how long no consumer must have asked for a group to be
+	// abandoned: workers ask every 100 ms.
+	silentGroup = time.Minute
+)
+
+func (e *examination) stream(s *statsReport) {
+	switch {
+	case !s.Stream.Exists:
+		e.warn("stream", "start ingest; if it runs, compare redis-url and stream-key with its own", "%s does not exist yet", s.Stream.Key)
+	case s.Stream.TrimAt == nil:
+		e.warn("stream", "set max-stream-len, or memory will run out", "%s holds %s and is never trimmed", s.Stream.Key, entries(s.Stream.Length))
+	default:
+		e.ok("stream", "%s holds %s, trimmed at about %s; %s", s.Stream.Key, entries(s.Stream.Length),
+			output.Thousands(*s.Stream.TrimAt), rateText(&s.Rate))
+	}
+}
+
+// entries reads the newest entries as workers do: by position.
+func (e *examination) entries(ctx context.Context, r *redisstream.Reader) error {
+	last, err := r.Last(ctx, doctorEntries)
+	if err != nil {
+		return e.passing(ctx, "stream.entries", err)
+	}
+	var look entry.Outline
+	for _, stored := range last {
+		if odd := oddity(stored, &look); odd != "" {
+			e.fail("stream.entries", "something else writes this stream: stop it, then: fhctl verify", "entry %s: %s", stored.ID, odd)
+			return nil
+		}
+	}
+	e.ok("stream.entries", "the newest %d are as workers read them: type, data, seq", len(last))
+	return nil
+}
+
+// oddity is what keeps a worker from reading an entry; "" for none.
+func oddity(s redisstream.Stored, look *entry.Outline) string {
+	f := s.Fields
+	if len(f) < 6 || f[0] != "type" || f[2] != "data" || f[4] != "seq" {
+		return "its fields are not type, data and seq, in that order"
+	}
+	if kind, known := event.ParseKind(f[1]); !known || kind != event.KindCommit && kind != event.KindIdentity && kind != event.KindAccount {
+		return fmt.Sprintf("type %.32q is none that workers know", f[1])
+	}
+	if _, ok := s.Seq(); !ok {
+		return fmt.Sprintf("seq %.32q is no number of a relay", f[5])
+	}
+	if err := look.Read(f[3]); err != nil {
+		return "its data is " + err.Error()
+	}
+	if f[1] == "commit" && !look.HasOps {
+		return "a commit without an ops array, which workers deliver again and again"
+	}
+	return ""
+}
+
+func (e *examination) groups(s *statsReport) {
+	if len(s.Groups) == 0 {
+		e.warn("groups", "start the workers: they make their group at 0 when they meet NOGROUP; by hand: redis-cli XGROUP CREATE "+s.Stream.Key+" firehose-processors 0",
+			"no consumer group: nobody reads the stream")
+		return
+	}
+	for i := range s.Groups {
+		e.group(&s.Groups[i], s)
+	}
+	if n := s.DeadLetters.Length; n != nil && *n > 0 {
+		e.warn("groups.dead", "redis-cli XREVRANGE "+s.DeadLetters.Key+" + - COUNT 1", "workers gave up on %s", entries(*n))
+	}
+}
+
+func (e *examination) group(g *groupReport, s *statsReport) {
+	name := "group " + g.Name
+	first := redisstream.ID("")
+	if s.Stream.First != nil {
+		first = redisstream.ID(s.Stream.First.ID)
+	}
+	last := redisstream.ID(g.LastDelivered)
+	switch {
+	case g.LostUnread || g.LostPending:
+		e.fail(name, "add workers or raise max-stream-len; what was trimmed can be stored again: fhctl cursor set", "entries were trimmed before it had finished them")
+	case len(g.Consumers) == 0 && last.Compare("0-0") != 0 && last.Compare(first) >= 0:
+		e.warn(name, "if it is new: redis-cli XGROUP SETID "+s.Stream.Key+" "+g.Name+" 0",
+			"stands at %s and nobody ever read with it: it was made at $ instead of 0, so that entries were passed over, or its workers are gone", g.LastDelivered)
+	case g.Room != nil && s.Stream.TrimAt != nil && g.Room.Entries < *s.Stream.TrimAt/roomLittle:
+		e.warn(name, "add workers, or raise max-stream-len; watch: fhctl stream stats --watch 5s",
+			"%s behind; trimming reaches it in %s, or %s at this rate", about(g.Lag, g.LagExact), entries(g.Room.Entries), optional(g.Room.Seconds))
+	case g.Lag > 0 && asleep(g):
+		e.warn(name, "start its workers, or if it is not needed: redis-cli XGROUP DESTROY "+s.Stream.Key+" "+g.Name,
+			"%s behind and no consumer asked for a minute", about(g.Lag, g.LagExact))
+	default:
+		e.ok(name, "%s behind, %s pending, %d consumers", about(g.Lag, g.LagExact), output.Thousands(g.Pending), len(g.Consumers))
+	}
+}
+
+func asleep(g *groupReport) bool {
+	for _, c := range g.Consumers {
+		if c.IdleSeconds == nil || *c.IdleSeconds < silentGroup.Seconds() {
+			return false
+		}
+	}
+	return true
+}
