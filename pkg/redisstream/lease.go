@@ -69,16 +69,34 @@ func (w *Writer) Lead(ctx context.Context) (event.Lead, error) {
 
 // renew tries once, within the time that the lease has at most.
 func (w *Writer) renew(ctx context.Context) (event.Lead, error) {
-	ctx, cancel := context.WithTimeout(ctx, leaseFor)
+	once, cancel := context.WithTimeout(ctx, leaseFor)
 	defer cancel()
-	m, err := w.callLease(ctx, leaseFor)
+	m, err := w.callLease(once, leaseFor)
 	if err == nil && m.status == "LED" {
 		return event.Lead{By: m.detail}, w.led(m.detail)
 	}
 	if err == nil && m.status == "OK" {
 		w.lease.held()
+		return event.Lead{Leading: true, Cursor: w.acked}, w.stillThere(ctx, m)
 	}
 	return event.Lead{Leading: true, Cursor: w.acked}, nil
+}
+
+// stillThere notices, although nothing is stored just now, that what was stored
+// is gone or that the cursor was moved: the next event may be long in coming.
+func (w *Writer) stillThere(ctx context.Context, m moved) error {
+	switch {
+	case w.acked == 0 || w.at.jump:
+		return nil
+	case !m.present:
+		return w.restore(ctx, "")
+	case m.epoch > w.epoch:
+		return w.movedTo(m.cursor, m.epoch, event.AlarmConflict, fmt.Sprintf("the cursor was moved to %s on purpose", m.cursor))
+	case m.epoch < w.epoch || m.cursor < w.acked:
+		return w.movedTo(m.cursor, m.epoch, event.AlarmRollback, fmt.Sprintf(
+			"Redis lost acknowledged writes, or somebody set the cursor back: the cursor is %s, %s was acknowledged", m.cursor, w.acked))
+	}
+	return nil
 }
 
 // callLease runs the lease script; 0 gives the lease back.

@@ -362,3 +362,39 @@ func TestLeaseKeyMissingInRightsIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// G4 while the relay is quiet: a leader with nothing to store still notices
+// that what it stored is gone, that the cursor is, or that it was moved.
+func TestLeaderWithNothingToStoreNotices(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		for name, c := range map[string]struct {
+			harm  func(k *kit)
+			alarm event.Alarm
+			to    event.Seq
+		}{
+			"rollback": {func(k *kit) { k.set(DefaultCursorKey, "2") }, event.AlarmRollback, 2},
+			"missing":  {func(k *kit) { k.do("del", DefaultCursorKey) }, event.AlarmCursorMissing, 5},
+			"moved": {func(k *kit) {
+				k.set(DefaultCursorKey, "9")
+				k.set(DefaultCursorKey+":meta", `{"relay":"relay.example","filter":"","partitions":1,"epoch":1}`)
+			}, event.AlarmConflict, 9},
+		} {
+			t.Run(name, func(t *testing.T) {
+				k := newKit(t, server)
+				k.do("flushall")
+				w, at := k.open(func(c *Config) { c.Writer = "quiet" })
+				k.must(w, run(at.Position, 1, 5))
+				c.harm(k)
+				var moved *event.Moved
+				eventually(t, "the leader to notice", func() bool {
+					_, err := w.Lead(k.ctx())
+					return errors.As(err, &moved)
+				})
+				if moved.Alarm != c.alarm || moved.To != event.AfterSeq(c.to) {
+					t.Errorf("noticed %s to %s (%s)", moved.Alarm, moved.To, moved.Detail)
+				}
+			})
+		}
+	})
+}

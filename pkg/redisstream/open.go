@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/redis/go-redis/v9"
 
@@ -24,7 +23,7 @@ type Writer struct {
 	fixed   []any                 // arguments of the append script that seldom change; see fix
 	limit   string                // "1": XTRIM honours LIMIT
 
-	mu        sync.Mutex
+	mu        turn
 	acked     event.Seq    // the last cursor Redis acknowledged to us
 	at        continuation // where the next batch continues, when it cannot tell
 	epoch     int64
@@ -58,7 +57,7 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 			return nil, err
 		}
 	}
-	w := &Writer{config: cfg, lease: newLease(cfg.Writer), control: cfg.dial(t, new(sockets))}
+	w := &Writer{config: cfg, mu: newTurn(), lease: newLease(cfg.Writer), control: cfg.dial(t, new(sockets))}
 	w.client = cfg.dial(t, &w.sockets)
 	if cluster, ok := w.client.(*redis.ClusterClient); ok {
 		// By itself the client looks for moved nodes rarely.

@@ -1,0 +1,197 @@
+package endtest
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+// item is an event of the relay's log that must become an entry.
+type item struct {
+	seq        event.Seq
+	kind, data string
+}
+
+// oracle says what the stream must be. It is asked after every command that the
+// store has run, while nothing else runs.
+type oracle struct {
+	store *store
+
+	mu     sync.Mutex // guards log, newest and wrong
+	log    []item
+	newest event.Seq // of any event the relay has made
+	wrong  string    // the first thing that was not as it must be
+
+	memory
+}
+
+// memory is what the oracle knows of the store's content; it goes back with it.
+type memory struct {
+	lastID  string
+	passed  event.Seq // every item up to here is accounted for
+	cold    bool      // a process has started while there was no cursor
+	flushed bool      // everything was taken away; the next cursor tells how far back
+	unaided bool      // a process has started while there was no side key
+	moves   int       // changes in the operator's history
+	undone  event.Seq // what was passed before the last move; 0 once a writer followed it
+	again   int       // entries stored once more, by right
+}
+
+// made notes that the relay has made an event; want is nil when it yields no
+// entry.
+func (o *oracle) made(seq event.Seq, want *item) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.newest = seq
+	if want != nil {
+		o.log = append(o.log, *want)
+	}
+}
+
+func (o *oracle) complain(format string, args ...any) {
+	if o.wrong == "" {
+		o.wrong = fmt.Sprintf(format, args...)
+		o.store.counts.tell("wrong: %s", o.wrong)
+	}
+}
+
+func (o *oracle) verdict() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.wrong
+}
+
+// next is the first item above seq; nil when the relay has made none yet.
+func (o *oracle) next(seq event.Seq) *item {
+	low, high := 0, len(o.log)
+	for low < high {
+		if mid := (low + high) / 2; o.log[mid].seq > seq {
+			high = mid
+		} else {
+			low = mid + 1
+		}
+	}
+	if low == len(o.log) {
+		return nil
+	}
+	return &o.log[low]
+}
+
+// check looks at what changed since the last command.
+func (o *oracle) check() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.operator()
+	o.entries()
+	text, err := o.store.redis.Get(cursorKey)
+	if err != nil {
+		return // there is none, or something else is there
+	}
+	if cursor, ok := event.ParseSeq(text); ok {
+		o.cursor(cursor)
+	}
+}
+
+// operator sees a move of the cursor at the moment it is made: reading begins
+// again from there, whatever was stored before.
+func (o *oracle) operator() {
+	changes, _ := o.store.redis.Stream(historyKey)
+	if len(changes) <= o.moves {
+		return
+	}
+	o.moves = len(changes)
+	for i, values := 0, changes[len(changes)-1].Values; i+1 < len(values); i += 2 {
+		if to, ok := event.ParseSeq(values[i+1]); values[i] == "after" && ok {
+			o.undone = max(o.passed, o.undone)
+			o.passed, o.flushed, o.cold = to, false, false
+		}
+	}
+}
+
+// entries demands that each new entry is the next item (G1, G2, G3).
+func (o *oracle) entries() {
+	entries, _ := o.store.redis.Stream(streamKey)
+	first := len(entries)
+	for first > 0 && entries[first-1].ID != o.lastID {
+		first--
+	}
+	if o.lastID == "" {
+		first = 0
+	}
+	for _, e := range entries[first:] {
+		o.lastID = e.ID
+		o.store.counts.add("entries")
+		o.entry(e.ID, e.Values)
+	}
+}
+
+func (o *oracle) entry(id string, values []string) {
+	if len(values) < 6 || values[0] != "type" || values[2] != "data" || values[4] != "seq" {
+		o.complain("entry %s has fields %.200q", id, values)
+		return
+	}
+	seq, _ := event.ParseSeq(values[5])
+	want := o.next(o.passed)
+	if o.cold && len(o.log) > 0 && seq == o.log[0].seq && o.passed >= seq {
+		// Without a cursor a process begins where it was told: at the oldest.
+		o.again++
+		o.passed, want, o.cold, o.flushed = 0, &o.log[0], false, false
+	}
+	switch {
+	case want == nil || seq < want.seq:
+		o.complain("G2/G3: entry %s holds seq %s, but everything up to %s is stored", id, seq, o.passed)
+	case seq > want.seq:
+		o.complain("G1: entry %s holds seq %s, but seq %s comes first and is missing", id, seq, want.seq)
+	case values[1] != want.kind || values[3] != want.data:
+		o.complain("entry %s, seq %s, holds %s %.200s, want %s %.200s", id, seq, values[1], values[3], want.kind, want.data)
+	}
+	o.passed, o.undone = max(o.passed, seq), 0
+}
+
+// cursor demands that the cursor passes nothing that is missing (G1).
+func (o *oracle) cursor(c event.Seq) {
+	if o.cold || o.flushed || o.unaided && c == 0 {
+		// It was gone, or the note that it was once asked to begin at the
+		// oldest was. Where it comes back reading begins: never above what
+		// was stored, which the next check sees.
+		o.cold, o.flushed, o.passed = false, false, min(c, o.passed)
+	}
+	if o.unaided && o.store.redis.Exists(sideKey) {
+		o.unaided = false
+	}
+	if next := o.next(o.passed); next != nil && c >= next.seq {
+		o.complain("G1: the cursor is %s, but seq %s is not stored", c, next.seq)
+	}
+	if c > max(o.newest, o.passed) {
+		o.complain("the cursor is %s, but the relay has made only %s", c, o.newest)
+	}
+}
+
+// rolledBack is told with the store's turn held.
+func (o *oracle) rolledBack(to memory) { o.memory = to }
+
+// emptied is told after FLUSHALL, with the store's turn held.
+func (o *oracle) emptied() {
+	o.lastID, o.moves, o.flushed = "", 0, true
+	o.bereft()
+}
+
+// bereft is told when the cursor is taken away: an operator's move that no
+// writer has followed yet is gone with it.
+func (o *oracle) bereft() { o.passed, o.undone = max(o.passed, o.undone), 0 }
+
+// complete is nil once everything the relay made is accounted for and stored.
+func (o *oracle) complete() error {
+	o.store.turn.Lock()
+	defer o.store.turn.Unlock()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if next := o.next(o.passed); next != nil {
+		return fmt.Errorf("seq %s is not stored; everything up to %s is", next.seq, o.passed)
+	}
+	if text, _ := o.store.redis.Get(cursorKey); text != max(o.newest, o.passed).String() {
+		return fmt.Errorf("the cursor is %q, the relay's newest event %s", text, o.newest)
+	}
+	return nil
+}
