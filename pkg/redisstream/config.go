@@ -53,6 +53,9 @@ type Config struct {
 	Notify func(event.Store)
 
 	again func(context.Context) // called before another attempt; set by Open
+	// warned holds the servers that were warned about, where several Writers
+	// share them; nil warns.
+	warned map[string]bool
 }
 
 // Connection says how to reach Redis.

@@ -30,7 +30,12 @@ func (w *Writer) inspect(ctx context.Context, t *target) (facts, error) {
 		return nil, fault.New(fault.Usage, fmt.Errorf("Redis evicts keys when memory is full (maxmemory-policy %s)", policy),
 			"cursor or stream could vanish: run CONFIG SET maxmemory-policy noeviction, or allow eviction in fhctl's settings")
 	}
-	w.warn(info, t)
+	if id := info["run_id"]; id == "" || !w.config.warned[id] {
+		w.warn(info, t)
+		if w.config.warned != nil {
+			w.config.warned[id] = true
+		}
+	}
 	if err := w.probeTypes(ctx); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -57,7 +58,7 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 		return event.Resume{Position: after(w.acked), Why: "the cursor vanished; this is where it was"}, nil
 	}
 	if !present {
-		return w.coldStart(stored), nil
+		return w.coldStart(stored), w.besideSet(ctx)
 	}
 	seq, ok := event.ParseSeq(cursor)
 	if !ok {
@@ -248,6 +249,11 @@ func (w *Writer) foreign(found string) error {
 	if found == "absent" {
 		return fault.New(fault.Cursor, fmt.Errorf("cursor %s has no side key: the Python bridge left it, so it is %s's, and this run reads %s; nothing was changed", c.CursorKey, bridgeHost, id.Relay),
 			fmt.Sprintf("set RELAY_URL to wss://%s, or start live here with fhctl cursor set live; only if that seq really is %s's: fhctl cursor set SEQ --relay %s", bridgeHost, id.Relay, id.Relay))
+	}
+	if have, other := strings.CutPrefix(found, "partitions "); other {
+		return fault.New(fault.Cursor, fmt.Errorf("cursor %s is not this run's (partitions %s); this run has relay %s, filter %s, partitions %d; nothing was changed",
+			c.CursorKey, have, id.Relay, or(id.Filter, "none"), id.partitions()),
+			fmt.Sprintf("run with --partitions %s; the number changes only with all writers stopped and all cursors equal: fhctl cursor set --partitions %d --from-partitions %[1]s (docs/scaling.md)", have, id.partitions()))
 	}
 	return fault.New(fault.Cursor, fmt.Errorf("cursor %s is not this run's (%s); this run has relay %s, filter %s, partitions %d; nothing was changed",
 		c.CursorKey, found, id.Relay, or(id.Filter, "none"), id.partitions()),

@@ -93,7 +93,15 @@ if jump then epoch = string.format('%.0f', tonumber(epoch) + 1) end
 -- cursor must never stand without one.
 local max = cursor
 if jump or not max then max = ARGV[3] end
-local proof = redis.pcall('SET', sideKey, ARGV[12] .. ',"epoch":' .. epoch .. '}')
+local newSide = ARGV[12] .. ',"epoch":' .. epoch .. '}'
+if side and above(max, ARGV[4]) then
+  -- The cursor stays where a writer that is further on left it, and so does
+  -- what that one noted of it.
+  local kept = redis.pcall('GET', sideKey)
+  if failed(kept) then return kept end
+  newSide = kept
+end
+local proof = redis.pcall('SET', sideKey, newSide)
 if failed(proof) then return proof end
 proof = redis.pcall('SET', cursorKey, max)
 if failed(proof) then return proof end

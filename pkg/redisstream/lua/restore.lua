@@ -33,7 +33,8 @@ local set = redis.pcall('SET', KEYS[2], to)
 if failed(set) then return set end
 local side = sideOf(KEYS[3])
 if side == nil then
-  set = redis.pcall('SET', KEYS[3], ARGV[3] .. ',"epoch":' .. ARGV[2] .. '}')
+  -- upto tells that a writer left the cursor here, not somebody else.
+  set = redis.pcall('SET', KEYS[3], ARGV[3] .. ',"upto":' .. to .. ',"epoch":' .. ARGV[2] .. '}')
   if failed(set) then return set end
   return {'RESTORED', to, ARGV[2], source}
 end

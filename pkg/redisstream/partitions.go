@@ -1,0 +1,360 @@
+package redisstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+)
+
+// MostPartitions bounds a set: each partition has connections of its own.
+const MostPartitions = 64
+
+// PartitionKey is the name of a partition's stream or cursor: the key with the
+// partition's number in braces. Redis Cluster keeps names with the same text in
+// braces together, so that a partition's stream, cursor and side key share a slot.
+func PartitionKey(key string, i int) string { return key + ":{" + strconv.Itoa(i) + "}" }
+
+// PartitionSet stores events in Identity.Partitions streams at once, each with a
+// cursor of its own: an event goes where entry.Partition says, so that a
+// repository's events stay in one stream and in order. It satisfies the
+// pipeline's sink as Writer does, under the same rules for concurrency.
+//
+// Every batch moves every cursor, so that after each Commit that succeeds all
+// are equal. A crash leaves some ahead: Resume then begins at the lowest, and
+// each partition drops what it has. G1 to G4 hold for each stream, and so for
+// the set.
+type PartitionSet struct {
+	config Config
+	parts  []*partition
+	stores stores
+
+	mu       sync.Mutex
+	opened   bool      // every partition has a cursor
+	at       event.Seq // what the next batch continues, once opened
+	where    []uint8   // partition of each entry of the batches in hand
+	receipts []event.Receipt
+}
+
+// partition is one of the set, and its share of the batches in hand.
+type partition struct {
+	*Writer
+	from    event.Seq // everything up to here is stored
+	chunks  []*event.Batch
+	used    int
+	present int // entries of this share that are below from
+	length  int64
+	cursor  event.Seq // after the last batch
+	trimmed []event.Trim
+	err     error
+}
+
+// OpenPartitions is Open for a set of cfg.Identity.Partitions, 2 to
+// MostPartitions. MaxLen is the whole set's: each stream keeps its share.
+func OpenPartitions(ctx context.Context, cfg Config) (*PartitionSet, error) {
+	cfg = cfg.withDefaults()
+	n := cfg.Identity.partitions()
+	if n < 2 || n > MostPartitions {
+		return nil, fault.New(fault.Usage, fmt.Errorf("%d partitions: a set has 2 to %d", n, MostPartitions), "")
+	}
+	if err := checkPartitionKeys(cfg.StreamKey, cfg.CursorKey); err != nil {
+		return nil, err
+	}
+	s := &PartitionSet{config: cfg, stores: stores{notify: cfg.Notify, down: make([]bool, n)}}
+	servers := map[string]bool{}
+	for i := range n {
+		w, err := Open(ctx, s.part(i, servers))
+		if err != nil {
+			_ = s.Close()
+			return nil, fmt.Errorf("partition %d: %w", i, err)
+		}
+		s.parts = append(s.parts, &partition{Writer: w, length: -1})
+	}
+	return s, nil
+}
+
+// checkPartitionKeys refuses names whose own braces would put all partitions
+// into one slot.
+func checkPartitionKeys(keys ...string) error {
+	for _, key := range keys {
+		if strings.ContainsAny(key, "{}") {
+			return fault.New(fault.Usage, fmt.Errorf("key %s has braces, and partitions add braces of their own: all of them would share one slot", key),
+				"choose names without braces, such as "+DefaultStreamKey+" and "+DefaultCursorKey)
+		}
+	}
+	return nil
+}
+
+// part is the configuration of one partition's Writer.
+func (s *PartitionSet) part(i int, servers map[string]bool) Config {
+	c := s.config
+	n := int64(c.Identity.partitions())
+	c.StreamKey, c.CursorKey = PartitionKey(c.StreamKey, i), PartitionKey(c.CursorKey, i)
+	c.MaxLen = (c.MaxLen + n - 1) / n
+	c.Notify = s.stores.of(i)
+	c.Logger = c.Logger.With("partition", i)
+	if i > 0 {
+		c.Writer = "" // who leads the first partition leads the set
+	}
+	c.warned = servers
+	return c
+}
+
+// Close closes all connections. It does not wait for a Commit.
+func (s *PartitionSet) Close() error {
+	var errs []error
+	for _, p := range s.parts {
+		errs = append(errs, p.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Length is the number of entries in all streams together.
+func (s *PartitionSet) Length(ctx context.Context) (n int64, err error) {
+	for _, p := range s.parts {
+		length, err := p.Length(ctx)
+		if err != nil {
+			return 0, err
+		}
+		n += length
+	}
+	return n, nil
+}
+
+// Poll reads the stored cursors and gives the lowest; ok is false when one is
+// missing.
+func (s *PartitionSet) Poll(ctx context.Context) (lowest event.Seq, ok bool, err error) {
+	for i, p := range s.parts {
+		seq, ok, err := p.Poll(ctx)
+		if err != nil || !ok {
+			return 0, false, err
+		}
+		if i == 0 || seq < lowest {
+			lowest = seq
+		}
+	}
+	return lowest, true, nil
+}
+
+// Lead is Writer.Lead for the set: who leads the first partition leads all.
+func (s *PartitionSet) Lead(ctx context.Context) (event.Lead, error) {
+	lead, err := s.parts[0].Lead(ctx)
+	if err != nil || lead.Leading {
+		return lead, err
+	}
+	if lowest, ok, err := s.Poll(ctx); err == nil && ok {
+		lead.Cursor = lowest
+	}
+	return lead, nil
+}
+
+// Refilter is Writer.Refilter for the set.
+func (s *PartitionSet) Refilter(fingerprint string) {
+	for _, p := range s.parts {
+		p.Refilter(fingerprint)
+	}
+}
+
+// each runs do for all partitions at once. The first error stops the others; it
+// is kept in partition.err, where those that were stopped have none.
+func (s *PartitionSet) each(ctx context.Context, do func(context.Context, *partition) error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var all sync.WaitGroup
+	for _, p := range s.parts {
+		p.err = nil
+		all.Go(func() {
+			err := do(ctx, p)
+			if err != nil && context.Cause(ctx) == errSibling {
+				return
+			}
+			if p.err = err; err != nil {
+				stop(errSibling)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// errSibling stops partitions because another one cannot go on.
+var errSibling = errors.New("another partition cannot go on")
+
+// failed is the error of the set: the end of ctx, or a final error, counts more
+// than a cursor that moved.
+func (s *PartitionSet) failed(ctx context.Context) error {
+	var moved error
+	for i, p := range s.parts {
+		if p.err == nil {
+			continue
+		}
+		m, ok := asMoved(p.err)
+		if !ok {
+			return fmt.Errorf("partition %d: %w", i, p.err)
+		}
+		moved = &event.Moved{To: m.To, Alarm: m.Alarm, Detail: fmt.Sprintf("partition %d: %s", i, m.Detail)}
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("store events: %w", ctx.Err())
+	}
+	return moved
+}
+
+// stores makes one availability of many: down while any is, up when all are.
+type stores struct {
+	mu     sync.Mutex
+	notify func(event.Store)
+	down   []bool
+}
+
+func (s *stores) of(i int) func(event.Store) {
+	return func(e event.Store) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.down[i] = !e.Up
+		for _, down := range s.down {
+			if down && e.Up {
+				return
+			}
+		}
+		s.notify(e)
+	}
+}
+
+// over notes that all have answered.
+func (s *stores) over() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := false
+	for i, down := range s.down {
+		was = was || down
+		s.down[i] = false
+	}
+	if was {
+		s.notify(event.Store{Up: true})
+	}
+}
+
+// stand is where a partition stands, as it is stored.
+type stand struct {
+	present bool
+	cursor  event.Seq
+	side    *side
+	// restored is set when the cursor was missing until now.
+	restored bool
+}
+
+func (st *stand) epoch() int64 {
+	if st.side == nil {
+		return 0
+	}
+	return st.side.Epoch
+}
+
+// look reads where all partitions stand, and refuses what is not ours.
+func (s *PartitionSet) look(ctx context.Context) ([]stand, error) {
+	stands := make([]stand, len(s.parts))
+	index := map[*partition]*stand{}
+	for i, p := range s.parts {
+		index[p] = &stands[i]
+	}
+	s.each(ctx, func(ctx context.Context, p *partition) (err error) {
+		*index[p], err = p.look(ctx)
+		return err
+	})
+	if err := s.failed(ctx); err != nil {
+		return nil, err
+	}
+	s.stores.over()
+	return stands, nil
+}
+
+// look reads cursor and side key, waiting for Redis.
+func (w *Writer) look(ctx context.Context) (st stand, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	text := ""
+	text, st.present, st.side, err = w.state(ctx)
+	if _, back := asMoved(err); back { // it had vanished
+		st.restored = true
+		text, st.present, st.side, err = w.state(ctx)
+	}
+	if err != nil {
+		return st, err
+	}
+	if err := w.mine(st.side, st.present); err != nil {
+		return st, err
+	}
+	var ok bool
+	if st.cursor, ok = event.ParseSeq(text); st.present && !ok {
+		return st, w.badCursor(text)
+	}
+	return st, nil
+}
+
+// stands makes the Writer continue from what was read.
+func (w *Writer) stands(st *stand) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ahead, w.former = ahead{}, nil
+	w.acked, w.epoch = st.cursor, st.epoch()
+	w.at = continuation{expected: st.cursor.String(), epoch: w.epoch}
+	w.time, w.stored = w.time[:0], 0
+	if st.side != nil {
+		w.time, w.stored = append(w.time, st.side.EventTime...), st.side.Stored
+	}
+}
+
+// peek reads a cursor that is not this Writer's; "" is none, or one that this
+// Redis user may not read.
+func (w *Writer) peek(ctx context.Context, key string) (cursor string, err error) {
+	err = w.config.patiently(ctx, "read cursor", func(ctx context.Context) (err error) {
+		cursor, err = w.client.Get(ctx, key).Result()
+		var reply redis.Error
+		if errors.Is(err, redis.Nil) || errors.As(err, &reply) && causeOf(err) == "" {
+			err = nil
+		}
+		return err
+	})
+	return cursor, err
+}
+
+// otherCount refuses to start live beside a cursor of another number of
+// partitions.
+func otherCount(key, cursor string, have, want int) error {
+	return fault.New(fault.Cursor, fmt.Errorf("there is no cursor for %d partitions, but %s, of another number of partitions, stands at %.32q: starting live would leave a gap; nothing was changed", want, key, cursor),
+		fmt.Sprintf("take it over with all writers stopped: fhctl cursor set --partitions %d --from-partitions %s; or choose where to start with --from", want, count(have)))
+}
+
+// count is a number of partitions; 0 is one that is not known.
+func count(n int) string {
+	if n == 0 {
+		return "N"
+	}
+	return strconv.Itoa(n)
+}
+
+// besideSet refuses a cold start of one stream where a partitioned one of the
+// same names has a cursor.
+func (w *Writer) besideSet(ctx context.Context) error {
+	key := PartitionKey(w.config.CursorKey, 0)
+	if w.config.From.Requested || w.config.Identity.partitions() > 1 || checkPartitionKeys(key[:len(w.config.CursorKey)]) != nil {
+		return nil
+	}
+	cursor, err := w.peek(ctx, key)
+	if err != nil || cursor == "" {
+		return err
+	}
+	return otherCount(key, cursor, 0, 1)
+}
+
+// interruptedFor is how long the cursors of a running set may disagree about how
+// often they were moved on purpose: an operator's move goes from one to the next.
+const interruptedFor = 10 * time.Second

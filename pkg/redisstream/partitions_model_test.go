@@ -1,0 +1,206 @@
+package redisstream
+
+import (
+	"errors"
+	"math/rand/v2"
+	"os"
+	"testing"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+// TestModelPartitions plays a relay to several processes on one partitioned set
+// while replies are lost, connections are cut, processes die with some of the
+// partitions stored and others not, and single partitions lose cursors, streams'
+// ends and scripts. Whatever happens, each event is in its account's partition
+// once and in order, and every cursor is at the end (G1 to G4). FHCTL_NIGHTLY=1
+// plays many more seeds.
+func TestModelPartitions(t *testing.T) {
+	t.Parallel()
+	seeds := uint64(2)
+	if os.Getenv("FHCTL_NIGHTLY") != "" {
+		seeds = 150
+	}
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		struck := [setTroubles]int{}
+		for seed := range seeds {
+			m := &setModel{set: newSet(t, server, 2+int(seed)%4), rand: rand.New(rand.NewPCG(seed, 11)), proxy: redistest.NewProxy(t, server.Addr())}
+			m.do("flushall")
+			m.struck = &struck
+			m.play(100)
+			if t.Failed() {
+				t.Fatalf("seed %d", seed)
+			}
+		}
+		for kind, n := range struck {
+			if n == 0 && kind != setNothing {
+				t.Errorf("trouble %d never struck", kind)
+			}
+		}
+	})
+}
+
+// What can befall a set.
+const (
+	setNothing = iota
+	setLoseReply
+	setCut
+	setScriptFlush
+	setDelCursor
+	setDelSide
+	setDelAllCursors
+	setRollback
+	setReplace
+	setHalfStored
+	setTroubles
+)
+
+type setModel struct {
+	*set
+	rand    *rand.Rand
+	proxy   *redistest.Proxy
+	struck  *[setTroubles]int
+	writers []*setPlayer
+	last    event.Seq
+}
+
+type setPlayer struct {
+	w  *PartitionSet
+	at event.Position
+}
+
+func (m *setModel) join() *setPlayer {
+	m.t.Helper()
+	w, at := m.openSet(func(c *Config) { c.URL = m.proxy.URL() })
+	return &setPlayer{w: w, at: at.Position}
+}
+
+func (m *setModel) play(steps int) {
+	m.t.Helper()
+	m.last = 1
+	m.writers = []*setPlayer{m.join()}
+	m.step(m.writers[0])
+	m.writers = append(m.writers, m.join())
+	for range steps {
+		m.last += event.Seq(m.rand.IntN(9))
+		m.trouble()
+		m.step(m.writers[m.rand.IntN(len(m.writers))])
+	}
+	for range 6 {
+		for _, p := range m.writers {
+			m.step(p)
+		}
+	}
+	m.wantSet(1, m.last)
+	for _, p := range m.writers {
+		_ = p.w.Close()
+	}
+}
+
+func (m *setModel) trouble() {
+	kind := m.rand.IntN(setTroubles + 4)
+	i := m.rand.IntN(m.n)
+	cursor := PartitionKey(DefaultCursorKey, i)
+	switch kind {
+	case setLoseReply:
+		m.proxy.LoseReplies(1 + m.rand.IntN(3))
+	case setCut:
+		m.proxy.Cut()
+	case setScriptFlush:
+		m.do("script", "flush")
+	case setDelCursor:
+		m.do("del", cursor)
+	case setDelSide:
+		m.do("del", cursor, cursor+":meta")
+	case setDelAllCursors:
+		for i := range m.n {
+			m.do("del", PartitionKey(DefaultCursorKey, i))
+		}
+		// All at once is a cold start for a process that begins now: let one
+		// that knows them put them back.
+		m.step(m.writers[0])
+	case setRollback:
+		m.rollback(i)
+	case setReplace:
+		m.replace()
+	case setHalfStored:
+		m.halfStored()
+	default:
+		return
+	}
+	m.struck[kind]++
+}
+
+// replace is a process killed and another in its place.
+func (m *setModel) replace() {
+	at := m.rand.IntN(len(m.writers))
+	_ = m.writers[at].w.Close()
+	m.writers[at] = m.join()
+}
+
+// halfStored is a process that dies when some of its partitions have stored their
+// shares and others have not.
+func (m *setModel) halfStored() {
+	at := m.rand.IntN(len(m.writers))
+	p := m.writers[at]
+	batches := m.batches(p.at)
+	if len(batches) > 0 && p.w.opened && p.at.Start == event.After && p.at.Seq == p.w.at {
+		p.w.split(batches)
+		for _, part := range p.w.parts {
+			if m.rand.IntN(2) == 0 {
+				_ = part.store(m.ctx()) // it may find that the cursor moved
+			}
+		}
+	}
+	_ = p.w.Close()
+	m.writers[at] = m.join()
+}
+
+// rollback takes a partition's newest entries and sets its cursor as it was
+// before them.
+func (m *setModel) rollback(i int) {
+	key := PartitionKey(DefaultStreamKey, i)
+	rows, err := m.client.XRevRangeN(m.ctx(), key, "+", "-", int64(2+m.rand.IntN(5))).Result()
+	if err != nil || len(rows) < 2 {
+		return
+	}
+	for _, row := range rows[:len(rows)-1] {
+		m.do("xdel", key, row.ID)
+	}
+	m.set.kit.set(PartitionKey(DefaultCursorKey, i), rows[len(rows)-1].Values["seq"].(string))
+}
+
+// batches is up to three that the relay has behind a place.
+func (m *setModel) batches(at event.Position) (batches []*event.Batch) {
+	for range 1 + m.rand.IntN(3) {
+		first := at.Seq + 1
+		upto := min(m.last, first+event.Seq(m.rand.IntN(15)))
+		if upto < first {
+			break
+		}
+		batches = append(batches, m.batch(at, first, upto))
+		at = event.AfterSeq(upto)
+	}
+	return batches
+}
+
+func (m *setModel) step(p *setPlayer) {
+	m.t.Helper()
+	batches := m.batches(p.at)
+	if len(batches) == 0 {
+		return
+	}
+	receipts, err := p.w.Commit(m.ctx(), batches)
+	var moved *event.Moved
+	switch {
+	case errors.As(err, &moved):
+		p.at = moved.To
+	case err != nil:
+		m.t.Fatalf("commit: %v", err)
+	case len(receipts) != len(batches):
+		m.t.Fatalf("%d receipts for %d batches", len(receipts), len(batches))
+	default:
+		p.at = event.AfterSeq(batches[len(batches)-1].Upto)
+	}
+}

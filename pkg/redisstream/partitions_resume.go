@@ -1,0 +1,292 @@
+package redisstream
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+)
+
+// Resume is Writer.Resume for the set: reading begins at the lowest cursor. It is
+// never live for one partition and saved for another: a cursor that is missing
+// beside others is restored to the newest entry of its stream or, where that is
+// empty, to the lowest of the others.
+//
+// Cursors that were moved one by one, as an interrupted "fhctl cursor set" leaves
+// them, are a fault.Cursor, and so are those of another number of partitions.
+func (s *PartitionSet) Resume(ctx context.Context) (event.Resume, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stands, err := s.look(ctx)
+	if err != nil {
+		return event.Resume{}, err
+	}
+	if !anyPresent(stands) && !s.known() {
+		return s.coldStart(ctx, stands)
+	}
+	if stands, err = s.restored(ctx, stands); err != nil {
+		return event.Resume{}, err
+	}
+	if from := s.config.From; from.Requested && !s.parts[0].lease.passed && !allApplied(stands, from) {
+		return s.begin(ctx, stands)
+	}
+	if err := s.moved(stands); err != nil {
+		return event.Resume{}, err
+	}
+	lowest := s.adopt(stands)
+	at := event.Resume{Position: after(s.at), Time: eventTime(&stands[lowest])}
+	at.Why = s.why(stands, lowest)
+	return at, nil
+}
+
+func anyPresent(stands []stand) bool {
+	for i := range stands {
+		if stands[i].present {
+			return true
+		}
+	}
+	return false
+}
+
+func allApplied(stands []stand, from From) bool {
+	for i := range stands {
+		if !applied(&stands[i], from) {
+			return false
+		}
+	}
+	return true
+}
+
+func applied(st *stand, from From) bool {
+	return st.side != nil && or(st.side.From, "saved") == from.String()
+}
+
+func eventTime(st *stand) string {
+	if st.side == nil {
+		return ""
+	}
+	return st.side.EventTime
+}
+
+// coldStart begins where no partition has a cursor.
+func (s *PartitionSet) coldStart(ctx context.Context, stands []stand) (event.Resume, error) {
+	if !s.config.From.Requested {
+		cursor, err := s.parts[0].peek(ctx, s.config.CursorKey)
+		if err == nil && cursor != "" {
+			err = otherCount(s.config.CursorKey, cursor, 1, len(s.parts))
+		}
+		if err != nil {
+			return event.Resume{}, err
+		}
+	}
+	var at event.Resume
+	for i, p := range s.parts {
+		p.stands(&stands[i])
+		at = p.coldStart(stands[i].side)
+	}
+	s.opened = false
+	at.Why = fmt.Sprintf("no saved cursor in %s to {%d}: starting %s", PartitionKey(s.config.CursorKey, 0), len(s.parts)-1, at.Position)
+	return at, nil
+}
+
+// known reports whether this process has seen cursors: if all are gone, they
+// vanished.
+func (s *PartitionSet) known() bool {
+	first := s.parts[0]
+	return s.opened || first.lease.followed && first.acked > 0
+}
+
+// restored gives partitions without a cursor one, and reads them.
+func (s *PartitionSet) restored(ctx context.Context, stands []stand) ([]stand, error) {
+	lowest, epoch := max(s.at, s.parts[0].acked), s.parts[0].epoch
+	if anyPresent(stands) {
+		lowest, epoch = lowestOf(stands), 0
+	}
+	for i := range stands {
+		epoch = max(epoch, stands[i].epoch())
+	}
+	for i, p := range s.parts {
+		if stands[i].present {
+			continue
+		}
+		err := p.restoreBeside(ctx, lowest, epoch)
+		if err == nil {
+			stands[i], err = p.look(ctx)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("partition %d: %w", i, err)
+		}
+		stands[i].restored = true
+	}
+	return stands, nil
+}
+
+// restoreBeside restores the cursor that is missing beside others: to what this
+// Writer remembers, else to the lowest of the others.
+func (w *Writer) restoreBeside(ctx context.Context, lowest event.Seq, epoch int64) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.acked == 0 {
+		w.acked, w.epoch, w.floor = lowest, epoch, floor{}
+	}
+	err := w.restore(ctx)
+	moved, ok := asMoved(err)
+	if !ok {
+		return err
+	}
+	w.config.Logger.Warn("A partition had no cursor; it is never live while others are saved", "at", moved.To.String(), "detail", moved.Detail)
+	return nil
+}
+
+// begin carries out a request to start elsewhere that not every partition has
+// applied yet. Where some have, a crash came between: the rest follow them.
+func (s *PartitionSet) begin(ctx context.Context, stands []stand) (event.Resume, error) {
+	from, was := s.config.From, lowestOf(stands)
+	to, crashed := from.At.Seq, false
+	for i, p := range s.parts {
+		p.stands(&stands[i])
+		p.floor = floor{}
+		if applied(&stands[i], from) && from.At.Start == event.Live {
+			to, crashed = stands[i].cursor, true // nothing was stored before all had left
+		}
+	}
+	if from.At.Start == event.Live && !crashed {
+		for _, p := range s.parts {
+			p.at.jump = true
+		}
+		s.opened = false
+		return event.Resume{Why: fmt.Sprintf("live, as requested; leaving the saved cursors, the lowest %s, with the first event stored", was)}, nil
+	}
+	for i, p := range s.parts {
+		if applied(&stands[i], from) {
+			continue
+		}
+		if err := p.Rebase(ctx, to); err != nil {
+			return event.Resume{}, fmt.Errorf("partition %d: %w", i, err)
+		}
+	}
+	stands, err := s.look(ctx)
+	if err != nil {
+		return event.Resume{}, err
+	}
+	s.adopt(stands)
+	return event.Resume{Position: after(s.at), Why: fmt.Sprintf("from %s, as requested; the lowest saved cursor was %s", from, was)}, nil
+}
+
+// lowestOf is the lowest of the cursors that are there.
+func lowestOf(stands []stand) (lowest event.Seq) {
+	found := false
+	for i := range stands {
+		if st := &stands[i]; st.present && (!found || st.cursor < lowest) {
+			lowest, found = st.cursor, true
+		}
+	}
+	return lowest
+}
+
+// adopt continues from what is stored and gives the partition that is lowest.
+func (s *PartitionSet) adopt(stands []stand) (lowest int) {
+	for i, p := range s.parts {
+		p.stands(&stands[i])
+		p.from = stands[i].cursor
+		if stands[i].cursor < stands[lowest].cursor {
+			lowest = i
+		}
+	}
+	s.at, s.opened = stands[lowest].cursor, true
+	return lowest
+}
+
+func (s *PartitionSet) why(stands []stand, lowest int) string {
+	highest := 0
+	for i := range stands {
+		if stands[i].cursor > stands[highest].cursor {
+			highest = i
+		}
+	}
+	why := fmt.Sprintf("saved cursors in %s to {%d}", PartitionKey(s.config.CursorKey, 0), len(s.parts)-1)
+	if stands[highest].cursor == stands[lowest].cursor {
+		return why + ", all equal"
+	}
+	return fmt.Sprintf("%s: the lowest, of partition %d; partition %d is at %s, and each drops what it has",
+		why, lowest, highest, stands[highest].cursor)
+}
+
+// moved refuses cursors that were not moved together: reading from the lowest,
+// the others would drop events that they do not have.
+func (s *PartitionSet) moved(stands []stand) error {
+	lowest := lowestOf(stands)
+	for i := range stands {
+		st, first := &stands[i], &stands[0]
+		alone := !st.restored && st.cursor > lowest && (st.side == nil || st.cursor > event.Seq(st.side.Upto))
+		if !alone && st.epoch() == first.epoch() {
+			continue
+		}
+		return fault.New(fault.Cursor, fmt.Errorf("the cursors of the partitions were moved one by one: {0} is at %s (moved %d times), {%d} at %s (moved %d times); nothing was changed",
+			first.cursor, first.epoch(), i, st.cursor, st.epoch()),
+			fmt.Sprintf("move all of them: fhctl cursor set --partitions %d SEQ; the lowest, %s, loses nothing", len(stands), lowest))
+	}
+	return nil
+}
+
+// realign reads all cursors again after one of them was not where it should be,
+// and asks for reading from the lowest. An operator's move goes from partition to
+// partition: it is waited for.
+func (s *PartitionSet) realign(ctx context.Context, because *event.Moved) error {
+	for started := time.Now(); ; {
+		stands, err := s.look(ctx)
+		if err != nil {
+			return err
+		}
+		if stands, err = s.restored(ctx, stands); err != nil {
+			return err
+		}
+		if sameEpoch(stands) {
+			s.adopt(stands)
+			return &event.Moved{To: after(s.at), Alarm: because.Alarm, Detail: because.Detail}
+		}
+		if time.Since(started) > interruptedFor {
+			return s.moved(stands)
+		}
+		if err := pause(ctx, 200*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+func sameEpoch(stands []stand) bool {
+	for i := range stands {
+		if !stands[i].present || stands[i].epoch() != stands[0].epoch() {
+			return false
+		}
+	}
+	return true
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Rebase moves all cursors to seq because an operator allowed a new numbering to
+// be followed. An error may leave some moved, which Resume refuses.
+func (s *PartitionSet) Rebase(ctx context.Context, to event.Seq) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, p := range s.parts {
+		if err := p.Rebase(ctx, to); err != nil {
+			return fmt.Errorf("partition %d: %w", i, err)
+		}
+		p.from = to
+	}
+	s.at = to
+	return nil
+}

@@ -1,0 +1,399 @@
+package redisstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/fhctl/fhctl/pkg/entry"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+// set is a kit for partitioned streams: events of many repositories, and what
+// the partitions hold.
+type set struct {
+	*kit
+	n int
+}
+
+func newSet(t testing.TB, server *redistest.Server, n int) *set { return &set{newKit(t, server), n} }
+
+// repoOf is the account of a seq: a few accounts take turns.
+func repoOf(seq event.Seq) string { return fmt.Sprintf("did:plc:account%d", seq*7%23) }
+
+func (s *set) batch(at event.Position, first, last event.Seq) *event.Batch {
+	b := &event.Batch{}
+	b.Reset(at)
+	for seq := first; seq <= last; seq++ {
+		b.Add(seq, event.KindCommit, fmt.Appendf(nil, `{"repo":"%s","ops":[]}`, repoOf(seq)))
+	}
+	b.Upto = max(b.Upto, last)
+	b.Time = append(b.Time, "2026-01-02T03:04:05Z"...)
+	return b
+}
+
+func (s *set) partitioned(c *Config) { c.Identity.Partitions = s.n }
+
+func (s *set) openSet(change ...func(*Config)) (*PartitionSet, event.Resume) {
+	s.t.Helper()
+	w, at, err := s.tryOpen(change...)
+	if err != nil {
+		s.t.Fatalf("open set: %v (hint: %s)", err, fault.HintOf(err))
+	}
+	return w, at
+}
+
+func (s *set) tryOpen(change ...func(*Config)) (*PartitionSet, event.Resume, error) {
+	s.t.Helper()
+	w, err := OpenPartitions(s.ctx(), s.config(append([]func(*Config){s.partitioned}, change...)...))
+	if err != nil {
+		return nil, event.Resume{}, err
+	}
+	s.t.Cleanup(func() { _ = w.Close() })
+	at, err := w.Resume(s.ctx())
+	return w, at, err
+}
+
+func (s *set) cursor(i int) string { return s.get(PartitionKey(DefaultCursorKey, i)) }
+
+// wantSet checks that each event from first to last is in its partition once and
+// in order, and that every cursor is at the last.
+func (s *set) wantSet(first, last event.Seq) {
+	s.t.Helper()
+	want := make([][]event.Seq, s.n)
+	for seq := first; seq <= last; seq++ {
+		i := entry.PartitionOf(repoOf(seq), s.n)
+		want[i] = append(want[i], seq)
+	}
+	for i := range s.n {
+		if got := s.seqs(i); fmt.Sprint(got) != fmt.Sprint(want[i]) {
+			s.t.Fatalf("partition %d is\n%v, want\n%v", i, got, want[i])
+		}
+		if got := s.cursor(i); got != last.String() {
+			s.t.Fatalf("cursor %d is %s, want %s", i, got, last)
+		}
+	}
+}
+
+func (s *set) seqs(i int) (seqs []event.Seq) {
+	s.t.Helper()
+	rows, err := s.client.XRange(s.ctx(), PartitionKey(DefaultStreamKey, i), "-", "+").Result()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, row := range rows {
+		seq, _ := seqOf(row)
+		seqs = append(seqs, seq)
+	}
+	return seqs
+}
+
+func (s *set) mustSet(w *PartitionSet, batches ...*event.Batch) []event.Receipt {
+	s.t.Helper()
+	receipts, err := w.Commit(s.ctx(), batches)
+	if err != nil {
+		s.t.Fatalf("commit: %v (hint: %s)", err, fault.HintOf(err))
+	}
+	return append([]event.Receipt(nil), receipts...)
+}
+
+func eachSet(t *testing.T, n int, test func(*set)) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) { test(newSet(t, server, n)) })
+}
+
+// G1, G2, G3: events are split by account, every cursor moves with every batch,
+// and receipts are of whole batches.
+func TestPartitionsSplitByAccount(t *testing.T) {
+	eachSet(t, 4, func(s *set) {
+		w, at := s.openSet()
+		if at.Position != live || !strings.Contains(at.Why, "no saved cursor") {
+			t.Fatalf("resume at %v: %s", at.Position, at.Why)
+		}
+		receipts := s.mustSet(w, s.batch(live, 11, 30), s.batch(event.AfterSeq(30), 31, 700))
+		if receipts[0].Appended != 20 || receipts[1].Appended != 670 || receipts[1].Cursor != 700 || receipts[1].Length != 690 {
+			t.Fatalf("receipts %+v", receipts)
+		}
+		s.wantSet(11, 700)
+		// A batch without entries moves all.
+		b := s.batch(event.AfterSeq(700), 701, 700)
+		b.Upto = 705
+		s.mustSet(w, b)
+		for i := range 4 {
+			if got := s.cursor(i); got != "705" {
+				t.Fatalf("cursor %d is %s", i, got)
+			}
+		}
+		_, at = s.openSet()
+		if at.Position != event.AfterSeq(705) || !strings.Contains(at.Why, "all equal") || at.Time == "" {
+			t.Fatalf("resume at %+v", at)
+		}
+	})
+}
+
+// G2: after a crash the partitions stand apart; reading begins at the lowest,
+// and each drops what it has.
+func TestPartitionsResumeFromTheLowest(t *testing.T) {
+	eachSet(t, 3, func(s *set) {
+		w, _ := s.openSet()
+		s.mustSet(w, s.batch(live, 1, 50))
+		// What a crash leaves: partition 1 alone has stored the next batch.
+		s.onlyPartition(w, 1, s.batch(event.AfterSeq(50), 51, 90))
+		w, at := s.openSet()
+		if at.Position != event.AfterSeq(50) || !strings.Contains(at.Why, "partition 1 is at 90") {
+			t.Fatalf("resume at %v: %s", at.Position, at.Why)
+		}
+		receipts := s.mustSet(w, s.batch(event.AfterSeq(50), 51, 70), s.batch(event.AfterSeq(70), 71, 120))
+		present := 0
+		for _, r := range receipts {
+			present += r.Present
+		}
+		if want := len(s.seqs(1)) - s.count(1, 1, 50) - s.count(1, 91, 120); present != want || receipts[0].Present+receipts[0].Appended != 20 {
+			t.Fatalf("receipts %+v: %d present, want %d", receipts, present, want)
+		}
+		s.wantSet(1, 120)
+	})
+}
+
+// count is how many events from first to last are a partition's.
+func (s *set) count(i int, first, last event.Seq) (n int) {
+	for seq := first; seq <= last; seq++ {
+		if entry.PartitionOf(repoOf(seq), s.n) == i {
+			n++
+		}
+	}
+	return n
+}
+
+// onlyPartition stores one partition's share, as if the process had died before
+// the others had theirs.
+func (s *set) onlyPartition(w *PartitionSet, i int, b *event.Batch) {
+	s.t.Helper()
+	w.split([]*event.Batch{b})
+	if err := w.parts[i].store(s.ctx()); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// A cold start gives every partition its cursor before anything is stored in any:
+// whatever dies in between, nothing behind the lowest cursor is missing.
+func TestPartitionsColdStartCutShort(t *testing.T) {
+	eachSet(t, 3, func(s *set) {
+		w, _ := s.openSet()
+		if _, err := w.parts[1].Commit(s.ctx(), []*event.Batch{{After: live, Upto: 10}}); err != nil {
+			t.Fatal(err)
+		}
+		w, at := s.openSet()
+		if at.Position != event.AfterSeq(10) {
+			t.Fatalf("resume at %v: %s", at.Position, at.Why)
+		}
+		s.mustSet(w, s.batch(event.AfterSeq(10), 11, 40))
+		s.wantSet(11, 40)
+	})
+}
+
+// Never live for one and saved for others: a cursor that is missing is restored
+// to the newest entry of its stream, or to the lowest of the others.
+func TestPartitionsRestoreWhatIsMissing(t *testing.T) {
+	eachSet(t, 3, func(s *set) {
+		w, _ := s.openSet()
+		s.mustSet(w, s.batch(live, 1, 60))
+		s.do("del", PartitionKey(DefaultCursorKey, 2), PartitionKey(DefaultCursorKey, 2)+":meta")
+		w, at := s.openSet()
+		mine := s.seqs(2)
+		if newest := mine[len(mine)-1]; at.Position != event.AfterSeq(newest) {
+			t.Fatalf("resume at %v, want %v: %s", at.Position, newest, at.Why)
+		}
+		s.mustSet(w, s.batch(at.Position, at.Position.Seq+1, 80))
+		s.wantSet(1, 80)
+		// While it runs, and with the stream gone as well.
+		s.do("del", PartitionKey(DefaultCursorKey, 0), PartitionKey(DefaultCursorKey, 0)+":meta", PartitionKey(DefaultStreamKey, 0))
+		_, err := w.Commit(s.ctx(), []*event.Batch{s.batch(event.AfterSeq(80), 81, 99)})
+		var moved *event.Moved
+		if !errors.As(err, &moved) || moved.To != event.AfterSeq(80) || moved.Alarm != event.AlarmCursorMissing {
+			t.Fatalf("commit: %v", err)
+		}
+		s.mustSet(w, s.batch(event.AfterSeq(80), 81, 99))
+		if got := s.seqs(0); len(got) != s.count(0, 81, 99) || s.cursor(0) != "99" {
+			t.Fatalf("partition 0 is %v, cursor %s", got, s.cursor(0))
+		}
+	})
+}
+
+// G4: one partition's Redis lost writes; the set reads again from there.
+func TestPartitionsRollback(t *testing.T) {
+	eachSet(t, 3, func(s *set) {
+		w, _ := s.openSet()
+		s.mustSet(w, s.batch(live, 1, 60))
+		key := PartitionKey(DefaultStreamKey, 1)
+		for _, seq := range s.seqs(1) {
+			if seq > 40 {
+				rows, _ := s.client.XRevRangeN(s.ctx(), key, "+", "-", 1).Result()
+				s.do("xdel", key, rows[0].ID)
+			}
+		}
+		s.set(PartitionKey(DefaultCursorKey, 1), "40")
+		_, err := w.Commit(s.ctx(), []*event.Batch{s.batch(event.AfterSeq(60), 61, 70)})
+		var moved *event.Moved
+		if !errors.As(err, &moved) || moved.To != event.AfterSeq(40) || moved.Alarm != event.AlarmRollback || !strings.Contains(moved.Detail, "partition 1") {
+			t.Fatalf("commit: %v", err)
+		}
+		s.mustSet(w, s.batch(event.AfterSeq(40), 41, 70))
+		s.wantSet(1, 70)
+	})
+}
+
+// N changes only while stopped: another number is refused, with what to do.
+func TestPartitionsOfAnotherNumberAreRefused(t *testing.T) {
+	eachSet(t, 2, func(s *set) {
+		w, _ := s.openSet()
+		s.mustSet(w, s.batch(live, 1, 20))
+		for _, n := range []int{3, 4} {
+			s.n = n
+			_, _, err := s.tryOpen()
+			wantErr(t, err, fault.Cursor)
+			if !strings.Contains(fault.HintOf(err), fmt.Sprintf("--partitions %d --from-partitions 2", n)) {
+				t.Fatalf("hint: %s", fault.HintOf(err))
+			}
+		}
+		// One stream of the same names would start live beside the set.
+		one, err := Open(s.ctx(), s.config())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer one.Close()
+		_, err = one.Resume(s.ctx())
+		wantErr(t, err, fault.Cursor)
+	})
+}
+
+// The other way round: a set does not start live beside one stream's cursor.
+func TestPartitionsDoNotStartLiveBesideOneStream(t *testing.T) {
+	eachSet(t, 2, func(s *set) {
+		w, _ := s.open()
+		s.must(w, batch(live, 1, 2))
+		_, _, err := s.tryOpen()
+		wantErr(t, err, fault.Cursor)
+		if !strings.Contains(fault.HintOf(err), "--partitions 2 --from-partitions 1") {
+			t.Fatalf("hint: %s", fault.HintOf(err))
+		}
+		_, at := s.openSet(func(c *Config) { c.From, _ = ParseFrom("live") })
+		if at.Position != live {
+			t.Fatalf("resume at %v", at.Position)
+		}
+	})
+}
+
+// Cursors that were moved one by one hide what is missing: refused.
+func TestPartitionsMovedAloneAreRefused(t *testing.T) {
+	eachSet(t, 3, func(s *set) {
+		w, _ := s.openSet()
+		s.mustSet(w, s.batch(live, 1, 20))
+		s.set(PartitionKey(DefaultCursorKey, 1), "500")
+		_, _, err := s.tryOpen()
+		wantErr(t, err, fault.Cursor)
+		s.set(PartitionKey(DefaultCursorKey, 1), "20")
+		s.openSet()
+		if err := w.parts[2].Rebase(s.ctx(), 10); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = s.tryOpen()
+		wantErr(t, err, fault.Cursor)
+	})
+}
+
+// A request to begin elsewhere is applied once by every partition, also when a
+// crash came between.
+func TestPartitionsBeginAsRequested(t *testing.T) {
+	eachSet(t, 3, func(s *set) {
+		w, _ := s.openSet()
+		s.mustSet(w, s.batch(live, 1, 20))
+		from := func(text string) func(*Config) { return func(c *Config) { c.From, _ = ParseFrom(text) } }
+		w, at := s.openSet(from("live"))
+		if at.Position != live {
+			t.Fatalf("resume at %v", at.Position)
+		}
+		if _, err := w.parts[2].Commit(s.ctx(), []*event.Batch{{After: live, Upto: 99}}); err != nil {
+			t.Fatal(err)
+		}
+		w, at = s.openSet(from("live"))
+		if at.Position != event.AfterSeq(99) {
+			t.Fatalf("resume at %v, want behind where one partition had left for: %s", at.Position, at.Why)
+		}
+		s.mustSet(w, s.batch(at.Position, 100, 110))
+		if _, at = s.openSet(from("live")); at.Position != event.AfterSeq(110) {
+			t.Fatalf("resume at %v", at.Position)
+		}
+		if _, at = s.openSet(from("oldest")); at.Position.Start != event.Oldest || s.cursor(1) != "0" {
+			t.Fatalf("resume at %v, cursor %s", at.Position, s.cursor(1))
+		}
+	})
+}
+
+// Rebase moves all; the next batch continues from there.
+func TestPartitionsRebase(t *testing.T) {
+	eachSet(t, 3, func(s *set) {
+		w, _ := s.openSet()
+		s.mustSet(w, s.batch(live, 100, 120))
+		if err := w.Rebase(s.ctx(), 4); err != nil {
+			t.Fatal(err)
+		}
+		if seq, ok, err := w.Poll(s.ctx()); seq != 4 || !ok || err != nil {
+			t.Fatalf("poll: %v %v %v", seq, ok, err)
+		}
+		s.mustSet(w, s.batch(event.AfterSeq(4), 5, 9))
+		_, at := s.openSet()
+		if at.Position != event.AfterSeq(9) {
+			t.Fatalf("resume at %v", at.Position)
+		}
+	})
+}
+
+// The set says down once while any partition is away, and up when all are back.
+func TestPartitionsTellStoreOnce(t *testing.T) {
+	redistest.RequireReal(t)
+	s := newSet(t, redistest.Start(t), 3)
+	w, _ := s.openSet()
+	s.mustSet(w, s.batch(live, 1, 5))
+	s.server.Do("config", "set", "min-replicas-to-write", "1")
+	ctx, cancel := context.WithCancel(s.ctx())
+	defer cancel()
+	go func() {
+		eventually(t, "the outage to be told", func() bool { return len(s.told()) > 0 })
+		s.server.Do("config", "set", "min-replicas-to-write", "0")
+	}()
+	if _, err := w.Commit(ctx, []*event.Batch{s.batch(event.AfterSeq(5), 6, 40)}); err != nil {
+		t.Fatal(err)
+	}
+	told := s.told()
+	ups := 0
+	for _, e := range told {
+		if e.Up {
+			ups++
+		}
+	}
+	if last := told[len(told)-1]; ups != 1 || !last.Up {
+		t.Fatalf("told %+v", told)
+	}
+	s.wantSet(1, 40)
+}
+
+// Keys whose own braces would gather all partitions in one slot are refused, as
+// are numbers that are no set.
+func TestPartitionsRefuseSettings(t *testing.T) {
+	s := newSet(t, redistest.StartEmbedded(t), 2)
+	for _, change := range []func(*Config){
+		func(c *Config) { c.StreamKey = "{a}:events" },
+		func(c *Config) { c.CursorKey = "{a}:cursor" },
+		func(c *Config) { c.Identity.Partitions = MostPartitions + 1 },
+		func(c *Config) { c.Identity.Partitions = 1 },
+	} {
+		_, err := OpenPartitions(s.ctx(), s.config(s.partitioned, change))
+		if fault.ClassOf(err) != fault.Usage {
+			t.Fatalf("error %v", err)
+		}
+	}
+}
