@@ -15,7 +15,6 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/filter"
 	"github.com/fhctl/fhctl/pkg/pipeline"
-	"github.com/fhctl/fhctl/pkg/redisstream"
 )
 
 // reloader reads the settings again on SIGHUP and puts into force what a
@@ -174,7 +173,7 @@ func (r *reloader) river(ctx context.Context) (*filter.Filter, context.Context, 
 // flow runs the river until it is told to stop, and anew whenever the filters
 // change: what was read is stored by the former ones, then the cursor is handed
 // over, and the next event is judged by the new.
-func (i *ingestion) flow(ctx context.Context, source pipeline.FrameSource, sink *redisstream.Writer) error {
+func (i *ingestion) flow(ctx context.Context, source pipeline.FrameSource, sink redisSink) error {
 	for {
 		keep, running, stop := i.reload.river(ctx)
 		sink.Refilter(keep.Fingerprint())

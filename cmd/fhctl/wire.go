@@ -27,7 +27,8 @@ import (
 // The ends fit the river without knowing of it.
 var (
 	_ pipeline.FrameSource = (*relay.Source)(nil)
-	_ pipeline.Shared      = (*redisstream.Writer)(nil)
+	_ redisSink            = (*redisstream.Writer)(nil)
+	_ redisSink            = (*redisstream.PartitionSet)(nil)
 	_ relayserver.Log      = (*sim.Sim)(nil)
 	_ relayserver.Log      = (*capture.Log)(nil)
 	_ relayserver.Reacher  = (*sim.Sim)(nil)
@@ -211,22 +212,45 @@ var whenFull = map[string]redisstream.WhenFull{
 }
 
 // sink opens the Redis writer; it waits for Redis, visibly, until ctx ends.
-func (d downstream) sink(ctx context.Context, s *session, up upstream, filters string, heard event.Observer) (*redisstream.Writer, error) {
+func (d downstream) sink(ctx context.Context, s *session, up upstream, filters string, heard event.Observer) (redisSink, error) {
 	from := redisstream.From{Requested: !s.cfg.Ingest.From.Saved, At: s.cfg.Ingest.From.Position}
 	if up.whole && !from.Requested {
 		from = redisstream.From{Requested: true, At: event.Position{Start: event.Oldest}}
 	}
-	return redisstream.Open(ctx, redisstream.Config{
+	return openSink(ctx, redisstream.Config{
 		Connection:    d.connection,
 		StreamKey:     s.cfg.Redis.StreamKey,
 		CursorKey:     s.cfg.Redis.CursorKey,
 		MaxLen:        d.maxLen,
 		WhenFull:      whenFull[s.cfg.Redis.WhenFull],
 		GroupTimeout:  s.cfg.Redis.GroupTimeout,
-		Identity:      redisstream.Identity{Relay: up.identity, Filter: filters, Partitions: 1},
+		Identity:      redisstream.Identity{Relay: up.identity, Filter: filters, Partitions: s.cfg.Redis.Partitions},
 		From:          from,
 		Writer:        writerName(),
 		AllowEviction: s.cfg.Redis.AllowEviction,
 		Notify:        heard.Store,
 	})
+}
+
+// redisSink is one stream or a partitioned set of them.
+type redisSink interface {
+	pipeline.Shared
+	Refilter(fingerprint string)
+	Close() error
+}
+
+// openSink opens one stream, or as many as there are partitions.
+func openSink(ctx context.Context, cfg redisstream.Config) (redisSink, error) {
+	if cfg.Identity.Partitions > 1 {
+		set, err := redisstream.OpenPartitions(ctx, cfg)
+		if err != nil {
+			return nil, err
+		}
+		return set, nil
+	}
+	w, err := redisstream.Open(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
 }

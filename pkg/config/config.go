@@ -55,6 +55,7 @@ type Redis struct {
 	TLSSkipVerify bool
 	StreamKey     string
 	CursorKey     string
+	Partitions    int           // streams the events are spread over; 1 is StreamKey itself
 	MaxStreamLen  int64         // entries kept, about; 0 never trims
 	WhenFull      string        // WhenFullTrim or WhenFullBlock
 	GroupTimeout  time.Duration // 0 is for ever

@@ -134,12 +134,22 @@ func (w *Writer) Close() error {
 
 // keyArgs is the keys as scripts are given them, behind their number.
 func (c Config) keyArgs() []any {
-	return []any{"4", c.StreamKey, c.CursorKey, c.SideKey(), c.LeaseKey()}
+	keys := c.names()
+	return []any{"4", keys[0], keys[1], keys[2], keys[3]}
 }
 
-func (w *Writer) names() []string {
-	return []string{w.config.StreamKey, w.config.CursorKey, w.config.SideKey(), w.config.LeaseKey()}
+// names is the keys of every script. One that takes no part in the lease names a
+// key that is there in its place: while Redis Cluster moves a slot, a script that
+// names a missing key has to wait (TRYAGAIN).
+func (c Config) names() []string {
+	lease := c.LeaseKey()
+	if c.Writer == "" {
+		lease = c.CursorKey
+	}
+	return []string{c.StreamKey, c.CursorKey, c.SideKey(), lease}
 }
+
+func (w *Writer) names() []string { return w.config.names() }
 
 // Length is the number of entries in the stream. It is not a backlog: nobody
 // deletes entries.

@@ -150,8 +150,9 @@ func (s *PartitionSet) Lead(ctx context.Context) (event.Lead, error) {
 	if err != nil || lead.Leading {
 		return lead, err
 	}
-	if lowest, ok, err := s.Poll(ctx); err == nil && ok {
-		lead.Cursor = lowest
+	lead.Cursor, _, err = s.Poll(ctx)
+	if err != nil {
+		lead.Cursor = 0 // unknown, this time
 	}
 	return lead, nil
 }
@@ -161,6 +162,46 @@ func (s *PartitionSet) Refilter(fingerprint string) {
 	for _, p := range s.parts {
 		p.Refilter(fingerprint)
 	}
+}
+
+// awaitRoom waits until no partition is full. Meanwhile the lead is kept: it is
+// the first partition's, which may have room.
+func (s *PartitionSet) awaitRoom(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	var leading sync.WaitGroup
+	leading.Go(func() {
+		for s.parts[0].lease.id != "" && pause(ctx, leaseEach) == nil {
+			if _, err := s.parts[0].Lead(ctx); err != nil {
+				stop(err)
+			}
+		}
+	})
+	s.each(ctx, func(ctx context.Context, p *partition) error { return p.awaitRoom(ctx) })
+	err := s.failed(ctx)
+	var led *event.Led
+	if errors.As(context.Cause(ctx), &led) {
+		err = nil // the streams are another's to fill
+	}
+	stop(nil)
+	leading.Wait()
+	return err
+}
+
+// awaitRoom waits where Commit found the stream full.
+func (w *Writer) awaitRoom(ctx context.Context) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.retention.waiting {
+		return nil
+	}
+	// Should another writer lead meanwhile, the stream is its to fill.
+	var led *event.Led
+	err := w.waitForRoom(ctx)
+	if errors.As(err, &led) || errors.As(context.Cause(ctx), &led) {
+		err = nil
+	}
+	w.retention.waiting = err != nil
+	return err
 }
 
 // each runs do for all partitions at once. The first error stops the others; it
@@ -188,23 +229,30 @@ func (s *PartitionSet) each(ctx context.Context, do func(context.Context, *parti
 var errSibling = errors.New("another partition cannot go on")
 
 // failed is the error of the set: the end of ctx, or a final error, counts more
-// than a cursor that moved.
-func (s *PartitionSet) failed(ctx context.Context) error {
-	var moved error
+// than what the next start mends, and a cursor that moved more than a full stream.
+func (s *PartitionSet) failed(ctx context.Context) (err error) {
 	for i, p := range s.parts {
-		if p.err == nil {
-			continue
-		}
-		m, ok := asMoved(p.err)
-		if !ok {
+		var led *event.Led
+		var full *event.Full
+		moved, hasMoved := asMoved(p.err)
+		switch {
+		case p.err == nil:
+		case errors.As(p.err, &led):
+			return led
+		case hasMoved:
+			err = &event.Moved{To: moved.To, Alarm: moved.Alarm, Detail: fmt.Sprintf("partition %d: %s", i, moved.Detail)}
+		case errors.As(p.err, &full):
+			if err == nil {
+				err = &event.Full{Detail: fmt.Sprintf("partition %d: %s", i, full.Detail)}
+			}
+		default:
 			return fmt.Errorf("partition %d: %w", i, p.err)
 		}
-		moved = &event.Moved{To: m.To, Alarm: m.Alarm, Detail: fmt.Sprintf("partition %d: %s", i, m.Detail)}
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("store events: %w", ctx.Err())
 	}
-	return moved
+	return err
 }
 
 // stores makes one availability of many: down while any is, up when all are.
@@ -242,8 +290,8 @@ func (s *stores) over() {
 	}
 }
 
-// stand is where a partition stands, as it is stored.
-type stand struct {
+// standing is where a partition stands, as it is stored.
+type standing struct {
 	present bool
 	cursor  event.Seq
 	side    *side
@@ -251,7 +299,7 @@ type stand struct {
 	restored bool
 }
 
-func (st *stand) epoch() int64 {
+func (st *standing) epoch() int64 {
 	if st.side == nil {
 		return 0
 	}
@@ -259,9 +307,9 @@ func (st *stand) epoch() int64 {
 }
 
 // look reads where all partitions stand, and refuses what is not ours.
-func (s *PartitionSet) look(ctx context.Context) ([]stand, error) {
-	stands := make([]stand, len(s.parts))
-	index := map[*partition]*stand{}
+func (s *PartitionSet) look(ctx context.Context) ([]standing, error) {
+	stands := make([]standing, len(s.parts))
+	index := map[*partition]*standing{}
 	for i, p := range s.parts {
 		index[p] = &stands[i]
 	}
@@ -277,7 +325,7 @@ func (s *PartitionSet) look(ctx context.Context) ([]stand, error) {
 }
 
 // look reads cursor and side key, waiting for Redis.
-func (w *Writer) look(ctx context.Context) (st stand, err error) {
+func (w *Writer) look(ctx context.Context) (st standing, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	text := ""
@@ -300,15 +348,15 @@ func (w *Writer) look(ctx context.Context) (st stand, err error) {
 }
 
 // stands makes the Writer continue from what was read.
-func (w *Writer) stands(st *stand) {
+func (w *Writer) stands(st *standing) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ahead, w.former = ahead{}, nil
 	w.acked, w.epoch = st.cursor, st.epoch()
 	w.at = continuation{expected: st.cursor.String(), epoch: w.epoch}
-	w.time, w.stored = w.time[:0], 0
+	w.time, w.stored, w.held = w.time[:0], 0, false
 	if st.side != nil {
-		w.time, w.stored = append(w.time, st.side.EventTime...), st.side.Stored
+		w.time, w.stored, w.held = append(w.time, st.side.EventTime...), st.side.Stored, st.side.Stored > 0
 	}
 }
 

@@ -230,6 +230,7 @@ func (s *PartitionSet) trims() (all []event.Trim) {
 			}
 			all[i].Unread += t.Unread
 			all[i].Pending += t.Pending
+			all[i].From, all[i].To = min(all[i].From, t.From), max(all[i].To, t.To)
 		}
 	}
 	return all

@@ -19,6 +19,9 @@ import (
 func (s *PartitionSet) Resume(ctx context.Context) (event.Resume, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.awaitRoom(ctx); err != nil {
+		return event.Resume{}, err
+	}
 	stands, err := s.look(ctx)
 	if err != nil {
 		return event.Resume{}, err
@@ -41,7 +44,7 @@ func (s *PartitionSet) Resume(ctx context.Context) (event.Resume, error) {
 	return at, nil
 }
 
-func anyPresent(stands []stand) bool {
+func anyPresent(stands []standing) bool {
 	for i := range stands {
 		if stands[i].present {
 			return true
@@ -50,7 +53,7 @@ func anyPresent(stands []stand) bool {
 	return false
 }
 
-func allApplied(stands []stand, from From) bool {
+func allApplied(stands []standing, from From) bool {
 	for i := range stands {
 		if !applied(&stands[i], from) {
 			return false
@@ -59,11 +62,11 @@ func allApplied(stands []stand, from From) bool {
 	return true
 }
 
-func applied(st *stand, from From) bool {
+func applied(st *standing, from From) bool {
 	return st.side != nil && or(st.side.From, "saved") == from.String()
 }
 
-func eventTime(st *stand) string {
+func eventTime(st *standing) string {
 	if st.side == nil {
 		return ""
 	}
@@ -71,7 +74,7 @@ func eventTime(st *stand) string {
 }
 
 // coldStart begins where no partition has a cursor.
-func (s *PartitionSet) coldStart(ctx context.Context, stands []stand) (event.Resume, error) {
+func (s *PartitionSet) coldStart(ctx context.Context, stands []standing) (event.Resume, error) {
 	if !s.config.From.Requested {
 		cursor, err := s.parts[0].peek(ctx, s.config.CursorKey)
 		if err == nil && cursor != "" {
@@ -99,7 +102,7 @@ func (s *PartitionSet) known() bool {
 }
 
 // restored gives partitions without a cursor one, and reads them.
-func (s *PartitionSet) restored(ctx context.Context, stands []stand) ([]stand, error) {
+func (s *PartitionSet) restored(ctx context.Context, stands []standing) ([]standing, error) {
 	lowest, epoch := max(s.at, s.parts[0].acked), s.parts[0].epoch
 	if anyPresent(stands) {
 		lowest, epoch = lowestOf(stands), 0
@@ -131,7 +134,7 @@ func (w *Writer) restoreBeside(ctx context.Context, lowest event.Seq, epoch int6
 	if w.acked == 0 {
 		w.acked, w.epoch, w.floor = lowest, epoch, floor{}
 	}
-	err := w.restore(ctx)
+	err := w.restore(ctx, "")
 	moved, ok := asMoved(err)
 	if !ok {
 		return err
@@ -142,7 +145,7 @@ func (w *Writer) restoreBeside(ctx context.Context, lowest event.Seq, epoch int6
 
 // begin carries out a request to start elsewhere that not every partition has
 // applied yet. Where some have, a crash came between: the rest follow them.
-func (s *PartitionSet) begin(ctx context.Context, stands []stand) (event.Resume, error) {
+func (s *PartitionSet) begin(ctx context.Context, stands []standing) (event.Resume, error) {
 	from, was := s.config.From, lowestOf(stands)
 	to, crashed := from.At.Seq, false
 	for i, p := range s.parts {
@@ -176,7 +179,7 @@ func (s *PartitionSet) begin(ctx context.Context, stands []stand) (event.Resume,
 }
 
 // lowestOf is the lowest of the cursors that are there.
-func lowestOf(stands []stand) (lowest event.Seq) {
+func lowestOf(stands []standing) (lowest event.Seq) {
 	found := false
 	for i := range stands {
 		if st := &stands[i]; st.present && (!found || st.cursor < lowest) {
@@ -187,7 +190,7 @@ func lowestOf(stands []stand) (lowest event.Seq) {
 }
 
 // adopt continues from what is stored and gives the partition that is lowest.
-func (s *PartitionSet) adopt(stands []stand) (lowest int) {
+func (s *PartitionSet) adopt(stands []standing) (lowest int) {
 	for i, p := range s.parts {
 		p.stands(&stands[i])
 		p.from = stands[i].cursor
@@ -199,7 +202,7 @@ func (s *PartitionSet) adopt(stands []stand) (lowest int) {
 	return lowest
 }
 
-func (s *PartitionSet) why(stands []stand, lowest int) string {
+func (s *PartitionSet) why(stands []standing, lowest int) string {
 	highest := 0
 	for i := range stands {
 		if stands[i].cursor > stands[highest].cursor {
@@ -216,7 +219,7 @@ func (s *PartitionSet) why(stands []stand, lowest int) string {
 
 // moved refuses cursors that were not moved together: reading from the lowest,
 // the others would drop events that they do not have.
-func (s *PartitionSet) moved(stands []stand) error {
+func (s *PartitionSet) moved(stands []standing) error {
 	lowest := lowestOf(stands)
 	for i := range stands {
 		st, first := &stands[i], &stands[0]
@@ -250,13 +253,38 @@ func (s *PartitionSet) realign(ctx context.Context, because *event.Moved) error 
 		if time.Since(started) > interruptedFor {
 			return s.moved(stands)
 		}
+		if because.Alarm == event.AlarmCursorMissing {
+			if err := s.level(ctx, stands); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := pause(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}
 }
 
-func sameEpoch(stands []stand) bool {
+// level raises the epochs of the others to that of the partition that put its own
+// cursor back, as if all had been moved, each to where it is.
+func (s *PartitionSet) level(ctx context.Context, stands []standing) error {
+	highest := int64(0)
+	for i := range stands {
+		highest = max(highest, stands[i].epoch())
+	}
+	for i, p := range s.parts {
+		p.stands(&stands[i])
+		if stands[i].epoch() == highest {
+			continue
+		}
+		if err := p.Rebase(ctx, stands[i].cursor); err != nil {
+			return fmt.Errorf("partition %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func sameEpoch(stands []standing) bool {
 	for i := range stands {
 		if !stands[i].present || stands[i].epoch() != stands[0].epoch() {
 			return false

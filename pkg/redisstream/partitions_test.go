@@ -213,13 +213,22 @@ func TestPartitionsRestoreWhatIsMissing(t *testing.T) {
 		s.do("del", PartitionKey(DefaultCursorKey, 0), PartitionKey(DefaultCursorKey, 0)+":meta", PartitionKey(DefaultStreamKey, 0))
 		_, err := w.Commit(s.ctx(), []*event.Batch{s.batch(event.AfterSeq(80), 81, 99)})
 		var moved *event.Moved
-		if !errors.As(err, &moved) || moved.To != event.AfterSeq(80) || moved.Alarm != event.AlarmCursorMissing {
+		// No group has read anything, so all that this process knows of is read again.
+		if !errors.As(err, &moved) || moved.To.Start != event.Oldest || moved.Alarm != event.AlarmCursorMissing {
 			t.Fatalf("commit: %v", err)
 		}
-		s.mustSet(w, s.batch(event.AfterSeq(80), 81, 99))
-		if got := s.seqs(0); len(got) != s.count(0, 81, 99) || s.cursor(0) != "99" {
-			t.Fatalf("partition 0 is %v, cursor %s", got, s.cursor(0))
+		s.mustSet(w, s.batch(moved.To, 1, 99))
+		s.wantSet(1, 99)
+		// The entries alone: that partition moves its cursor back on purpose, and the
+		// others are moved with it, each to where it is.
+		s.do("xgroup", "create", PartitionKey(DefaultStreamKey, 1), "g", "0")
+		s.do("xtrim", PartitionKey(DefaultStreamKey, 1), "maxlen", 0)
+		_, err = w.Commit(s.ctx(), []*event.Batch{s.batch(event.AfterSeq(99), 100, 120)})
+		if !errors.As(err, &moved) || moved.Alarm != event.AlarmCursorMissing {
+			t.Fatalf("commit: %v", err)
 		}
+		s.mustSet(w, s.batch(moved.To, moved.To.Seq+1, 120))
+		s.openSet()
 	})
 }
 

@@ -31,16 +31,11 @@ import (
 // vanished is restored as Commit would, and an *event.Moved says so. Once others
 // have stored (Lead), what was requested is over, and the cursor decides.
 func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
+	if err := w.awaitRoom(ctx); err != nil {
+		return event.Resume{}, err
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.retention.waiting {
-		// Should another writer lead meanwhile, the stream is its to fill.
-		var led *event.Led
-		if err := w.waitForRoom(ctx); err != nil && !errors.As(err, &led) {
-			return event.Resume{}, err
-		}
-		w.retention.waiting = false
-	}
 	cursor, present, stored, err := w.state(ctx)
 	if err != nil {
 		return event.Resume{}, err
