@@ -132,7 +132,7 @@ func flowSettings() []Setting {
 			Doc:   "reconnect when the relay has sent nothing for this long; 0 is off",
 			store: span(func(c *Config) *time.Duration { return &c.Ingest.IdleTimeout }, 24*time.Hour)},
 		{Name: "decoders", Arg: "N", Default: "0", Group: GroupFlow,
-			Doc:   "frames decoded at the same time; 0 is one per CPU, at most 4",
+			Doc:   "frames decoded at the same time; 0 is one per CPU but one, at most 4",
 			store: whole(func(c *Config) *int { return &c.Ingest.Decoders }, 0, 256)},
 		{Name: "queue-bytes", Arg: "SIZE", Default: "8MiB", Group: GroupFlow,
 			Doc:   "memory for frames that wait between reading and storing",

@@ -75,7 +75,7 @@ type Config struct {
 	Filter   *filter.Filter // nil keeps everything
 	Logger   *slog.Logger   // nil is silent
 
-	Decoders   int           // goroutines; one per CPU, at most 4
+	Decoders   int           // goroutines; one per CPU but one, at most 4; 1 is the reader itself
 	BatchSize  int           // entries in a batch: 500
 	BatchBytes int           // bytes of JSON in a batch: 1 MiB
 	BatchAge   time.Duration // longest wait of an entry for its batch: 30 ms
@@ -87,7 +87,7 @@ type Config struct {
 }
 
 func (c *Config) setDefaults() {
-	setDefault(&c.Decoders, min(runtime.GOMAXPROCS(0), 4))
+	setDefault(&c.Decoders, min(max(runtime.GOMAXPROCS(0)-1, 1), 4))
 	setDefault(&c.BatchSize, 500)
 	setDefault(&c.BatchBytes, 1<<20)
 	setDefault(&c.BatchAge, 30*time.Millisecond)

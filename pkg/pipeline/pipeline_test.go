@@ -331,6 +331,14 @@ func TestBatchAgeBoundsTheWait(t *testing.T) {
 	})
 }
 
+// With one decoder the reader decodes, and nothing else changes.
+func TestOneDecoderIsTheReader(t *testing.T) {
+	r := newRiver(after(500), after(1000))
+	r.cfg.Decoders = 1
+	r.run(t)
+	wantSeqs(t, r.sink, span(1, 1000))
+}
+
 // Events before a lull have waited in the socket already: they are stored at
 // once, and none of them is lost or out of order however the lulls fall.
 func TestLullSendsTheBatch(t *testing.T) {

@@ -46,10 +46,11 @@ func (g *generation) submit(ctx context.Context, chunk *event.Chunk) bool {
 	}
 	g.queuedFrames.Add(int64(len(chunk.Frames)))
 	g.queuedBytes.Add(int64(len(chunk.Buf)))
-	w, lull := g.newWork(chunk), chunk.Lull
-	if lull {
+	w, here := g.newWork(chunk), chunk.Lull || g.cfg.Decoders == 1
+	if here {
 		// The source rests after this one, so there is time to decode it
-		// here: on a quiet stream waking a decoder costs more than that.
+		// here: on a quiet stream waking a decoder costs more than that. And
+		// a single decoder works best where the frames are in the cache.
 		g.decoding.work(w, g.cfg.Filter.Keep)
 	}
 	select {
@@ -57,7 +58,7 @@ func (g *generation) submit(ctx context.Context, chunk *event.Chunk) bool {
 	case <-ctx.Done():
 		return false
 	}
-	if lull { // and the chunk is no longer ours to look at
+	if here { // and the chunk is no longer ours to look at
 		return true
 	}
 	select {
