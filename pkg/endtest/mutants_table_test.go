@@ -1,0 +1,175 @@
+package endtest
+
+const (
+	appendLua  = "pkg/redisstream/lua/append.lua"
+	commonLua  = "pkg/redisstream/lua/common.lua"
+	restoreLua = "pkg/redisstream/lua/restore.lua"
+	rebaseLua  = "pkg/redisstream/lua/rebase.lua"
+	leaseLua   = "pkg/redisstream/lua/lease.lua"
+	retainLua  = "pkg/redisstream/lua/retention.lua"
+	commitGo   = "pkg/redisstream/commit.go"
+	resumeGo   = "pkg/redisstream/resume.go"
+	missingGo  = "pkg/redisstream/missing.go"
+	scriptGo   = "pkg/redisstream/script.go"
+	leaseGo    = "pkg/redisstream/lease.go"
+	faultsGo   = "pkg/redisstream/faults.go"
+	sequenceGo = "pkg/pipeline/sequence.go"
+	judgeGo    = "pkg/pipeline/judge.go"
+	decodeGo   = "pkg/pipeline/decode.go"
+	readGo     = "pkg/pipeline/read.go"
+	writeGo    = "pkg/pipeline/write.go"
+	pipelineGo = "pkg/pipeline/pipeline.go"
+	holdGo     = "pkg/pipeline/hold.go"
+	standbyGo  = "pkg/pipeline/standby.go"
+	leadGo     = "pkg/pipeline/lead.go"
+	revsGo     = "pkg/pipeline/revs.go"
+	trackerGo  = "pkg/event/tracker.go"
+	batchGo    = "pkg/event/batch.go"
+	filterGo   = "pkg/filter/filter.go"
+	sourceGo   = "pkg/relay/source.go"
+	connGo     = "pkg/relay/connection.go"
+	backoffGo  = "pkg/relay/backoff.go"
+	opsGo      = "pkg/frame/ops.go"
+)
+
+// mutants are the planted bugs, by what they sit in.
+func mutants() (all []mutant) {
+	for _, part := range [][]mutant{scriptMutants, leaseMutants, retentionMutants, writerMutants, pipelineMutants, standbyMutants, relayMutants, codecMutants} {
+		all = append(all, part...)
+	}
+	return all
+}
+
+func in(tests ...string) []string { return tests }
+
+var scriptMutants = []mutant{
+	{appendLua, "if above(seq, max) then", "if true then", "repeats are appended again", in("sim", "append")},
+	{appendLua, "    max = seq\n", "    max = max\n", "the running maximum stands still", in("append", "sim")},
+	{appendLua, "if not trouble and above(ARGV[4], max) then max = ARGV[4] end", "if above(ARGV[4], max) then max = ARGV[4] end", "the watermark covers what failed", in("sim", "append")},
+	{appendLua, "if not trouble and above(ARGV[4], max) then max = ARGV[4] end", "", "the watermark never moves", in("sim", "append")},
+	{appendLua, "if not trouble and above(ARGV[4], max) then max = ARGV[4] end", "if not trouble then max = ARGV[4] end", "a late batch moves the cursor back", in("append", "sim")},
+	{appendLua, "    if trouble then break end\n", "", "events after a failed append are appended", in("sim", "append")},
+	{appendLua, "local saved = redis.pcall('SET', cursorKey, max)", "local saved = 'OK'", "the cursor stays behind the stream", in("sim", "append")},
+	{appendLua, "if trouble then return reply('PARTIAL', max, trouble) end", "", "a batch stored in part counts as stored", in("sim", "append")},
+	{appendLua, "if cursor and above(expected, cursor) then return reply('BEHIND', cursor) end", "", "a rollback leaves a hole", in("sim", "append")},
+	{appendLua, "if cursor and above(expected, cursor) then", "if cursor and above(cursor, expected) then", "behind and ahead are confused", in("sim", "append")},
+	{appendLua, "if cursor and epoch ~= ARGV[11] then", "if false then", "an operator's move is overrun", in("sim", "append")},
+	{appendLua, "if cursor and expected == '' then return reply('CONFLICT', cursor, 'a cursor appeared') end", "", "starting overwrites a cursor", in("append", "sim")},
+	{appendLua, "if not cursor and expected ~= '' then return reply('MISSING') end", "", "a vanished cursor is not noticed", in("sim", "append")},
+	{appendLua, "if why then return reply('MISMATCH', cursor or '', why) end", "", "another relay's cursor is taken", in("sim", "append")},
+	{appendLua, "if not number then return reply('BADCURSOR', '', cursor) end", "if not number then number = '0' end", "a damaged cursor counts as 0", in("sim", "append")},
+	{appendLua, "  cursor = number\n", "", "a cursor with leading zeros compares as text", in("append", "store")},
+	{appendLua, "if jump and cursor ~= expected then", "if false then", "a jump ignores that the cursor moved", in("append", "store")},
+	{appendLua, "if jump then epoch = string.format('%.0f', tonumber(epoch) + 1) end", "", "others do not notice a jump", in("append", "store")},
+	{appendLua, "if jump or not max then max = ARGV[3] end", "if not max then max = ARGV[3] end", "a jump stays where it was", in("append", "store")},
+	{appendLua, "proof = redis.pcall('SET', cursorKey, max)", "proof = 'OK'", "nothing proves the cursor before appending", in("append", "store")},
+	{commonLua, "if #a ~= #b then return #a > #b end", "", "10 is not above 9", in("append", "sim")},
+	{commonLua, "  return a > b\n", "  return a >= b\n", "a seq is above itself", in("sim", "append")},
+	{commonLua, "  if #text > 16 then return nil end\n", "", "a cursor beyond 2^53 is believed", in("append", "store")},
+	{commonLua, "if cursor and me.adopt ~= '1' then return 'absent' end", "", "any relay adopts the bridge's cursor", in("sim", "append")},
+	{commonLua, "if tostring(side.filter or '') ~= me.filter then", "if false then", "other filters continue the cursor", in("append", "store")},
+	{commonLua, "if partitions ~= me.partitions then", "if false then", "another partition count continues the cursor", in("append", "store")},
+	{restoreLua, "source, to = 'entry', digits(fields[i + 1])", "source = 'entry'", "a vanished cursor forgets the newest entry", in("sim", "append")},
+	{restoreLua, "local set = redis.pcall('SET', KEYS[2], to)", "local set = 'OK'", "a vanished cursor is not restored", in("sim", "append")},
+	{restoreLua, "'XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)", "'XRANGE', KEYS[1], '-', '+', 'COUNT', 1)", "a vanished cursor is restored from the oldest entry", in("sim", "append")},
+	{rebaseLua, "if cursor ~= ARGV[1] or epoch ~= ARGV[7] then", "if false then", "a rebase overruns another writer", in("append", "store")},
+	{rebaseLua, "local set = redis.pcall('SET', KEYS[2], ARGV[2])", "local set = 'OK'", "a rebase moves nothing", in("append", "store")},
+}
+
+var leaseMutants = []mutant{
+	{commonLua, "if not leader or leader == '' or leader == me then return nil end", "if true then return nil end", "everybody leads", in("lease")},
+	{commonLua, "return redis.pcall('SET', key, me, 'PX', ms)", "return redis.pcall('SET', key, me)", "a lease never ends", in("lease", "sim")},
+	{appendLua, "if leader then return reply('LED', cursor or '', leader) end", "", "one that does not lead appends", in("lease")},
+	{appendLua, "proof = lead(KEYS[4], ARGV[13], ARGV[14])", "proof = 'OK'", "storing does not renew the lease", in("lease")},
+	{leaseLua, "if leader then return {'LED', cursor or '', epoch, leader} end", "", "asking takes the lead away", in("lease")},
+	{leaseLua, "  err = remove(KEYS[4])\n", "", "a lease is not given back", in("lease")},
+	{leaseGo, "case !m.present && w.acked > 0:", "case false:", "who takes over does not miss the cursor", in("lease", "sim")},
+	{leaseGo, "case m.present && m.cursor < w.acked && m.epoch == w.epoch:", "case false:", "who takes over does not notice a rollback", in("lease", "sim")},
+	{leaseGo, "case m.epoch < w.epoch || m.cursor < w.acked:", "case false:", "a quiet leader does not notice a rollback", in("lease", "sim")},
+	{leaseGo, "w.lease.leading, w.lease.followed, w.lease.passed = false, true, true", "w.lease.leading, w.lease.followed, w.lease.passed = true, true, true", "a leader that lost the lead goes on", in("lease", "sim")},
+}
+
+var retentionMutants = []mutant{
+	{retainLua, "if am ~= bm then return above(bm, am) end", "", "ids are ordered by their second number", in("retention")},
+	{retainLua, "if not failed(rows) and rows[1] and before(rows[1][1], g.need) then g.need = rows[1][1] end", "", "pending entries are not needed", in("retention")},
+	{retainLua, "if unread then loss.unread = loss.unread + 1 end", "", "unread losses are not counted", in("retention")},
+	{retainLua, "if set[row[1]] then loss.pending = loss.pending + 1 end", "", "pending losses are not counted", in("retention")},
+	{retainLua, "if excess <= 0 or not policy.block then return true end", "if true then return true end", "block mode lets the stream grow", in("retention")},
+	{retainLua, "if g.idle then lapsed = policy.timeout > 0 and g.idle > policy.timeout end", "if g.idle then lapsed = true end", "a reader that still reads lapses", in("retention")},
+	{retainLua, "if not bound or before(g.need, bound) then bound = g.need end", "bound = g.need", "the slowest reader does not bound the trim", in("retention")},
+}
+
+var writerMutants = []mutant{
+	{commitGo, "at = continuation{expected: b.Upto.String(), epoch: at.epoch}", "at = continuation{expected: at.expected, epoch: at.epoch}", "batches behind one another do not chain", in("sim", "append")},
+	{commitGo, "if at.expected == \"\" || at.jump {", "if false {", "a start is sent together with what builds on it", in("append", "sim")},
+	{commitGo, "if r.cursor == w.acked && c.left[0].After == event.AfterSeq(w.acked) {", "if true {", "a rollback is answered by sending the same again", in("sim", "append")},
+	{commitGo, "c.left, c.partial, c.unsure = c.left[1:], 0, false", "c.left, c.partial, c.unsure = c.left[min(2, len(c.left)):], 0, false", "a batch is skipped", in("sim", "append")},
+	{commitGo, "if c.partial++; c.partial == 1 {", "if c.partial++; c.partial == 0 {", "a batch stored in part is given up", in("sim", "append")},
+	{commitGo, "	return &event.Moved{To: after(cursor), Alarm: alarm, Detail: detail}", "	return &event.Moved{To: event.Position{}, Alarm: alarm, Detail: detail}", "after a rollback reading goes on live", in("sim", "append")},
+	{commitGo, "w.acked, w.epoch, w.ahead, w.held = cursor, epoch, ahead{}, false", "w.epoch, w.ahead, w.held = epoch, ahead{}, false", "the acknowledged cursor outlives a rollback", in("sim", "append")},
+	{commitGo, "	if !c.unsure || w.at.expected", "	if w.at.expected", "another's start is taken for one's own", in("append", "store")},
+	{commitGo, "		c.full = true\n", "", "a script that Redis forgot is not sent again", in("sim", "append")},
+	{commitGo, "return time.Since(a.since) >= aheadFor", "return false", "a cursor set ahead is passed over in silence", in("append", "store")},
+	{resumeGo, "case stored.Relay != id.Relay:", "case false:", "resuming takes another relay's cursor", in("sim", "append")},
+	{resumeGo, "	case from.String() == applied:\n", "	case false:\n", "--from is applied at each restart", in("sim", "append")},
+	{resumeGo, "	return event.AfterSeq(cursor)\n", "	return event.AfterSeq(cursor + 1)\n", "resuming skips an event", in("sim", "append")},
+	{missingGo, "lowest = min(lowest, seq-1)", "lowest = min(lowest, seq)", "the oldest unacknowledged event is not read again", in("append", "store")},
+	{missingGo, "fallback = min(fallback, w.floor.seq)", "fallback = max(fallback, w.floor.seq)", "after FLUSHALL unacknowledged events are not read again", in("append", "store")},
+	{scriptGo, "		return b.After.Seq\n", "		return b.After.Seq + 1\n", "the start skips an event", in("append", "sim", "store")},
+	{faultsGo, "\"CLUSTERDOWN\", \"MISCONF\", \"OOM\",", "\"CLUSTERDOWN\", \"MISCONF\",", "a full memory ends the program", in("sim", "append")},
+	{faultsGo, "\"LOADING\", \"READONLY\",", "\"LOADING\",", "a failover ends the program", in("sim", "append")},
+}
+
+var pipelineMutants = []mutant{
+	{sequenceGo, "s.flushed = event.AfterSeq(s.filling.Upto)", "s.flushed = s.flushed", "batches do not tell what they continue", in("sim", "pipeline")},
+	{sequenceGo, "		s.filling.Upto = m.seq\n", "", "events without entry do not move the position", in("sim", "pipeline")},
+	{sequenceGo, "	if verdict == event.Repeat {", "	if false {", "repeats are passed on", in("pipeline", "sim")},
+	{sequenceGo, "		if s.link.hungUp || s.reached {", "		if s.reached {", "a broken connection's rest is used", in("pipeline", "sim")},
+	{sequenceGo, "	if s.filling != nil && m.entry != nil && s.full(len(m.entry)) {", "	if false {", "batches have no bound", in("pipeline")},
+	{sequenceGo, "		w.barrier <- s.tracker.Position()\n", "		w.barrier <- s.at.Position\n", "a reconnect asks for the start-up cursor", in("pipeline", "sim")},
+	{sequenceGo, "	s.cfg.Observer.Counted(&s.counts)\n", "", "nothing is counted", in("pipeline", "sim")},
+	{sequenceGo, "	case m.notice != nil:", "	case false:", "what the relay says of itself is passed over", in("pipeline", "sim")},
+	{judgeGo, "if s.poison.tries++; s.poison.tries < poisonTries {", "if s.poison.tries++; true {", "a poison frame loops for ever", in("pipeline")},
+	{judgeGo, "if s.poison.tries++; s.poison.tries < poisonTries {", "if s.poison.tries++; false {", "a frame damaged on its way is passed over at once", in("pipeline")},
+	{judgeGo, "		stray.timer.Reset(strayTime)", "		stray.timer.Reset(1e6 * strayTime)", "a restarted numbering is dropped in silence", in("pipeline")},
+	{judgeGo, "	case m.kind == event.KindError && name == \"FutureCursor\":", "	case m.kind == event.KindError && name == \"PastCursor\":", "FutureCursor is not told", in("pipeline", "sim")},
+	{judgeGo, "	case later > windowGap:", "	case false:", "a window that was exceeded is not told", in("pipeline")},
+	{decodeGo, "	if m.filtered = !keep(ev); m.filtered {", "	if m.filtered = !keep(ev); false {", "filtered events are delivered", in("pipeline", "sim")},
+	{decodeGo, "		m.seq = m.reject.Seq\n", "", "a rejected event does not move the position", in("pipeline", "sim")},
+	{readGo, "		w.done <- struct{}{}\n", "", "stopping waits for a chunk nobody decodes", in("pipeline")},
+	{writeGo, "	defer context.AfterFunc(run, func() { time.AfterFunc(g.cfg.Drain, giveUp) })()", "	defer context.AfterFunc(run, giveUp)()", "stopping drops what was read", in("pipeline", "sim")},
+	{writeGo, "	defer context.AfterFunc(run, func() { time.AfterFunc(g.cfg.Drain, giveUp) })()", "", "stopping waits for a sink that hangs", in("pipeline", "sim")},
+	{holdGo, "if err != nil || !ok || seq == at.Seq {", "if true {", "an operator's move is not noticed while held", in("pipeline")},
+	{holdGo, "	to := h.first - 1", "	to := h.first", "following a new numbering skips its first event", in("pipeline")},
+	{revsGo, "known := slot.repo == m.repo.repo && m.repo.rev <= slot.rev", "known := slot.repo == m.repo.repo && m.repo.rev < slot.rev", "a renumbered relay's commit is stored twice", in("pipeline")},
+	{pipelineGo, "	err = group.Wait()\n", "	err = group.Wait()\n	err = nil\n", "a moved cursor ends the program", in("pipeline", "sim")},
+}
+
+var standbyMutants = []mutant{
+	{standbyGo, "	return at.Start == event.Live || s.absent <= at.Seq\n", "	return true\n", "who takes over does not see that events are not at hand", in("pipeline", "sim")},
+	{standbyGo, "	for n < len(s.aside) && s.aside[n].last <= cursor {", "	for n < len(s.aside) {", "standing by drops what the leader has not stored", in("pipeline", "sim")},
+	{standbyGo, "			s.absent = max(s.absent, c.last)\n", "", "what was let go counts as at hand", in("pipeline", "sim")},
+	{standbyGo, "	s.last, s.absent = s.at.Seq, s.at.Seq\n", "	s.last = s.at.Seq\n", "a reconnect while standing by is forgotten", in("pipeline", "sim")},
+	{leadGo, "		if at, err = g.begin(ctx); ctx.Err() != nil {", "		if at, err = g.at, nil; ctx.Err() != nil {", "who takes over begins where it began to stand by", in("pipeline", "sim")},
+}
+
+var relayMutants = []mutant{
+	{trackerGo, "	if seq <= last {", "	if seq < last {", "the boundary event is passed on twice", in("event", "sim")},
+	{trackerGo, "	t.pos = AfterSeq(seq)\n", "	t.pos = AfterSeq(seq - 1)\n", "the position lags by one", in("event", "sim")},
+	{batchGo, "	*b = Batch{After: after, Entries: b.Entries[:0], Time: b.Time[:0], arena: b.arena[:0]}", "	*b = Batch{After: after, Entries: b.Entries, Time: b.Time[:0], arena: b.arena[:0]}", "a reused batch keeps old entries", in("event", "sim")},
+	{connGo, "	if b.cause != causeHangup && b.cause != causeStopped && !c.enough {", "	if false {", "frames before a cut are not handed over", in("relay")},
+	{connGo, "			c.chunk.Buf = c.chunk.Buf[:start]\n", "			c.chunk.Frames = append(c.chunk.Frames, event.Frame{Data: c.chunk.Buf[start:]})\n", "half a frame is handed over", in("relay", "sim")},
+	{connGo, "	c.ws.SetReadLimit(limit)\n", "", "messages have no limit", in("relay", "sim")},
+	{backoffGo, "	for i := 1; i < attempt && full < maximum; i++ {", "	for i := 1; i < 1; i++ {", "reconnecting does not back off", in("relay")},
+	{backoffGo, "		p.attempt, p.oversize, p.refusals = 0, 0, 0\n", "", "progress does not reset the backoff", in("relay")},
+	{sourceGo, "delay := max(last.wait, ", "delay := max(0, ", "Retry-After is ignored", in("relay")},
+}
+
+var codecMutants = []mutant{
+	{filterGo, "	if f.byKind && !f.kinds[ev.Kind] {", "	if false {", "kinds are not filtered", in("filter", "sim")},
+	{filterGo, "	return len(ev.Commit.Ops) > 0\n", "	return true\n", "a commit without wanted ops is delivered", in("filter")},
+	{filterGo, "		sorted := slices.Compact(slices.Sorted(slices.Values(list)))", "		sorted := list", "the order of a filter's list makes it another", in("filter")},
+	{opsGo, "	case op.Action == event.ActionNone || !path(op.Path):", "	case op.Action == event.ActionNone:", "an op without path poisons its entry", in("frame")},
+	{opsGo, "	case !syntax.StrictCID(op.CID, syntax.CodecDAGCBOR):", "	case false:", "an op's CID is not checked", in("frame")},
+	{"pkg/fault/redact.go", "		head = user + mask + head[at:]\n", "", "a password is printed", in("fault")},
+}

@@ -1,0 +1,170 @@
+package endtest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// mutant is a bug of one line, planted to see whether the tests notice. was
+// stands in the file exactly once.
+type mutant struct {
+	file    string // below the module
+	was     string
+	becomes string
+	harm    string   // what it breaks
+	tests   []string // where it is expected to be caught: see suites
+}
+
+// suites are the tests that a mutant is tried on, in the order its row names
+// them, until one fails.
+var suites = map[string][]string{
+	"sim":       {"./pkg/endtest", "^TestSimulation$"},
+	"append":    {"./pkg/redisstream", "Append|Commit|Start|Resume|Cursor|Jump|Rebase|Moved|Missing|Behind|Conflict|Partial|Rollback|Model|Side|Restart|Reply"},
+	"lease":     {"./pkg/redisstream", "Lease|Lead"},
+	"retention": {"./pkg/redisstream", "Trim|Room|Full|Block|Loss|Ledger|Lapse|Group"},
+	"store":     {"./pkg/redisstream", "."},
+	"pipeline":  {"./pkg/pipeline", "."},
+	"relay":     {"./pkg/relay", "."},
+	"event":     {"./pkg/event", "."},
+	"filter":    {"./pkg/filter", "."},
+	"frame":     {"./pkg/frame", "."},
+	"entry":     {"./pkg/entry", "."},
+	"blocks":    {"./pkg/blocks", "."},
+	"fault":     {"./pkg/fault", "."},
+}
+
+// Each row can still be planted: the table does not rot.
+func TestMutantsFitTheCode(t *testing.T) {
+	seen := map[string]bool{}
+	for _, m := range mutants() {
+		if m.was == m.becomes || m.harm == "" || len(m.tests) == 0 || seen[m.file+m.was+m.becomes] {
+			t.Errorf("%s: %q is not a mutant of its own", m.file, m.was)
+		}
+		seen[m.file+m.was+m.becomes] = true
+		for _, name := range m.tests {
+			if suites[name] == nil {
+				t.Errorf("%s: there is no suite %q", m.file, name)
+			}
+		}
+		text, err := os.ReadFile(filepath.Join(root(t), m.file))
+		if err != nil {
+			t.Error(err)
+		} else if n := strings.Count(string(text), m.was); n != 1 {
+			t.Errorf("%s holds %q %d times, want once: change the row with the code", m.file, m.was, n)
+		}
+	}
+	if n := len(mutants()); n < 60 {
+		t.Errorf("%d mutants, want at least 60", n)
+	}
+}
+
+// TestMutants plants one after another, in copies that only the compiler sees,
+// and wants each caught by a test. docs/reliability.md quotes its last line.
+func TestMutants(t *testing.T) {
+	if os.Getenv("FHCTL_MUTANTS") == "" {
+		t.Skip("plants bugs for half an hour: FHCTL_MUTANTS=1 go test ./pkg/endtest -run '^TestMutants$' -v -timeout 0")
+	}
+	all := mutants()
+	todo := make(chan mutant)
+	var mu sync.Mutex
+	var survivors []string
+	tried := 0
+	var workers sync.WaitGroup
+	for range 2 {
+		workers.Go(func() {
+			for m := range todo {
+				began := time.Now()
+				by, err := m.try(t)
+				mu.Lock()
+				tried++
+				switch {
+				case err != nil:
+					t.Errorf("%s: %q could not be tried: %v", m.file, m.becomes, err)
+				case by == "":
+					survivors = append(survivors, fmt.Sprintf("%s: %q instead of %q: %s", m.file, m.becomes, m.was, m.harm))
+				}
+				fmt.Fprintf(os.Stderr, "%d/%d %s: %s: caught by %q in %.0f s\n", tried, len(all), filepath.Base(m.file), m.harm, by, time.Since(began).Seconds())
+				mu.Unlock()
+			}
+		})
+	}
+	for _, m := range all {
+		if only := os.Getenv("FHCTL_MUTANTS"); only == "1" || strings.Contains(m.file+m.harm, only) {
+			todo <- m
+		}
+	}
+	close(todo)
+	workers.Wait()
+	for _, s := range survivors {
+		t.Errorf("survives: %s", s)
+	}
+	t.Logf("mutants: %d of %d caught", tried-len(survivors), tried)
+}
+
+// try plants the mutant and runs its suites until one notices; "" if none does.
+func (m mutant) try(t *testing.T) (caughtBy string, err error) {
+	dir := t.TempDir()
+	path := filepath.Join(root(t), m.file)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	planted, overlay := filepath.Join(dir, "planted"), filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(planted, []byte(strings.Replace(string(text), m.was, m.becomes, 1)), 0o600); err != nil {
+		return "", err
+	}
+	swap, _ := json.Marshal(map[string]any{"Replace": map[string]string{path: planted}})
+	if err := os.WriteFile(overlay, swap, 0o600); err != nil {
+		return "", err
+	}
+	for _, name := range m.tests {
+		suite := suites[name]
+		caught, err := m.run(overlay, root(t), suite[0], suite[1])
+		if caught || err != nil {
+			return name, err
+		}
+	}
+	return "", nil
+}
+
+// mutantPatience ends a suite that a mutant keeps from ending: that is caught
+// as well.
+const mutantPatience = 4 * time.Minute
+
+func (m mutant) run(overlay, dir, pkg, tests string) (caught bool, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), mutantPatience+time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-count=1", "-failfast", "-timeout", mutantPatience.String(), "-run", tests, pkg)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "FHCTL_MUTANTS=", "FHCTL_SEEDS=400")
+	out, err := cmd.CombinedOutput()
+	text := string(out)
+	var exit *exec.ExitError
+	switch {
+	case err == nil && strings.Contains(text, "no tests to run"):
+		return false, fmt.Errorf("no test of %s matches %s", pkg, tests)
+	case err == nil:
+		return false, nil
+	case ctx.Err() != nil, errors.As(err, &exit) && (strings.Contains(text, "--- FAIL") || strings.Contains(text, "panic:") || strings.Contains(text, "fatal error:")):
+		return true, nil
+	}
+	return false, fmt.Errorf("%w:\n%s", err, text)
+}
+
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
