@@ -25,9 +25,20 @@ func (e *examination) position(ctx context.Context, r *redisstream.Reader, s *st
 		e.unknown("writer", "%s", err)
 		return nil
 	}
-	e.cursor(c, s)
+	if !c.Present && e.removedOnPurpose(ctx, r) {
+		e.warn("cursor", "", "removed by fhctl cursor set: ingest starts live, and what came since the newest entry is not stored")
+	} else {
+		e.cursor(c, s)
+	}
 	e.writer(c.Status)
 	return nil
+}
+
+// removedOnPurpose reports whether the newest change of the cursor took it
+// away, as "fhctl cursor set live" does.
+func (e *examination) removedOnPurpose(ctx context.Context, r *redisstream.Reader) bool {
+	changes, err := r.History(ctx)
+	return err == nil && len(changes) > 0 && changes[0].After == ""
 }
 
 // aheadSlack is how many events a relay may have sent between the look at it

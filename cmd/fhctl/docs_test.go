@@ -1,0 +1,272 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+// docBlock is a fenced block of shell commands in a document, and what the
+// comment above it says.
+type docBlock struct {
+	line    int
+	section int // of the page: each begins with the cursor as it was
+	text    string
+	skip    string // why it is not run
+	codes   []int  // with which it may end
+	beside  bool   // an ingest runs meanwhile
+}
+
+var (
+	fence    = regexp.MustCompile("^( *)```(\\w*)$")
+	comment  = regexp.MustCompile(`^ *<!-- (network|not run: .+|exits [\d or]+|beside ingest) -->$`)
+	indented = regexp.MustCompile(`^ {4}(fhctl|redis-cli|systemctl|curl|npm|docker) `)
+)
+
+// docBlocks reads the sh blocks of a page. Commands must stand in such blocks,
+// so that none escapes being run.
+func docBlocks(t *testing.T, page, text string) (blocks []docBlock) {
+	t.Helper()
+	lines, section := strings.Split(text, "\n"), 0
+	for i := 0; i < len(lines); i++ {
+		open := fence.FindStringSubmatch(lines[i])
+		if open == nil {
+			if strings.HasPrefix(lines[i], "## ") {
+				section++
+			}
+			if indented.MatchString(lines[i]) {
+				t.Errorf("%s:%d: a command outside of a ```sh block is never run", page, i+1)
+			}
+			continue
+		}
+		b := docBlock{line: i + 1, section: section, codes: []int{0}}
+		if i > 0 {
+			b.told(lines[i-1])
+		}
+		for i++; i < len(lines) && strings.TrimSpace(lines[i]) != "```"; i++ {
+			b.text += strings.TrimPrefix(lines[i], open[1]) + "\n"
+		}
+		switch open[2] {
+		case "sh":
+			blocks = append(blocks, b)
+		case "bash", "console", "shell":
+			t.Errorf("%s:%d: write ```sh", page, b.line)
+		}
+	}
+	return blocks
+}
+
+func (b *docBlock) told(line string) {
+	said := comment.FindStringSubmatch(line)
+	switch {
+	case said == nil:
+	case said[1] == "beside ingest":
+		b.beside = true
+	case strings.HasPrefix(said[1], "exits "):
+		b.codes = nil
+		for word := range strings.FieldsSeq(said[1]) {
+			if code, err := strconv.Atoi(word); err == nil {
+				b.codes = append(b.codes, code)
+			}
+		}
+	default:
+		b.skip = said[1]
+	}
+}
+
+// Every command of every document is run, in a sandbox with a Redis, a relay and
+// a stream of its own, or says above itself why it is not.
+func TestEveryCommandInTheDocsRuns(t *testing.T) {
+	redistest.RequireReal(t)
+	for _, tool := range []string{"bash", "redis-cli", "curl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("needs %s on PATH: documents use it", tool)
+		}
+	}
+	root := moduleRoot(t)
+	ran := 0
+	for _, page := range docPages(t, root) {
+		text, err := os.ReadFile(filepath.Join(root, page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks := docBlocks(t, page, string(text))
+		blocks = slices.DeleteFunc(blocks, func(b docBlock) bool { return b.skip != "" })
+		ran += len(blocks)
+		if len(blocks) > 0 {
+			t.Run(page, func(t *testing.T) {
+				t.Parallel()
+				newSandbox(t).run(page, blocks)
+			})
+		}
+	}
+	if ran < 10 {
+		t.Errorf("only %d blocks were found", ran)
+	}
+}
+
+// docPages are the pages that people follow; the reference of commands is
+// generated, and its examples are checked elsewhere.
+func docPages(t *testing.T, root string) []string {
+	t.Helper()
+	pages := []string{"README.md"}
+	err := fs.WalkDir(os.DirFS(root), "docs", func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && (name == "docs/cli" || entry.Name() == "node_modules") {
+			return fs.SkipDir
+		}
+		if err == nil && strings.HasSuffix(name, ".md") {
+			pages = append(pages, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pages
+}
+
+// sandbox is a machine as the documents take it to be: fhctl on PATH, a Redis
+// with a stream that two workers have begun to read, a relay.
+type sandbox struct {
+	t      *testing.T
+	dir    string
+	server *redistest.Server
+	env    []string
+	cursor map[string]string // and what lies beside it
+}
+
+// docRelay has been running for long, so that any process finds the same events.
+const docRelay = "sim://?rate=200&backlog=400"
+
+// The commands that documents use, as they shall run here: those that go on
+// until they are stopped get a moment.
+const (
+	shimFhctl = `#!/bin/bash
+moment=
+for word in "$@"; do case $word in -f|--follow|--watch|--serve) moment=1;; esac; done
+case "$1 $*" in record*|"ingest "*) moment=1;; esac
+case "$*" in *--until-seq*|*--limit*|*--dry-run*) moment=;; esac
+status=0
+%q "$@" ${moment:+--timeout 1s} || status=$?
+if [ -n "$moment" ] && [ $status = 124 ]; then status=0; fi
+exit $status
+`
+	shimGo = `#!/bin/bash
+case "$1 $2" in "run ./cmd/fhctl") shift 2; exec fhctl "$@";; esac
+echo "documents run no other go command here: $*" >&2; exit 1
+`
+	shimRedis = `#!/bin/bash
+case "$1" in --latency*) timeout 1 %[1]q -u "$REDIS_URL" "$@" || true; exit;; esac
+exec %[1]q -u "$REDIS_URL" "$@"
+`
+)
+
+func newSandbox(t *testing.T) *sandbox {
+	t.Helper()
+	s := &sandbox{t: t, dir: t.TempDir(), server: redistest.Start(t)}
+	redisCLI, err := exec.LookPath("redis-cli")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	for name, text := range map[string]string{
+		"fhctl": fmt.Sprintf(shimFhctl, fhctlPath(t)), "go": shimGo, "redis-cli": fmt.Sprintf(shimRedis, redisCLI),
+	} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.env = []string{
+		"HOME=" + s.dir, "PATH=" + bin + ":" + os.Getenv("PATH"), "TMPDIR=" + t.TempDir(),
+		"REDIS_URL=" + s.server.URL(), "RELAY_URL=" + docRelay, "FHCTL_HEALTH_ADDR=127.0.0.1:0",
+	}
+	s.fill()
+	return s
+}
+
+// fill stores what the relay has had, and lets two workers read of it.
+func (s *sandbox) fill() {
+	s.t.Helper()
+	p := start(s.t, s.env, "ingest", "--from=oldest")
+	eventually(s.t, time.Minute, func() error {
+		if n := s.server.Client().XLen(s.t.Context(), "firehose:events").Val(); n < 400 {
+			return fmt.Errorf("%d entries", n)
+		}
+		return nil
+	})
+	p.kill()
+	// A writer that was killed leaves its last heartbeat for ten seconds.
+	s.server.Do("DEL", "firehose:status")
+	s.server.Do("XGROUP", "CREATE", "firehose:events", "firehose-processors", "0")
+	s.cursor = map[string]string{}
+	for _, key := range []string{"firehose:python_cursor", "firehose:python_cursor:meta"} {
+		s.cursor[key] = fmt.Sprint(s.server.Do("GET", key))
+	}
+	for _, worker := range []string{"worker-0-p0", "worker-1-p0"} {
+		s.server.Do("XREADGROUP", "GROUP", "firehose-processors", worker, "COUNT", 5, "STREAMS", "firehose:events", ">")
+	}
+}
+
+// reset puts the cursor back to where it was.
+func (s *sandbox) reset() {
+	for key, value := range s.cursor {
+		s.server.Do("SET", key, value)
+	}
+	s.server.Do("DEL", "firehose:python_cursor:history", "firehose:status")
+}
+
+func (s *sandbox) run(page string, blocks []docBlock) {
+	section := 0
+	for _, b := range blocks {
+		if b.section != section {
+			section = b.section
+			s.reset()
+		}
+		code, out := s.bash(b.text, b.beside || strings.Contains(b.text, "127.0.0.1:9477"))
+		if !slices.Contains(b.codes, code) {
+			s.t.Errorf("%s:%d: exit code %d, want %v\n%s\n%s", page, b.line, code, b.codes, b.text, tail(out))
+		}
+	}
+}
+
+// bash runs a block as typed, but for the addresses and names that are the
+// reader's own.
+func (s *sandbox) bash(text string, beside bool) (code int, out string) {
+	s.t.Helper()
+	health := "127.0.0.1:0"
+	if beside {
+		p := start(s.t, s.env, "ingest")
+		p.says(`"metrics":"`, time.Minute)
+		_, rest, _ := strings.Cut(p.output(), `"metrics":"http://`)
+		health, _, _ = strings.Cut(rest, "/")
+		defer func() { p.kill(); s.server.Do("DEL", "firehose:status", "firehose:python_cursor:lease") }()
+	}
+	pending := s.server.Do("XPENDING", "firehose:events", "firehose-processors", "-", "+", 1)
+	id := "0-1"
+	if rows, ok := pending.([]any); ok && len(rows) > 0 {
+		id = fmt.Sprint(rows[0].([]any)[0])
+	}
+	text = strings.NewReplacer("redis://localhost:6379", s.server.URL(), "wss://bsky.network", "'"+docRelay+"'",
+		"127.0.0.1:9477", health, "127.0.0.1:9478", "127.0.0.1:0", "127.0.0.1:7000", "127.0.0.1:0",
+		" GROUP", " firehose-processors", "--since ID", "--since "+id).Replace(text)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "-eu", "-o", "pipefail", "-c", text)
+	cmd.Dir, cmd.Env, cmd.WaitDelay = s.dir, s.env, time.Second
+	said, err := cmd.CombinedOutput()
+	if err != nil && cmd.ProcessState == nil {
+		s.t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), string(said)
+}
