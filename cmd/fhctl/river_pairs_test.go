@@ -139,7 +139,7 @@ func (c *team) tellsRoles() {
 		pid := fmt.Sprintf("-%d", leader.cmd.Process.Pid)
 		for _, p := range c.all {
 			code, r := p.readyz()
-			got := fmt.Sprint(p.metric("fhctl_leader"), " ", r.Role, " ", strings.Contains(r.Leader, pid+"/"), " ", r.Ready, " ", code)
+			got := fmt.Sprint(p.metric("fhctl_leader"), " ", r.Role, " ", strings.HasSuffix(r.Leader, pid), " ", r.Ready, " ", code)
 			want := "0 standby true true 200"
 			if p == leader {
 				want = "1 leader false true 200"

@@ -3,7 +3,10 @@ package redisstream
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,13 +34,28 @@ type lease struct {
 	passed bool
 }
 
-// newLease gives each Writer an id of its own: a process that was restarted
-// under the same name is another writer.
+// newLease gives each Writer an id of its own, NAME/RANDOM/PID@WHERE: a process
+// that was restarted under the same name is another writer.
 func newLease(name string) lease {
 	if name == "" {
 		return lease{}
 	}
-	return lease{id: name + "/" + strings.ToLower(rand.Text()[:8])}
+	return lease{id: fmt.Sprintf("%s/%s/%d@%s", name, strings.ToLower(rand.Text()[:8]), os.Getpid(), pidSpace())}
+}
+
+// nameIn is the name in an id, which is all that people want to read.
+func nameIn(id string) string {
+	parts := strings.Split(id, "/")
+	return strings.Join(parts[:max(1, len(parts)-2)], "/")
+}
+
+// dead reports whether the writer with that id is a process of this machine that
+// has ended. It is false whenever that cannot be known.
+func dead(id string) bool {
+	i := strings.LastIndexByte(id, '/')
+	pid, where, ok := strings.Cut(id[i+1:], "@")
+	n, err := strconv.Atoi(pid)
+	return ok && err == nil && n > 0 && where != "" && where == pidSpace() && ended(n)
 }
 
 // held notes that Redis has just given or prolonged the lease.
@@ -71,13 +89,16 @@ func (w *Writer) Lead(ctx context.Context) (event.Lead, error) {
 func (w *Writer) renew(ctx context.Context) (event.Lead, error) {
 	once, cancel := context.WithTimeout(ctx, leaseFor)
 	defer cancel()
-	m, err := w.callLease(once, leaseFor)
+	m, err := w.callLease(once, leaseFor, "")
 	if err == nil && m.status == "LED" {
-		return event.Lead{By: m.detail}, w.led(m.detail)
+		return event.Lead{By: nameIn(m.detail)}, w.led(m.detail)
 	}
 	if err == nil && m.status == "OK" {
 		w.lease.held()
-		return event.Lead{Leading: true, Cursor: w.acked}, w.stillThere(ctx, m)
+		// Not for longer than once lasts: a batch may be waiting for its turn.
+		if moved := (*event.Moved)(nil); errors.As(w.stillThere(once, m), &moved) {
+			return event.Lead{Leading: true, Cursor: w.acked}, moved
+		}
 	}
 	return event.Lead{Leading: true, Cursor: w.acked}, nil
 }
@@ -99,17 +120,21 @@ func (w *Writer) stillThere(ctx context.Context, m moved) error {
 	return nil
 }
 
-// callLease runs the lease script; 0 gives the lease back.
-func (w *Writer) callLease(ctx context.Context, d time.Duration) (moved, error) {
+// callLease runs the lease script; 0 gives the lease back. It may take it from
+// one that is dead.
+func (w *Writer) callLease(ctx context.Context, d time.Duration, dead string) (moved, error) {
 	id := w.config.Identity
-	return w.run(ctx, leaseScript, w.lease.id, d.Milliseconds(), id.Relay, id.Filter, id.partitions(), w.config.adopt())
+	return w.run(ctx, leaseScript, w.lease.id, d.Milliseconds(), id.Relay, id.Filter, id.partitions(), w.config.adopt(), dead)
 }
 
 // ask is Lead for one that does not lead yet.
 func (w *Writer) ask(ctx context.Context) (event.Lead, error) {
 	var m moved
 	err := w.config.patiently(ctx, "ask who leads", func(ctx context.Context) (err error) {
-		m, err = w.callLease(ctx, leaseFor)
+		m, err = w.callLease(ctx, leaseFor, "")
+		if err == nil && m.status == "LED" && dead(m.detail) {
+			m, err = w.callLease(ctx, leaseFor, m.detail) // nobody will come back to it
+		}
 		return err
 	})
 	if err != nil {
@@ -128,7 +153,7 @@ func (w *Writer) ask(ctx context.Context) (event.Lead, error) {
 		w.lease.followed = true
 		w.follow(m)
 		w.remember(ctx)
-		return event.Lead{By: m.detail, Cursor: w.acked}, nil
+		return event.Lead{By: nameIn(m.detail), Cursor: w.acked}, nil
 	}
 	return event.Lead{Leading: true, Cursor: m.cursor}, w.takeOver(ctx, m)
 }
@@ -162,9 +187,9 @@ func (w *Writer) takeOver(ctx context.Context, m moved) error {
 }
 
 // led notes that another writer has the lease.
-func (w *Writer) led(by string) error {
+func (w *Writer) led(id string) error {
 	w.lease.leading, w.lease.followed, w.lease.passed = false, true, true
-	return &event.Led{By: by}
+	return &event.Led{By: nameIn(id)}
 }
 
 // release gives the lease back, so that another can lead at once; one that has
@@ -180,7 +205,7 @@ func (w *Writer) release() {
 	w.lease.leading = false
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if _, err := w.callLease(ctx, 0); err != nil {
+	if _, err := w.callLease(ctx, 0, ""); err != nil {
 		w.config.Logger.Debug("Cannot give the lease back; it ends by itself", "err", err)
 	}
 }

@@ -2,6 +2,9 @@ package redisstream
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +34,7 @@ func (k *kit) leads(w *Writer) {
 func (k *kit) standsBy(w *Writer, by string, cursor event.Seq) {
 	k.t.Helper()
 	lead, err := w.Lead(k.ctx())
-	if err != nil || lead.Leading || !strings.HasPrefix(lead.By, "fhctl/"+by+"/") || lead.Cursor != cursor {
+	if err != nil || lead.Leading || lead.By != "fhctl/"+by || lead.Cursor != cursor {
 		k.t.Fatalf("lead: %+v, %v; want %s leading at %d", lead, err, by, cursor)
 	}
 }
@@ -41,7 +44,7 @@ func (k *kit) refused(w *Writer, by string, batches ...*event.Batch) {
 	k.t.Helper()
 	receipts, err := w.Commit(k.ctx(), batches)
 	var led *event.Led
-	if !errors.As(err, &led) || !strings.HasPrefix(led.By, "fhctl/"+by+"/") || len(receipts) != 0 {
+	if !errors.As(err, &led) || led.By != "fhctl/"+by || len(receipts) != 0 {
 		k.t.Fatalf("commit: %v, %v; want to hear that %s leads", receipts, err, by)
 	}
 }
@@ -130,6 +133,40 @@ func TestLeaseExpires(t *testing.T) {
 		})
 		k.refused(a, "b", batch(live, 1))
 	})
+}
+
+// One that died on the same machine need not be waited for; one that is alive, or
+// was somewhere else, is.
+func TestLeaseOfTheDeadIsTakenAtOnce(t *testing.T) {
+	if pidSpace() == "" {
+		t.Skip("needs to know which processes there are")
+	}
+	gone := exec.Command(os.Args[0], "-test.run=^$")
+	must(t, gone.Start())
+	zombie := gone.Process.Pid
+	eventually(t, "a process to end", func() bool { return ended(zombie) })
+	k := newKit(t, redistest.Start(t))
+	b := k.member("b")
+	for name, c := range map[string]struct {
+		id   string
+		dead bool
+	}{
+		"not waited for by its parent": {fmt.Sprintf("fhctl/a/x/%d@%s", zombie, pidSpace()), true},
+		"no such process":              {"fhctl/a/x/2147483647@" + pidSpace(), true},
+		"alive":                        {fmt.Sprintf("fhctl/a/x/%d@%s", os.Getppid(), pidSpace()), false},
+		"elsewhere":                    {"fhctl/a/x/2147483647@other", false},
+		"not told where":               {"fhctl/a/x/2147483647@", false},
+		"another id altogether":        {"fhctl/a/", false},
+		"pid 0":                        {"fhctl/a/x/0@" + pidSpace(), false},
+	} {
+		k.set(DefaultCursorKey+":lease", c.id)
+		lead, err := b.Lead(k.ctx())
+		if err != nil || lead.Leading != c.dead {
+			t.Errorf("%s: %+v, %v", name, lead, err)
+		}
+		b.lease.leading = false
+	}
+	must(t, gone.Wait())
 }
 
 // An idle leader renews, and one that stores does not ask besides.

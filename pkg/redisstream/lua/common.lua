@@ -67,12 +67,13 @@ local function remove(key)
 end
 
 -- ledBy gives the id of another writer that leads, or nil and the reply that
--- failed; nil alone when the lease is free, ours, or no concern of ours.
-local function ledBy(key, me)
+-- failed; nil alone when the lease is free, ours, or no concern of ours. It is
+-- free as well when it is the one of the dead.
+local function ledBy(key, me, dead)
   if me == '' then return nil end
   local leader = redis.pcall('GET', key)
   if failed(leader) then return nil, leader end
-  if not leader or leader == '' or leader == me then return nil end
+  if not leader or leader == '' or leader == me or leader == dead then return nil end
   return leader
 end
 

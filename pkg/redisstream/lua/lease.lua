@@ -2,6 +2,7 @@
 --
 -- KEYS as append. ARGV 1 the writer's id  2 the lease's ms, "0" = give it back
 --   3 relay  4 filter  5 partitions  6 "1" = may adopt an absent side key
+--   7 the id of a writer known to be dead, or ""
 -- Reply: status, cursor ("" = none), epoch, detail (of LED: who leads).
 
 local cursor = redis.pcall('GET', KEYS[2])
@@ -18,7 +19,7 @@ local why = mismatch(side, cursor, {relay = ARGV[3], filter = ARGV[4], partition
 if why then return {'MISMATCH', cursor or '', '0', why} end
 local epoch = epochOf(side)
 
-local leader, unread = ledBy(KEYS[4], ARGV[1])
+local leader, unread = ledBy(KEYS[4], ARGV[1], ARGV[7])
 if unread then return unread end
 if leader then return {'LED', cursor or '', epoch, leader} end
 
