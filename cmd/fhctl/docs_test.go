@@ -143,22 +143,34 @@ type sandbox struct {
 	dir    string
 	server *redistest.Server
 	env    []string
-	cursor map[string]string // and what lies beside it
+	side   string // what lies beside the cursor
 }
 
 // docRelay has been running for long, so that any process finds the same events.
 const docRelay = "sim://?rate=200&backlog=400"
 
 // The commands that documents use, as they shall run here: those that go on
-// until they are stopped get a moment.
+// until they are stopped get a moment, and ingest until it has stored something.
 const (
 	shimFhctl = `#!/bin/bash
 moment=
 for word in "$@"; do case $word in -f|--follow|--watch|--serve) moment=1;; esac; done
-case "$1 $*" in record*|"ingest "*) moment=1;; esac
-case "$*" in *--until-seq*|*--limit*|*--dry-run*) moment=;; esac
+case "$1" in record) moment=1;; esac
+case "$*" in *--limit*|*--dry-run*) moment=;; esac
 status=0
-%q "$@" ${moment:+--timeout 1s} || status=$?
+if [ "$1" = ingest ] && [[ "$*" != *--until-seq* ]]; then
+	log=$(mktemp)
+	%[1]q "$@" 2>"$log" &
+	for _ in {1..600}; do
+		if grep -q '"msg":"Ready"' "$log" || ! kill -0 $! 2>/dev/null; then break; fi
+		sleep 0.1
+	done
+	kill -TERM $! || true
+	wait $! || status=$?
+	cat "$log" >&2
+	exit $status
+fi
+%[1]q "$@" ${moment:+--timeout 1s} || status=$?
 if [ -n "$moment" ] && [ $status = 124 ]; then status=0; fi
 exit $status
 `
@@ -209,20 +221,20 @@ func (s *sandbox) fill() {
 	// A writer that was killed leaves its last heartbeat for ten seconds.
 	s.server.Do("DEL", "firehose:status")
 	s.server.Do("XGROUP", "CREATE", "firehose:events", "firehose-processors", "0")
-	s.cursor = map[string]string{}
-	for _, key := range []string{"firehose:python_cursor", "firehose:python_cursor:meta"} {
-		s.cursor[key] = fmt.Sprint(s.server.Do("GET", key))
-	}
+	s.side = fmt.Sprint(s.server.Do("GET", "firehose:python_cursor:meta"))
 	for _, worker := range []string{"worker-0-p0", "worker-1-p0"} {
 		s.server.Do("XREADGROUP", "GROUP", "firehose-processors", worker, "COUNT", 5, "STREAMS", "firehose:events", ">")
 	}
 }
 
-// reset puts the cursor back to where it was.
+// reset puts the cursor to the end of the stream, whatever a section did to it.
 func (s *sandbox) reset() {
-	for key, value := range s.cursor {
-		s.server.Do("SET", key, value)
+	last, err := s.server.Client().XRevRangeN(s.t.Context(), "firehose:events", "+", "-", 1).Result()
+	if err != nil || len(last) == 0 {
+		s.t.Fatalf("the stream ends with %v, %v", last, err)
 	}
+	s.server.Do("SET", "firehose:python_cursor", last[0].Values["seq"])
+	s.server.Do("SET", "firehose:python_cursor:meta", s.side)
 	s.server.Do("DEL", "firehose:python_cursor:history", "firehose:status")
 }
 
