@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -266,15 +267,22 @@ func TestLiveStreamsAreBoundedAndEnd(t *testing.T) {
 			ends <- err
 		}()
 	}
-	if answer, _ := ask(t, "GET", url); answer.StatusCode != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" {
-		t.Errorf("one too many is answered %d", answer.StatusCode)
+	many, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer many.Body.Close()
+	if many.StatusCode != http.StatusServiceUnavailable || many.Header.Get("Retry-After") == "" {
+		t.Errorf("one too many is answered %d", many.StatusCode)
 	}
 	if answer, _ := ask(t, "POST", url); answer.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("POST is answered %d", answer.StatusCode)
 	}
 	cancel()
 	for range health.MaxStreams {
-		<-ends
+		if err := <-ends; err != io.EOF {
+			t.Errorf("a stream was cut instead of ended: %v", err)
+		}
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
