@@ -78,7 +78,7 @@ func blows() []blow {
 		{"relay misbehaves", (*chaos).misbehave, ""},
 		{"scripts flushed", func(c *chaos) { c.server.Do("script", "flush") }, ""},
 		{"cursor deleted", gone("firehose:python_cursor"), "cursor_missing"},
-		{"side key deleted", gone("firehose:python_cursor:meta"), "cursor_missing"},
+		{"side key deleted", gone("firehose:python_cursor:meta"), "python_cursor:meta vanished"},
 		{"stream deleted", gone("firehose:events"), "cursor_missing"},
 		{"all keys deleted", (*chaos).flushAll, "cursor_missing"},
 		{"out of memory", state("oom", "config set maxmemory 1", "config set maxmemory 0"), `"cause":"oom"`},

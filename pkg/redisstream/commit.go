@@ -17,7 +17,6 @@ type commit struct {
 	w        *Writer
 	left     []*event.Batch
 	receipts []event.Receipt
-	outage   outage
 	full     bool // send the script's text: the server does not know it
 	unsure   bool // a call whose reply is unknown may have been applied
 	partial  int  // PARTIAL replies in a row
@@ -39,7 +38,8 @@ type commit struct {
 func (w *Writer) Commit(ctx context.Context, batches []*event.Batch) ([]event.Receipt, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	c := commit{w: w, left: batches, receipts: w.plan[:0], outage: outage{config: &w.config, doing: "store events"}}
+	c := commit{w: w, left: batches, receipts: w.plan[:0]}
+	w.outage.doing = "store events"
 	err := c.run(ctx)
 	w.plan = c.receipts
 	if err == nil {
@@ -109,10 +109,12 @@ func (c *commit) receive(ctx context.Context, calls []call, took time.Duration) 
 		if err != nil {
 			return c.failed(ctx, err)
 		}
+		if r.status != "PARTIAL" { // which may be the outage itself
+			c.w.outage.over()
+		}
 		if r.status != "OK" {
 			return c.refused(ctx, r)
 		}
-		c.outage.over()
 		if err := c.accept(r, took); err != nil {
 			return err
 		}
@@ -134,7 +136,7 @@ func (c *commit) failed(ctx context.Context, err error) error {
 	if !errors.As(err, &reply) {
 		c.unsure = true
 	}
-	return c.outage.failed(ctx, err, cause)
+	return c.w.outage.failed(ctx, err, cause)
 }
 
 // accept acknowledges the first batch left.
@@ -241,7 +243,7 @@ func (c *commit) partly(ctx context.Context, r reply) error {
 	w.at = continuation{expected: r.cursor.String(), epoch: r.epoch}
 	err := serverError(r.detail)
 	if cause := causeOf(err); cause != "" {
-		return c.outage.failed(ctx, err, cause)
+		return c.w.outage.failed(ctx, err, cause)
 	}
 	if c.partial++; c.partial == 1 {
 		return nil

@@ -148,22 +148,28 @@ const (
 	remindEach = 30 * time.Second
 )
 
+// heard notes how an attempt went that nobody repeats, such as a renewal: a
+// Redis that is away shows also while there is nothing to store.
+func (o *outage) heard(err error) {
+	cause := ""
+	if err != nil {
+		cause = causeOf(err)
+	}
+	switch {
+	case err == nil:
+		o.over()
+	case cause != "":
+		o.attempt = max(1, o.attempt) // it does not lengthen the wait of those that are
+		o.note(err, cause, 0)
+	}
+}
+
 // failed notes one failed attempt and waits. It returns the context's error
 // when that ends first.
 func (o *outage) failed(ctx context.Context, err error, cause string) error {
 	o.attempt++
 	wait := o.config.spread(min(retryMin<<min(o.attempt-1, 10), retryMax))
-	now := time.Now()
-	log := o.config.Logger
-	switch {
-	case o.attempt == 1:
-		o.started, o.reminded = now, now
-		log.Warn("Redis is not available; waiting", "while", o.doing, "cause", cause, "err", err, "redis", fault.Redact(o.config.URL))
-	case now.Sub(o.reminded) >= remindEach:
-		o.reminded = now
-		log.Warn("Redis is still not available", "while", o.doing, "cause", cause, "err", err, "attempt", o.attempt, "since", now.Sub(o.started).Round(time.Second))
-	}
-	o.config.Notify(event.Store{Err: err, Cause: cause, Retry: wait, Attempt: o.attempt})
+	o.note(err, cause, wait)
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
@@ -175,6 +181,22 @@ func (o *outage) failed(ctx context.Context, err error, cause string) error {
 	}
 }
 
+// note tells of a failed attempt: observers each time, the log at the first and
+// now and then.
+func (o *outage) note(err error, cause string, wait time.Duration) {
+	now := time.Now()
+	log := o.config.Logger
+	switch {
+	case o.started.IsZero():
+		o.started, o.reminded = now, now
+		log.Warn("Redis is not available; waiting", "while", o.doing, "cause", cause, "err", err, "redis", fault.Redact(o.config.URL))
+	case now.Sub(o.reminded) >= remindEach:
+		o.reminded = now
+		log.Warn("Redis is still not available", "while", o.doing, "cause", cause, "err", err, "attempt", o.attempt, "since", now.Sub(o.started).Round(time.Second))
+	}
+	o.config.Notify(event.Store{Err: err, Cause: cause, Retry: wait, Attempt: o.attempt})
+}
+
 // over notes that Redis answered.
 func (o *outage) over() {
 	if o.attempt == 0 {
@@ -182,7 +204,7 @@ func (o *outage) over() {
 	}
 	o.config.Logger.Info("Redis is available again", "after", time.Since(o.started).Round(time.Millisecond), "attempts", o.attempt)
 	o.config.Notify(event.Store{Up: true, Attempt: o.attempt})
-	o.attempt = 0
+	o.attempt, o.started = 0, time.Time{}
 }
 
 // spread draws a wait between half and all of d, so that writers that lost the

@@ -29,6 +29,8 @@ type lease struct {
 	since   time.Time // when Redis last gave or prolonged it
 	// followed is set while another leads, and until its end is dealt with.
 	followed bool
+	// bare is since when the cursor followed has had no side key.
+	bare time.Time
 	// passed is set once another writer has moved the cursor: a place this
 	// run was asked to begin from is then a thing of the past.
 	passed bool
@@ -90,6 +92,10 @@ func (w *Writer) renew(ctx context.Context) (event.Lead, error) {
 	once, cancel := context.WithTimeout(ctx, leaseFor)
 	defer cancel()
 	m, err := w.callLease(once, leaseFor, "")
+	if ctx.Err() == nil {
+		w.outage.doing = "renew the lease"
+		w.outage.heard(err)
+	}
 	if err == nil && m.status == "LED" {
 		return event.Lead{By: nameIn(m.detail)}, w.led(m.detail)
 	}
@@ -148,14 +154,31 @@ func (w *Writer) ask(ctx context.Context) (event.Lead, error) {
 			// It was there: lost, and not another's cursor.
 			return event.Lead{}, w.restore(ctx, m.cursor.String())
 		}
+		if m.detail == "absent" && w.lease.followed {
+			return w.bare()
+		}
 		return event.Lead{}, w.foreign(m.detail)
 	case "LED":
-		w.lease.followed = true
+		w.lease.followed, w.lease.bare = true, time.Time{}
 		w.follow(m)
 		w.remember(ctx)
 		return event.Lead{By: nameIn(m.detail), Cursor: w.acked}, nil
 	}
 	return event.Lead{Leading: true, Cursor: m.cursor}, w.takeOver(ctx, m)
+}
+
+// bare goes on following although the side key, which told whose cursor it is,
+// has vanished: the leader, which moved the cursor since, writes it again with
+// its next batch. It does not for long.
+func (w *Writer) bare() (event.Lead, error) {
+	l := &w.lease
+	if l.bare.IsZero() {
+		l.bare = time.Now()
+	}
+	if time.Since(l.bare) > 2*leaseFor {
+		return event.Lead{}, w.foreign("absent")
+	}
+	return event.Lead{By: "unknown, for the side key is gone", Cursor: w.acked}, nil
 }
 
 // follow notes how far the leader has come. When the cursor is gone, what was

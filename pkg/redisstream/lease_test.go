@@ -366,7 +366,7 @@ func TestLeaseRenewalDoesNotWait(t *testing.T) {
 	a.lease.since = a.lease.since.Add(-leaseEach)
 	k.leads(a)
 	k.server.Continue()
-	if told := k.told(); len(told) != 0 {
+	if told := k.told(); len(told) != 1 || told[0].Up || told[0].Cause != "timeout" {
 		t.Fatalf("observers heard of it: %+v", told)
 	}
 	a.lease.since = time.Time{}
@@ -433,5 +433,63 @@ func TestLeaderWithNothingToStoreNotices(t *testing.T) {
 				}
 			})
 		}
+	})
+}
+
+// A Redis that stops answering while there is nothing to store is told as well,
+// once in the log, and so is its return.
+func TestLeaseRenewalTellsOfAnOutage(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		proxy := redistest.NewProxy(t, server.Addr())
+		w, _ := k.open(func(c *Config) { c.URL, c.Writer = proxy.URL(), "fhctl/test" })
+		k.must(w, batch(live, 1))
+		proxy.Refuse(true)
+		proxy.Cut()
+		eventually(t, "word of the outage", func() bool {
+			_, err := w.Lead(k.ctx())
+			must(t, err)
+			told := k.told()
+			return len(told) > 1 && !told[len(told)-1].Up && told[len(told)-1].Cause == "connection"
+		})
+		proxy.Refuse(false)
+		eventually(t, "word of its end", func() bool {
+			_, err := w.Lead(k.ctx())
+			must(t, err)
+			return k.told()[len(k.told())-1].Up
+		})
+		if n := strings.Count(k.log.String(), "not available; waiting"); n != 1 {
+			t.Errorf("logged %d times:\n%s", n, k.log)
+		}
+	})
+}
+
+// A side key that vanishes under a standby while the leader moves on does not
+// end it: the leader writes it again. If nobody does, the cursor is a stranger's.
+func TestLeaseSideKeyVanished(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		a, b := k.member("a"), k.member("b")
+		k.leads(a)
+		k.must(a, batch(live, 5, 6))
+		k.standsBy(b, "a", 6)
+		k.must(a, batch(event.AfterSeq(6), 7)) // news to b
+		k.do("del", DefaultCursorKey+":meta")
+		if l, err := b.Lead(k.ctx()); err != nil || l.Leading {
+			t.Fatalf("lead: %+v, %v", l, err)
+		}
+		k.moved(a, event.AlarmCursorMissing, event.AfterSeq(7), batch(event.AfterSeq(7), 8))
+		k.must(a, batch(event.AfterSeq(7), 8))
+		k.standsBy(b, "a", 8)
+		k.want(8, 5, 6, 7, 8)
+
+		k.must(a, batch(event.AfterSeq(8), 9))
+		k.do("del", DefaultCursorKey+":meta")
+		if l, err := b.Lead(k.ctx()); err != nil || l.Leading {
+			t.Fatalf("lead: %+v, %v", l, err)
+		}
+		b.lease.bare = b.lease.bare.Add(-3 * leaseFor)
+		_, err := b.Lead(k.ctx())
+		wantErr(t, err, fault.Cursor)
 	})
 }

@@ -36,6 +36,7 @@ type Writer struct {
 	plan      []event.Receipt
 	former    []string // filters this Writer had, until Resume has replaced them
 	lease     lease
+	outage    outage // of storing and of renewing
 	retention retention
 }
 
@@ -58,6 +59,7 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 		}
 	}
 	w := &Writer{config: cfg, mu: newTurn(), lease: newLease(cfg.Writer), control: cfg.dial(t, new(sockets))}
+	w.outage.config = &w.config
 	w.client = cfg.dial(t, &w.sockets)
 	if cluster, ok := w.client.(*redis.ClusterClient); ok {
 		// By itself the client looks for moved nodes rarely.

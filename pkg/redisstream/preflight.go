@@ -22,6 +22,11 @@ func (w *Writer) inspect(ctx context.Context, t *target) (facts, error) {
 	if err != nil {
 		return nil, err
 	}
+	if info["role"] == "slave" && (t.cluster() || t.options.MasterName != "") {
+		// A failover is under way: the next dial asks again who leads.
+		w.sockets.interrupt()
+		return nil, serverError("READONLY the server was a primary, and is a replica now")
+	}
 	if info["role"] == "slave" {
 		return nil, fault.New(fault.Usage, fmt.Errorf("Redis at %s is a replica of %s:%s", fault.Redact(w.config.URL), info["master_host"], info["master_port"]),
 			"writes go to the primary: point REDIS_URL at it, or use redis-sentinel://")
