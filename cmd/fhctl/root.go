@@ -47,6 +47,7 @@ func commands(a *app) []*cobra.Command {
 		newStreamCommand(a),
 		newVerifyCommand(a),
 		newDoctorCommand(a),
+		newBenchCommand(a),
 		newConfigCommand(a),
 		newVersionCommand(a),
 	}

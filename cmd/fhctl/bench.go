@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fhctl/fhctl/pkg/capture"
+	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/relayserver"
+	"github.com/fhctl/fhctl/pkg/sim"
+)
+
+// benchOptions are what both kinds of measurement take.
+type benchOptions struct {
+	input  string
+	frames int
+	events int64
+	into   string
+	format *format
+}
+
+// Bounds of a measurement: what is read is held in memory, a run must end.
+const (
+	maxBenchFrames = 100_000
+	maxBenchBytes  = 64 << 20
+)
+
+func newBenchCommand(a *app) *cobra.Command {
+	cmd := newFamily("bench", "Measure what this machine can carry", newBenchDecodeCommand(a), newBenchIngestCommand(a))
+	cmd.Long = `Measure how fast this machine decodes a relay's events and carries them into
+Redis, to know how large a machine must be. The events are the simulator's or a
+recording of yours; the figures are of this moment and this machine, so run it
+several times, with nothing else running, and compare only what ran together.`
+	cmd.GroupID = groupAbout
+	cmd.Example = `  fhctl bench decode
+  fhctl bench ingest --into redis://localhost:6379`
+	return cmd
+}
+
+func newBenchDecodeCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "decode", Short: "Measure decoding alone, on one core", Args: cobra.NoArgs,
+		Long: `Decode frames from memory on one core, again and again: CBOR, CAR, the hash of
+every block used, and the JSON that consumers get, with every check that ingest
+makes.`,
+		Example: `  fhctl bench decode
+  fhctl bench decode --input capture:run.fhz --events 5000000 -o json`,
+	}
+	o := addBenchFlags(a, cmd, 1_000_000)
+	cmd.RunE = a.with(func(ctx context.Context, _ *session, _ []string) error { return a.benchDecode(ctx, o) })
+	return cmd
+}
+
+func newBenchIngestCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "ingest", Short: "Measure the way from a socket into Redis", Args: cobra.NoArgs,
+		Long: `Serve events from this process over a loopback socket and ingest them, as fhctl
+ingest does, into a Redis: the one in this process, or the one that --into names.
+There it writes keys of its own, {fhctl:bench:PID}:…, and deletes them in the end;
+the stream, cursor and dashboard of others are not touched. The figures include the
+serving relay and, with embedded://, Redis: real ones run elsewhere.`,
+		Example: `  fhctl bench ingest
+  fhctl bench ingest --into redis://localhost:6379 --events 2000000 -o json
+  fhctl bench ingest --decoders 2 --batch-size 1000`,
+	}
+	o := addBenchFlags(a, cmd, 200_000)
+	cmd.Flags().StringVar(&o.into, "into", "embedded://", "Redis `URL` to write to; its own keys are deleted again")
+	addSettings(cmd, config.GroupFlow)
+	cmd.RunE = a.with(func(ctx context.Context, s *session, _ []string) error { return benchIngest(ctx, s, o) })
+	return cmd
+}
+
+func addBenchFlags(a *app, cmd *cobra.Command, events int64) *benchOptions {
+	o := &benchOptions{format: addFormat(cmd)}
+	flags := cmd.Flags()
+	flags.StringVar(&o.input, "input", "sim://", "take frames from `WHERE`: sim://… or capture:FILE")
+	flags.IntVar(&o.frames, "frames", 2000, "hold the first `N` of them in memory, 64 MiB at most, and repeat these")
+	flags.Int64Var(&o.events, "events", events, "measure `N` events")
+	return o
+}
+
+func (o *benchOptions) check() error {
+	switch {
+	case o.frames < 1 || o.frames > maxBenchFrames:
+		return usageError(fmt.Errorf("flag --frames: %d is not between 1 and %d", o.frames, maxBenchFrames), "leave it out for 2000")
+	case o.events < 1:
+		return usageError(fmt.Errorf("flag --events: %d is not a number of events", o.events), "write a number above 0")
+	}
+	return o.format.check()
+}
+
+// load reads the frames to repeat.
+func (o *benchOptions) load(ctx context.Context) ([][]byte, error) {
+	log, closeLog, err := o.open()
+	if err != nil {
+		return nil, err
+	}
+	defer closeLog()
+	var frames [][]byte
+	var seq event.Seq
+	for size := 0; len(frames) < o.frames && size < maxBenchBytes; {
+		next, data, err := log.Next(ctx, seq)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read frames to measure with: %w", err)
+		}
+		frames, seq, size = append(frames, data), next, size+len(data)
+	}
+	if len(frames) == 0 {
+		return nil, usageError(errors.New("flag --input: no frame in "+o.input), "record some: fhctl record --limit 2000 run.fhz")
+	}
+	return frames, nil
+}
+
+func (o *benchOptions) open() (relayserver.Log, func(), error) {
+	switch scheme, rest, _ := strings.Cut(o.input, ":"); scheme {
+	case "sim":
+		cfg, err := sim.ParseURL(o.input)
+		if err != nil {
+			return nil, nil, err
+		}
+		cfg.Rate = 0 // as fast as they are read
+		source, err := sim.New(cfg)
+		if err != nil {
+			return nil, nil, fmt.Errorf("start simulator: %w", err)
+		}
+		return source, func() { _ = source.Close() }, nil
+	case "capture":
+		source, err := capture.OpenLog(capture.LogConfig{Path: strings.TrimPrefix(rest, "//")})
+		if err != nil {
+			return nil, nil, fmt.Errorf("open capture: %w", err)
+		}
+		return source, func() { _ = source.Close() }, nil
+	}
+	return nil, nil, usageError(fmt.Errorf("flag --input: %q is neither sim:// nor capture:FILE", o.input), "record a relay first: fhctl record run.fhz")
+}
+
+// benchReport is what fhctl bench -o json prints; docs/json.md.
+type benchReport struct {
+	V                int     `json:"v"`
+	Command          string  `json:"command"`
+	Input            string  `json:"input"`
+	Redis            string  `json:"redis,omitempty"`
+	CPUs             int     `json:"cpus"`
+	Frames           int     `json:"frames"`
+	Events           int64   `json:"events"`
+	Rejected         int64   `json:"rejected"`
+	Seconds          float64 `json:"seconds"`
+	EventsPerSecond  float64 `json:"eventsPerSecond"`
+	CPUMicrosPerItem float64 `json:"cpuMicrosecondsPerEvent"`
+	BytesPerFrame    float64 `json:"bytesPerFrame"`
+	BytesPerEntry    float64 `json:"bytesPerEntry"`
+	AllocsPerEvent   float64 `json:"allocationsPerEvent"`
+	PeakMemory       int64   `json:"peakMemoryBytes"`
+}
+
+// stopwatch measures what the process spends on a run.
+type stopwatch struct {
+	began   time.Time
+	cpu     time.Duration
+	mallocs uint64
+}
+
+func startWatch() stopwatch {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	cpu, _ := processUse()
+	return stopwatch{began: time.Now(), cpu: cpu, mallocs: m.Mallocs}
+}
+
+// stop fills in what a run of r.Events has cost.
+func (w stopwatch) stop(r *benchReport) {
+	took := time.Since(w.began)
+	cpu, peak := processUse()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	n := float64(r.Events)
+	r.V, r.CPUs, r.PeakMemory = 1, runtime.GOMAXPROCS(0), peak
+	r.Seconds, r.EventsPerSecond = took.Seconds(), n/took.Seconds()
+	r.CPUMicrosPerItem = float64((cpu - w.cpu).Nanoseconds()) / 1e3 / n
+	r.AllocsPerEvent = float64(m.Mallocs-w.mallocs) / n
+}
+
+func (a *app) printBench(o *benchOptions, r *benchReport) error {
+	return o.format.write(a.stdout, r, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, `input       %s, %d frames of %.0f bytes
+events      %d in %.2f s on %d CPUs, %d rejected
+speed       %.0f events/s
+CPU         %.2f µs per event
+allocations %.3f per event
+peak memory %.1f MiB of the whole process
+`, r.Input, r.Frames, r.BytesPerFrame, r.Events, r.Seconds, r.CPUs, r.Rejected, r.EventsPerSecond, r.CPUMicrosPerItem, r.AllocsPerEvent, float64(r.PeakMemory)/(1<<20))
+		return err
+	})
+}
