@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,19 +23,20 @@ const (
 	samplePage = 100
 )
 
-// sampler looks at Redis on a timer of its own connection, so that neither a
-// slow answer nor an error reaches the river.
+// sampler looks at Redis on a timer and connections of its own, so that neither
+// a slow answer nor an error reaches the river.
 type sampler struct {
 	config  redisstream.ReaderConfig
+	streams []string // one, or one for each partition
 	monitor *health.Monitor
-	reader  *redisstream.Reader // nil until Redis was reached
+	readers []*redisstream.Reader // of the first streams; all once Redis was reached
 }
 
 // sampleRedis starts the sampler. stop waits until it has ended.
 func (i *ingestion) sampleRedis(ctx context.Context, services *errgroup.Group, down downstream) (stop func()) {
-	s := &sampler{monitor: i.monitor, config: redisstream.ReaderConfig{
+	s := newSampler(i.monitor, redisstream.ReaderConfig{
 		Connection: down.connection, StreamKey: i.cfg.Redis.StreamKey, CursorKey: i.cfg.Redis.CursorKey, Page: samplePage,
-	}}
+	}, i.cfg.Redis.Partitions)
 	s.config.CommandTimeout = sampleEach / 2
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -42,14 +44,21 @@ func (i *ingestion) sampleRedis(ctx context.Context, services *errgroup.Group, d
 	return sync.OnceFunc(func() { cancel(); <-done })
 }
 
+func newSampler(m *health.Monitor, cfg redisstream.ReaderConfig, partitions int) *sampler {
+	s := &sampler{monitor: m, config: cfg, streams: []string{cfg.StreamKey}}
+	if partitions > 1 {
+		s.streams = nil
+		for n := range partitions {
+			s.streams = append(s.streams, redisstream.PartitionKey(cfg.StreamKey, n))
+		}
+	}
+	return s
+}
+
 func (s *sampler) run(ctx context.Context) {
 	tick := time.NewTicker(sampleEach)
 	defer tick.Stop()
-	defer func() {
-		if s.reader != nil {
-			_ = s.reader.Close()
-		}
-	}()
+	defer s.close()
 	for {
 		switch sample, err := s.look(ctx); {
 		case ctx.Err() != nil:
@@ -67,50 +76,96 @@ func (s *sampler) run(ctx context.Context) {
 	}
 }
 
-// look reads the groups and what the server says of itself. A stream that does
-// not exist yet is an empty one.
+func (s *sampler) close() {
+	for _, reader := range s.readers {
+		_ = reader.Close()
+	}
+}
+
+// look reads the groups and what the servers say of themselves. Of partitions
+// the numbers are added up, and the worst of what cannot be added is taken.
 func (s *sampler) look(ctx context.Context) (health.Sample, error) {
-	if s.reader == nil {
-		reader, err := redisstream.OpenReader(ctx, s.config)
+	for len(s.readers) < len(s.streams) {
+		cfg := s.config
+		cfg.StreamKey = s.streams[len(s.readers)]
+		reader, err := redisstream.OpenReader(ctx, cfg)
 		if err != nil {
 			return health.Sample{}, err
 		}
-		s.reader = reader
+		s.readers = append(s.readers, reader)
 	}
-	vitals, err := s.reader.Vitals(ctx)
-	if err != nil {
-		return health.Sample{}, err
-	}
-	sample := health.Sample{
-		UsedMemory: vitals.UsedMemory, MaxMemory: vitals.MaxMemory, Durable: vitals.Durable, Version: vitals.Version,
-	}
+	sample := health.Sample{Durable: true}
+	var err error
 	if sample.DeadLetters, err = s.deadLetters(ctx); err != nil {
 		return health.Sample{}, err
 	}
-	bounds, err := s.reader.Bounds(ctx)
+	for i, reader := range s.readers {
+		one, err := lookAt(ctx, reader)
+		if err != nil {
+			return health.Sample{}, err
+		}
+		addSample(&sample, one, i == 0)
+	}
+	return sample, nil
+}
+
+// lookAt reads one stream; one that does not exist yet is empty.
+func lookAt(ctx context.Context, reader *redisstream.Reader) (sample health.Sample, err error) {
+	vitals, err := reader.Vitals(ctx)
+	if err != nil {
+		return sample, err
+	}
+	sample.UsedMemory, sample.MaxMemory = vitals.UsedMemory, vitals.MaxMemory
+	sample.Durable, sample.Version = vitals.Durable, vitals.Version
+	bounds, err := reader.Bounds(ctx)
 	if errors.Is(err, redisstream.ErrNoStream) {
 		return sample, nil
 	}
 	if err != nil {
-		return health.Sample{}, err
+		return sample, err
 	}
 	sample.Length = bounds.Length
-	groups, err := s.reader.Groups(ctx)
-	if err != nil {
-		return health.Sample{}, err
-	}
+	groups, err := reader.Groups(ctx)
 	for _, g := range groups {
 		sample.Groups = append(sample.Groups, health.Group{
 			Name: g.Name, Lag: g.Lag, Estimated: !g.LagExact, Pending: g.Pending,
 			Consumers: len(g.Consumers), OldestIdle: g.OldestPendingIdle, Deliveries: g.MaxDeliveries,
 		})
 	}
-	return sample, nil
+	return sample, err
+}
+
+// addSample adds what was found in one stream.
+func addSample(sum *health.Sample, one health.Sample, first bool) {
+	if first || fullness(one) > fullness(*sum) {
+		sum.UsedMemory, sum.MaxMemory, sum.Version = one.UsedMemory, one.MaxMemory, one.Version
+	}
+	sum.Durable = sum.Durable && one.Durable
+	sum.Length += one.Length
+	for _, g := range one.Groups {
+		at := slices.IndexFunc(sum.Groups, func(h health.Group) bool { return h.Name == g.Name })
+		if at < 0 {
+			sum.Groups = append(sum.Groups, g)
+			continue
+		}
+		h := &sum.Groups[at]
+		h.Lag, h.Pending, h.Estimated = h.Lag+g.Lag, h.Pending+g.Pending, h.Estimated || g.Estimated
+		h.Consumers, h.OldestIdle, h.Deliveries = max(h.Consumers, g.Consumers), max(h.OldestIdle, g.OldestIdle), max(h.Deliveries, g.Deliveries)
+	}
+}
+
+// fullness is the share of its memory that a server uses, or what it uses where
+// there is no limit.
+func fullness(s health.Sample) float64 {
+	if s.MaxMemory > 0 {
+		return float64(s.UsedMemory) / float64(s.MaxMemory)
+	}
+	return float64(s.UsedMemory) / (1 << 60)
 }
 
 // deadLetters is -1 where this Redis user may not look.
 func (s *sampler) deadLetters(ctx context.Context) (int64, error) {
-	found, err := s.reader.DeadLetters(ctx)
+	found, err := s.readers[0].DeadLetters(ctx)
 	if err != nil {
 		return 0, err
 	}

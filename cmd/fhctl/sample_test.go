@@ -16,17 +16,13 @@ import (
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
-// newSampler looks at the server as ingest does.
-func newSampler(t *testing.T, server *redistest.Server) *sampler {
+// testSampler looks at the server as ingest does.
+func testSampler(t *testing.T, server *redistest.Server) *sampler {
 	t.Helper()
-	s := &sampler{monitor: health.New(health.Config{}), config: redisstream.ReaderConfig{
-		Connection: redisstream.Connection{URL: server.URL()}, Page: samplePage,
-	}}
-	t.Cleanup(func() {
-		if s.reader != nil {
-			_ = s.reader.Close()
-		}
-	})
+	s := newSampler(health.New(health.Config{}), redisstream.ReaderConfig{
+		Connection: redisstream.Connection{URL: server.URL()}, StreamKey: redisstream.DefaultStreamKey, Page: samplePage,
+	}, 1)
+	t.Cleanup(s.close)
 	return s
 }
 
@@ -34,7 +30,7 @@ func newSampler(t *testing.T, server *redistest.Server) *sampler {
 // group was not given.
 func TestSampleTellsLagFromPending(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
-		s, client, ctx := newSampler(t, server), server.Client(), t.Context()
+		s, client, ctx := testSampler(t, server), server.Client(), t.Context()
 		empty, err := s.look(ctx)
 		if err != nil || len(empty.Groups) != 0 || empty.Length != 0 || empty.DeadLetters != 0 {
 			t.Fatalf("without a stream: %+v, %v", empty, err)
@@ -63,11 +59,32 @@ func TestSampleTellsLagFromPending(t *testing.T) {
 	})
 }
 
+// A group reads every partition: its lag is that of all together.
+func TestSampleAddsPartitions(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		s, client, ctx := testSampler(t, server), server.Client(), t.Context()
+		s.streams = newSampler(s.monitor, s.config, 3).streams
+		for n, entries := range []int{5, 0, 7} {
+			key := redisstream.PartitionKey(redisstream.DefaultStreamKey, n)
+			if err := client.XGroupCreateMkStream(ctx, key, "firehose-processors", "0").Err(); err != nil {
+				t.Fatal(err)
+			}
+			for i := range entries {
+				client.XAdd(ctx, &redis.XAddArgs{Stream: key, Values: []any{"type", "commit", "data", "{}", "seq", i + 1}})
+			}
+		}
+		got, err := s.look(ctx)
+		if err != nil || got.Length != 12 || len(got.Groups) != 1 || got.Groups[0].Lag != 12 {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
+}
+
 // A Redis that goes away fails the look, and is found again without a restart.
 func TestSampleSurvivesRedis(t *testing.T) {
 	redistest.RequireReal(t)
 	server := redistest.Start(t)
-	s := newSampler(t, server)
+	s := testSampler(t, server)
 	if _, err := s.look(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -19,13 +19,13 @@ func TestPictures(t *testing.T) {
 		width, height int
 		scheme        string
 	}{
-		"status-light.png": {1200, 800, "light"},
-		"status-dark.png":  {1200, 800, "dark"},
-		"status-phone.png": {375, 812, "light"},
+		"status-light.png": {1200, 564, "light"},
+		"status-dark.png":  {1200, 564, "dark"},
+		"status-phone.png": {375, 812, "dark"},
 	} {
 		p := b.tab(look.width, look.height, look.scheme)
 		p.visit(url)
 		p.until(`document.getElementById("link").textContent === "live"`)
-		p.picture(filepath.Join(dir, name), true)
+		p.picture(filepath.Join(dir, name), false)
 	}
 }
