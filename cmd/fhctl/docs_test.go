@@ -282,3 +282,17 @@ func (s *sandbox) bash(text string, beside bool) (code int, out string) {
 	}
 	return cmd.ProcessState.ExitCode(), string(said)
 }
+
+// The index leads to every page.
+func TestIndexLinksEveryPage(t *testing.T) {
+	root := moduleRoot(t)
+	index, err := os.ReadFile(filepath.Join(root, "docs", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range docPages(t, root)[1:] {
+		if page = strings.TrimPrefix(page, "docs/"); page != "README.md" && !strings.Contains(string(index), "]("+page+")") {
+			t.Errorf("docs/README.md does not link to %s", page)
+		}
+	}
+}

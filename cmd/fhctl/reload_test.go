@@ -2,7 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -222,4 +225,61 @@ func TestSIGHUPBeforeRedisAnswers(t *testing.T) {
 	server.Restart()
 	p.mustExit(0, time.Minute)
 	(&corpus{want: c.kept(0, c.last, "identity")}).check(t, server.Client(), c.last)
+}
+
+// ready asks /readyz.
+func (p *program) ready() (code int, body string) {
+	p.t.Helper()
+	_, rest, ok := strings.Cut(p.output(), `"readyz":"`)
+	if !ok {
+		return 0, "no health address yet"
+	}
+	url, _, _ := strings.Cut(rest, `"`)
+	response, err := http.Get(url)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer response.Body.Close()
+	text, _ := io.ReadAll(response.Body)
+	return response.StatusCode, string(text)
+}
+
+func (p *program) becomes(want int, meanwhile func()) {
+	p.t.Helper()
+	eventually(p.t, time.Minute, func() error {
+		meanwhile()
+		if code, body := p.ready(); code != want {
+			return fmt.Errorf("/readyz answers %d, want %d: %s", code, want, body)
+		}
+		return nil
+	})
+}
+
+// Readiness is progress: 200 while events are stored, 503 once nothing was for
+// the idle time although the relay is there, 200 when they come again.
+func TestReadinessFollowsProgress(t *testing.T) {
+	c := newCorpus(t, 6000)
+	server := redistest.Start(t)
+	log := relayserver.NewMemoryLog(0)
+	relay := c.serve(t, "", func(cfg *relayserver.Config) { cfg.Log = log })
+	p := start(t, append(environment(relay.URL(), server.URL()), "FHCTL_IDLE_TIMEOUT=500ms"), "ingest", "--from=oldest")
+	at := event.Seq(0)
+	more := func() { // events go on coming until they are noticed, however slow the machine
+		for range 5 {
+			seq, frame, err := c.log.Next(t.Context(), at)
+			if err == nil {
+				err = log.Append(seq, frame)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			at = seq
+		}
+	}
+	p.becomes(200, more)
+	p.becomes(503, func() {})
+	p.becomes(200, more)
+	p.becomes(503, func() {})
+	eventually(t, time.Minute, func() error { return reached(t, server, at) })
+	c.check(t, server.Client(), at)
 }
