@@ -493,3 +493,28 @@ func TestLeaseSideKeyVanished(t *testing.T) {
 		wantErr(t, err, fault.Cursor)
 	})
 }
+
+// A rollback that brings a dead leader's lease back is told, although no batch
+// of ours met the cursor: it was led away before.
+func TestLeaseRollbackBringsADeadLeaderBack(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		a := k.member("a")
+		k.leads(a)
+		k.must(a, run(live, 1, 9))
+		k.set(DefaultCursorKey, "4")
+		k.set(DefaultCursorKey+":lease", "dead/0")
+		_, err := a.Commit(k.ctx(), []*event.Batch{batch(event.AfterSeq(9), 10)})
+		var led *event.Led
+		if !errors.As(err, &led) {
+			t.Fatalf("commit: %v", err)
+		}
+		var moved *event.Moved
+		if _, err = a.Resume(k.ctx()); !errors.As(err, &moved) || moved.Alarm != event.AlarmRollback || moved.To != event.AfterSeq(4) {
+			t.Fatalf("resume: %v", err)
+		}
+		if at, err := a.Resume(k.ctx()); err != nil || at.Position != event.AfterSeq(4) {
+			t.Fatalf("resume again: %+v, %v", at, err)
+		}
+	})
+}

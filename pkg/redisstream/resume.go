@@ -28,7 +28,8 @@ import (
 //
 // A cursor that is not a number, or not ours, is a fault.Cursor and nothing is
 // changed. Resume may be called again between Commits: then a cursor that
-// vanished is restored as Commit would, and an *event.Moved says so. Once others
+// vanished is restored as Commit would, and an *event.Moved says so, as it does
+// of one that went back. Once others
 // have stored (Lead), what was requested is over, and the cursor decides.
 func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 	if err := w.awaitRoom(ctx); err != nil {
@@ -41,6 +42,9 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 		return event.Resume{}, err
 	}
 	if err := w.mine(stored, present); err != nil {
+		return event.Resume{}, err
+	}
+	if err := w.wentBack(cursor, stored); err != nil {
 		return event.Resume{}, err
 	}
 	w.epoch, w.floor, w.ahead, w.time, w.stored, w.held, w.former = 0, floor{}, ahead{}, w.time[:0], 0, false, nil
@@ -64,6 +68,18 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 		w.remember(ctx) // what vanishes before the first batch must be known too
 	}
 	return at, err
+}
+
+// wentBack notices a cursor below what this Writer knows to be stored: a Redis
+// that lost writes may have got back a lease as well, of one that is dead, so
+// that no batch of ours met the cursor (G7).
+func (w *Writer) wentBack(cursor string, stored *side) error {
+	seq, ok := event.ParseSeq(cursor)
+	if !ok || stored == nil || seq >= w.acked || stored.Epoch > w.epoch {
+		return nil
+	}
+	return w.movedTo(seq, stored.Epoch, event.AlarmRollback, fmt.Sprintf(
+		"Redis lost acknowledged writes, or somebody set the cursor back: the cursor is %s, %s was stored", seq, w.acked))
 }
 
 // stateTries is how often somebody else may get between reading the side key
