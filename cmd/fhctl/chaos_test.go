@@ -39,8 +39,9 @@ func TestChaos(t *testing.T) {
 // chaos is one seed.
 type chaos struct {
 	*trial
-	rng   *rand.Rand
-	redis []string // arguments of every server
+	rng   *rand.Rand // decides what strikes, the same for each seed
+	dice  *rand.Rand // for the proxies, which ask as often as bytes pass
+	redis []string   // arguments of every server
 	all   []*program
 	pair  bool
 }
@@ -93,6 +94,7 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	redis := []string{"--appendonly", "yes", "--auto-aof-rewrite-percentage", "0", "--appendfsync"}
 	redis = append(redis, []string{"always", "everysec"}[rng.IntN(2)])
 	c := &chaos{trial: newTrial(t, redis...), rng: rng, redis: redis, pair: rng.IntN(3) == 0}
+	c.dice = rand.New(rand.NewPCG(seed, 5))
 	c.throughProxy()
 	c.env = []string{"FHCTL_IDLE_TIMEOUT=2s"}
 	return c
@@ -231,6 +233,7 @@ func (c *chaos) replace(sig syscall.Signal) {
 		}
 	}
 	p := alive[c.rng.IntN(len(alive))]
+	p.says("fhctl ingest", time.Minute) // it has begun, and minds signals
 	p.signal(sig)
 	if code := p.exit(20 * time.Second); sig == syscall.SIGTERM && code != 0 {
 		c.Fatalf("a clean stop exits %d:\n%s", code, tail(p.output()))
@@ -251,23 +254,23 @@ func (c *chaos) killAll() {
 	}
 }
 
+// tearReplies cuts replies short until somebody has noticed.
 func (c *chaos) tearReplies() {
-	left := 1 + c.rng.IntN(4)
+	said := c.said()
 	c.proxy.Meddle(func(replies bool, n int) redistest.Fate {
-		if !replies || left == 0 || n < 2 {
+		if !replies || n < 2 || c.dice.IntN(2) == 0 {
 			return redistest.Fate{}
 		}
-		left--
-		return redistest.Fate{Cut: true, Keep: c.rng.IntN(n)}
+		return redistest.Fate{Cut: true, Keep: c.dice.IntN(n)}
 	})
 	c.open(10)
-	c.stored()
+	c.waits("word of the torn replies", func() bool { return c.says(unavailable, said) })
 	c.proxy.Meddle(nil)
 }
 
 func (c *chaos) delay() {
 	slow := func(bool, int) redistest.Fate {
-		return redistest.Fate{Delay: time.Duration(c.rng.IntN(30)) * time.Millisecond}
+		return redistest.Fate{Delay: time.Duration(c.dice.IntN(30)) * time.Millisecond}
 	}
 	c.proxy.Meddle(slow)
 	c.flow(30)
@@ -281,7 +284,7 @@ func (c *chaos) tearFrames() {
 			return redistest.Fate{}
 		}
 		cut = true
-		return redistest.Fate{Cut: true, Keep: c.rng.IntN(n)}
+		return redistest.Fate{Cut: true, Keep: c.dice.IntN(n)}
 	})
 	c.open(30)
 	c.stored()
