@@ -130,7 +130,12 @@ func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) 
 	if err != nil {
 		return err
 	}
-	return i.flow(ctx, source, sink)
+	from, closeSpill, err := i.spill(source, up)
+	if err != nil {
+		return err
+	}
+	defer closeSpill()
+	return i.flow(ctx, from, sink)
 }
 
 func (i *ingestion) pipeline(source pipeline.FrameSource, sink pipeline.Sink, keep *filter.Filter) *pipeline.Pipeline {

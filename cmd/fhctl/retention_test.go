@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redistest"
+	"github.com/fhctl/fhctl/pkg/relayserver"
 )
 
 // A group that the tests read by hand.
@@ -207,6 +210,126 @@ func TestTrimTellsWhatASlowGroupLost(t *testing.T) {
 	if n := strings.Count(p.output(), "begins to lose entries"); n != 1 {
 		t.Errorf("%d alarms", n)
 	}
+	p.signal(syscall.SIGTERM)
+	p.mustExit(0, 10*time.Second)
+}
+
+// spilling is the environment for --when-full spill.
+func spilling(t *testing.T, relayURL, redisURL string, more ...string) (env []string, dir string) {
+	dir = filepath.Join(t.TempDir(), "spill")
+	return retention(relayURL, redisURL, "spill:"+dir, more...), dir
+}
+
+// segments are the files of spilled frames.
+func segments(t *testing.T, dir string) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "0*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// onDisk waits until frames are spilled and nothing more comes from the relay.
+func (c *corpus) onDisk(t *testing.T, p *program, relay *relayserver.Server) {
+	t.Helper()
+	p.says(`"metrics":"`, time.Minute)
+	eventually(t, time.Minute, func() error {
+		if n, _ := strconv.ParseFloat(p.metric("fhctl_spilled_frames_total"), 64); n == 0 || relay.Sent() < int64(len(c.want)) {
+			return fmt.Errorf("%v frames spilled, %d sent:\n%s", n, relay.Sent(), tail(p.output()))
+		}
+		return nil
+	})
+}
+
+// catchesUp reads for the slow group until it has everything, once each and in
+// order, and nothing is left on disk.
+func (c *corpus) catchesUp(t *testing.T, p *program, client *redis.Client, got []event.Seq, dir string) {
+	t.Helper()
+	eventually(t, 2*time.Minute, func() error {
+		got = append(got, reads(t, client, 1000)...)
+		if len(got) < len(c.want) {
+			return fmt.Errorf("the group was given %d of %d entries:\n%s", len(got), len(c.want), tail(p.output()))
+		}
+		return nil
+	})
+	c.wantAll(t, got)
+	eventually(t, time.Minute, func() error {
+		if left := segments(t, dir); len(left) > 0 {
+			return fmt.Errorf("left on disk: %v", left)
+		}
+		return nil
+	})
+}
+
+// --when-full spill: under a stalled consumer events go to disk while the relay is
+// read on, and flow back in order, each once; also with kill -9 in between.
+func TestSpillFlowsBackExactly(t *testing.T) {
+	for name, n := range map[string]int{"in one run": 12_000, "killed": 20_000} {
+		t.Run(name, func(t *testing.T) {
+			killed := name == "killed"
+			c := newCorpus(t, n)
+			server := redistest.Start(t)
+			client := server.Client()
+			createGroup(t, client)
+			relay := c.serve(t, "")
+			env, dir := spilling(t, relay.URL(), server.URL())
+			p := start(t, env, "ingest", "--from=oldest")
+			got := reads(t, client, 10)
+			c.onDisk(t, p, relay)
+			if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+				t.Errorf("the directory: %v, %v", info, err)
+			}
+			if killed {
+				p.kill()
+				p = start(t, env, "ingest", "--from=oldest")
+				p.says("an earlier run spilled", time.Minute)
+			}
+			c.catchesUp(t, p, client, got, dir)
+			p.signal(syscall.SIGTERM)
+			p.mustExit(0, 10*time.Second)
+		})
+	}
+}
+
+// A Redis that hangs does not stop the reading either (G5: what waits is on disk).
+func TestSpillWhileRedisHangs(t *testing.T) {
+	redistest.RequireReal(t)
+	c := newCorpus(t, 12_000)
+	server := redistest.Start(t)
+	relay := c.serve(t, "", slow(10_000))
+	env, dir := spilling(t, relay.URL(), server.URL(), "REDIS_MAX_STREAM_LEN=0")
+	p := start(t, env, "ingest", "--from=oldest", until(c.last))
+	p.says("Processed 1,000 events", time.Minute)
+	server.Pause()
+	c.onDisk(t, p, relay)
+	server.Continue()
+	p.mustExit(0, time.Minute)
+	c.check(t, server.Client(), c.last)
+	if left := segments(t, dir); len(left) > 1 {
+		t.Errorf("left on disk: %v", left) // the last may have been stored while stopping
+	}
+}
+
+// Over its limit the stage reads no more, says so, and loses nothing; a second
+// process is refused the directory.
+func TestSpillOverItsLimit(t *testing.T) {
+	c := newCorpus(t, 12_000)
+	server := redistest.Start(t)
+	client := server.Client()
+	createGroup(t, client)
+	relay := c.serve(t, "")
+	env, dir := spilling(t, relay.URL(), server.URL(), "FHCTL_SPILL_MAX_BYTES=1MiB")
+	p := start(t, env, "ingest", "--from=oldest")
+	got := reads(t, client, 10)
+	p.says("The spill directory takes no more", time.Minute)
+	if p.metric(`fhctl_alarms_total{alarm="spill_full"}`) != "1" {
+		t.Error("no alarm was counted")
+	}
+	second := start(t, env, "ingest", "--from=oldest")
+	second.mustExit(7, 20*time.Second)
+	second.says("another process uses", 0)
+	c.catchesUp(t, p, client, got, dir)
 	p.signal(syscall.SIGTERM)
 	p.mustExit(0, 10*time.Second)
 }

@@ -209,6 +209,7 @@ func withPassword(raw, path string) (string, error) {
 var whenFull = map[string]redisstream.WhenFull{
 	config.WhenFullTrim:  redisstream.Trim,
 	config.WhenFullBlock: redisstream.Block,
+	config.WhenFullSpill: redisstream.Wait,
 }
 
 // sink opens the Redis writer; it waits for Redis, visibly, until ctx ends.

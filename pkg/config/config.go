@@ -55,9 +55,11 @@ type Redis struct {
 	TLSSkipVerify bool
 	StreamKey     string
 	CursorKey     string
-	Partitions    int           // streams the events are spread over; 1 is StreamKey itself
-	MaxStreamLen  int64         // entries kept, about; 0 never trims
-	WhenFull      string        // WhenFullTrim or WhenFullBlock
+	Partitions    int    // streams the events are spread over; 1 is StreamKey itself
+	MaxStreamLen  int64  // entries kept, about; 0 never trims
+	WhenFull      string // WhenFullTrim, WhenFullBlock or WhenFullSpill
+	SpillDir      string // of WhenFullSpill
+	SpillMaxBytes int64
 	GroupTimeout  time.Duration // 0 is for ever
 	AllowEviction bool          // start although Redis may evict the stream
 	Dashboard     bool          // write the dashboard's keys and channel
@@ -67,6 +69,7 @@ type Redis struct {
 const (
 	WhenFullTrim  = "trim"  // trim them and tell
 	WhenFullBlock = "block" // stop reading until it has
+	WhenFullSpill = "spill" // keep reading, into files
 )
 
 // String shows the URL without its password, so that printing a Config is safe.

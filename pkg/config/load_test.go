@@ -83,7 +83,7 @@ func TestEveryLayerReachesEverySetting(t *testing.T) {
 	// A value that is legal and not the default, per setting.
 	sample := map[string]string{
 		"relay-url": "sim://", "relay-cleartext": "true", "redis-url": "rediss://r:1", "dashboard": "false",
-		"max-stream-len": "1", "partitions": "3", "when-full": "block", "group-timeout": "1m", "allow-eviction": "true", "redis-tls-skip-verify": "true",
+		"max-stream-len": "1", "partitions": "3", "when-full": "spill:/d", "spill-max-bytes": "1GiB", "group-timeout": "1m", "allow-eviction": "true", "redis-tls-skip-verify": "true",
 		"from": "5", "until-seq": "9", "on-reset": "follow", "collection": "app.bsky.feed.post,app.bsky.graph.*",
 		"did": "did:plc:aaaabbbbccccddddeeeeffff", "kind": "identity,account", "batch-size": "1",
 		"batch-age": "1s", "idle-timeout": "0", "decoders": "2", "queue-bytes": "1MiB",

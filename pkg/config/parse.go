@@ -161,6 +161,29 @@ func level(at func(*Config) *slog.Level) store {
 	}
 }
 
+// storeWhenFull reads trim, block or spill:DIR, which may also be written with a
+// space.
+func storeWhenFull(c *Config, _ *Setting, items []string) error {
+	const hint = "write trim, block or spill:DIR"
+	r := &c.Redis
+	r.WhenFull, r.SpillDir = strings.ToLower(items[0]), ""
+	if n := len(WhenFullSpill); len(items[0]) >= n && r.WhenFull[:n] == WhenFullSpill {
+		r.WhenFull = WhenFullSpill
+		rest := items[0][n:]
+		if rest != "" && rest[0] != ':' && rest[0] != ' ' {
+			return wrong("is not one of trim, block, spill:DIR", hint)
+		}
+		if r.SpillDir = strings.TrimSpace(strings.TrimLeft(rest, ": ")); r.SpillDir == "" {
+			return wrong("names no directory", "write spill:DIR")
+		}
+		return nil
+	}
+	if r.WhenFull != WhenFullTrim && r.WhenFull != WhenFullBlock {
+		return wrong("is not one of trim, block, spill:DIR", hint)
+	}
+	return nil
+}
+
 func storeFrom(c *Config, _ *Setting, items []string) error {
 	c.Ingest.From = From{}
 	at := &c.Ingest.From.Position

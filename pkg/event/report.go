@@ -156,6 +156,9 @@ const (
 	// AlarmFull: the stream is full of what a group has not read, so nothing
 	// is read from the relay until that changes (--when-full block).
 	AlarmFull
+	// AlarmSpillFull: the spill directory takes no more, so nothing is read
+	// from the relay until some of it is stored (--when-full spill).
+	AlarmSpillFull
 	alarmCount
 )
 
@@ -165,7 +168,7 @@ const Alarms = int(alarmCount)
 var alarmNames = [Alarms]string{
 	"relay_window_exceeded", "future_cursor", "sequence_reset", "redis_rollback",
 	"cursor_conflict", "cursor_missing", "unread_trimmed", "foreign_writer", "repeated_close",
-	"relay_renumbered", "stream_full",
+	"relay_renumbered", "stream_full", "spill_full",
 }
 
 // String is the alarm's metric label.

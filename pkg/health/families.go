@@ -96,6 +96,14 @@ func endFamilies() []family {
 			read: func(s *scrape, out emit) { wordsOf(s.t.storeFails, out) }},
 		single("fhctl_stream_full", gauge, "1 while nothing is stored because readers have not finished what the stream may hold.",
 			func(s *scrape) float64 { return truth(s.t.full()) }),
+		known("fhctl_spill_bytes", "Bytes of frames that wait on disk; absent without --when-full spill.",
+			func(s *scrape) (float64, bool) { return float64(s.SpillBytes), s.Spilling }),
+		{name: "fhctl_spilled_frames_total", kind: counter, help: "Frames that went to disk because the stream did not take them; absent without --when-full spill.",
+			read: func(s *scrape, out emit) {
+				if s.Spilling {
+					out(float64(s.SpilledFrames))
+				}
+			}},
 		single("fhctl_batches_total", counter, "Batches stored.",
 			func(s *scrape) float64 { return float64(s.Batches) }),
 		single("fhctl_entries_appended_total", counter, "Entries added to the stream.",

@@ -91,6 +91,7 @@ type tally struct {
 	history history
 
 	queue       func() (events, bytes int64)
+	spill       func() (bytes, frames int64)
 	rejectFiles func() RejectFiles
 }
 
@@ -122,6 +123,15 @@ func (m *Monitor) SetQueue(queue func() (events, bytes int64)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.t.queue = queue
+}
+
+// SetSpill gives the source of the spill metrics: bytes on disk now, and frames
+// that ever went there. It is called at each scrape from any goroutine and must
+// not block for long.
+func (m *Monitor) SetSpill(spill func() (bytes, frames int64)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.t.spill = spill
 }
 
 // Stopping turns readiness off for good: a clean stop has begun.

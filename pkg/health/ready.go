@@ -57,7 +57,12 @@ type Snapshot struct {
 
 	QueueEvents int64 // read but not stored; 0 without SetQueue
 	QueueBytes  int64
-	Uptime      time.Duration
+	// Spilling is set where frames may go to disk: bytes there now, and
+	// frames that ever went.
+	Spilling      bool
+	SpillBytes    int64
+	SpilledFrames int64
+	Uptime        time.Duration
 
 	Unread map[string]uint64 // entries trimmed unread, by group
 
@@ -88,7 +93,7 @@ func (m *Monitor) Snapshot() Snapshot {
 	}
 	s.Unread = maps.Clone(t.unread.n)
 	sent := string(t.lastTime)
-	queue := t.queue
+	queue, spill := t.queue, t.spill
 	s.Sample, s.SampleKnown = t.fresh(now)
 	s.SampleErr = t.sampleErr
 	if s.SampleKnown && s.Sample.Length >= 0 && t.sampledAt.After(t.storedAt) {
@@ -101,6 +106,10 @@ func (m *Monitor) Snapshot() Snapshot {
 	}
 	if queue != nil {
 		s.QueueEvents, s.QueueBytes = queue()
+	}
+	if spill != nil {
+		s.Spilling = true
+		s.SpillBytes, s.SpilledFrames = spill()
 	}
 	return s
 }

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"github.com/fhctl/fhctl/pkg/capture/spill"
+	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/pipeline"
+)
+
+var _ pipeline.FrameSource = (*spill.Source)(nil)
+
+// spill puts the disk between source and pipeline, where that is asked for.
+func (i *ingestion) spill(source pipeline.FrameSource, up upstream) (_ pipeline.FrameSource, closeSpill func(), err error) {
+	r := i.cfg.Redis
+	if r.WhenFull != config.WhenFullSpill {
+		return source, func() {}, nil
+	}
+	stage, err := spill.Open(spill.Config{
+		Source: source, Dir: r.SpillDir, MaxBytes: r.SpillMaxBytes,
+		Owner: spill.Owner{Relay: up.identity, Stream: r.StreamKey, Cursor: r.CursorKey},
+		Alarm: i.heard.Alarm, Logger: i.slog,
+	})
+	if err != nil {
+		return nil, nil, i.cfg.Refuse("when-full", err)
+	}
+	i.heard = append(i.heard, spillObserver{stage: stage})
+	i.monitor.SetSpill(stage.Usage)
+	return stage, func() {
+		if err := stage.Close(); err != nil {
+			i.slog.Warn("Cannot close the spill directory", "err", err.Error())
+		}
+	}, nil
+}
+
+// spillObserver tells the stage what need not be kept any more.
+type spillObserver struct {
+	silent
+	stage *spill.Source
+}
+
+func (o spillObserver) Stored(b *event.Batch, _ event.Receipt) { o.stage.Stored(b.Upto) }

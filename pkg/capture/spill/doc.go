@@ -1,0 +1,32 @@
+// Package spill stands between a source of frames and the pipeline. While the
+// pipeline takes frames it passes them on. When it does not, because the stream
+// is full or Redis is away, frames go to capture files in a directory, and from
+// there into the pipeline in order once it takes them again; then the stage is
+// out of the way again. Memory stays bounded, and the relay's window does not
+// run out meanwhile.
+//
+// # Files
+//
+//	owner.json             whose frames these are; one relay and cursor
+//	lock                   held while a process uses the directory
+//	NUMBER-PREV-LAST.fhz   a segment: a capture of one connection's frames above
+//	                       seq PREV, up to LAST
+//	NUMBER-PREV.partial    the segment being written
+//
+// A segment is deleted once the sink has stored its last seq. Segments are
+// islands: between LAST of one and PREV of the next may lie frames that never
+// touched the disk. After a restart those are read from the relay before the
+// next island is; so is what a damaged segment lost.
+//
+// # Crash
+//
+// Each chunk is flushed to the operating system, so that kill -9 costs none.
+// What a crash of the machine cuts off is above the cursor and is read again.
+// Frames that were in memory when spilling began are read from the relay again
+// as well: they are behind the first island.
+//
+// # Limits
+//
+// At Config.MaxBytes, or when the disk takes no more, the stage stops reading;
+// the relay may then hang up, and reading goes on behind the last frame spilled.
+package spill

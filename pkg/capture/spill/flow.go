@@ -1,0 +1,294 @@
+package spill
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/frame"
+)
+
+var (
+	errOnDisk = errors.New("what follows is on disk")
+	errMoved  = errors.New("reading goes on elsewhere")
+)
+
+// flow is one iteration. The receiver's goroutine takes chunks from memory or
+// disk and yields them; the pump, a goroutine of its own, brings them from the
+// upstream. Fields below are guarded by Source.mu, except those that say whose
+// they are.
+type flow struct {
+	*Source
+	resume func(context.Context) (event.Position, error) // the receiver's
+	yield  func(*event.Chunk, error) bool                // the receiver's
+
+	// Between pump and receiver.
+	mem      []*event.Chunk
+	memBytes int64
+	took     time.Time      // when the receiver last took a chunk
+	pumpAt   event.Position // where the next dial asks for
+	high     event.Seq      // the last seq the pump brought
+	catch    event.Seq      // the pump brings frames up to here, then the disk has more; 0 when it need not
+	epoch    int            // rises when the pump must dial anew
+	dialled  int            // the epoch of its last dial
+	moving   bool           // the receiver is finding its place: nothing may be brought
+	hangup   func(error)    // of the pump's present connection, once it brought something
+	again    func()         // begins the upstream's iteration anew: to end one that brought nothing
+	asking   bool           // the pump is about to dial
+	hung     bool           // the receiver's reader asked for a new connection
+	done     bool           // the pump has ended
+	err      error          // why
+
+	// The receiver's own.
+	placed bool      // its first place was found
+	given  event.Seq // the last seq yielded
+	seek   bool      // nothing was yielded since its place was found
+	source any       // what the last chunk came from: a segment, or a relay connection's number
+	reader *segmentReader
+}
+
+func (f *flow) run(ctx context.Context) error {
+	defer context.AfterFunc(ctx, f.wake)()
+	pumping, stop := context.WithCancel(ctx)
+	var pump sync.WaitGroup
+	defer f.end()
+	defer pump.Wait()
+	defer stop()
+	defer context.AfterFunc(pumping, f.wake)()
+	f.moving = true
+	pump.Go(func() { f.pump(pumping) })
+	for {
+		at, err := f.resume(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		f.place(at)
+		more, err := f.deliver(ctx)
+		if !more || err != nil {
+			return err
+		}
+	}
+}
+
+// wake makes whoever waits look again.
+func (s *Source) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changed.Broadcast()
+}
+
+// end leaves nothing behind but the segments.
+func (f *flow) end() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closeReader()
+	f.drop()
+	if err := f.disk.roll(); err != nil {
+		f.cfg.Logger.Warn("Cannot complete spilled frames", "err", err)
+	}
+}
+
+// drop gives back what waits in memory.
+func (f *flow) drop() {
+	for _, c := range f.mem {
+		c.Release()
+	}
+	f.mem, f.memBytes = nil, 0
+}
+
+// place goes on from where the receiver is. Unless its reader asked for it, or
+// this is the beginning, that is where we are already.
+func (f *flow) place(at event.Position) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.moving && !f.hung {
+		return
+	}
+	f.hung = false
+	f.closeReader()
+	f.drop()
+	_ = f.disk.roll()
+	if at.Start == event.Live && !f.started && f.disk.tail() > 0 {
+		f.cfg.Logger.Warn("Starting live leaves behind what an earlier run spilled; it is deleted",
+			"above", f.disk.segments[0].prev.String(), "upto", f.disk.tail().String())
+		f.disk.clear()
+	}
+	f.disk.seek(at.Seq)
+	if !f.placed && at.Start == event.After {
+		f.disk.acked = at.Seq // an iteration begins at the sink's cursor
+		f.disk.sweep()
+	}
+	f.started, f.placed, f.seek = true, true, true
+	f.given = at.Seq
+	f.aim(at)
+	f.moving = false
+	f.changed.Broadcast()
+}
+
+// aim tells the pump where to read: behind the disk, or first up to where the
+// disk begins. f.mu is held.
+func (f *flow) aim(at event.Position) {
+	f.epoch++
+	f.pumpAt, f.catch, f.high = at, 0, at.Seq
+	if f.disk.pending() {
+		if next := f.disk.segments[f.disk.next]; next.prev > at.Seq && at.Start != event.Live {
+			f.catch = next.prev
+		} else {
+			f.behindDisk()
+		}
+	}
+	switch {
+	case f.hangup != nil:
+		f.hangup(errMoved)
+	case f.again != nil && !f.asking:
+		f.again()
+	}
+}
+
+// behindDisk makes the pump go on behind the last frame on disk.
+func (f *flow) behindDisk() {
+	f.catch, f.high = 0, f.disk.tail()
+	f.pumpAt = event.AfterSeq(f.high)
+}
+
+// deliver yields chunks until they come from elsewhere, so that the receiver
+// must be asked how far it has come; false means that it wants no more.
+func (f *flow) deliver(ctx context.Context) (more bool, err error) {
+	f.mu.Lock()
+	f.conn++
+	number := f.conn
+	f.mu.Unlock()
+	first := true
+	for {
+		chunk, source, err := f.next(ctx, first)
+		if chunk == nil {
+			return err == nil && ctx.Err() == nil && !f.ended(), err
+		}
+		first, f.source, f.seek = false, source, false
+		f.mark(chunk, number)
+		if !f.yield(chunk, nil) {
+			return false, nil
+		}
+	}
+}
+
+func (f *flow) ended() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.done && len(f.mem) == 0 && !f.disk.pending() && !f.hung
+}
+
+// mark makes a chunk one of the connection that the receiver sees.
+func (f *flow) mark(chunk *event.Chunk, number uint64) {
+	for i := range chunk.Frames {
+		if seq, ok := frame.PeekSeq(chunk.Frames[i].Data); ok {
+			f.given = max(f.given, seq)
+		}
+	}
+	chunk.Conn = number
+	chunk.Hangup = f.hangUp
+}
+
+// hangUp is what the receiver's reader calls when it wants to be asked again:
+// nothing more is brought before it has been.
+func (f *flow) hangUp(cause error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hung, f.moving = true, true
+	if f.hangup != nil {
+		f.hangup(cause)
+	}
+	f.changed.Broadcast()
+}
+
+// next waits for a chunk: memory is older than the disk. It gives none when ctx
+// ended, when a new connection was asked for, or when the chunk comes from
+// elsewhere than the one before.
+func (f *flow) next(ctx context.Context, first bool) (*event.Chunk, any, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for ctx.Err() == nil && !f.hung {
+		switch {
+		case len(f.mem) > 0:
+			chunk := f.mem[0]
+			if !first && f.source != chunk.Conn {
+				return nil, nil, nil
+			}
+			f.mem = f.mem[1:]
+			f.memBytes -= int64(len(chunk.Buf))
+			f.took = time.Now()
+			f.changed.Broadcast()
+			return chunk, chunk.Conn, nil
+		case f.catch == 0 && f.disk.pending():
+			chunk, segment := f.fromDisk(first)
+			if chunk != nil {
+				f.took = time.Now()
+			}
+			if chunk != nil || segment == nil {
+				return chunk, segment, nil
+			}
+		case f.done:
+			return nil, nil, f.err
+		default:
+			f.changed.Wait()
+		}
+	}
+	return nil, nil, nil
+}
+
+// fromDisk reads the next chunk of the next segment. Without a chunk, a segment
+// says to look again, since that one is finished; none, that another connection
+// begins. f.mu is held.
+func (f *flow) fromDisk(first bool) (*event.Chunk, *segment) {
+	s := f.disk.segments[f.disk.next]
+	if !first && f.source != any(s) {
+		return nil, nil
+	}
+	if s.writer != nil {
+		if err := f.disk.roll(); err != nil {
+			f.cfg.Logger.Warn("Cannot complete spilled frames", "err", err)
+		}
+		return nil, s
+	}
+	if f.reader == nil {
+		if s.prev > f.given && f.given > 0 && !s.joined {
+			f.aim(event.AfterSeq(f.given)) // an island: the relay has what lies between
+			return nil, s
+		}
+		after := f.given
+		if !f.seek {
+			after = 0 // all of it follows what was yielded
+		}
+		f.reader = openSegment(s, after, f.cfg.Logger)
+	}
+	if chunk := f.reader.chunk(); chunk != nil {
+		return chunk, s
+	}
+	f.closeReader()
+	if s.last > f.given {
+		f.cfg.Logger.Error("Spilled frames are damaged; what is missing is read from the relay", "file", s.path, "after", f.given.String(), "upto", s.last.String())
+		f.disk.next++
+		f.aim(event.AfterSeq(f.given))
+		f.changed.Broadcast()
+		return nil, s
+	}
+	f.disk.next++
+	f.disk.sweep()
+	if !f.disk.pending() {
+		f.say(false)
+	}
+	f.changed.Broadcast()
+	return nil, s
+}
+
+func (f *flow) closeReader() {
+	if f.reader != nil {
+		f.reader.close()
+		f.reader = nil
+	}
+}

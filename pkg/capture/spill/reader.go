@@ -1,0 +1,69 @@
+package spill
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/capture"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/frame"
+)
+
+const (
+	chunkFrames = 64
+	chunkBytes  = 256 << 10
+)
+
+// segmentReader reads the frames of a segment above a seq.
+type segmentReader struct {
+	in      *capture.Reader
+	after   event.Seq
+	flowing bool // a frame above after has come: all that follow do
+}
+
+// openSegment begins to read; a file that cannot be read yields nothing.
+func openSegment(s *segment, after event.Seq, log *slog.Logger) *segmentReader {
+	in, err := capture.Open(s.path)
+	if err != nil {
+		log.Error("Cannot read spilled frames", "file", s.path, "err", err)
+	}
+	return &segmentReader{in: in, after: after, flowing: s.prev >= after}
+}
+
+// chunk is the next run of frames; nil at the end, or where the file is damaged.
+func (r *segmentReader) chunk() *event.Chunk {
+	if r.in == nil {
+		return nil
+	}
+	c := &event.Chunk{Arrived: time.Now(), Buf: make([]byte, 0, chunkBytes)}
+	for len(c.Frames) < chunkFrames && len(c.Buf) < chunkBytes {
+		data, err := r.in.Next()
+		var damage *capture.Damage
+		if errors.Is(err, io.EOF) || errors.As(err, &damage) || err != nil {
+			break
+		}
+		if !r.flowing {
+			seq, ok := frame.PeekSeq(data)
+			if !ok || seq <= r.after {
+				continue
+			}
+			r.flowing = true
+		}
+		start := len(c.Buf)
+		c.Buf = append(c.Buf, data...)
+		c.Frames = append(c.Frames, event.Frame{Data: c.Buf[start:len(c.Buf):len(c.Buf)]})
+	}
+	if len(c.Frames) == 0 {
+		return nil
+	}
+	return c
+}
+
+func (r *segmentReader) close() {
+	if r.in != nil {
+		_ = r.in.Close()
+		r.in = nil
+	}
+}
