@@ -65,11 +65,11 @@ func (d *disk) roll() error {
 	return err
 }
 
-// append writes frames that came on a connection, behind prev. Another
-// connection begins another segment, so that the receiver can tell them apart.
-func (d *disk) append(frames []event.Frame, prev event.Seq, conn uint64, full int64) error {
+// append writes frames that come behind prev. A segment that is full makes way
+// for another.
+func (d *disk) append(frames []event.Frame, prev event.Seq, full int64) error {
 	s := d.writing()
-	if s != nil && (s.conn != conn || s.size >= full) {
+	if s != nil && s.size >= full {
 		if err := d.roll(); err != nil {
 			return err
 		}
@@ -81,7 +81,7 @@ func (d *disk) append(frames []event.Frame, prev event.Seq, conn uint64, full in
 		}
 		d.number++
 		var err error
-		if s, err = begin(d.dir, d.number, prev, conn); err != nil {
+		if s, err = begin(d.dir, d.number, prev); err != nil {
 			return err
 		}
 		d.segments = append(d.segments, s)

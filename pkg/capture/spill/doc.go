@@ -9,8 +9,8 @@
 //
 //	owner.json             whose frames these are; one relay and cursor
 //	lock                   held while a process uses the directory
-//	NUMBER-PREV-LAST.fhz   a segment: a capture of one connection's frames above
-//	                       seq PREV, up to LAST
+//	NUMBER-PREV-LAST.fhz   a segment: a capture of the frames above seq PREV, up
+//	                       to LAST
 //	NUMBER-PREV.partial    the segment being written
 //
 // A segment is deleted once the sink has stored its last seq. Segments are

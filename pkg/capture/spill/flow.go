@@ -38,14 +38,19 @@ type flow struct {
 	again    func()         // begins the upstream's iteration anew: to end one that brought nothing
 	asking   bool           // the pump is about to dial
 	hung     bool           // the receiver's reader asked for a new connection
+	relay    uint64         // the connection of the last chunk yielded; 0 when it came from disk
 	done     bool           // the pump has ended
 	err      error          // why
+
+	// The pump's own.
+	conns   uint64    // the connection it last saw
+	sent    time.Time // what the last frame claims, when it is known
+	decoder frame.Decoder
 
 	// The receiver's own.
 	placed bool      // its first place was found
 	given  event.Seq // the last seq yielded
 	seek   bool      // nothing was yielded since its place was found
-	source any       // what the last chunk came from: a segment, or a relay connection's number
 	reader *segmentReader
 }
 
@@ -101,15 +106,16 @@ func (f *flow) drop() {
 	f.mem, f.memBytes = nil, 0
 }
 
-// place goes on from where the receiver is. Unless its reader asked for it, or
-// this is the beginning, that is where we are already.
+// place goes on from where the receiver is. That is usually where we are
+// already. It is not at the beginning, when a new connection was asked for, and
+// when the receiver has dropped what it had, as one that stands by does.
 func (f *flow) place(at event.Position) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.moving && !f.hung {
+	if !f.moving && !f.hung && (at.Start != event.After || at.Seq >= f.given) {
 		return
 	}
-	f.hung = false
+	f.hung, f.relay = false, 0
 	f.closeReader()
 	f.drop()
 	_ = f.disk.roll()
@@ -163,13 +169,12 @@ func (f *flow) deliver(ctx context.Context) (more bool, err error) {
 	f.conn++
 	number := f.conn
 	f.mu.Unlock()
-	first := true
-	for {
-		chunk, source, err := f.next(ctx, first)
+	for first := true; ; first = false {
+		chunk, err := f.next(ctx, first)
 		if chunk == nil {
 			return err == nil && ctx.Err() == nil && !f.ended(), err
 		}
-		first, f.source, f.seek = false, source, false
+		f.seek = false
 		f.mark(chunk, number)
 		if !f.yield(chunk, nil) {
 			return false, nil
@@ -207,58 +212,53 @@ func (f *flow) hangUp(cause error) {
 }
 
 // next waits for a chunk: memory is older than the disk. It gives none when ctx
-// ended, when a new connection was asked for, or when the chunk comes from
-// elsewhere than the one before.
-func (f *flow) next(ctx context.Context, first bool) (*event.Chunk, any, error) {
+// ended, when a new connection was asked for, or when the chunk came on another
+// relay connection than the one before. Between disk and relay the receiver sees
+// no seam: what it asks of one connection holds for both.
+func (f *flow) next(ctx context.Context, first bool) (*event.Chunk, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for ctx.Err() == nil && !f.hung {
 		switch {
 		case len(f.mem) > 0:
 			chunk := f.mem[0]
-			if !first && f.source != chunk.Conn {
-				return nil, nil, nil
+			if !first && f.relay != 0 && f.relay != chunk.Conn {
+				return nil, nil
 			}
 			f.mem = f.mem[1:]
 			f.memBytes -= int64(len(chunk.Buf))
 			f.took = time.Now()
+			f.relay = chunk.Conn
 			f.changed.Broadcast()
-			return chunk, chunk.Conn, nil
+			return chunk, nil
 		case f.catch == 0 && f.disk.pending():
-			chunk, segment := f.fromDisk(first)
-			if chunk != nil {
-				f.took = time.Now()
-			}
-			if chunk != nil || segment == nil {
-				return chunk, segment, nil
+			if chunk := f.fromDisk(); chunk != nil {
+				f.took, f.relay = time.Now(), 0
+				return chunk, nil
 			}
 		case f.done:
-			return nil, nil, f.err
+			return nil, f.err
 		default:
 			f.changed.Wait()
 		}
 	}
-	return nil, nil, nil
+	return nil, nil
 }
 
-// fromDisk reads the next chunk of the next segment. Without a chunk, a segment
-// says to look again, since that one is finished; none, that another connection
-// begins. f.mu is held.
-func (f *flow) fromDisk(first bool) (*event.Chunk, *segment) {
+// fromDisk reads the next chunk of the next segment; without one, look again.
+// f.mu is held.
+func (f *flow) fromDisk() *event.Chunk {
 	s := f.disk.segments[f.disk.next]
-	if !first && f.source != any(s) {
-		return nil, nil
-	}
 	if s.writer != nil {
 		if err := f.disk.roll(); err != nil {
 			f.cfg.Logger.Warn("Cannot complete spilled frames", "err", err)
 		}
-		return nil, s
+		return nil
 	}
 	if f.reader == nil {
 		if s.prev > f.given && f.given > 0 && !s.joined {
 			f.aim(event.AfterSeq(f.given)) // an island: the relay has what lies between
-			return nil, s
+			return nil
 		}
 		after := f.given
 		if !f.seek {
@@ -267,7 +267,7 @@ func (f *flow) fromDisk(first bool) (*event.Chunk, *segment) {
 		f.reader = openSegment(s, after, f.cfg.Logger)
 	}
 	if chunk := f.reader.chunk(); chunk != nil {
-		return chunk, s
+		return chunk
 	}
 	f.closeReader()
 	if s.last > f.given {
@@ -275,7 +275,7 @@ func (f *flow) fromDisk(first bool) (*event.Chunk, *segment) {
 		f.disk.next++
 		f.aim(event.AfterSeq(f.given))
 		f.changed.Broadcast()
-		return nil, s
+		return nil
 	}
 	f.disk.next++
 	f.disk.sweep()
@@ -283,7 +283,7 @@ func (f *flow) fromDisk(first bool) (*event.Chunk, *segment) {
 		f.say(false)
 	}
 	f.changed.Broadcast()
-	return nil, s
+	return nil
 }
 
 func (f *flow) closeReader() {

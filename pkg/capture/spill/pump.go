@@ -2,6 +2,7 @@ package spill
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
@@ -72,6 +73,7 @@ func (f *flow) put(ctx context.Context, chunk *event.Chunk) bool {
 		f.hangUpPump(errMoved)
 		return false
 	}
+	f.checkWindow(chunk)
 	prev, epoch := f.high, f.epoch
 	caught := f.advance(chunk)
 	if len(chunk.Frames) == 0 {
@@ -81,6 +83,38 @@ func (f *flow) put(ctx context.Context, chunk *event.Chunk) bool {
 	kept := f.keep(ctx, chunk, prev, epoch)
 	f.caughtUp(kept && caught)
 	return kept && f.remembered(chunk)
+}
+
+// windowGap is how much later than the frame before it a connection's first one
+// must claim to be before the relay's window is thought to have been exceeded
+// (Q5). The pipeline judges so itself where it sees where connections begin.
+const windowGap = 5 * time.Minute
+
+// checkWindow judges the first frame of a connection whose beginning the
+// receiver does not see, since what came before it is on disk.
+func (f *flow) checkWindow(chunk *event.Chunk) {
+	begins := chunk.Conn != f.conns
+	f.conns = chunk.Conn
+	if begins && f.relay == 0 && f.catch == 0 && !f.sent.IsZero() {
+		seq, sent := f.timeOf(chunk.Frames[0].Data)
+		if later := sent.Sub(f.sent); seq > f.high+1 && later > windowGap {
+			f.cfg.Alarm(event.AlarmWindow, seq, fmt.Sprintf(
+				"the first event after seq %s is %s later: the relay no longer held what lies between", f.high, later.Round(time.Second)))
+		}
+	}
+	if _, sent := f.timeOf(chunk.Frames[len(chunk.Frames)-1].Data); !sent.IsZero() {
+		f.sent = sent
+	}
+}
+
+// timeOf is a frame's seq and the time it claims; zero where it has none.
+func (f *flow) timeOf(data []byte) (event.Seq, time.Time) {
+	var ev event.Event
+	if f.decoder.Decode(data, &ev) != nil {
+		return 0, time.Time{}
+	}
+	at, _ := time.Parse(time.RFC3339, string(ev.Time))
+	return ev.Seq, at
 }
 
 // remembered reports whether the chunk itself is needed: on disk it is a copy.
@@ -186,7 +220,7 @@ func (f *flow) spill(chunk *event.Chunk, prev event.Seq) bool {
 	if seq, ok := firstSeq(chunk); ok && (prev == 0 || seq <= prev) {
 		prev = seq - 1 // numbers that go down are the receiver's to judge
 	}
-	if err := f.disk.append(chunk.Frames, prev, chunk.Conn, f.cfg.SegmentBytes); err != nil {
+	if err := f.disk.append(chunk.Frames, prev, f.cfg.SegmentBytes); err != nil {
 		f.over(err.Error())
 		return false
 	}

@@ -28,7 +28,6 @@ type segment struct {
 	path   string
 	size   int64 // of the file, in bytes
 	frames int64
-	conn   uint64          // the relay connection they came on; 0 after a restart
 	writer *capture.Writer // nil once it is complete
 	joined bool            // what lies before it was read from the relay, as far as that has it
 }
@@ -132,8 +131,8 @@ func (s *segment) complete(dir string) error {
 }
 
 // begin opens a segment for writing.
-func begin(dir string, number int64, prev event.Seq, conn uint64) (*segment, error) {
-	s := &segment{number: number, prev: prev, conn: conn}
+func begin(dir string, number int64, prev event.Seq) (*segment, error) {
+	s := &segment{number: number, prev: prev}
 	path := filepath.Join(dir, fmt.Sprintf("%012d-%s", number, prev))
 	w, err := capture.CreatePartial(path)
 	if err != nil {

@@ -322,7 +322,7 @@ func TestTakesUpWhatAKilledProcessLeft(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s, err := begin(dir, 7, 100, 1)
+	s, err := begin(dir, 7, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
