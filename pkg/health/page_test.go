@@ -50,6 +50,7 @@ var stages = map[string]struct {
 		m.Role(event.Role{Leading: true})
 		m.Role(event.Role{By: "host-b-4711", Cursor: 7000000123})
 	}, "Standing by"},
+	"stopping":    {func(m *health.Monitor, c *clock) { flow(m, c); m.Stopping() }, "Stopping"},
 	"idle":        {func(m *health.Monitor, c *clock) { flow(m, c); c.advance(2 * time.Minute) }, "Nothing arrives"},
 	"many groups": {func(m *health.Monitor, c *clock) { flow(m, c); m.Sampled(sampleOf(60, "group-with-quite-a-long-name")) }, "Connected and storing"},
 	"long names": {func(m *health.Monitor, c *clock) {
