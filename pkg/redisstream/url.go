@@ -35,6 +35,9 @@ func (c Connection) parse() (*target, error) {
 	if err := c.addTLS(t); err != nil {
 		return nil, err
 	}
+	if tlsConfig := t.options.TLSConfig; tlsConfig != nil {
+		tlsConfig.MinVersion = max(tlsConfig.MinVersion, tls.VersionTLS12)
+	}
 	return t, nil
 }
 

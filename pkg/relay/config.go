@@ -42,7 +42,7 @@ type Config struct {
 	// DialTimeout bounds one dial including TLS and the upgrade.
 	DialTimeout time.Duration
 	// TLS may hold roots, a client certificate and a server name; nil uses
-	// the system's roots. It is cloned for each dial.
+	// the system's roots. It is cloned; nothing below TLS 1.2 is spoken.
 	TLS *tls.Config
 	// Dial opens TCP connections; nil uses the network.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -89,6 +89,11 @@ func (c Config) withDefaults() Config {
 	if c.Jitter == nil {
 		c.Jitter = rand.Float64
 	}
+	// Less than TLS 1.2 is no encryption worth the name, whoever asks for it.
+	if c.TLS = c.TLS.Clone(); c.TLS == nil {
+		c.TLS = &tls.Config{}
+	}
+	c.TLS.MinVersion = max(c.TLS.MinVersion, tls.VersionTLS12)
 	if c.Notify == nil {
 		c.Notify = func(event.Link) {}
 	}

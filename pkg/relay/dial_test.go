@@ -229,3 +229,21 @@ func TestCausesAreABoundedSet(t *testing.T) {
 		}
 	}
 }
+
+// A relay that speaks nothing newer than TLS 1.1 is not read, whatever the
+// caller's settings allow.
+func TestTLSBelow12IsRefused(t *testing.T) {
+	old := httptest.NewUnstartedServer(http.NotFoundHandler())
+	old.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	old.Config.ErrorLog = log.New(io.Discard, "", 0)
+	old.StartTLS()
+	t.Cleanup(old.Close)
+	lax := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS10}
+	lax.RootCAs.AddCert(old.Certificate())
+	f := follow(t, "wss"+strings.TrimPrefix(old.URL, "https"), oldest, Config{TLS: lax}, nil)
+	f.until("a failure", func() bool { return len(f.causes()) > 0 })
+	f.stop()
+	if err := f.links[1].Err; err == nil || !strings.Contains(err.Error(), "protocol version") {
+		t.Errorf("reported %v, want a refusal of the protocol version", err)
+	}
+}
