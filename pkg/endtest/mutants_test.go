@@ -143,9 +143,9 @@ const mutantPatience = 4 * time.Minute
 func (m mutant) run(overlay, dir, pkg, tests string) (caught bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), mutantPatience+time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-count=1", "-failfast", "-timeout", mutantPatience.String(), "-run", tests, pkg)
+	cmd := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-vet=off", "-count=1", "-failfast", "-timeout", mutantPatience.String(), "-run", tests, pkg)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "FHCTL_MUTANTS=", "FHCTL_SEEDS=400")
+	cmd.Env = append(os.Environ(), "FHCTL_MUTANTS=", "FHCTL_SEEDS=200")
 	out, err := cmd.CombinedOutput()
 	text := string(out)
 	var exit *exec.ExitError
