@@ -77,12 +77,13 @@ var scriptMutants = []mutant{
 }
 
 var leaseMutants = []mutant{
-	{commonLua, "if not leader or leader == '' or leader == me then return nil end", "if true then return nil end", "everybody leads", in("lease")},
+	{commonLua, "if not leader or leader == '' or leader == me or leader == dead then return nil end", "if true then return nil end", "everybody leads", in("lease")},
 	{commonLua, "return redis.pcall('SET', key, me, 'PX', ms)", "return redis.pcall('SET', key, me)", "a lease never ends", in("lease", "sim")},
 	{appendLua, "if leader then return reply('LED', cursor or '', leader) end", "", "one that does not lead appends", in("lease")},
 	{appendLua, "proof = lead(KEYS[4], ARGV[13], ARGV[14])", "proof = 'OK'", "storing does not renew the lease", in("lease")},
 	{leaseLua, "if leader then return {'LED', cursor or '', epoch, leader} end", "", "asking takes the lead away", in("lease")},
 	{leaseLua, "  err = remove(KEYS[4])\n", "", "a lease is not given back", in("lease")},
+	{commonLua, "leader == me or leader == dead then", "leader == me then", "a dead leader of this machine is waited for", in("lease")},
 	{leaseGo, "case !m.present && w.acked > 0:", "case false:", "who takes over does not miss the cursor", in("lease", "sim")},
 	{leaseGo, "case m.present && m.cursor < w.acked && m.epoch == w.epoch:", "case false:", "who takes over does not notice a rollback", in("lease", "sim")},
 	{leaseGo, "case m.epoch < w.epoch || m.cursor < w.acked:", "case false:", "a quiet leader does not notice a rollback", in("lease", "sim")},
@@ -123,7 +124,7 @@ var writerMutants = []mutant{
 var pipelineMutants = []mutant{
 	{sequenceGo, "s.flushed = event.AfterSeq(s.filling.Upto)", "s.flushed = s.flushed", "batches do not tell what they continue", in("sim", "pipeline")},
 	{sequenceGo, "		s.filling.Upto = m.seq\n", "", "events without entry do not move the position", in("sim", "pipeline")},
-	{sequenceGo, "	if verdict == event.Repeat {", "	if false {", "repeats are passed on", in("pipeline", "sim")},
+	{sequenceGo, "	if verdict == event.Repeat {", "	if verdict == event.Repeat && false {", "repeats are passed on", in("pipeline", "sim")},
 	{sequenceGo, "		if s.link.hungUp || s.reached {", "		if s.reached {", "a broken connection's rest is used", in("pipeline", "sim")},
 	{sequenceGo, "	if s.filling != nil && m.entry != nil && s.full(len(m.entry)) {", "	if false {", "batches have no bound", in("pipeline")},
 	{sequenceGo, "		w.barrier <- s.tracker.Position()\n", "		w.barrier <- s.at.Position\n", "a reconnect asks for the start-up cursor", in("pipeline", "sim")},
@@ -139,7 +140,7 @@ var pipelineMutants = []mutant{
 	{readGo, "		w.done <- struct{}{}\n", "", "stopping waits for a chunk nobody decodes", in("pipeline")},
 	{writeGo, "	defer context.AfterFunc(run, func() { time.AfterFunc(g.cfg.Drain, giveUp) })()", "	defer context.AfterFunc(run, giveUp)()", "stopping drops what was read", in("pipeline", "sim")},
 	{writeGo, "	defer context.AfterFunc(run, func() { time.AfterFunc(g.cfg.Drain, giveUp) })()", "", "stopping waits for a sink that hangs", in("pipeline", "sim")},
-	{holdGo, "if err != nil || !ok || seq == at.Seq {", "if true {", "an operator's move is not noticed while held", in("pipeline")},
+	{holdGo, "if err != nil || !ok || seq == at.Seq {", "if true || err != nil || !ok {", "an operator's move is not noticed while held", in("pipeline")},
 	{holdGo, "	to := h.first - 1", "	to := h.first", "following a new numbering skips its first event", in("pipeline")},
 	{revsGo, "known := slot.repo == m.repo.repo && m.repo.rev <= slot.rev", "known := slot.repo == m.repo.repo && m.repo.rev < slot.rev", "a renumbered relay's commit is stored twice", in("pipeline")},
 	{pipelineGo, "	err = group.Wait()\n", "	err = group.Wait()\n	err = nil\n", "a moved cursor ends the program", in("pipeline", "sim")},

@@ -197,6 +197,9 @@ func (s *memorySink) Commit(ctx context.Context, batches []*event.Batch) ([]even
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls++
+	if err := ctx.Err(); err != nil {
+		return nil, err // a sink that is told to give up stores nothing
+	}
 	if s.before != nil {
 		if err := s.before(s.calls, batches); err != nil {
 			return nil, err

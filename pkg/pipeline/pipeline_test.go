@@ -287,6 +287,27 @@ func TestG6CleanStopStoresWhatWasRead(t *testing.T) {
 	})
 }
 
+// G6: the stop may come in the very instant in which a chunk is handed over; it
+// must not be waited for by anybody then.
+func TestG6StopWhileAChunkIsHandedOver(t *testing.T) {
+	for range 60 { // either may come first
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			r := newRiver(func(_ context.Context, _ event.Position, send func(...[]byte) bool) {
+				for seq := event.Seq(1); send(identity(seq)); seq++ {
+				}
+			})
+			r.relay.chunk, r.cfg.BatchSize = 1, 2
+			when := time.Now().Add(time.Minute)
+			r.sink.before = func(int, []*event.Batch) error { time.Sleep(time.Until(when)); return nil }
+			time.AfterFunc(time.Minute, cancel)
+			if err := pipeline.New(r.cfg).Run(ctx); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
 // G6: a sink that hangs does not keep the process beyond the drain time.
 func TestG6StopIsBoundedWhenTheSinkHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
