@@ -22,6 +22,8 @@ func (o *cursorSet) aim(ctx context.Context, r *redisstream.Reader, p *cursorPla
 		return o.aimBack(ctx, r, p)
 	case o.fromKey != "":
 		return o.aimAtKey(ctx, r, p)
+	case o.fromPartitions > 0:
+		return o.aimAtPartitions(ctx, p)
 	}
 	known := p.seen.Relay()
 	if p.owner, err = o.ownerOf(p.seen, p.seen, r.CursorKey()); err != nil {
@@ -48,19 +50,48 @@ func (o *cursorSet) aimAtKey(ctx context.Context, r *redisstream.Reader, p *curs
 	return err
 }
 
-// aimBack takes back the newest change that was not taken back.
-func (o *cursorSet) aimBack(ctx context.Context, r *redisstream.Reader, p *cursorPlan) error {
-	changes, err := r.History(ctx)
+// aimAtPartitions takes what the same keys hold as another number of partitions.
+// Cursors that differ have no value that loses nothing and repeats nothing.
+func (o *cursorSet) aimAtPartitions(ctx context.Context, p *cursorPlan) error {
+	former, err := o.readerOf(ctx, o.fromPartitions, false)
 	if err != nil {
 		return err
 	}
-	for _, c := range changes {
-		if c.Undone || c.Undoes != "" {
-			continue
+	defer func() { _ = former.Close() }()
+	all, err := former.Cursors(ctx)
+	if err != nil {
+		return err
+	}
+	for i, c := range all {
+		if err := cursorUnusable(former.Partitions()[i].CursorKey(), c); err != nil {
+			return err
 		}
+		if c.Seq != all[0].Seq || c.Side.Epoch != all[0].Side.Epoch {
+			return fault.New(fault.Conflict, fmt.Errorf("the cursors of the %d partitions are not equal: {0} is at %s, {%d} at %s; nothing was changed", len(all), all[0].Seq, i, c.Seq),
+				fmt.Sprintf("start fhctl ingest --partitions %d once more and stop it with SIGTERM: a clean stop leaves them equal", len(all)))
+		}
+	}
+	p.target = cursorTarget{to: all[0].Seq, found: fmt.Sprintf("where %s stands, with %d partitions", former.CursorKey(), len(all))}
+	p.owner, err = o.ownerOf(all[0], p.seen, former.CursorKey())
+	return err
+}
+
+// aimBack takes back the newest change that was not taken back. Of a set it goes
+// back to the lowest of what the partitions had then.
+func (o *cursorSet) aimBack(ctx context.Context, r *redisstream.Reader, p *cursorPlan) error {
+	p.undoesEach = []redisstream.ID{}
+	for _, part := range r.Partitions() {
+		c, err := newestChange(ctx, part)
+		if err != nil {
+			return err
+		}
+		p.undoesEach = append(p.undoesEach, c.ID)
 		seq, ok := event.ParseSeq(c.Before)
 		if c.Before != "" && !ok {
 			return fault.New(fault.Cursor, fmt.Errorf("before the change of %s the cursor held %.32q, which is not a seq", clockText(c.ID.Time()), c.Before), placeHint)
+		}
+		if p.undoes != "" && (c.Before == "" || !p.target.remove && seq >= p.target.to) {
+			continue
 		}
 		p.undoes = c.ID
 		p.target = cursorTarget{to: seq, remove: c.Before == "", found: fmt.Sprintf("what it was before %q of %s", c.How, clockText(c.ID.Time()))}
@@ -68,9 +99,22 @@ func (o *cursorSet) aimBack(ctx context.Context, r *redisstream.Reader, p *curso
 		if !c.OwnerKnown {
 			p.owner = redisstream.Side{Relay: redisstream.BridgeRelay, Filter: o.fingerprint()}
 		}
-		return nil
 	}
-	return fault.New(fault.Cursor, fmt.Errorf("%s holds no change that could be undone", r.HistoryKey()), "look with fhctl cursor history")
+	return nil
+}
+
+// newestChange is the newest change that was not taken back.
+func newestChange(ctx context.Context, r *redisstream.Reader) (redisstream.Change, error) {
+	changes, err := r.History(ctx)
+	for _, c := range changes {
+		if !c.Undone && c.Undoes == "" {
+			return c, nil
+		}
+	}
+	if err == nil {
+		err = fault.New(fault.Cursor, fmt.Errorf("%s holds no change that could be undone", r.HistoryKey()), "look with fhctl cursor history")
+	}
+	return redisstream.Change{}, err
 }
 
 // ownerOf decides whose cursor it becomes: --relay's, or the one whose it is,

@@ -50,20 +50,25 @@ func (f *format) check() error {
 }
 
 func getCursor(ctx context.Context, s *session, r *redisstream.Reader, format *format) error {
-	state, err := r.Cursor(ctx)
+	each, err := r.Cursors(ctx)
 	if err != nil {
 		return err
 	}
+	state := redisstream.LowestCursor(each)
 	unusable := cursorUnusable(r.CursorKey(), state)
 	if format.name == "text" {
 		if unusable == nil {
 			_, err = fmt.Fprintln(s.stdout, state.Seq)
+			tellApart(s, r, each)
 		}
 		return errors.Join(unusable, err)
 	}
 	report, err := reportCursor(ctx, r, state, time.Now())
 	if err != nil {
 		return err
+	}
+	if r.IsSet() {
+		report.Partitions = partitionCursors(r, each)
 	}
 	if err := format.write(s.stdout, report, nil); err != nil {
 		return err
@@ -104,6 +109,43 @@ type cursorGetReport struct {
 	AgeSeconds *float64      `json:"ageSeconds"`
 	Stream     *streamEnd    `json:"stream"` // null is no stream
 	Writer     *writerReport `json:"writer"` // null is no heartbeat
+	// Partitions has the cursor of each, where there are several; Cursor is
+	// then the lowest, where ingest would go on.
+	Partitions []partitionCursor `json:"partitions,omitempty"`
+}
+
+// partitionCursor is the cursor of one partition.
+type partitionCursor struct {
+	Partition int        `json:"partition"`
+	Key       string     `json:"key"`
+	Cursor    *event.Seq `json:"cursor"`
+	Raw       *string    `json:"raw"`
+	Epoch     int64      `json:"epoch"`
+}
+
+func partitionCursors(r *redisstream.Reader, each []redisstream.CursorState) (list []partitionCursor) {
+	for i, part := range r.Partitions() {
+		c := &each[i]
+		row := partitionCursor{Partition: i, Key: part.CursorKey(), Epoch: c.Side.Epoch}
+		if c.Present {
+			row.Raw = &c.Raw
+		}
+		if c.Present && !c.NotSeq {
+			row.Cursor = &c.Seq
+		}
+		list = append(list, row)
+	}
+	return list
+}
+
+// tellApart says on standard error which partitions are ahead of the lowest.
+func tellApart(s *session, r *redisstream.Reader, each []redisstream.CursorState) {
+	lowest := redisstream.LowestCursor(each)
+	for i, part := range r.Partitions() {
+		if c := &each[i]; c.Raw != lowest.Raw {
+			fmt.Fprintf(s.log, "%s is %s; ingest goes on at the lowest, and this partition drops what it has\n", part.CursorKey(), nameCursor(c.Raw))
+		}
+	}
 }
 
 // streamEnd is the end of the stream beside a cursor.

@@ -35,6 +35,9 @@ type cursorPlan struct {
 	target cursorTarget
 	owner  redisstream.Side
 	undoes redisstream.ID
+	// Of each partition: its cursor and the change that is taken back.
+	each       []redisstream.CursorState
+	undoesEach []redisstream.ID
 }
 
 // cursorSide is the cursor before or after a change.
@@ -46,14 +49,15 @@ type cursorSide struct {
 }
 
 // plan finds out what VALUE means and what going there does.
-func (o *cursorSet) plan(ctx context.Context, r *redisstream.Reader, state redisstream.CursorState) (*cursorPlan, error) {
+func (o *cursorSet) plan(ctx context.Context, r *redisstream.Reader, state redisstream.CursorState, each []redisstream.CursorState) (*cursorPlan, error) {
 	p := &cursorPlan{
 		V: cursorVersion, Key: r.CursorKey(), Asked: o.asked(), Warnings: []string{},
-		Writer: reportWriter(state.Status), DryRun: o.dryRun, seen: state,
+		Writer: reportWriter(state.Status), DryRun: o.dryRun, seen: state, each: each,
 	}
 	if err := o.aim(ctx, r, p); err != nil {
 		return nil, err
 	}
+	p.owner.Partitions = o.cfg.Redis.Partitions
 	p.Found = unlessEmpty(p.target.found)
 	p.Before.Relay = unlessEmpty(state.Relay())
 	if state.Present {
@@ -83,6 +87,8 @@ func (o *cursorSet) plan(ctx context.Context, r *redisstream.Reader, state redis
 func (o *cursorSet) asked() string {
 	asked := o.place.text
 	switch {
+	case o.fromPartitions > 0:
+		asked = fmt.Sprintf("--from-partitions %d", o.fromPartitions)
 	case o.undo:
 		asked = "--undo"
 	case o.fromKey != "":
@@ -136,10 +142,21 @@ func (p *cursorPlan) warn(ctx context.Context, r *redisstream.Reader, to event.S
 
 // noop reports whether all is already as it would be.
 func (p *cursorPlan) noop() bool {
-	if p.target.remove {
-		return !p.seen.Present && !p.seen.SidePresent
+	for i := range p.each {
+		c := &p.each[i]
+		if c.Side.Epoch != p.each[0].Side.Epoch || !p.there(c) {
+			return false
+		}
 	}
-	s := p.seen.Side
-	return p.seen.Present && p.seen.Raw == p.target.to.String() && p.seen.SidePresent && !p.seen.SideBroken &&
-		s.Relay == p.owner.Relay && s.Filter == p.owner.Filter
+	return true
+}
+
+// there reports whether a cursor is already where it would be.
+func (p *cursorPlan) there(c *redisstream.CursorState) bool {
+	if p.target.remove {
+		return !c.Present && !c.SidePresent
+	}
+	s := c.Side
+	return c.Present && c.Raw == p.target.to.String() && c.SidePresent && !c.SideBroken &&
+		s.Relay == p.owner.Relay && s.Filter == p.owner.Filter && max(1, s.Partitions) == max(1, p.owner.Partitions)
 }

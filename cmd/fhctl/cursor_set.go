@@ -50,6 +50,9 @@ meanwhile.`
 type cursorSet struct {
 	*session
 	fromKey string
+	// fromPartitions is the former number of partitions; 0 leaves it.
+	fromPartitions int
+
 	undo    bool
 	ifValue string
 	relay   string
@@ -76,6 +79,9 @@ func newCursorSetCommand(a *app) *cobra.Command {
   # Take over what the Python bridge left, for the relay it really read
   fhctl cursor set --from-key firehose:python_cursor --cursor-key '{firehose:events}:cursor'
 
+  # From one stream to four partitions, all writers stopped (docs/scaling.md)
+  fhctl cursor set --partitions 4 --from-partitions 1
+
   # That was wrong
   fhctl cursor set --undo`,
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -91,6 +97,7 @@ func newCursorSetCommand(a *app) *cobra.Command {
 	o.format = addFormat(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.fromKey, "from-key", "", "take the value of another cursor `KEY`, with the relay it belongs to, instead of VALUE")
+	f.IntVar(&o.fromPartitions, "from-partitions", 0, "take over the cursor of the same keys with another number of partitions, `N`, instead of VALUE: all its cursors must be equal")
 	f.BoolVar(&o.undo, "undo", false, "take back the newest change in the history, instead of VALUE; repeat it to go further back")
 	f.StringVar(&o.ifValue, "if-value", "", "change nothing unless the cursor is this `SEQ` now; none means no cursor")
 	f.StringVar(&o.relay, "relay", "", "`HOST` of the relay whose seq VALUE is: the cursor becomes that relay's")
@@ -103,7 +110,7 @@ func newCursorSetCommand(a *app) *cobra.Command {
 		if err := o.understand(args); err != nil {
 			return err
 		}
-		r, err := s.reader(ctx)
+		r, err := s.readerOf(ctx, s.cfg.Redis.Partitions, o.fromPartitions > 0)
 		if err != nil {
 			return err
 		}
@@ -116,7 +123,7 @@ func newCursorSetCommand(a *app) *cobra.Command {
 // understand checks what was typed, before anything is connected.
 func (o *cursorSet) understand(args []string) (err error) {
 	ways := len(args)
-	for _, given := range []bool{o.fromKey != "", o.undo} {
+	for _, given := range []bool{o.fromKey != "", o.fromPartitions != 0, o.undo} {
 		if given {
 			ways++
 		}
@@ -125,7 +132,9 @@ func (o *cursorSet) understand(args []string) (err error) {
 	case ways == 0:
 		return usageError(errors.New("where to? VALUE is missing"), placeHint)
 	case ways > 1:
-		return usageError(errors.New("VALUE, --from-key and --undo exclude one another"), "give one of them")
+		return usageError(errors.New("VALUE, --from-key, --from-partitions and --undo exclude one another"), "give one of them")
+	case o.fromPartitions < 0 || o.fromPartitions > redisstream.MostPartitions || o.fromPartitions == o.cfg.Redis.Partitions:
+		return usageError(fmt.Errorf("flag --from-partitions: %d is not another number of partitions than --partitions %d", o.fromPartitions, o.cfg.Redis.Partitions), "write how many there were; 1 is a stream without partitions")
 	case o.undo && o.relay != "":
 		return usageError(errors.New("--undo gives the cursor back to the relay it was of, so --relay has no place"), "leave --relay out")
 	case len(args) == 1:
@@ -164,14 +173,15 @@ func (o *cursorSet) canAsk() bool {
 }
 
 func (o *cursorSet) run(ctx context.Context, r *redisstream.Reader) error {
-	state, err := r.Cursor(ctx)
+	each, err := r.Cursors(ctx)
 	if err != nil {
 		return err
 	}
+	state := redisstream.LowestCursor(each)
 	if err := o.expectedIs(r, state); err != nil {
 		return err
 	}
-	p, err := o.plan(ctx, r, state)
+	p, err := o.plan(ctx, r, state, each)
 	if err != nil {
 		return err
 	}
@@ -252,10 +262,6 @@ func (o *cursorSet) ask(ctx context.Context, p *cursorPlan) error {
 	}
 }
 
-// forcedTries is how often a forced move is tried against a running writer,
-// whose every batch moves the cursor as well.
-const forcedTries = 50
-
 // move carries out the plan. Nobody may have moved the cursor since it was
 // looked at, except a writer that --force disregards.
 func (o *cursorSet) move(ctx context.Context, r *redisstream.Reader, p *cursorPlan) error {
@@ -263,20 +269,7 @@ func (o *cursorSet) move(ctx context.Context, r *redisstream.Reader, p *cursorPl
 		Seen: p.seen, Remove: p.target.remove, To: p.target.to, Owner: p.owner,
 		How: p.Asked, By: operator(), Undoes: p.undoes,
 	}
-	for try := 1; ; try++ {
-		err := redisstream.MoveCursor(ctx, r, m)
-		if fault.ClassOf(err) != fault.Conflict || !o.force || o.ifValue != "" || try == forcedTries {
-			return err
-		}
-		now, err := r.Cursor(ctx)
-		if err != nil {
-			return err
-		}
-		if now.Side.Epoch != m.Seen.Side.Epoch || now.Relay() != m.Seen.Relay() {
-			return fault.New(fault.Conflict, errors.New("somebody else moved the cursor a moment ago; nothing was changed"), "look with fhctl cursor history")
-		}
-		m.Seen = now
-	}
+	return redisstream.MoveCursors(ctx, r, m, p.each, p.undoesEach, o.force && o.ifValue == "")
 }
 
 // operator is who is asking, for the history.

@@ -12,6 +12,12 @@ import (
 // reader opens the Redis that --redis-url names for commands that look at it.
 // Unlike ingest they do not wait for a Redis that is away.
 func (s *session) reader(ctx context.Context) (*redisstream.Reader, error) {
+	return s.readerOf(ctx, s.cfg.Redis.Partitions, false)
+}
+
+// readerOf reads the keys as that many partitions; with anyCount also where they
+// were written as another number.
+func (s *session) readerOf(ctx context.Context, partitions int, anyCount bool) (*redisstream.Reader, error) {
 	raw := s.cfg.Redis.URL
 	if strings.HasPrefix(raw, "embedded:") {
 		return nil, s.cfg.Refuse("redis-url", fault.New(fault.Usage,
@@ -26,5 +32,7 @@ func (s *session) reader(ctx context.Context) (*redisstream.Reader, error) {
 		Connection: s.connection(raw),
 		StreamKey:  s.cfg.Redis.StreamKey,
 		CursorKey:  s.cfg.Redis.CursorKey,
+		Partitions: partitions,
+		OtherCount: anyCount,
 	})
 }

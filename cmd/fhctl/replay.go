@@ -95,6 +95,7 @@ func addToStreamFlags(flags *pflag.FlagSet, o *replayOptions) {
 	flags.StringVar(&o.toStream, "to-stream", "", "append to the stream `KEY` of the target Redis")
 	flags.StringVar(&o.toPasswordFile, "to-password-file", "", "`FILE` that holds the password of the Redis that --to names")
 	flags.Int64Var(&o.toMaxLen, "to-max-len", 0, "trim the target stream to about `N` entries; 0 never trims")
+	flags.IntVar(&o.toPartitions, "to-partitions", 1, "spread the events over `N` streams, --to-stream with :{0} to :{N-1} behind it")
 	flags.BoolVar(&o.appendToLive, "append-to-live-stream", false, "append even to the stream that ingest feeds: its consumers will process the events again")
 }
 
@@ -110,7 +111,7 @@ func completeReplay(a *app, cmd *cobra.Command) {
 		"source": named("stream", "relay"), "to": named("stream", "-"), "from": fixed("oldest", "live", "10m"),
 		"action": fixed("create", "update", "delete"), "speed": fixed("max", "1x", "2x", "10x"), "rate": fixed("100/s", "1000/s"),
 		"output": fixed("text", "json"), "fault": fixed("drop@1000", "stall@1000:5s", "garbage@1000", "close@1000:1012"),
-		"serve": fixed("127.0.0.1:7000"), "for": fixed("1m", "10m", "1h"), "limit": fixed(), "to-max-len": fixed(), "did": fixed(),
+		"serve": fixed("127.0.0.1:7000"), "for": fixed("1m", "10m", "1h"), "limit": fixed(), "to-max-len": fixed(), "to-partitions": fixed("1", "2", "4"), "did": fixed(),
 		"to-stream": a.completeStreams(), "collection": completeCollections(a),
 	} {
 		if cmd.Flags().Lookup(name) != nil {

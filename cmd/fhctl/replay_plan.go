@@ -26,6 +26,7 @@ type replayOptions struct {
 	toStream       string
 	toPasswordFile string
 	toMaxLen       int64
+	toPartitions   int
 	appendToLive   bool
 	rate, speed    string
 	limit          int64
@@ -154,6 +155,8 @@ func (p *replayPlan) checkNumbers(*session) error {
 		return usageError(errors.New("flag --limit: it is negative"), "write how many events to replay; 0 sets no limit")
 	case p.last < 0:
 		return usageError(errors.New("flag --for: it is negative"), "write a duration such as 10m; 0 sets no limit")
+	case p.toPartitions < 0 || p.toPartitions > redisstream.MostPartitions:
+		return usageError(errors.New("flag --to-partitions: it is out of bounds"), "write a number from 1 to 64")
 	case p.toMaxLen < 0:
 		return usageError(errors.New("flag --to-max-len: it is negative"), "write how many entries to keep; 0 never trims")
 	}
@@ -212,7 +215,7 @@ func (p *replayPlan) checkServe(*session) error {
 // flags without a stream.
 func (p *replayPlan) checkStream(s *session) error {
 	if p.target.kind != endStream {
-		if p.toStream != "" || p.appendToLive || p.toMaxLen > 0 || p.toPasswordFile != "" {
+		if p.toStream != "" || p.appendToLive || p.toMaxLen > 0 || p.toPartitions > 1 || p.toPasswordFile != "" {
 			return usageError(errors.New("--to-stream and its kin are for a target in Redis"), "add --to stream, or --to redis://HOST:PORT")
 		}
 		return nil
@@ -222,7 +225,7 @@ func (p *replayPlan) checkStream(s *session) error {
 		return usageError(errors.New("the stream to append to is not named"), "add --to-stream KEY")
 	case s.isLive(key) && !p.appendToLive:
 		return usageError(fmt.Errorf("stream %s is the live one", key), liveHint)
-	case key == s.cfg.Redis.CursorKey || replayCursor("", key) == s.cfg.Redis.CursorKey:
+	case key == s.cfg.Redis.CursorKey || replayCursor("", key, p.toPartitions) == s.cfg.Redis.CursorKey:
 		return usageError(fmt.Errorf("stream %s and the live cursor %s would share a key", key, s.cfg.Redis.CursorKey), "choose another --to-stream")
 	case p.source.kind == endStream && p.source.url == p.target.url && key == s.cfg.Redis.StreamKey:
 		return usageError(errors.New("source and target are the same stream"), "choose another --to-stream")

@@ -119,7 +119,7 @@ func openStreamOrigin(ctx context.Context, s *session, p *replayPlan) (*origin, 
 		return nil, err
 	}
 	key := s.cfg.Redis.StreamKey
-	r, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: connection, StreamKey: key, CursorKey: s.cfg.Redis.CursorKey})
+	r, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: connection, StreamKey: key, CursorKey: s.cfg.Redis.CursorKey, Partitions: s.cfg.Redis.Partitions})
 	if err != nil {
 		closeServer()
 		return nil, err
@@ -134,7 +134,7 @@ func openStreamOrigin(ctx context.Context, s *session, p *replayPlan) (*origin, 
 		closeServer()
 		return nil, err
 	}
-	return &origin{player: closing{o, closeServer}, kind: endStream, name: "stream " + key + " at " + name, identity: "stream:" + key}, nil
+	return &origin{player: closing{o, closeServer}, kind: endStream, name: "stream " + r.StreamKey() + " at " + name, identity: "stream:" + key}, nil
 }
 
 // closing is a player with something more to close.
@@ -164,7 +164,8 @@ func (o *streamPlayer) pieces(ctx context.Context, after event.Seq) iter.Seq2[pi
 				return
 			}
 			o.measure(stored.ID, begin, end)
-			if seq, ok := stored.Seq(); ok && seq <= after {
+			// Of a set a few entries from before the range may come along.
+			if seq, ok := stored.Seq(); ok && (seq <= after || o.from.kind == placeSeq && seq < o.from.seq) {
 				continue
 			}
 			if !yield(piece{stored: stored}, nil) {

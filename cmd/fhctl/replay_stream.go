@@ -21,7 +21,7 @@ const (
 // of its own beside it. It is the script and the discipline of ingest: what the
 // cursor covers is never appended again.
 type appender struct {
-	w     *redisstream.Writer
+	w     redisSink
 	close func()
 	from  event.Seq
 	at    event.Position
@@ -34,8 +34,8 @@ type appender struct {
 
 // replayCursor is the name of the cursor of replays into a stream. In a cluster
 // both keys must share a slot.
-func replayCursor(url, key string) string {
-	if strings.Contains(url, "cluster") && !strings.Contains(key, "{") {
+func replayCursor(url, key string, partitions int) string {
+	if partitions <= 1 && strings.Contains(url, "cluster") && !strings.Contains(key, "{") {
 		return "{" + key + "}:replay-cursor"
 	}
 	return key + ":replay-cursor"
@@ -51,7 +51,7 @@ const liveHint = "consumers would take the events for new ones; choose another -
 // checkTarget refuses a live stream, and a cursor of an earlier replay that
 // nobody asked to resume. It gives the seq to go on after.
 func (p *replayPlan) checkTarget(ctx context.Context, s *session, connection redisstream.Connection, identity string) (event.Seq, error) {
-	r, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: connection, StreamKey: p.toStream, CursorKey: replayCursor(connection.URL, p.toStream)})
+	r, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: connection, StreamKey: p.toStream, CursorKey: replayCursor(connection.URL, p.toStream, p.toPartitions), Partitions: p.toPartitions})
 	if err != nil {
 		return 0, err
 	}
@@ -72,7 +72,7 @@ func (p *replayPlan) checkTarget(ctx context.Context, s *session, connection red
 	}
 	if ours.Present && !exists {
 		return 0, fault.New(fault.Conflict, fmt.Errorf("the replay cursor %s stands at seq %s, but stream %s is gone", r.CursorKey(), ours.Seq, p.toStream),
-			fmt.Sprintf("begin anew: DEL %s %s:meta", r.CursorKey(), r.CursorKey()))
+			beginAnew(r))
 	}
 	return p.resumeAfter(r, ours, identity)
 }
@@ -83,7 +83,7 @@ func (p *replayPlan) looksLive(ctx context.Context, s *session, connection redis
 	if beat.Present {
 		return fault.New(fault.Conflict, fmt.Errorf("stream %s exists and no replay made it, while a writer is at work on this Redis (%s)", p.toStream, redisstream.StatusKey), liveHint)
 	}
-	live, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: connection, StreamKey: p.toStream, CursorKey: s.cfg.Redis.CursorKey})
+	live, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: connection, StreamKey: p.toStream, CursorKey: s.cfg.Redis.CursorKey, Partitions: s.cfg.Redis.Partitions})
 	if err != nil {
 		return err
 	}
@@ -96,15 +96,14 @@ func (p *replayPlan) looksLive(ctx context.Context, s *session, connection redis
 }
 
 func (p *replayPlan) resumeAfter(r *redisstream.Reader, ours redisstream.CursorState, identity string) (event.Seq, error) {
-	side := r.CursorKey() + ":meta"
 	switch {
 	case !ours.Present:
 		return 0, nil
 	case ours.NotSeq:
-		return 0, fault.New(fault.Cursor, fmt.Errorf("cursor %s is not a seq", r.CursorKey()), fmt.Sprintf("begin anew: DEL %s %s %s", p.toStream, r.CursorKey(), side))
+		return 0, fault.New(fault.Cursor, fmt.Errorf("cursor %s is not a seq", r.CursorKey()), beginAnew(r))
 	case !p.resume:
 		return 0, fault.New(fault.Conflict, fmt.Errorf("an earlier replay into %s stands at seq %s (%s)", p.toStream, ours.Seq, r.CursorKey()),
-			fmt.Sprintf("go on behind it: --resume; or choose another --to-stream; or begin anew: DEL %s %s %s", p.toStream, r.CursorKey(), side))
+			"go on behind it: --resume; or choose another --to-stream; or "+beginAnew(r))
 	case ours.SidePresent && (ours.Side.Relay != identity || ours.Side.Filter != p.sel.print):
 		return 0, fault.New(fault.Cursor, fmt.Errorf("the replay into %s was begun from %s with other settings (this run: %s)", p.toStream, ours.Side.Relay, identity),
 			"use the same source and filters, or choose another --to-stream")
@@ -124,10 +123,10 @@ func openAppender(ctx context.Context, s *session, p *replayPlan, o *origin, cou
 		closeServer()
 		return nowhere{from: from, entries: true}, err
 	}
-	w, err := redisstream.Open(ctx, redisstream.Config{
-		Connection: connection, StreamKey: p.toStream, CursorKey: replayCursor(connection.URL, p.toStream),
+	w, err := openSink(ctx, redisstream.Config{
+		Connection: connection, StreamKey: p.toStream, CursorKey: replayCursor(connection.URL, p.toStream, p.toPartitions),
 		MaxLen: p.toMaxLen, AllowEviction: s.cfg.Redis.AllowEviction,
-		Identity: redisstream.Identity{Relay: identity, Filter: p.sel.print},
+		Identity: redisstream.Identity{Relay: identity, Filter: p.sel.print, Partitions: p.toPartitions},
 	})
 	if err != nil {
 		closeServer()
@@ -148,6 +147,15 @@ func openAppender(ctx context.Context, s *session, p *replayPlan, o *origin, cou
 	}
 	t.batch.Reset(t.at)
 	return t, nil
+}
+
+// beginAnew says how to forget a replay into a stream.
+func beginAnew(r *redisstream.Reader) string {
+	var keys []string
+	for _, part := range r.Partitions() {
+		keys = append(keys, part.StreamKey(), part.CursorKey(), part.CursorKey()+":meta")
+	}
+	return "begin anew: DEL " + strings.Join(keys, " ")
 }
 
 func (t *appender) after() event.Seq { return t.from }

@@ -173,6 +173,12 @@ func TestClusterSlotMovedAndNodeLost(t *testing.T) {
 	client.ReloadState(t.Context())
 	c.checkSet(t, client, n, c.last)
 	p.says("Redis is available again", 0)
+	// Whoever reads it sees one stream.
+	env := partitioned(environment(relay.URL(), nodes.URL()), n)
+	for _, args := range [][]string{{"verify"}, {"stream", "stats"}, {"tail", "-n", "5"}, {"cursor", "get"}} {
+		reader := start(t, env, args...)
+		reader.mustExit(0, time.Minute)
+	}
 }
 
 // G4: a master dies under load and a replica takes over, with or without the last

@@ -16,6 +16,7 @@ func (r *statsReport) rows() []output.Row {
 		p.line(output.Warn, "  does not exist (yet)")
 	} else {
 		p.stream(r)
+		p.partitions(r)
 		p.sample(&r.Sample)
 		p.groups(r)
 		p.consumers(r.Groups)

@@ -25,6 +25,8 @@ type statsReport struct {
 	DeadLetters deadLettersReport `json:"deadLetters"`
 	Cursor      cursorReport      `json:"cursor"`
 	Checks      []checkReport     `json:"checks"`
+	// Partitions are those of a set, which the rest adds up.
+	Partitions []partitionReport `json:"partitions,omitempty"`
 }
 
 type streamReport struct {
@@ -100,6 +102,8 @@ type groupReport struct {
 	LostPending   bool             `json:"lostPending"` // and its oldest pending entry
 	Room          *roomReport      `json:"room"`
 	Consumers     []consumerReport `json:"consumers"`
+	// MissingIn are the partitions of a set that have no such group.
+	MissingIn []int `json:"missingIn,omitempty"`
 }
 
 type pendingReport struct {

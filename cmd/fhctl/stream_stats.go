@@ -66,7 +66,21 @@ type statsCollector struct {
 	reader  *redisstream.Reader
 }
 
-func (c *statsCollector) collect(ctx context.Context) (*statsReport, error) {
+// collect reports and judges.
+func (c *statsCollector) collect(ctx context.Context) (r *statsReport, err error) {
+	if c.reader.IsSet() {
+		r, err = c.collectSet(ctx)
+	} else {
+		r, err = c.report(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.Checks = c.options.limits.judge(r)
+	return r, nil
+}
+
+func (c *statsCollector) report(ctx context.Context) (*statsReport, error) {
 	f := &streamFacts{
 		redis: fault.Redact(c.cfg.Redis.URL), streamKey: c.reader.StreamKey(), cursorKey: c.reader.CursorKey(),
 		relay: c.namedRelay(), maxLength: c.cfg.Redis.MaxStreamLen, window: c.options.window, windowAssumed: c.options.assumed, added: -1,
@@ -76,9 +90,7 @@ func (c *statsCollector) collect(ctx context.Context) (*statsReport, error) {
 			return nil, err
 		}
 	}
-	r := f.report()
-	r.Checks = c.options.limits.judge(r)
-	return r, nil
+	return f.report(), nil
 }
 
 // namedRelay is the host of a relay that somebody named, in whatever way; the

@@ -146,6 +146,7 @@ func (w *statsWatch) rows(r *statsReport) []output.Row {
 		p.line(output.Warn, "  does not exist (yet)")
 	} else {
 		p.stream(r)
+		p.partitions(r)
 	}
 	p.graphs(w.names, w.graphs)
 	if r.Stream.Exists {

@@ -29,6 +29,9 @@ func (t *tailRun) readStream(ctx context.Context) error {
 	}
 	t.tellEmpty(bounds.Length)
 	r := &tailStream{tailRun: t, Reader: reader, last: bounds.Last.ID}
+	if r.end, err = reader.End(ctx); err != nil {
+		return err
+	}
 	if bounds.Length > 0 {
 		if more, err := r.stored(ctx, bounds.Length); err != nil || !more {
 			return err
@@ -56,7 +59,8 @@ type tailStream struct {
 	*tailRun
 	*redisstream.Reader
 	last  redisstream.ID // of the stream when we came, then of what was shown
-	event output.Event   // in hand; it keeps its memory
+	end   redisstream.Place
+	event output.Event // in hand; it keeps its memory
 }
 
 // stored shows what was there when we came.
@@ -77,7 +81,7 @@ func (r *tailStream) stored(ctx context.Context, length int64) (more bool, err e
 	if skip > 0 {
 		return r.counted(ctx, from, skip)
 	}
-	for stored, err := range r.Range(ctx, from, r.last) {
+	for stored, err := range r.UpTo(ctx, from, r.end) {
 		if err != nil {
 			return false, err
 		}
@@ -114,7 +118,9 @@ func (r *tailStream) newest(ctx context.Context, from redisstream.ID) (more bool
 		return false, err
 	}
 	for _, stored := range entries {
-		r.last = stored.ID
+		if at := &r.end[stored.Partition]; stored.ID.Compare(*at) > 0 {
+			*at = stored.ID
+		}
 		if from != "" && stored.ID.Compare(from) < 0 {
 			continue
 		}
@@ -127,7 +133,7 @@ func (r *tailStream) newest(ctx context.Context, from redisstream.ID) (more bool
 
 // counted shows what is left behind the first entries, not before from.
 func (r *tailStream) counted(ctx context.Context, from redisstream.ID, skip int64) (more bool, err error) {
-	for stored, err := range r.Range(ctx, "", r.last) {
+	for stored, err := range r.UpTo(ctx, "", r.end) {
 		if err != nil {
 			return false, err
 		}
@@ -143,7 +149,7 @@ func (r *tailStream) counted(ctx context.Context, from redisstream.ID, skip int6
 
 // added shows what is added, until ctx ends: how following ends is no failure.
 func (r *tailStream) added(ctx context.Context) error {
-	for stored, err := range r.Follow(ctx, r.last) {
+	for stored, err := range r.FollowFrom(ctx, r.end) {
 		if err != nil {
 			return err
 		}
@@ -159,6 +165,9 @@ func (r *tailStream) added(ctx context.Context) error {
 }
 
 func (r *tailStream) one(stored redisstream.Stored) (more bool, err error) {
+	if seq, ok := stored.Seq(); ok && r.since.kind == placeSeq && seq < r.since.seq {
+		return true, nil // another partition had stored it a moment later
+	}
 	r.entry = stored
 	readStored(&r.event, stored)
 	return r.show(&r.event)

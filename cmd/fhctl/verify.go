@@ -11,6 +11,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/identity"
+	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/verify"
 )
 
@@ -58,6 +59,7 @@ type verifyOptions struct {
 	seed                     uint64
 	didDocs                  string
 	against, againstRedisURL string
+	againstPartitions        int
 	format                   string
 }
 
@@ -78,6 +80,7 @@ func newVerifyCommand(a *app) *cobra.Command {
 	flags.StringVar(&o.didDocs, "did-docs", "", "check signatures of a capture with the DID documents in this `FILE`: a JSON object from DID to document, plain or zstd")
 	flags.StringVar(&o.against, "against", "", "compare with the stream under this `KEY`")
 	flags.StringVar(&o.againstRedisURL, "against-redis-url", "", "the `URL` of the Redis that --against is on, if it is another one")
+	flags.IntVar(&o.againstPartitions, "against-partitions", 0, "how many partitions --against has, `N`; 0 is as many as --partitions")
 	flags.StringVarP(&o.format, "output", "o", "text", "print `FORMAT`: text, json (one object a line) or junit")
 	addSettings(cmd, config.GroupRedis)
 	// Fails only for flags that do not exist.
@@ -156,6 +159,10 @@ func (o *verifyOptions) together() error {
 		return usageError(errors.New("-o junit holds its findings in memory, so it cannot list all"), "give --max-findings a number, or use -o json")
 	case o.seed != 0 && o.sample == 1:
 		return usageError(errors.New("--sample-seed chooses a sample"), "add --sample N")
+	case o.againstPartitions < 0 || o.againstPartitions > redisstream.MostPartitions:
+		return usageError(errors.New("flag --against-partitions: it is out of bounds"), "write a number from 1 to 64")
+	case o.against == "" && o.againstPartitions > 0:
+		return usageError(errors.New("--against-partitions is of --against"), "add --against KEY")
 	case o.against == "" && o.againstRedisURL != "":
 		return usageError(errors.New("--against-redis-url is where --against is"), "add --against KEY")
 	case o.against != "" && o.sample != 1:

@@ -19,7 +19,10 @@ func (r *verifyRun) compare(ctx context.Context, here *redisstream.Reader) error
 	}
 	other := *s.cfg
 	other.Redis.StreamKey = r.against
-	there, err := (&session{app: s.app, cfg: &other, slog: s.slog}).reader(ctx)
+	if r.againstPartitions > 0 {
+		other.Redis.Partitions = r.againstPartitions
+	}
+	there, err := (&session{app: s.app, cfg: &other, slog: s.slog}).readerOf(ctx, other.Redis.Partitions, true)
 	if err != nil {
 		return fmt.Errorf("open the other stream: %w", err)
 	}
@@ -60,7 +63,19 @@ func (r *verifyRun) overlap(ctx context.Context, here, there *redisstream.Reader
 	if err != nil {
 		return span, err
 	}
+	for _, reader := range []*redisstream.Reader{here, there} {
+		trimmed, err := untrimmedFrom(ctx, reader)
+		if err != nil {
+			return span, err
+		}
+		mine.From = max(mine.From, trimmed)
+	}
 	span = verify.Span{From: max(mine.From, theirs.From), To: min(mine.To, theirs.To)}
+	for _, x := range []stretch{a, b} {
+		if x.reached > 0 {
+			span.To = min(span.To, x.reached)
+		}
+	}
 	if r.from.kind == placeSeq {
 		span.From = r.from.seq
 	}
@@ -82,7 +97,7 @@ const edgeEntries = 100
 // an end has one.
 func spanOf(ctx context.Context, reader *redisstream.Reader, x stretch) (span verify.Span, err error) {
 	n := 0
-	for s, err := range reader.Range(ctx, x.from, x.to) {
+	for s, err := range entriesIn(ctx, reader, x) {
 		if err != nil {
 			return span, err
 		}
@@ -104,7 +119,7 @@ func spanOf(ctx context.Context, reader *redisstream.Reader, x stretch) (span ve
 // lastOf is the last entries of a stretch. Where it ends before its stream, the
 // seq that follows it, less one, is as good as the highest.
 func lastOf(ctx context.Context, reader *redisstream.Reader, x stretch) ([]redisstream.Stored, error) {
-	if x.open {
+	if x.open || reader.IsSet() {
 		return reader.Last(ctx, edgeEntries)
 	}
 	s, found, err := reader.Following(ctx, x.to)
@@ -136,15 +151,24 @@ func (r *verifyRun) sideBySide(ctx context.Context, here, there *redisstream.Rea
 		}
 	}
 	done := int64(0)
-	left := entriesOf(here.Range(ctx, a.from, a.to), func(s redisstream.Stored) {
+	left := entriesOf(entriesIn(ctx, here, a), func(s redisstream.Stored) {
 		if done++; done%drawEach == 0 {
 			seq, _ := s.Seq()
 			r.report.progress(done, a.fraction(done, s.ID), seq)
 		}
 	})
-	right := entriesOf(there.Range(ctx, start.ID, end), func(redisstream.Stored) {})
+	right := entriesOf(theirs(ctx, there, b, start.ID, end), func(redisstream.Stored) {})
 	sum, err := verify.Compare(ctx, rules, span, left, right)
 	return r.end(ctx, sum, err)
+}
+
+// theirs is the part of the other stream that is compared. Of a set it ends where
+// all its partitions have come to.
+func theirs(ctx context.Context, there *redisstream.Reader, b stretch, from, to redisstream.ID) iter.Seq2[redisstream.Stored, error] {
+	if !there.IsSet() {
+		return there.Range(ctx, from, to)
+	}
+	return b.pick(there.UpTo(ctx, from, b.end))
 }
 
 func entriesOf(stored iter.Seq2[redisstream.Stored, error], seen func(redisstream.Stored)) iter.Seq2[verify.Entry, error] {

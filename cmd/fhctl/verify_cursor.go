@@ -17,8 +17,21 @@ const (
 	pause    = 100 * time.Millisecond
 )
 
-// cursor compares the cursor with the last entry.
+// cursor compares the cursor with the last entry, in each partition of a set: there
+// the cursor runs ahead of the last entry by right, where the writer noted it.
 func (r *verifyRun) cursor(ctx context.Context, reader *redisstream.Reader, check *verify.Stream) error {
+	if !reader.IsSet() {
+		return r.oneCursor(ctx, reader, check.Cursor)
+	}
+	for _, part := range reader.Partitions() {
+		if err := r.oneCursor(ctx, part, check.PartitionCursor); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *verifyRun) oneCursor(ctx context.Context, reader *redisstream.Reader, judge func(verify.Cursor) verify.Cursor) error {
 	for until := time.Now().Add(patience); ; {
 		c, live, err := readCursor(ctx, reader)
 		if err != nil {
@@ -26,7 +39,7 @@ func (r *verifyRun) cursor(ctx context.Context, reader *redisstream.Reader, chec
 		}
 		before, ok := event.ParseSeq(c.Before)
 		if ahead := ok && before > c.Last.Seq; !ahead || c.Filtered || c.Explained() || !live || time.Now().After(until) {
-			c = check.Cursor(c)
+			c = judge(c)
 			r.report.cursor = &c
 			return nil
 		}

@@ -98,8 +98,13 @@ func (r *verifyRun) stream(ctx context.Context, reader *redisstream.Reader) erro
 	rules := r.rules()
 	rules.Report = r.report.finding
 	rules.Reread = func(ctx context.Context, from, to string) iter.Seq2[verify.Mark, error] {
-		return marksOf(reader.Range(ctx, redisstream.ID(from), redisstream.ID(to)))
+		return reread(ctx, reader, from, to)
 	}
+	rules.Partitions = len(reader.Partitions())
+	if rules.GapsFrom, err = untrimmedFrom(ctx, reader); err != nil {
+		return err
+	}
+	rules.GapsTo = x.reached
 	check := verify.NewStream(rules)
 	err = r.entries(ctx, reader, x, check)
 	if err == nil {
@@ -111,11 +116,11 @@ func (r *verifyRun) stream(ctx context.Context, reader *redisstream.Reader) erro
 	return r.end(ctx, check.Close(), err)
 }
 
-func marksOf(entries iter.Seq2[redisstream.Stored, error]) iter.Seq2[verify.Mark, error] {
+func marksOf(reader *redisstream.Reader, entries iter.Seq2[redisstream.Stored, error]) iter.Seq2[verify.Mark, error] {
 	return func(yield func(verify.Mark, error) bool) {
 		for s, err := range entries {
 			seq, ok := s.Seq()
-			if (ok || err != nil) && !yield(verify.Mark{Seq: seq, ID: string(s.ID)}, err) {
+			if (ok || err != nil) && !yield(verify.Mark{Seq: seq, ID: nameEntry(reader, s)}, err) {
 				return
 			}
 		}
@@ -128,11 +133,11 @@ const drawEach = 512
 // entries hands the stretch to the check.
 func (r *verifyRun) entries(ctx context.Context, reader *redisstream.Reader, x stretch, check *verify.Stream) error {
 	done := int64(0)
-	for s, err := range reader.Range(ctx, x.from, x.to) {
+	for s, err := range entriesIn(ctx, reader, x) {
 		if err != nil {
 			return err
 		}
-		if err := check.Entry(ctx, verify.Entry{ID: string(s.ID), Fields: s.Fields}); err != nil {
+		if err := check.Entry(ctx, verify.Entry{ID: nameEntry(reader, s), Fields: s.Fields, Partition: s.Partition}); err != nil {
 			return err
 		}
 		if done++; done%drawEach == 0 {
@@ -158,14 +163,26 @@ func (x *stretch) fraction(done int64, at redisstream.ID) float64 {
 
 // deleted asks Redis whether entries were taken out of the stretch.
 func deleted(ctx context.Context, reader *redisstream.Reader, x stretch, check *verify.Stream) error {
-	id, err := reader.LastDeleted(ctx)
-	if err != nil || id == "" || id.Compare(x.from) < 0 || id.Compare(x.to) > 0 {
-		return err
+	for i, part := range reader.Partitions() {
+		id, err := part.LastDeleted(ctx)
+		if errors.Is(err, redisstream.ErrNoStream) && reader.IsSet() {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if id == "" || id.Compare(x.from) < 0 || id.Compare(x.to) > 0 {
+			continue
+		}
+		s, _, err := part.Following(ctx, id)
+		if err != nil {
+			return err
+		}
+		s.Partition = i
+		seq, _ := s.Seq()
+		check.Deleted(nameEntry(reader, redisstream.Stored{ID: id, Partition: i}), verify.Mark{Seq: seq, ID: nameEntry(reader, s)})
 	}
-	s, _, err := reader.Following(ctx, id)
-	seq, _ := s.Seq()
-	check.Deleted(string(id), verify.Mark{Seq: seq, ID: string(s.ID)})
-	return err
+	return nil
 }
 
 // begin opens the report.

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/verify"
 )
 
 // stretch is the part of a stream that is read.
@@ -16,6 +18,11 @@ type stretch struct {
 	empty    bool           // the range holds nothing
 	whole    bool           // from the first entry to the last
 	open     bool           // up to the stream's end
+	// Of a partitioned set, whose ids are places in time only: the seqs that
+	// belong to it, and where the partitions end.
+	span    verify.Span
+	end     redisstream.Place
+	reached event.Seq // by every partition; 0 at an end that is given
 }
 
 // stretchOf finds the ends of the range. What is appended later does not belong
@@ -46,6 +53,9 @@ func stretchOf(ctx context.Context, reader *redisstream.Reader, from, to place) 
 	}
 	x.empty = x.empty || x.from.Compare(x.to) > 0
 	x.whole = x.open && x.from == x.bounds.First.ID
+	if reader.IsSet() {
+		return x, x.ofSet(ctx, reader, from, to)
+	}
 	return x, nil
 }
 

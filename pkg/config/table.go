@@ -48,7 +48,7 @@ func redisSettings() []Setting {
 		{Name: "cursor-key", Env: "REDIS_CURSOR_KEY", Arg: "KEY", Default: "firehose:python_cursor", Group: GroupRedis,
 			Doc:   "string that holds the seq of the last stored event; in Redis Cluster it must share the stream's slot",
 			store: text(func(c *Config) *string { return &c.Redis.CursorKey }, notEmpty)},
-		{Name: "partitions", Arg: "N", Default: "1", Group: GroupWriter,
+		{Name: "partitions", Arg: "N", Default: "1", Group: GroupRedis,
 			Doc:   "streams that the events are spread over, by account: with more than 1 they are KEY:{0} to KEY:{N-1}, each with a cursor of that form; for consumers that read all of them, which the TypeScript workers do not (docs/scaling.md)",
 			store: whole(func(c *Config) *int { return &c.Redis.Partitions }, 1, 64)},
 		{Name: "max-stream-len", Env: "REDIS_MAX_STREAM_LEN", Arg: "N", Default: "500000", Group: GroupWriter,

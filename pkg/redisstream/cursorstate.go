@@ -82,6 +82,9 @@ func (h Heartbeat) Age() time.Duration {
 // Cursor reads cursor, side key and heartbeat in one exchange. It fails with
 // fault.Data when one of the keys is not a string.
 func (r *Reader) Cursor(ctx context.Context) (CursorState, error) {
+	if r.parts != nil {
+		return r.setCursor(ctx)
+	}
 	return r.CursorAt(ctx, r.config.CursorKey)
 }
 

@@ -43,9 +43,12 @@ type Consumer struct {
 // pendingLook is how many pending entries of a group are looked at.
 const pendingLook = 1000
 
-// Groups reads all groups, by name. ErrNoStream when the key does not exist.
+// Groups reads all groups, by name. Of a set, groups of one name count as one. ErrNoStream when the key does not exist.
 // Per group it takes a few exchanges and reads no more than a page of entries.
 func (r *Reader) Groups(ctx context.Context) ([]Group, error) {
+	if r.parts != nil {
+		return r.setGroups(ctx)
+	}
 	b, err := r.Bounds(ctx)
 	if err != nil {
 		return nil, err

@@ -41,6 +41,8 @@ type Move struct {
 	By    string // who asked
 	// Undoes is the change that this one takes back, if any.
 	Undoes ID
+
+	above int64 // the epoch rises above this one
 }
 
 // MoveCursor changes the cursor in one step with its side key and its history,
@@ -64,7 +66,7 @@ func MoveCursor(ctx context.Context, r *Reader, m Move) error {
 	keys := []string{r.config.CursorKey, sideKeyOf(r.config.CursorKey), r.HistoryKey()}
 	reply, err := moveScript.Run(once, r.client, keys,
 		flag(m.Seen.Present), m.Seen.Raw, m.Seen.Side.Epoch, flag(!m.Remove), m.To.String(), m.Owner.head(),
-		historyKept, m.Owner.Relay, m.How, m.By, string(m.Undoes)).StringSlice()
+		historyKept, m.Owner.Relay, m.How, m.By, string(m.Undoes), m.above).StringSlice()
 	if err != nil {
 		var refused redis.Error
 		answered := errors.As(err, &refused)
@@ -86,6 +88,66 @@ func MoveCursor(ctx context.Context, r *Reader, m Move) error {
 		return r.gone(once)
 	}
 	return nil
+}
+
+// forcedTries is how often a forced move is tried against a running writer,
+// whose every batch moves the cursor as well.
+const forcedTries = 50
+
+// MoveCursors is MoveCursor for all partitions of a set, one after the other: seen
+// has their cursors in order, in place of Move.Seen, and undoes the changes that
+// are taken back, or nil. Force disregards what a running writer does meanwhile.
+//
+// Afterwards all have the same epoch. When one cannot be moved, those before it
+// have been, and the error says so: writers refuse to start until the move is
+// repeated.
+func MoveCursors(ctx context.Context, r *Reader, m Move, seen []CursorState, undoes []ID, force bool) error {
+	parts := r.Partitions()
+	for i, part := range parts {
+		changes, err := part.History(ctx)
+		if err != nil {
+			return err
+		}
+		m.above = max(m.above, seen[i].Side.Epoch)
+		if len(changes) > 0 {
+			m.above = max(m.above, changes[0].Epoch)
+		}
+	}
+	for i, part := range parts {
+		m.Seen = seen[i]
+		if undoes != nil {
+			m.Undoes = undoes[i]
+		}
+		err := part.move(ctx, m, force)
+		switch {
+		case err == nil:
+			continue
+		case i == 0:
+			return err
+		}
+		return fault.New(fault.ClassOf(err), fmt.Errorf("only %d of %d cursors were moved; partition %d: %w", i, len(parts), i, err),
+			"stop all writers and repeat the command; until then ingest refuses to start")
+	}
+	return nil
+}
+
+// move moves one cursor, again and again where a writer at work may have moved it
+// meanwhile.
+func (r *Reader) move(ctx context.Context, m Move, force bool) error {
+	for try := 1; ; try++ {
+		err := MoveCursor(ctx, r, m)
+		if fault.ClassOf(err) != fault.Conflict || !force || try == forcedTries {
+			return err
+		}
+		now, err := r.Cursor(ctx)
+		if err != nil {
+			return err
+		}
+		if now.Side.Epoch != m.Seen.Side.Epoch || now.Relay() != m.Seen.Relay() {
+			return fault.New(fault.Conflict, errors.New("somebody else moved the cursor a moment ago; nothing was changed"), "look with fhctl cursor history")
+		}
+		m.Seen = now
+	}
 }
 
 // gone waits for a key that had to be made to expire.
@@ -148,12 +210,12 @@ type Change struct {
 }
 
 // HistoryKey is the stream that holds the changes.
-func (r *Reader) HistoryKey() string { return r.config.CursorKey + ":history" }
+func (r *Reader) HistoryKey() string { return r.first().config.CursorKey + ":history" }
 
 // History is what MoveCursor changed, newest first; at most the last hundred.
 // Moves that writers made themselves are not in it.
 func (r *Reader) History(ctx context.Context) ([]Change, error) {
-	h := *r
+	h := *r.first()
 	h.config.StreamKey = r.HistoryKey()
 	entries, err := h.page(ctx, "xrevrange", "+", "-", historyKept)
 	if err != nil {
@@ -196,6 +258,9 @@ const countLimit = 100_000
 // exact near both ends of the stream; in the middle of a long one, exact is
 // false and it is estimated from the seqs. The conditions are SeekSeq's.
 func (r *Reader) CountAfter(ctx context.Context, seq event.Seq) (n int64, exact bool, err error) {
+	if r.parts != nil {
+		return r.setCount(ctx, seq)
+	}
 	s, found, err := r.SeekSeq(ctx, seq+1)
 	if err != nil || !found {
 		return 0, err == nil, err

@@ -28,6 +28,10 @@ type ReaderConfig struct {
 	Connection
 	StreamKey string
 	CursorKey string
+	// Partitions is how many streams the keys stand for; 0 means 1. OtherCount
+	// reads them also where they were written as another number.
+	Partitions int
+	OtherCount bool
 	// Page is how many entries one exchange asks for; 0 means DefaultPage.
 	Page int
 }
@@ -41,9 +45,14 @@ type ReaderConfig struct {
 // waiting. Errors are classed: fault.Unreachable, fault.Refused, fault.Data
 // (a key of the wrong type), fault.Usage (URL, TLS files). When the context
 // ended, the error wraps its cause instead.
+//
+// With partitions it reads the whole set as one stream, in the order of seqs;
+// Partitions gives a Reader of each. Ids are a partition's own, and as the ends of
+// a range they are places in time.
 type Reader struct {
 	config ReaderConfig
 	client redis.UniversalClient
+	parts  []*Reader // of a set; nil reads one stream
 }
 
 // OpenReader connects and asks Redis whether it answers, once.
@@ -65,6 +74,10 @@ func OpenReader(ctx context.Context, cfg ReaderConfig) (*Reader, error) {
 		_ = client.Close()
 		return nil, cfg.classed(ctx, "connect to Redis", err)
 	}
+	if err := r.divide(ctx); err != nil {
+		_ = client.Close()
+		return nil, err
+	}
 	return r, nil
 }
 
@@ -72,10 +85,10 @@ func OpenReader(ctx context.Context, cfg ReaderConfig) (*Reader, error) {
 func (r *Reader) Close() error { return r.client.Close() }
 
 // StreamKey is the key this Reader reads.
-func (r *Reader) StreamKey() string { return r.config.StreamKey }
+func (r *Reader) StreamKey() string { return r.setName(r.config.StreamKey) }
 
 // CursorKey is the cursor's key.
-func (r *Reader) CursorKey() string { return r.config.CursorKey }
+func (r *Reader) CursorKey() string { return r.setName(r.config.CursorKey) }
 
 // classed wraps an error of one exchange with what failed and its class.
 func (c Connection) classed(ctx context.Context, doing string, err error) error {
@@ -102,6 +115,9 @@ type Bounds struct {
 // Bounds reads the ends and the length in one exchange. ErrNoStream when the
 // key does not exist; an empty stream that exists has Length 0.
 func (r *Reader) Bounds(ctx context.Context) (b Bounds, err error) {
+	if r.parts != nil {
+		return r.setBounds(ctx)
+	}
 	once, cancel := r.config.within(ctx)
 	defer cancel()
 	pipe := r.client.Pipeline()
@@ -177,6 +193,9 @@ func (r *Reader) page(ctx context.Context, command string, from, to ID, count in
 // The next page is under way while the caller works on this one, so reading
 // and working take as long as the slower of the two.
 func (r *Reader) Range(ctx context.Context, from, to ID) iter.Seq2[Stored, error] {
+	if r.parts != nil {
+		return r.setRange(ctx, func(int) (ID, ID) { return from, to })
+	}
 	return func(yield func(Stored, error) bool) {
 		pages, enough := make(chan pageOf), make(chan struct{})
 		go r.readAhead(ctx, ID(or(string(from), "-")), ID(or(string(to), "+")), pages, enough)
@@ -238,6 +257,9 @@ func (r *Reader) Before(ctx context.Context, id ID, n int) ([]Stored, error) {
 }
 
 func (r *Reader) newest(ctx context.Context, to ID, n int) ([]Stored, error) {
+	if r.parts != nil {
+		return r.setNewest(ctx, to, n)
+	}
 	var newest []Stored
 	for len(newest) < n {
 		ask := min(n-len(newest), r.config.Page)

@@ -31,6 +31,9 @@ func (r *Reader) SeekTime(ctx context.Context, t time.Time) (s Stored, found boo
 // appended out of order, or an operator rewound, it finds one of the places
 // where the seq is passed. Entries without a seq are passed over.
 func (r *Reader) SeekSeq(ctx context.Context, seq event.Seq) (s Stored, found bool, err error) {
+	if r.parts != nil {
+		return r.setSeek(ctx, seq)
+	}
 	b, err := r.Bounds(ctx)
 	if errors.Is(err, ErrNoStream) || err == nil && b.Length == 0 {
 		return Stored{}, false, nil

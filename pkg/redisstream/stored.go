@@ -94,8 +94,9 @@ func (p position) compare(q position) int {
 // Stored is one entry of a stream, as it is: nothing about it has been checked.
 // It belongs to the receiver. All its strings share one piece of memory.
 type Stored struct {
-	ID     ID
-	Fields []string // name, value, name, value, … in stored order
+	ID        ID
+	Fields    []string // name, value, name, value, … in stored order
+	Partition int      // of a set; 0 otherwise
 }
 
 // Value is the first field of that name.

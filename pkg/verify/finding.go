@@ -45,6 +45,12 @@ type Config struct {
 	// Seed chooses the sample at random, from this seed; 0 takes every
 	// Sample-th.
 	Seed uint64
+	// Partitions is how many streams the entries come from, merged by seq; 0
+	// and 1 are one. Then each must be in the partition of its account, and
+	// gaps count from GapsFrom, from where on no partition was trimmed, to
+	// GapsTo, which every partition has reached; 0 sets no bound.
+	Partitions       int
+	GapsFrom, GapsTo event.Seq
 	// Reread gives the seqs from one id to another again, both included, to
 	// tell far duplicates from late entries. Without it, what lies further
 	// back than the last 65,536 counts as out of order.

@@ -34,15 +34,16 @@ type RuleInfo struct {
 
 // The rules of sequence and cursor.
 const (
-	SeqInvalid    Rule = "seq-invalid"
-	SeqDuplicate  Rule = "seq-duplicate"
-	SeqOrder      Rule = "seq-order"
-	SeqGap        Rule = "seq-gap"
-	EntryDeleted  Rule = "entry-deleted"
-	CursorMissing Rule = "cursor-missing"
-	CursorInvalid Rule = "cursor-invalid"
-	CursorAhead   Rule = "cursor-ahead"
-	CursorBehind  Rule = "cursor-behind"
+	SeqInvalid     Rule = "seq-invalid"
+	SeqDuplicate   Rule = "seq-duplicate"
+	SeqOrder       Rule = "seq-order"
+	SeqGap         Rule = "seq-gap"
+	EntryDeleted   Rule = "entry-deleted"
+	PartitionWrong Rule = "partition-wrong"
+	CursorMissing  Rule = "cursor-missing"
+	CursorInvalid  Rule = "cursor-invalid"
+	CursorAhead    Rule = "cursor-ahead"
+	CursorBehind   Rule = "cursor-behind"
 )
 
 // The rules of one stream entry, as a worker reads it.
@@ -131,6 +132,8 @@ var table = [...]RuleInfo{
 	{OfStream, CursorBehind, Error, "The cursor is below the last stored seq: a restarted writer would store events again (G2).",
 		"set it to the last stored seq: fhctl cursor set SEQ"},
 
+	{OfStream, PartitionWrong, Error, "The entry is not in the partition of its account: consumers of two partitions see that account out of order.",
+		"look for a writer with another number of partitions (fhctl stream stats); entries cannot be moved, so read them again into a fresh set if order matters"},
 	{OfStream, FieldMissing, Error, "The entry lacks type, data or seq.", writerMend},
 	{OfStream, FieldOrder, Error, "type, data and seq are not the first three fields in that order; workers read by position.", writerMend},
 	{OfStream, TypeUnknown, Error, "The type is not commit, identity or account.", writerMend},

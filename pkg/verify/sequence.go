@@ -195,6 +195,9 @@ func (s *sequence) reread(ctx context.Context, seq event.Seq, oldest Mark) error
 
 // open notes a gap; it counts once nothing can fill it any more.
 func (s *sequence) open(after, before Mark) {
+	if c := &s.out.cfg; after.Seq < c.GapsFrom || c.GapsTo > 0 && before.Seq > c.GapsTo {
+		return
+	}
 	g := Gap{After: after, Before: before, Missing: int64(before.Seq - after.Seq - 1)}
 	if g.Missing -= s.straysIn(after.Seq, before.Seq); g.Missing == 0 {
 		return

@@ -6,14 +6,16 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/syntax"
 )
 
 // Entry is one stored entry of a stream.
 type Entry struct {
-	ID     string
-	Fields []string // name, value, … in stored order
+	ID        string
+	Fields    []string // name, value, … in stored order
+	Partition int      // of several
 }
 
 // value is the value of a field.
@@ -148,6 +150,11 @@ func (s *Stream) contents(e *Entry, seq event.Seq, typ, text string) {
 	s.sum.Kinds[kind]++
 	s.data.begin(s.ledger, seq, e.ID)
 	s.data.judge(kind, text)
+	if n := s.cfg.Partitions; n > 1 && s.data.did != "" {
+		if want := entry.PartitionOf(s.data.did, n); want != e.Partition {
+			s.found(Finding{Rule: PartitionWrong, Seq: seq, ID: e.ID, Detail: fmt.Sprintf("%s belongs to partition %d", s.data.did, want)})
+		}
+	}
 	if rev, ok := e.value("rev"); ok && kind == event.KindCommit && s.data.did != "" {
 		s.rev(seq, e.ID, s.data.did, rev)
 	}
@@ -175,6 +182,12 @@ func (s *Stream) Cursor(c Cursor) Cursor {
 			c.Last = Mark{seq, id}
 		}
 	}
+	s.cursor(c)
+	return c
+}
+
+// PartitionCursor judges the cursor of one partition against its last entry.
+func (s *Stream) PartitionCursor(c Cursor) Cursor {
 	s.cursor(c)
 	return c
 }

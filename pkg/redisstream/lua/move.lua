@@ -6,6 +6,7 @@
 --      4 "1" = the cursor becomes 5; else it is removed: the next start is live
 --      6 the new side key without its epoch
 --      7 how many changes the history keeps
+--      12 the epoch rises above this one at least, "" = above its own only
 --      8 relay  9 what was asked for  10 by whom  11 the change undone, or ""
 -- Reply: status, cursor, epoch, id of the change.
 
@@ -27,6 +28,7 @@ for _, row in ipairs(newest) do
     if known and above(known, epoch) then epoch = known end
   end
 end
+if digits(ARGV[12]) and above(digits(ARGV[12]), epoch) then epoch = digits(ARGV[12]) end
 epoch = string.format('%.0f', tonumber(epoch) + 1)
 
 -- Writing what is there proves the right to, before the history tells of it.

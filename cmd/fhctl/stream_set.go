@@ -1,0 +1,273 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+)
+
+// partitionReport is one partition of a set.
+type partitionReport struct {
+	Partition int           `json:"partition"`
+	Stream    streamReport  `json:"stream"`
+	Rate      rateReport    `json:"rate"`
+	Groups    []groupReport `json:"groups"`
+	Cursor    cursorReport  `json:"cursor"`
+}
+
+// collectSet reports on each partition and adds them up.
+func (c *statsCollector) collectSet(ctx context.Context) (*statsReport, error) {
+	parts := c.reader.Partitions()
+	share := *c.options
+	if share.sample > 0 {
+		share.sample = max(1, share.sample/len(parts))
+	}
+	cfg := *c.cfg
+	cfg.Redis.MaxStreamLen = (cfg.Redis.MaxStreamLen + int64(len(parts)) - 1) / int64(len(parts))
+	of := *c.session
+	of.cfg = &cfg
+	var reports []*statsReport
+	for _, part := range parts {
+		r, err := (&statsCollector{session: &of, options: &share, reader: part}).report(ctx)
+		if err != nil {
+			return nil, err
+		}
+		reports = append(reports, r)
+	}
+	return addUp(reports, c.reader, c.cfg.Redis.MaxStreamLen), nil
+}
+
+// addUp makes one report of those of all partitions: what is counted is the sum,
+// what is a risk the worst, the cursor the lowest.
+func addUp(reports []*statsReport, reader *redisstream.Reader, maxLength int64) *statsReport {
+	all := *reports[0]
+	all.Stream.Key, all.Stream.MaxLength, all.Cursor.Key = reader.StreamKey(), maxLength, reader.CursorKey()
+	all.Groups, all.Room = nil, nil
+	for i, r := range reports {
+		all.Partitions = append(all.Partitions, partitionReport{i, r.Stream, r.Rate, r.Groups, r.Cursor})
+		for _, g := range r.Groups {
+			all.Groups = addGroup(all.Groups, g)
+		}
+		if i == 0 {
+			continue
+		}
+		if r.At.After(all.At) {
+			all.At = r.At
+		}
+		all.Stream.add(&r.Stream)
+		all.Rate.add(&r.Rate)
+		all.Sample.add(&r.Sample)
+		if lowerCursor(&r.Cursor, &all.Cursor) {
+			r.Cursor.Key = all.Cursor.Key
+			all.Cursor = r.Cursor
+		}
+	}
+	all.Sample.share()
+	if all.Stream.Length > 0 {
+		all.Stream.SpanAtRateSeconds = timeFor(all.Stream.Length, all.Rate.PerSecond)
+	}
+	for i := range all.Groups {
+		if g := &all.Groups[i]; g.Room != nil && (all.Room == nil || g.Room.Entries < all.Room.Entries) {
+			all.Room = g.Room
+		}
+	}
+	for i := range all.Groups {
+		all.Groups[i].MissingIn = missingIn(all.Groups[i].Name, reports)
+	}
+	if all.Groups == nil {
+		all.Groups = []groupReport{}
+	}
+	return &all
+}
+
+// missingIn are the partitions that nobody reads for a group.
+func missingIn(group string, reports []*statsReport) (parts []int) {
+	for i, r := range reports {
+		has := slices.ContainsFunc(r.Groups, func(g groupReport) bool { return g.Name == group })
+		if !has && r.Stream.Length > 0 {
+			parts = append(parts, i)
+		}
+	}
+	return parts
+}
+
+// lowerCursor reports whether a stands for the set rather than b.
+func lowerCursor(a, b *cursorReport) bool {
+	switch {
+	case b.Seq == nil && b.Present || b.Unknown != "":
+		return false
+	case a.Seq == nil:
+		return a.Present || a.Unknown != ""
+	}
+	return b.Seq == nil || *a.Seq < *b.Seq
+}
+
+func (s *streamReport) add(o *streamReport) {
+	s.Exists = s.Exists || o.Exists
+	s.Length += o.Length
+	s.TrimAt, s.EntriesAdded, s.MemoryBytes = together(s.TrimAt, o.TrimAt), together(s.EntriesAdded, o.EntriesAdded), together(s.MemoryBytes, o.MemoryBytes)
+	s.TrimObserved = s.TrimObserved || o.TrimObserved
+	s.MemoryUnknown = cmp.Or(s.MemoryUnknown, o.MemoryUnknown)
+	if s.First == nil || o.First != nil && seqOfEntry(o.First) < seqOfEntry(s.First) {
+		s.First = o.First
+	}
+	if s.Last == nil || o.Last != nil && seqOfEntry(o.Last) > seqOfEntry(s.Last) {
+		s.Last = o.Last
+	}
+	if s.SpanSeconds == nil || o.SpanSeconds != nil && *o.SpanSeconds > *s.SpanSeconds {
+		s.SpanSeconds = o.SpanSeconds
+	}
+}
+
+func seqOfEntry(e *entryReport) event.Seq {
+	if e.Seq == nil {
+		return 0
+	}
+	return *e.Seq
+}
+
+// together is the sum of two, null where one is not known.
+func together[T int64 | float64](a, b *T) *T {
+	if a == nil || b == nil {
+		return nil
+	}
+	total := *a + *b
+	return &total
+}
+
+func (r *rateReport) add(o *rateReport) {
+	r.PerSecond, r.AveragePerSecond = together(r.PerSecond, o.PerSecond), together(r.AveragePerSecond, o.AveragePerSecond)
+	r.Entries += o.Entries
+	r.WindowSeconds = max(r.WindowSeconds, o.WindowSeconds)
+}
+
+func (s *sampleReport) add(o *sampleReport) {
+	s.Entries += o.Entries
+	s.Bytes += o.Bytes
+	s.Ops += o.Ops
+	s.OpBytes += o.OpBytes
+	s.Unreadable += o.Unreadable
+	s.SpanSeconds = max(s.SpanSeconds, o.SpanSeconds)
+	s.Kinds, s.Collections = joinShares(s.Kinds, o.Kinds), joinShares(s.Collections, o.Collections)
+}
+
+// share computes the shares anew, of the whole sample.
+func (s *sampleReport) share() {
+	byName := func(list []shareReport) map[string]*shareReport {
+		m := map[string]*shareReport{}
+		for _, row := range list {
+			m[row.Name] = &row
+		}
+		return m
+	}
+	s.Kinds = shares(byName(s.Kinds), s.Entries, s.Bytes)
+	s.Collections = shares(byName(s.Collections), s.Ops, s.OpBytes)
+}
+
+func joinShares(all, more []shareReport) []shareReport {
+	for _, row := range more {
+		i := slices.IndexFunc(all, func(known shareReport) bool { return known.Name == row.Name })
+		if i < 0 {
+			all = append(all, row)
+			continue
+		}
+		all[i].Count += row.Count
+		all[i].Bytes += row.Bytes
+	}
+	return all
+}
+
+// addGroup counts a partition's group with those of the same name.
+func addGroup(all []groupReport, g groupReport) []groupReport {
+	i := slices.IndexFunc(all, func(known groupReport) bool { return known.Name == g.Name })
+	if i < 0 {
+		g.Consumers = slices.Clone(g.Consumers)
+		return append(all, g)
+	}
+	k := &all[i]
+	if redisstream.ID(g.LastDelivered).Compare(redisstream.ID(k.LastDelivered)) < 0 {
+		k.LastDelivered = g.LastDelivered
+	}
+	k.EntriesRead = together(k.EntriesRead, g.EntriesRead)
+	k.Lag, k.LagExact, k.LagSeconds = k.Lag+g.Lag, k.LagExact && g.LagExact, max(k.LagSeconds, g.LagSeconds)
+	k.Pending += g.Pending
+	if k.OldestPending == nil || g.OldestPending != nil && g.OldestPending.AgeSeconds > k.OldestPending.AgeSeconds {
+		k.OldestPending = g.OldestPending
+	}
+	k.Redelivered = addRedelivered(k.Redelivered, g.Redelivered)
+	k.LostUnread, k.LostPending = k.LostUnread || g.LostUnread, k.LostPending || g.LostPending
+	if k.Room == nil || g.Room != nil && g.Room.Entries < k.Room.Entries {
+		k.Room = g.Room
+	}
+	for _, c := range g.Consumers {
+		k.Consumers = addConsumer(k.Consumers, c)
+	}
+	return all
+}
+
+func addRedelivered(a, b *redeliverReport) *redeliverReport {
+	if a == nil || b == nil {
+		return cmp.Or(a, b)
+	}
+	return &redeliverReport{
+		Entries: a.Entries + b.Entries, MaxDeliveries: max(a.MaxDeliveries, b.MaxDeliveries),
+		Examined: a.Examined + b.Examined, Complete: a.Complete && b.Complete,
+	}
+}
+
+func addConsumer(all []consumerReport, c consumerReport) []consumerReport {
+	i := slices.IndexFunc(all, func(known consumerReport) bool { return known.Name == c.Name })
+	if i < 0 {
+		return append(all, c)
+	}
+	k := &all[i]
+	k.Pending += c.Pending
+	k.IdleSeconds, k.InactiveSeconds = least(k.IdleSeconds, c.IdleSeconds), least(k.InactiveSeconds, c.InactiveSeconds)
+	return all
+}
+
+func least(a, b *float64) *float64 {
+	if a == nil || b == nil {
+		return nil
+	}
+	return number(min(*a, *b))
+}
+
+// partitions is a line for each.
+func (p *statsPage) partitions(r *statsReport) {
+	if len(r.Partitions) == 0 {
+		return
+	}
+	p.head("Partitions")
+	t := &output.Table{Right: []int{0, 1, 2, 3, 4, 5}}
+	t.Add("PARTITION", "LENGTH", "RATE", "LAST SEQ", "CURSOR", "LAG")
+	for i := range r.Partitions {
+		part := &r.Partitions[i]
+		rate, last, cursor, lag := dash, dash, dash, dash
+		if part.Rate.PerSecond != nil {
+			rate = perSecond(*part.Rate.PerSecond)
+		}
+		if e := part.Stream.Last; e != nil && e.Seq != nil {
+			last = e.Seq.String()
+		}
+		if part.Cursor.Seq != nil {
+			cursor = part.Cursor.Seq.String()
+		}
+		if len(part.Groups) > 0 {
+			most := slices.MaxFunc(part.Groups, func(a, b groupReport) int { return cmp.Compare(a.Lag, b.Lag) })
+			lag = tilde(most.Lag, most.LagExact)
+		}
+		t.Add(fmt.Sprintf("{%d}", part.Partition), output.Thousands(part.Stream.Length), rate, last, cursor, lag)
+	}
+	p.table(t, true)
+	for i := range r.Groups {
+		for _, part := range r.Groups[i].MissingIn {
+			p.line(output.Warn, fmt.Sprintf("  group %s does not exist in {%d}: nobody reads that partition", r.Groups[i].Name, part))
+		}
+	}
+}
