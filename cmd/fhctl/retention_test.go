@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -163,6 +165,36 @@ func ledger(t *testing.T, client *redis.Client) (sum event.Trim) {
 	return sum
 }
 
+// wantStatsOf checks that stream stats shows the ledger, to people and programs.
+func wantStatsOf(t *testing.T, server *redistest.Server, want event.Trim) {
+	t.Helper()
+	stats := func(args ...string) string {
+		cmd := exec.Command(fhctlPath(t), append([]string{"stream", "stats"}, args...)...)
+		cmd.Env = []string{"HOME=" + t.TempDir(), "REDIS_URL=" + server.URL()}
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+	var report statsReport
+	if err := json.Unmarshal([]byte(stats("-o", "json")), &report); err != nil {
+		t.Fatal(err)
+	}
+	var sum event.Trim
+	for _, l := range report.Losses.Newest {
+		sum.Unread += l.Unread
+		sum.From = l.From
+		sum.To = max(sum.To, l.To)
+	}
+	if sum != want {
+		t.Errorf("stats say %+v, lost were %+v", sum, want)
+	}
+	if text := stats(); !strings.Contains(text, "Lost to trimming firehose:python_cursor:losses") || !strings.Contains(text, "slow lost ") {
+		t.Errorf("stats for people:\n%s", text)
+	}
+}
+
 // --when-full trim: what a slow group was never given is what counters, log and
 // ledger say it lost (G7).
 func TestTrimTellsWhatASlowGroupLost(t *testing.T) {
@@ -207,6 +239,7 @@ func TestTrimTellsWhatASlowGroupLost(t *testing.T) {
 		return nil
 	})
 	p.says("Trimmed entries that a group had not finished", time.Second)
+	wantStatsOf(t, server, want)
 	if n := strings.Count(p.output(), "begins to lose entries"); n != 1 {
 		t.Errorf("%d alarms", n)
 	}

@@ -29,6 +29,9 @@ type streamFacts struct {
 	sample        tally
 	groups        []groupFacts
 	dead          redisstream.DeadLetters
+	losses        []redisstream.Loss
+	lossesWhy     string
+	ledgerKey     string
 	cursor        redisstream.CursorState
 	cursorWhy     string // not known, because
 	// cursorEntry is the entry of the cursor's seq, where the side key does
@@ -47,7 +50,7 @@ func (f *streamFacts) report() *statsReport {
 	r := &statsReport{
 		V: statsVersion, At: f.at.UTC(), Clock: "local", Redis: f.redis,
 		Rate: f.rate(), Sample: f.sample.report(), Groups: []groupReport{}, Checks: []checkReport{},
-		DeadLetters: f.deadLetters(), Cursor: f.cursorReport(),
+		Losses: f.lossesReport(), DeadLetters: f.deadLetters(), Cursor: f.cursorReport(),
 	}
 	if f.serverClock {
 		r.Clock = "redis"

@@ -21,6 +21,7 @@ func (r *statsReport) rows() []output.Row {
 		p.groups(r)
 		p.consumers(r.Groups)
 	}
+	p.ledger(&r.Losses, r.At)
 	p.deadLetters(&r.DeadLetters)
 	p.cursor(r)
 	p.checks(r.Checks)

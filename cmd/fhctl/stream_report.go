@@ -22,6 +22,7 @@ type statsReport struct {
 	Sample      sampleReport      `json:"sample"`
 	Groups      []groupReport     `json:"groups"`
 	Room        *roomReport       `json:"room"` // of the slowest group
+	Losses      lossesReport      `json:"losses"`
 	DeadLetters deadLettersReport `json:"deadLetters"`
 	Cursor      cursorReport      `json:"cursor"`
 	Checks      []checkReport     `json:"checks"`

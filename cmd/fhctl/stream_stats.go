@@ -85,7 +85,7 @@ func (c *statsCollector) report(ctx context.Context) (*statsReport, error) {
 		redis: fault.Redact(c.cfg.Redis.URL), streamKey: c.reader.StreamKey(), cursorKey: c.reader.CursorKey(),
 		relay: c.namedRelay(), maxLength: c.cfg.Redis.MaxStreamLen, window: c.options.window, windowAssumed: c.options.assumed, added: -1,
 	}
-	for _, read := range []func(context.Context, *streamFacts) error{c.ends, c.size, c.groups, c.sample, c.deadLetters, c.cursorTime, c.clock} {
+	for _, read := range []func(context.Context, *streamFacts) error{c.ends, c.size, c.groups, c.sample, c.losses, c.deadLetters, c.cursorTime, c.clock} {
 		if err := read(ctx, f); err != nil {
 			return nil, err
 		}

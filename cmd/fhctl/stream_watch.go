@@ -153,6 +153,7 @@ func (w *statsWatch) rows(r *statsReport) []output.Row {
 		p.groups(r)
 	}
 	p.checks(r.Checks)
+	p.ledger(&r.Losses, r.At)
 	p.deadLetters(&r.DeadLetters)
 	p.cursor(r)
 	p.consumers(r.Groups)

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+)
+
+// shownLosses is how many lines of the ledger a report has.
+const shownLosses = 10
+
+// lossesReport is the newest lines of the ledger.
+type lossesReport struct {
+	Key     string       `json:"key"`
+	Unknown string       `json:"unknown,omitempty"` // why it could not be read
+	Newest  []lossReport `json:"newest"`            // newest first
+}
+
+// lossReport is what a group lost to trimming in one stretch.
+type lossReport struct {
+	Group   string    `json:"group"`
+	Unread  int64     `json:"unread"`  // entries it was never given
+	Pending int64     `json:"pending"` // entries given and not acknowledged
+	From    event.Seq `json:"from"`    // of the first entry lost
+	To      event.Seq `json:"to"`      // of the last
+	Since   time.Time `json:"since"`
+	Until   time.Time `json:"until"`
+}
+
+func (c *statsCollector) losses(ctx context.Context, f *streamFacts) (err error) {
+	f.losses, f.lossesWhy, err = c.reader.Losses(ctx, shownLosses)
+	f.ledgerKey = c.reader.LedgerKey()
+	return err
+}
+
+func (f *streamFacts) lossesReport() lossesReport {
+	out := lossesReport{Key: f.ledgerKey, Unknown: f.lossesWhy, Newest: []lossReport{}}
+	for _, l := range f.losses {
+		out.Newest = append(out.Newest, lossOf(l))
+	}
+	return out
+}
+
+func lossOf(l redisstream.Loss) lossReport {
+	return lossReport{Group: l.Group, Unread: l.Unread, Pending: l.Pending, From: l.From, To: l.To, Since: l.Since, Until: l.Until.UTC()}
+}
+
+// ledger is shown where there are any.
+func (p *statsPage) ledger(l *lossesReport, at time.Time) {
+	if len(l.Newest) == 0 && l.Unknown == "" {
+		return
+	}
+	p.head("Lost to trimming " + l.Key)
+	if l.Unknown != "" {
+		p.line(output.Warn, "  unknown: "+l.Unknown)
+	}
+	for _, line := range l.Newest {
+		p.line(output.Warn, fmt.Sprintf("  %s: %s lost %s unread and %s pending, seq %s to %s", ago(at.Sub(line.Until).Seconds()),
+			line.Group, output.Thousands(line.Unread), output.Thousands(line.Pending), line.From, line.To))
+	}
+}

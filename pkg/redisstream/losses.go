@@ -1,0 +1,59 @@
+package redisstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+)
+
+// Loss is a line of the ledger: what a group lost to trimming in one stretch.
+type Loss struct {
+	event.Trim
+	Since time.Time // when the stretch began, by the server's clock
+	Until time.Time // when it was last added to
+	Kept  event.Seq // the oldest seq left then; 0 when none was
+}
+
+// LedgerKey is the stream that holds losses.
+func (r *Reader) LedgerKey() string { return ledgerKeyOf(r.config.CursorKey) }
+
+// Losses reads the newest n lines of the ledger, newest first. A missing ledger
+// has none; why says, in words, that it could not be looked at.
+func (r *Reader) Losses(ctx context.Context, n int) (losses []Loss, why string, err error) {
+	ledger := *r
+	ledger.config.StreamKey = r.LedgerKey()
+	lines, err := ledger.page(ctx, "xrevrange", "+", "-", n)
+	switch class := fault.ClassOf(err); {
+	case errors.Is(err, ErrNoStream):
+		return nil, "", nil
+	case class == fault.Refused:
+		return nil, "this Redis user may not read it", nil
+	case class == fault.Data:
+		return nil, "it is not a stream", nil
+	case err != nil:
+		return nil, "", fmt.Errorf("read losses: %w", err)
+	}
+	for _, line := range lines {
+		losses = append(losses, lossOf(line))
+	}
+	return losses, "", nil
+}
+
+// lossOf reads a line; what is not a number is 0.
+func lossOf(line Stored) Loss {
+	number := func(name string) int64 {
+		text, _ := line.Value(name)
+		n, _ := strconv.ParseInt(text, 10, 64)
+		return max(0, n)
+	}
+	l := Loss{Until: line.ID.Time(), Since: time.UnixMilli(number("since")).UTC(), Kept: event.Seq(number("kept"))}
+	l.Group, _ = line.Value("group")
+	l.Unread, l.Pending = number("unread"), number("pending")
+	l.From, l.To = event.Seq(number("from")), event.Seq(number("to"))
+	return l
+}
