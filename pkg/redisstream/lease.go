@@ -160,6 +160,9 @@ func (w *Writer) ask(ctx context.Context) (event.Lead, error) {
 		return event.Lead{}, w.foreign(m.detail)
 	case "LED":
 		w.lease.followed, w.lease.bare = true, time.Time{}
+		if w.behindUs(m) {
+			return event.Lead{}, w.rolledBack(m)
+		}
 		w.follow(m)
 		w.remember(ctx)
 		return event.Lead{By: nameIn(m.detail), Cursor: w.acked}, nil
@@ -201,12 +204,22 @@ func (w *Writer) takeOver(ctx context.Context, m moved) error {
 		return nil
 	case !m.present && w.acked > 0:
 		return w.restore(ctx, "")
-	case m.present && m.cursor < w.acked && m.epoch == w.epoch:
-		return w.movedTo(m.cursor, m.epoch, event.AlarmRollback, fmt.Sprintf(
-			"Redis lost acknowledged writes, or somebody set the cursor back: the cursor is %s, %s was stored", m.cursor, w.acked))
+	case w.behindUs(m):
+		return w.rolledBack(m)
 	}
 	w.follow(m)
 	return nil
+}
+
+// behindUs reports whether what was known to be stored no longer is. The epoch
+// goes back with it; a higher one is an operator's move.
+func (w *Writer) behindUs(m moved) bool {
+	return m.present && m.cursor < w.acked && m.epoch <= w.epoch
+}
+
+func (w *Writer) rolledBack(m moved) error {
+	return w.movedTo(m.cursor, m.epoch, event.AlarmRollback, fmt.Sprintf(
+		"Redis lost acknowledged writes, or somebody set the cursor back: the cursor is %s, %s was stored", m.cursor, w.acked))
 }
 
 // led notes that another writer has the lease.

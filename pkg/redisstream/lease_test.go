@@ -494,6 +494,24 @@ func TestLeaseSideKeyVanished(t *testing.T) {
 	})
 }
 
+// A standby tells that the leader's cursor went back, too: the leader may be
+// dead, and its lease as old as the rest.
+func TestLeaseStandbyTellsOfARollback(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		a, b := k.member("a"), k.member("b")
+		k.leads(a)
+		k.must(a, run(live, 1, 9))
+		k.standsBy(b, "a", 9)
+		k.set(DefaultCursorKey, "4")
+		var moved *event.Moved
+		if _, err := b.Lead(k.ctx()); !errors.As(err, &moved) || moved.Alarm != event.AlarmRollback || moved.To != event.AfterSeq(4) {
+			t.Fatalf("lead: %v", err)
+		}
+		k.standsBy(b, "a", 4)
+	})
+}
+
 // A rollback that brings a dead leader's lease back is told, although no batch
 // of ours met the cursor: it was led away before.
 func TestLeaseRollbackBringsADeadLeaderBack(t *testing.T) {

@@ -75,11 +75,13 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 // that no batch of ours met the cursor (G7).
 func (w *Writer) wentBack(cursor string, stored *side) error {
 	seq, ok := event.ParseSeq(cursor)
-	if !ok || stored == nil || seq >= w.acked || stored.Epoch > w.epoch {
+	if stored == nil {
 		return nil
 	}
-	return w.movedTo(seq, stored.Epoch, event.AlarmRollback, fmt.Sprintf(
-		"Redis lost acknowledged writes, or somebody set the cursor back: the cursor is %s, %s was stored", seq, w.acked))
+	if m := (moved{cursor: seq, present: ok, epoch: stored.Epoch}); w.behindUs(m) {
+		return w.rolledBack(m)
+	}
+	return nil
 }
 
 // stateTries is how often somebody else may get between reading the side key
