@@ -62,6 +62,7 @@ func addUp(reports []*statsReport, reader *redisstream.Reader, maxLength int64) 
 		all.Stream.add(&r.Stream)
 		all.Rate.add(&r.Rate)
 		all.Sample.add(&r.Sample)
+		all.Losses.add(&r.Losses)
 		if lowerCursor(&r.Cursor, &all.Cursor) {
 			r.Cursor.Key = all.Cursor.Key
 			all.Cursor = r.Cursor
@@ -138,6 +139,13 @@ func together[T int64 | float64](a, b *T) *T {
 	}
 	total := *a + *b
 	return &total
+}
+
+func (l *lossesReport) add(o *lossesReport) {
+	l.Unknown = cmp.Or(l.Unknown, o.Unknown)
+	l.Newest = append(l.Newest, o.Newest...)
+	slices.SortStableFunc(l.Newest, func(a, b lossReport) int { return b.Until.Compare(a.Until) })
+	l.Newest = l.Newest[:min(len(l.Newest), shownLosses)]
 }
 
 func (r *rateReport) add(o *rateReport) {
