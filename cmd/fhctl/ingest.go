@@ -70,11 +70,11 @@ func runIngest(ctx context.Context, s *session) error {
 	defer stopServices()
 	services, serving := errgroup.WithContext(serving)
 	i := &ingestion{session: s, monitor: newMonitor(s.cfg)}
-	manager := newManager(s, i.monitor)
-	i.heard = observers{i.monitor, newNarrator(s.slog, !s.live()), manager}
-	defer context.AfterFunc(ctx, func() { i.monitor.Stopping(); manager.stopping() })()
+	unit := newUnit(s, i.monitor)
+	i.heard = observers{i.monitor, newNarrator(s.slog, !s.live()), unit}
+	defer context.AfterFunc(ctx, func() { i.monitor.Stopping(); unit.stopping() })()
 
-	reload, err := newReloader(s, manager)
+	reload, err := newReloader(s, unit)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func runIngest(ctx context.Context, s *session) error {
 		return err
 	}
 	i.showLine(serving, services)
-	services.Go(func() error { return manager.run(serving) })
+	services.Go(func() error { return unit.run(serving) })
 	services.Go(func() error { return reload.run(serving) })
 	err = i.run(ctx, serving, services)
 	stopServices()

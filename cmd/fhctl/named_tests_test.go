@@ -10,7 +10,7 @@ import (
 )
 
 // These pages say how each of their lines is proven, and name the tests.
-var pagesThatNameTests = []string{"docs/security.md", "docs/reliability.md"}
+var pagesThatNameTests = []string{"docs/faults.md", "docs/security.md", "docs/reliability.md"}
 
 var (
 	testName = regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark)[A-Z0-9]\w*`)
@@ -42,7 +42,7 @@ func TestNamedTestsExist(t *testing.T) {
 // proves reports whether a row says where its proof is; heads of tables need
 // none.
 func proves(t *testing.T, row string) bool {
-	if strings.HasPrefix(row, "| ---") || strings.HasPrefix(row, "|---") || strings.HasSuffix(row, "| proof |") || testName.MatchString(row) {
+	if strings.HasPrefix(row, "| ---") || strings.HasPrefix(row, "|---") || strings.HasSuffix(row, "| proof |") || strings.HasSuffix(row, "| test |") || testName.MatchString(row) {
 		return true
 	}
 	for _, part := range strings.Split(row, "`") {

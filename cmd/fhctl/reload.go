@@ -23,7 +23,7 @@ import (
 // restart. Settings that cannot be used are refused, and the former hold.
 type reloader struct {
 	*session
-	manager *manager
+	unit    *unit
 	hangups chan os.Signal
 
 	mu      sync.Mutex
@@ -33,12 +33,12 @@ type reloader struct {
 }
 
 // newReloader hears SIGHUP from now on, which would otherwise end the process.
-func newReloader(s *session, m *manager) (*reloader, error) {
+func newReloader(s *session, m *unit) (*reloader, error) {
 	keep, err := filterOf(s.cfg)
 	if err != nil {
 		return nil, err
 	}
-	r := &reloader{session: s, manager: m, keep: keep, shown: map[string]string{}, hangups: make(chan os.Signal, 1)}
+	r := &reloader{session: s, unit: m, keep: keep, shown: map[string]string{}, hangups: make(chan os.Signal, 1)}
 	for _, v := range s.cfg.Values {
 		r.shown[v.Name] = v.Text
 	}
@@ -58,9 +58,9 @@ func (r *reloader) run(ctx context.Context) error {
 	for {
 		select {
 		case <-r.hangups:
-			r.manager.reloading()
+			r.unit.reloading()
 			r.reload()
-			r.manager.reloaded()
+			r.unit.reloaded()
 		case <-ctx.Done():
 			return nil
 		}

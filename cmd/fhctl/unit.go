@@ -12,11 +12,11 @@ import (
 	"github.com/fhctl/fhctl/pkg/systemd"
 )
 
-// manager tells systemd how ingest is. Ready means that settings are in force
+// unit tells systemd how ingest is. Ready means that settings are in force
 // and the work has begun: Redis and relay may be away for hours, which is waited
 // out, and no reason for systemd to give up. The watchdog is fed as long as
 // something is heard of the river within the longest wait it can be in.
-type manager struct {
+type unit struct {
 	silent
 	notifier *systemd.Notifier // nil without systemd
 	monitor  *health.Monitor
@@ -27,12 +27,12 @@ type manager struct {
 	retry    atomic.Int64 // how long the relay asked us to wait
 }
 
-func newManager(s *session, monitor *health.Monitor) *manager {
+func newUnit(s *session, monitor *health.Monitor) *unit {
 	notifier, err := systemd.New(s.environ)
 	if err != nil {
 		s.slog.Warn("systemd is not told how this process is", "err", err.Error())
 	}
-	m := &manager{notifier: notifier, monitor: monitor, idle: s.cfg.Ingest.IdleTimeout, now: time.Now}
+	m := &unit{notifier: notifier, monitor: monitor, idle: s.cfg.Ingest.IdleTimeout, now: time.Now}
 	m.began = m.now()
 	return m
 }
@@ -46,37 +46,37 @@ const (
 	statusEvery = 5 * time.Second
 )
 
-func (m *manager) hear() { m.heard.Store(int64(m.now().Sub(m.began))) }
+func (m *unit) hear() { m.heard.Store(int64(m.now().Sub(m.began))) }
 
 // Link is heard at every dial and its end.
-func (m *manager) Link(l event.Link) {
+func (m *unit) Link(l event.Link) {
 	m.retry.Store(int64(l.Retry))
 	m.hear()
 }
 
 // Store is heard at every try to reach Redis.
-func (m *manager) Store(event.Store) { m.hear() }
+func (m *unit) Store(event.Store) { m.hear() }
 
 // Role is heard each time that the sink answers one that stands by.
-func (m *manager) Role(r event.Role) {
+func (m *unit) Role(r event.Role) {
 	if !r.Leading {
 		m.hear()
 	}
 }
 
 // Counted is heard with every run of frames.
-func (m *manager) Counted(*event.Counts) { m.hear() }
+func (m *unit) Counted(*event.Counts) { m.hear() }
 
 // Stored is heard with every batch.
-func (m *manager) Stored(*event.Batch, event.Receipt) { m.hear() }
+func (m *unit) Stored(*event.Batch, event.Receipt) { m.hear() }
 
 // Alarm is heard when something was noticed.
-func (m *manager) Alarm(event.Alarm, event.Seq, string) { m.hear() }
+func (m *unit) Alarm(event.Alarm, event.Seq, string) { m.hear() }
 
 // alive reports whether the river moves, or waits for something that it would
 // tell of in time. Connected to a silent relay it is the idle timeout that
 // breaks the silence; without one any silence is right, unless frames wait.
-func (m *manager) alive() bool {
+func (m *unit) alive() bool {
 	silence := m.now().Sub(m.began) - time.Duration(m.heard.Load())
 	s := m.monitor.Snapshot()
 	switch {
@@ -89,7 +89,7 @@ func (m *manager) alive() bool {
 }
 
 // run says ready, then how things are, until ctx ends.
-func (m *manager) run(ctx context.Context) error {
+func (m *unit) run(ctx context.Context) error {
 	if m.notifier == nil {
 		return nil
 	}
@@ -115,7 +115,7 @@ func (m *manager) run(ctx context.Context) error {
 }
 
 // line is what systemctl status shows.
-func (m *manager) line() string {
+func (m *unit) line() string {
 	s := m.monitor.Snapshot()
 	if !s.Able() {
 		return fmt.Sprintf("%s: %s", s.Reason, s.Detail)
@@ -123,6 +123,6 @@ func (m *manager) line() string {
 	return fmt.Sprintf("%s: %s; cursor %s, %s entries", s.Reason, s.Detail, s.Cursor, output.Thousands(max(0, s.Length)))
 }
 
-func (m *manager) stopping()  { m.notifier.Stopping() }
-func (m *manager) reloading() { m.notifier.Reloading() }
-func (m *manager) reloaded()  { m.notifier.Ready() }
+func (m *unit) stopping()  { m.notifier.Stopping() }
+func (m *unit) reloading() { m.notifier.Reloading() }
+func (m *unit) reloaded()  { m.notifier.Ready() }

@@ -34,7 +34,7 @@ func TestWatchdogKnowsWaitingFromStuck(t *testing.T) {
 			now := time.Now()
 			monitor := health.New(health.Config{})
 			monitor.SetQueue(func() (int64, int64) { return c.queued, c.queued })
-			m := &manager{monitor: monitor, idle: c.idle, now: func() time.Time { return now }, began: now}
+			m := &unit{monitor: monitor, idle: c.idle, now: func() time.Time { return now }, began: now}
 			monitor.Link(c.link)
 			m.Link(c.link)
 			now = now.Add(c.silence)
