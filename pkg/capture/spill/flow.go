@@ -266,7 +266,7 @@ func (f *flow) fromDisk() *event.Chunk {
 		}
 		f.reader = openSegment(s, after, f.cfg.Logger)
 	}
-	if chunk := f.reader.chunk(); chunk != nil {
+	if chunk := f.reader.chunk(f.free); chunk != nil {
 		return chunk
 	}
 	f.closeReader()

@@ -1,8 +1,6 @@
 package spill
 
 import (
-	"errors"
-	"io"
 	"log/slog"
 	"time"
 
@@ -12,9 +10,34 @@ import (
 )
 
 const (
-	chunkFrames = 64
-	chunkBytes  = 256 << 10
+	chunkFrames = 512
+	chunkBytes  = 128 << 10
+	chunksKept  = 32 // for reuse
 )
+
+// chunks are those that were given back.
+type chunks chan *event.Chunk
+
+func (free chunks) get() *event.Chunk {
+	select {
+	case c := <-free:
+		return c
+	default:
+		return &event.Chunk{Recycle: free.put, Buf: make([]byte, 0, chunkBytes+chunkBytes/4)}
+	}
+}
+
+func (free chunks) put(c *event.Chunk) {
+	if cap(c.Buf) > 4*chunkBytes {
+		return // swollen by a giant frame
+	}
+	clear(c.Frames)
+	c.Reset()
+	select {
+	case free <- c:
+	default:
+	}
+}
 
 // segmentReader reads the frames of a segment above a seq.
 type segmentReader struct {
@@ -33,16 +56,16 @@ func openSegment(s *segment, after event.Seq, log *slog.Logger) *segmentReader {
 }
 
 // chunk is the next run of frames; nil at the end, or where the file is damaged.
-func (r *segmentReader) chunk() *event.Chunk {
+func (r *segmentReader) chunk(free chunks) *event.Chunk {
 	if r.in == nil {
 		return nil
 	}
-	c := &event.Chunk{Arrived: time.Now(), Buf: make([]byte, 0, chunkBytes)}
+	c := free.get()
+	c.Arrived = time.Now()
 	for len(c.Frames) < chunkFrames && len(c.Buf) < chunkBytes {
 		data, err := r.in.Next()
-		var damage *capture.Damage
-		if errors.Is(err, io.EOF) || errors.As(err, &damage) || err != nil {
-			break
+		if err != nil {
+			break // the end, damage, or a disk that fails: what is missing shows by the seq
 		}
 		if !r.flowing {
 			seq, ok := frame.PeekSeq(data)
@@ -56,6 +79,7 @@ func (r *segmentReader) chunk() *event.Chunk {
 		c.Frames = append(c.Frames, event.Frame{Data: c.Buf[start:len(c.Buf):len(c.Buf)]})
 	}
 	if len(c.Frames) == 0 {
+		c.Release()
 		return nil
 	}
 	return c

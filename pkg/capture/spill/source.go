@@ -73,6 +73,7 @@ type Source struct {
 	mu      sync.Mutex
 	changed *sync.Cond // broadcast whenever something below changes
 	disk    disk
+	free    chunks
 	conn    uint64 // numbers what the receiver sees as connections
 	started bool   // something was read before
 	spilled int64  // frames ever written
@@ -97,7 +98,7 @@ func Open(cfg Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{cfg: cfg, lock: lock}
+	s := &Source{cfg: cfg, lock: lock, free: make(chunks, chunksKept)}
 	s.changed = sync.NewCond(&s.mu)
 	if s.disk.segments, err = scan(cfg.Dir); err != nil {
 		return nil, errors.Join(err, lock.Close())
