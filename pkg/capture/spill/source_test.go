@@ -31,6 +31,7 @@ type rig struct {
 	source *Source
 
 	mu     sync.Mutex
+	oldest event.Seq // what the relay still holds
 	last   event.Seq // what it has sent or may send
 	wake   chan struct{}
 	conns  uint64
@@ -103,7 +104,7 @@ func (r *rig) Frames(ctx context.Context, resume func(context.Context) (event.Po
 			r.conns++
 			r.cut = cut
 			r.asked = append(r.asked, at)
-			number, next := r.conns, at.Seq+1
+			number, next := r.conns, max(at.Seq+1, r.oldest)
 			r.mu.Unlock()
 			if !r.connect(conn, number, cut, next, yield) {
 				return
@@ -299,6 +300,31 @@ func TestRestartsAnywhereAreExact(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What was handed on is kept until it is stored: a process that dies between has
+// it still, though the relay does not.
+func TestKeepsWhatIsNotStored(t *testing.T) {
+	r := newRig(t, 20)
+	r.cfg.SegmentBytes = 1000
+	var first segment
+	synctest.Test(t, func(t *testing.T) {
+		r.wake = make(chan struct{})
+		r.open()
+		r.take(t.Context(), func(seq event.Seq, _ *event.Chunk) bool {
+			if seq == 20 {
+				r.send(3000)
+				time.Sleep(time.Minute)
+				first, _, _ = parseName(r.files()[0])
+			}
+			return seq < 2500
+		})
+		r.close()
+		r.at, r.oldest = event.AfterSeq(first.prev), 3001
+		r.open()
+		r.take(t.Context(), func(seq event.Seq, _ *event.Chunk) bool { return seq < 3000 })
+		r.close()
+	})
 }
 
 // tear cuts the newest file short, as a crash of the machine may.
