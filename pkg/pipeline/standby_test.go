@@ -57,9 +57,10 @@ func (m *member) Lead(ctx context.Context) (event.Lead, error) {
 func (m *member) Commit(ctx context.Context, batches []*event.Batch) ([]event.Receipt, error) {
 	m.mu.Lock()
 	m.led = m.lease.take(m.name)
+	led, by := m.led, m.lease.holder
 	m.mu.Unlock()
-	if !m.led {
-		return nil, &event.Led{By: m.lease.holder}
+	if !led {
+		return nil, &event.Led{By: by}
 	}
 	return m.memorySink.Commit(ctx, batches)
 }
