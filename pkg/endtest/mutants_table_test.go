@@ -30,11 +30,14 @@ const (
 	connGo     = "pkg/relay/connection.go"
 	backoffGo  = "pkg/relay/backoff.go"
 	opsGo      = "pkg/frame/ops.go"
+	partsGo    = "pkg/redisstream/partitions.go"
+	shareGo    = "pkg/redisstream/partitions_commit.go"
+	alignGo    = "pkg/redisstream/partitions_resume.go"
 )
 
 // mutants are the planted bugs, by what they sit in.
 func mutants() (all []mutant) {
-	for _, part := range [][]mutant{scriptMutants, leaseMutants, retentionMutants, writerMutants, pipelineMutants, standbyMutants, relayMutants, codecMutants} {
+	for _, part := range [][]mutant{scriptMutants, leaseMutants, retentionMutants, partitionMutants, writerMutants, pipelineMutants, standbyMutants, relayMutants, codecMutants} {
 		all = append(all, part...)
 	}
 	return all
@@ -98,6 +101,20 @@ var retentionMutants = []mutant{
 	{retainLua, "if excess <= 0 or not policy.block then return true end", "if true then return true end", "block mode lets the stream grow", in("retention")},
 	{retainLua, "if g.idle then lapsed = policy.timeout > 0 and g.idle > policy.timeout end", "if g.idle then lapsed = true end", "a reader that still reads lapses", in("retention")},
 	{retainLua, "if not bound or before(g.need, bound) then bound = g.need end", "bound = g.need", "the slowest reader does not bound the trim", in("retention")},
+}
+
+var partitionMutants = []mutant{
+	{alignGo, "		if stands[i].cursor < stands[lowest].cursor {\n			lowest = i", "		if stands[i].cursor > stands[lowest].cursor {\n			lowest = i", "reading begins at the highest cursor", in("partitions")},
+	{alignGo, "if st := &stands[i]; st.present && (!found || st.cursor < lowest) {", "if st := &stands[i]; st.present && (!found || st.cursor > lowest) {", "a partition without cursor is put at the highest", in("partitions")},
+	{alignGo, "		if !alone && st.epoch() == first.epoch() {", "		if true || alone || first == nil {", "cursors that were moved one by one are accepted", in("partitions")},
+	{alignGo, "		if err := p.Rebase(ctx, to); err != nil {\n			return fmt.Errorf(\"partition %d: %w\", i, err)\n		}\n		p.from = to", "		if err := s.parts[0].Rebase(ctx, to); err != nil {\n			return fmt.Errorf(\"partition %d: %w\", i, err)\n		}\n		p.from = to", "only the first partition is moved", in("partitions")},
+	{alignGo, "		stands[i].restored = true\n", "", "a restored cursor counts as one that was moved alone", in("partitions")},
+	{shareGo, "	c.Upto = last.Upto\n", "	c.Upto = max(c.Upto, p.from)\n", "quiet partitions do not move", in("partitions")},
+	{shareGo, "		if i == 0 || p.from < reached {", "		if i == 0 || p.from > reached {", "a batch counts as stored when one partition has it", in("partitions")},
+	{shareGo, "		return s.open(ctx, b)\n", "		s.opened, s.at = true, startOf(b)\n		return nil\n", "a crash at a cold start leaves partitions without cursor", in("partitions")},
+	{alignGo, "return &event.Moved{To: after(s.at), Alarm: because.Alarm", "return &event.Moved{To: event.Position{}, Alarm: because.Alarm", "after one partition's rollback reading goes on live", in("partitions")},
+	{partsGo, "		if i == 0 || seq < lowest {", "		if i == 0 || seq > lowest {", "a held run polls the highest cursor", in("partitions")},
+	{partsGo, "		s.down[i] = !e.Up\n", "		s.down[i] = false\n", "the set counts as up while a partition is away", in("partitions")},
 }
 
 var writerMutants = []mutant{

@@ -27,19 +27,20 @@ type mutant struct {
 // suites are the tests that a mutant is tried on, in the order its row names
 // them, until one fails.
 var suites = map[string][]string{
-	"sim":       {"./pkg/endtest", "^TestSimulation$"},
-	"append":    {"./pkg/redisstream", "Append|Commit|Start|Resume|Cursor|Jump|Rebase|Moved|Missing|Behind|Conflict|Partial|Rollback|Model|Side|Restart|Reply"},
-	"lease":     {"./pkg/redisstream", "Lease|Lead"},
-	"retention": {"./pkg/redisstream", "Trim|Room|Full|Block|Loss|Ledger|Lapse|Group"},
-	"store":     {"./pkg/redisstream", "."},
-	"pipeline":  {"./pkg/pipeline", "."},
-	"relay":     {"./pkg/relay", "."},
-	"event":     {"./pkg/event", "."},
-	"filter":    {"./pkg/filter", "."},
-	"frame":     {"./pkg/frame", "."},
-	"entry":     {"./pkg/entry", "."},
-	"blocks":    {"./pkg/blocks", "."},
-	"fault":     {"./pkg/fault", "."},
+	"sim":        {"./pkg/endtest", "^TestSimulation$"},
+	"append":     {"./pkg/redisstream", "Append|Commit|Start|Resume|Cursor|Jump|Rebase|Moved|Missing|Behind|Conflict|Partial|Rollback|Model|Side|Restart|Reply"},
+	"lease":      {"./pkg/redisstream", "Lease|Lead"},
+	"retention":  {"./pkg/redisstream", "Trim|Room|Full|Block|Loss|Ledger|Lapse|Group"},
+	"partitions": {"./pkg/redisstream", "Partition"},
+	"store":      {"./pkg/redisstream", "."},
+	"pipeline":   {"./pkg/pipeline", "."},
+	"relay":      {"./pkg/relay", "."},
+	"event":      {"./pkg/event", "."},
+	"filter":     {"./pkg/filter", "."},
+	"frame":      {"./pkg/frame", "."},
+	"entry":      {"./pkg/entry", "."},
+	"blocks":     {"./pkg/blocks", "."},
+	"fault":      {"./pkg/fault", "."},
 }
 
 // Each row can still be planted: the table does not rot.
@@ -138,7 +139,7 @@ func (m mutant) try(t *testing.T) (caughtBy string, err error) {
 
 // mutantPatience ends a suite that a mutant keeps from ending: that is caught
 // as well.
-const mutantPatience = 4 * time.Minute
+const mutantPatience = 2 * time.Minute
 
 func (m mutant) run(overlay, dir, pkg, tests string) (caught bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), mutantPatience+time.Minute)

@@ -1,0 +1,111 @@
+package redisstream
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+// cable lets the connection of one partition be pulled. Partitions are opened
+// one after another, and each begins with the connection it writes through.
+type cable struct {
+	dialled atomic.Int64
+	which   int64 // the connection, counted from 1
+	pulled  atomic.Bool
+}
+
+var errPulled = errors.New("the cable is pulled")
+
+func (c *cable) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if c.pulled.Load() {
+		return nil, errPulled
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+	if c.dialled.Add(1) != c.which || err != nil {
+		return conn, err
+	}
+	return &pulled{conn, c}, nil
+}
+
+type pulled struct {
+	net.Conn
+	c *cable
+}
+
+func (p *pulled) Write(b []byte) (int, error) {
+	if p.c.pulled.Load() {
+		return 0, errPulled
+	}
+	return p.Conn.Write(b)
+}
+
+// without commits while the cable is pulled, for a moment.
+func (s *set) without(w *PartitionSet, c *cable, batches ...*event.Batch) []event.Receipt {
+	s.t.Helper()
+	c.pulled.Store(true)
+	ctx, cancel := context.WithTimeout(s.ctx(), time.Second)
+	defer cancel()
+	receipts, err := w.Commit(ctx, batches)
+	if err == nil {
+		s.t.Fatal("commit succeeds without one of the partitions")
+	}
+	return receipts
+}
+
+// G1: a process that dies in its very first batch leaves no partition without a
+// cursor while others have gone on: it would take theirs, and lose its share.
+func TestPartitionsCrashInTheFirstBatch(t *testing.T) {
+	eachSet(t, 3, func(s *set) {
+		c := &cable{which: 2}
+		w, _ := s.openSet(func(cfg *Config) { cfg.Dialer = c.dial })
+		s.without(w, c, s.batch(live, 1, 60))
+		w, at := s.openSet()
+		if at.Position.Start == event.After {
+			s.mustSet(w, s.batch(at.Position, at.Position.Seq+1, 60))
+		} else {
+			s.mustSet(w, s.batch(at.Position, 1, 60))
+		}
+		s.wantSet(1, 60)
+	})
+}
+
+// A batch is acknowledged when every partition has its share.
+func TestPartitionsAcknowledgeWhatAllHave(t *testing.T) {
+	eachSet(t, 3, func(s *set) {
+		c := &cable{which: 2}
+		w, _ := s.openSet(func(cfg *Config) { cfg.Dialer = c.dial })
+		s.mustSet(w, s.batch(live, 1, 60))
+		if receipts := s.without(w, c, s.batch(event.AfterSeq(60), 61, 90), s.batch(event.AfterSeq(90), 91, 120)); len(receipts) != 0 {
+			t.Errorf("%d batches acknowledged that one partition does not have", len(receipts))
+		}
+	})
+}
+
+// A cursor that was restored stands where its stream ends, which is no sign that
+// somebody moved it alone.
+func TestPartitionsRestoredAboveAnother(t *testing.T) {
+	eachSet(t, 3, func(s *set) {
+		w, _ := s.openSet()
+		s.mustSet(w, s.batch(live, 1, 60))
+		key := PartitionKey(DefaultStreamKey, 0)
+		for _, seq := range s.seqs(0) {
+			if seq > 40 {
+				rows, _ := s.client.XRevRangeN(s.ctx(), key, "+", "-", 1).Result()
+				s.do("xdel", key, rows[0].ID)
+			}
+		}
+		s.set(PartitionKey(DefaultCursorKey, 0), "40")
+		s.do("del", PartitionKey(DefaultCursorKey, 2), PartitionKey(DefaultCursorKey, 2)+":meta")
+		w, at := s.openSet()
+		if at.Position != event.AfterSeq(40) {
+			t.Fatalf("resume at %v: %s", at.Position, at.Why)
+		}
+		s.mustSet(w, s.batch(at.Position, 41, 70))
+		s.wantSet(1, 70)
+	})
+}
