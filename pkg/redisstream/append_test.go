@@ -407,3 +407,24 @@ func TestAppendStreamVanished(t *testing.T) {
 		k.wantRun(14, 14)
 	})
 }
+
+// Nothing is changed beside a cursor that no relay can have sent (Q1), not even
+// the side key.
+func TestAppendCursorBeyondEveryRelay(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		k.must(w, run(live, 1, 3))
+		k.set(DefaultCursorKey, "99999999999999999")
+		side := k.get(DefaultCursorKey + ":meta")
+		_, err := w.Commit(k.ctx(), []*event.Batch{run(event.AfterSeq(3), 4, 9)})
+		wantErr(t, err, fault.Cursor)
+		if got := k.get(DefaultCursorKey + ":meta"); got != side {
+			t.Errorf("the side key became %s, was %s", got, side)
+		}
+		if got := k.stream(); len(got) != 3 {
+			t.Errorf("stream is %v", got)
+		}
+	})
+}
