@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
@@ -425,6 +426,43 @@ func TestAppendCursorBeyondEveryRelay(t *testing.T) {
 		}
 		if got := k.stream(); len(got) != 3 {
 			t.Errorf("stream is %v", got)
+		}
+	})
+}
+
+// The floor is known from the first batch of a stream on, also when Redis goes
+// away before it can be asked.
+func TestAppendFlushAllAtTheVeryBeginning(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		w.floor.next = time.Now().Add(time.Hour) // the groups are not asked
+		k.must(w, batch(live, 5, 6))
+		k.must(w, batch(event.AfterSeq(6), 7))
+		k.do("flushall")
+		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(4), batch(event.AfterSeq(7), 8))
+	})
+}
+
+// A Redis that goes away while the groups are read is told of, and asked again
+// after the next batch.
+func TestRememberTellsOfAnOutage(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		proxy := redistest.NewProxy(t, server.Addr())
+		w, _ := k.open(func(c *Config) { c.URL = proxy.URL() })
+		k.must(w, batch(live, 5, 6))
+		w.floor = floor{}
+		proxy.Refuse(true)
+		proxy.Cut()
+		w.remember(k.ctx())
+		if told := k.told(); len(told) == 0 || told[len(told)-1].Up || told[len(told)-1].Cause != "connection" {
+			t.Fatalf("observers heard %+v", told)
+		}
+		proxy.Refuse(false)
+		k.must(w, batch(event.AfterSeq(6), 7))
+		if told := k.told(); !w.floor.known || !told[len(told)-1].Up {
+			t.Fatalf("floor %+v, observers heard %+v", w.floor, told)
 		}
 	})
 }

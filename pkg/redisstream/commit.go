@@ -146,6 +146,9 @@ func (c *commit) accept(r reply, took time.Duration) error {
 		Appended: r.appended, Present: r.present, Cursor: r.cursor, Length: r.length, Took: took, Trimmed: w.retention.losses(r.trimmed),
 	})
 	c.left, c.partial, c.unsure = c.left[1:], 0, false
+	if w.at.expected == "" {
+		w.floor.began(b)
+	}
 	w.acked, w.epoch, w.held = r.cursor, r.epoch, r.length > 0
 	w.at = continuation{expected: r.cursor.String(), epoch: r.epoch}
 	w.lease.held()

@@ -22,19 +22,35 @@ type floor struct {
 // floorEach is how often groups are asked, at most.
 const floorEach = 2 * time.Second
 
-// remember refreshes the floor. Failure only leaves it older, which is safe.
+// remember refreshes the floor. Failure only leaves it older, which is safe; a
+// Redis that went away is told of, and asked again after the next batch.
 func (w *Writer) remember(ctx context.Context) {
 	now := time.Now()
 	if now.Before(w.floor.next) {
 		return
 	}
-	ctx, cancel := w.config.within(ctx)
+	once, cancel := w.config.within(ctx)
 	defer cancel()
-	if seq, err := w.readFloor(ctx); err == nil {
+	seq, err := w.readFloor(once)
+	if ctx.Err() == nil {
+		w.outage.doing = "read the stream's groups"
+		w.outage.heard(err)
+	}
+	switch {
+	case err == nil:
 		w.floor.known, w.floor.seq = true, seq
+	case causeOf(err) != "":
+		return
 	}
 	// A server where this is slow is asked more rarely.
 	w.floor.next = time.Now().Add(max(floorEach, 20*time.Since(now)))
+}
+
+// began notes the floor of a stream that b begins: nothing is older.
+func (f *floor) began(b *event.Batch) {
+	if !f.known {
+		f.known, f.seq = true, startOf(b)
+	}
 }
 
 // readFloor is the seq before the oldest entry that some group has not
