@@ -19,7 +19,7 @@ func TestStaleReplicaPromoted(t *testing.T) {
 	tr.caughtUp(replica)
 	line.Refuse(true)
 	line.Cut()
-	tr.flow(300) // acknowledged, and lost
+	tr.acknowledged(300) // and lost
 	tr.server.Kill()
 	tr.server = replica
 	replica.Promote()
@@ -49,9 +49,8 @@ func TestSplitBrain(t *testing.T) {
 	line.Refuse(true)
 	line.Cut()
 	replica.Promote()
-	tr.flow(200)
 	old := tr.server
-	tr.flow(200)
+	tr.acknowledged(400)
 	host, port, _ := strings.Cut(replica.Addr(), ":")
 	old.Do("replicaof", host, port) // healed: the old side is told
 	tr.open(100)
@@ -77,7 +76,7 @@ func TestSentinelFailoverWithWritesLost(t *testing.T) {
 	tr.flow(200)
 	tr.caughtUp(replica)
 	replica.Do("replicaof", "127.0.0.1", "1") // cut off
-	tr.flow(300)
+	tr.acknowledged(300)
 	tr.failOver(replica)
 	tr.open(100)
 	tr.stored()
@@ -112,12 +111,21 @@ func TestAppendOnlyFileCutBack(t *testing.T) {
 	tr.run()
 	tr.flow(200)
 	for _, part := range []float64{0.9, 0.6, 0.3} {
-		tr.flow(300)
-		tr.server.Kill()
-		tr.server.CutAOF(part)
-		tr.server.Restart()
+		tr.acknowledged(300)
+		tr.cutBack(part)
 		tr.flow(100)
 		tr.alarmed("redis_rollback")
 	}
 	tr.finish()
+}
+
+// cutBack kills Redis and starts it with a part of its file.
+func (tr *trial) cutBack(part float64) {
+	tr.Helper()
+	tr.proxy.Stall(true)
+	tr.server.Kill()
+	tr.server.CutAOF(part)
+	tr.server.Restart()
+	tr.server.RewriteAOF()
+	tr.proxy.Stall(false)
 }

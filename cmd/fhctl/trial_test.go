@@ -177,6 +177,24 @@ func (tr *trial) stored() {
 	})
 }
 
+// acknowledged lets n more entries through and waits until the program has heard
+// that they are stored: what it has not heard of it cannot miss.
+func (tr *trial) acknowledged(n int) {
+	tr.Helper()
+	tr.flow(n)
+	tr.heard()
+}
+
+func (tr *trial) heard() {
+	tr.Helper()
+	eventually(tr.T, time.Minute, func() error {
+		if got, _ := strconv.ParseFloat(tr.p.metric("fhctl_cursor_seq"), 64); got < float64(tr.now()) {
+			return fmt.Errorf("the program has heard of %.0f, want %s", got, tr.now())
+		}
+		return nil
+	})
+}
+
 // counted waits until a counter of the program is above what it was the last
 // time: every fault shows.
 func (tr *trial) counted(name string) {
