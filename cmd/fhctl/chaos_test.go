@@ -84,7 +84,7 @@ func blows() []blow {
 		{"cursor deleted", gone("firehose:python_cursor"), "cursor_missing"},
 		{"side key deleted", gone("firehose:python_cursor:meta"), "python_cursor:meta vanished"},
 		{"stream deleted", gone("firehose:events"), "cursor_missing"},
-		{"all keys deleted", (*chaos).flushAll, "cursor_missing"},
+		{"all keys deleted", (*chaos).flushAll, anAlarm},
 		{"out of memory", state("oom", "config set maxmemory 1", "config set maxmemory 0"), `"cause":"oom"`},
 		{"no replicas", state("noreplicas", "config set min-replicas-to-write 1", "config set min-replicas-to-write 0"), `"cause":"noreplicas"`},
 		{"demoted", state("readonly", "replicaof 127.0.0.1 1", "replicaof no one"), `"cause":"readonly"`},
