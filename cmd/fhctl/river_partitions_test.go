@@ -215,3 +215,23 @@ func TestClusterReplicaTakesOver(t *testing.T) {
 	client.ReloadState(t.Context())
 	c.checkSet(t, client, n, c.last)
 }
+
+// G2 for a pair on one set: who leads the first partition leads all, and when it
+// dies the other takes over without a gap or a repeat.
+func TestPartitionsOfAPairAreExact(t *testing.T) {
+	const n = 3
+	c := newCorpus(t, 6000)
+	server := redistest.Start(t)
+	relay := c.serve(t, "", slow(2500))
+	env := partitioned(environment(relay.URL(), server.URL()), n)
+	first := start(t, env, "ingest", "--from=oldest")
+	client := server.Client()
+	eventually(t, time.Minute, func() error { return reachedSet(t, client, n, c.first+300) })
+	second := start(t, env, "ingest", "--from=oldest", until(c.last))
+	second.says("Standing by", 20*time.Second)
+	eventually(t, time.Minute, func() error { return reachedSet(t, client, n, c.first+1500) })
+	first.kill()
+	second.says(`"msg":"Leading"`, 20*time.Second)
+	second.mustExit(0, time.Minute)
+	c.checkSet(t, client, n, c.last)
+}

@@ -1,0 +1,144 @@
+package redisstream
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+)
+
+func (s *set) reader(change ...func(*ReaderConfig)) *Reader {
+	s.t.Helper()
+	cfg := ReaderConfig{Connection: s.config().Connection, Partitions: s.n, Page: 7}
+	for _, c := range change {
+		c(&cfg)
+	}
+	r, err := OpenReader(s.ctx(), cfg)
+	if err != nil {
+		s.t.Fatalf("open reader: %v", err)
+	}
+	s.t.Cleanup(func() { _ = r.Close() })
+	return r
+}
+
+func consecutive(t *testing.T, got []Stored, first event.Seq) {
+	t.Helper()
+	for i, e := range got {
+		if seq, _ := e.Seq(); seq != first+event.Seq(i) {
+			t.Fatalf("entry %d is seq %d, want %d", i, seq, first+event.Seq(i))
+		}
+	}
+}
+
+// A set reads as one stream in the order of seqs, from wherever, up to where it
+// ended, and goes on from there without a gap.
+func TestReaderOfASet(t *testing.T) {
+	eachSet(t, 4, func(s *set) {
+		w, _ := s.openSet()
+		s.mustSet(w, s.batch(live, 1, 90))
+		r := s.reader()
+		b, err := r.Bounds(s.ctx())
+		if first, _ := b.First.Seq(); err != nil || first != 1 || b.Length != 90 {
+			t.Fatalf("bounds %+v, %v", b, err)
+		}
+		var all []Stored
+		for e, err := range r.Range(s.ctx(), b.First.ID, b.Last.ID) {
+			must(t, err)
+			all = append(all, e)
+		}
+		if consecutive(t, all, 1); len(all) != 90 {
+			t.Fatalf("%d entries", len(all))
+		}
+		newest, err := r.Last(s.ctx(), 20)
+		must(t, err)
+		if consecutive(t, newest, 71); len(newest) != 20 {
+			t.Fatalf("%d newest entries", len(newest))
+		}
+		if at, found, err := r.SeekSeq(s.ctx(), 55); !found || err != nil || fmt.Sprint(at.Fields[5]) != "55" {
+			t.Fatalf("seek: %+v %v %v", at, found, err)
+		}
+		if n, exact, err := r.CountAfter(s.ctx(), 60); n != 30 || !exact || err != nil {
+			t.Fatalf("count: %d %v %v", n, exact, err)
+		}
+		end, err := r.End(s.ctx())
+		must(t, err)
+		s.mustSet(w, s.batch(event.AfterSeq(90), 91, 130))
+		all = nil
+		for e, err := range r.UpTo(s.ctx(), "", end) {
+			must(t, err)
+			all = append(all, e)
+		}
+		if len(all) != 90 {
+			t.Fatalf("%d entries up to the former end", len(all))
+		}
+		ctx, stop := context.WithCancel(s.ctx())
+		defer stop()
+		last, n := map[int]event.Seq{}, 0
+		for e, err := range r.FollowFrom(ctx, end) {
+			must(t, err)
+			seq, _ := e.Seq()
+			if seq <= 90 || seq <= last[e.Partition] {
+				t.Fatalf("seq %d of partition %d follows %d", seq, e.Partition, last[e.Partition])
+			}
+			if last[e.Partition] = seq; n == 39 {
+				break
+			}
+			n++
+		}
+	})
+}
+
+// With another number than it was written with, a part would pass for the whole.
+func TestReaderOfASetOfAnotherNumber(t *testing.T) {
+	eachSet(t, 4, func(s *set) {
+		w, _ := s.openSet()
+		s.mustSet(w, s.batch(live, 1, 9))
+		_, err := OpenReader(s.ctx(), ReaderConfig{Connection: s.config().Connection, Partitions: 2})
+		wantErr(t, err, fault.Usage)
+		s.reader(func(c *ReaderConfig) { c.Partitions, c.OtherCount = 2, true })
+	})
+}
+
+// An operator's move reaches every partition and leaves equal epochs; one that was
+// cut short is refused until it is repeated.
+func TestMoveCursorsOfASet(t *testing.T) {
+	eachSet(t, 3, func(s *set) {
+		w, _ := s.openSet()
+		s.mustSet(w, s.batch(live, 1, 50))
+		r := s.reader()
+		seen, err := r.Cursors(s.ctx())
+		must(t, err)
+		move := Move{To: 20, Owner: seen[0].Side, How: "20"}
+		stale := append([]CursorState(nil), seen...)
+		stale[1].Raw = "7"
+		err = MoveCursors(s.ctx(), r, move, stale, nil, false)
+		wantErr(t, err, fault.Conflict)
+		if !strings.Contains(err.Error(), "only 1 of 3") || s.cursor(0) != "20" || s.cursor(1) != "50" {
+			t.Fatalf("cursors %s %s: %v", s.cursor(0), s.cursor(1), err)
+		}
+		_, _, err = s.tryOpen()
+		wantErr(t, err, fault.Cursor)
+		seen, err = r.Cursors(s.ctx())
+		must(t, err)
+		must(t, MoveCursors(s.ctx(), r, move, seen, nil, false))
+		seen, err = r.Cursors(s.ctx())
+		must(t, err)
+		for i, c := range seen {
+			if c.Raw != "20" || c.Side.Epoch != seen[0].Side.Epoch {
+				t.Fatalf("partition %d: %+v", i, c)
+			}
+		}
+		// The writer that runs notices, and all is stored once more.
+		_, err = w.Commit(s.ctx(), []*event.Batch{s.batch(event.AfterSeq(50), 51, 60)})
+		if moved, ok := asMoved(err); !ok || moved.To != event.AfterSeq(20) {
+			t.Fatalf("commit: %v", err)
+		}
+		s.mustSet(w, s.batch(event.AfterSeq(20), 21, 60))
+		if got := len(s.seqs(0)) + len(s.seqs(1)) + len(s.seqs(2)); got != 90 {
+			t.Fatalf("%d entries, want 50 and 40 again", got)
+		}
+	})
+}
