@@ -345,7 +345,7 @@ func (w *world) tend() {
 		switch {
 		case p.killed:
 		case p.err == nil && p.asked:
-		case fault.ClassOf(p.err) == fault.Cursor || fault.ClassOf(p.err) == fault.Data:
+		case fault.ClassOf(p.err) == fault.Cursor || fault.ClassOf(p.err) == fault.Data && w.spoilt():
 			w.counts.add("exit, cursor unusable")
 			w.mend()
 		case fault.ClassOf(p.err) == fault.Conflict:

@@ -466,3 +466,16 @@ func TestRememberTellsOfAnOutage(t *testing.T) {
 		}
 	})
 }
+
+// A cursor that appears where this writer was to start is another's, even where
+// it ends where ours would: what lies before the other's start is not there.
+func TestAppendAnothersStartIsNotOnesOwn(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		late, _ := k.open()
+		other, _ := k.open()
+		k.must(other, batch(live, 5))
+		k.moved(late, event.AlarmConflict, event.AfterSeq(5), batch(live, 3, 4, 5))
+	})
+}

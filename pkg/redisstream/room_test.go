@@ -320,3 +320,33 @@ func TestParseHeldRefusesWhatIsShort(t *testing.T) {
 		}
 	}
 }
+
+// The slowest group holds the stream, wherever the server lists it.
+func TestBlockKeepsForTheSlowestWhateverItsName(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		for _, slow := range []string{"a", "z"} {
+			k := newKit(t, server)
+			k.do("flushall")
+			w, _ := k.open(blocking(300, time.Hour))
+			for _, g := range []string{"a", "m", "z"} {
+				k.do("xgroup", "create", DefaultStreamKey, g, "0", "mkstream")
+			}
+			last := event.Seq(0)
+			for range 20 {
+				var full *event.Full
+				if last, full = k.feed(w, last, 1); full != nil {
+					break
+				}
+				for _, g := range []string{"a", "m", "z"} {
+					if g != slow {
+						k.read(g, 1000, true)
+					}
+				}
+			}
+			if last > 350 {
+				t.Fatalf("%d stored although %s has read nothing", last, slow)
+			}
+			k.wantRun(1, last)
+		}
+	})
+}
