@@ -29,12 +29,13 @@ type oracle struct {
 // memory is what the oracle knows of the store's content; it goes back with it.
 type memory struct {
 	lastID  string
+	lastSeq event.Seq // of the newest entry; 0 while there is none
 	passed  event.Seq // every item up to here is accounted for
 	cold    bool      // a process has started while there was no cursor
 	flushed bool      // everything was taken away; the next cursor tells how far back
 	unaided bool      // a process has started while there was no side key
 	moves   int       // changes in the operator's history
-	undone  event.Seq // what was passed before the last move; 0 once a writer followed it
+	undone  event.Seq // what was passed before the last move or rollback; 0 once an entry followed it
 	again   int       // entries stored once more, by right
 }
 
@@ -146,7 +147,7 @@ func (o *oracle) entry(id string, values []string) {
 	case values[1] != want.kind || values[3] != want.data:
 		o.complain("entry %s, seq %s, holds %s %.200s, want %s %.200s", id, seq, values[1], values[3], want.kind, want.data)
 	}
-	o.passed, o.undone = max(o.passed, seq), 0
+	o.lastSeq, o.passed, o.undone = seq, max(o.passed, seq), 0
 }
 
 // cursor demands that the cursor passes nothing that is missing (G1).
@@ -156,9 +157,9 @@ func (o *oracle) cursor(c event.Seq) {
 		// oldest was. Where it comes back reading begins: never above what
 		// was stored, which the next check sees.
 		o.cold, o.flushed, o.passed = false, false, min(c, o.passed)
-	}
-	if o.unaided && o.store.redis.Exists(sideKey) {
-		o.unaided = false
+		if c == 0 {
+			o.unaided = false // by now; another writer may have written a side key before
+		}
 	}
 	if next := o.next(o.passed); next != nil && c >= next.seq {
 		o.complain("G1: the cursor is %s, but seq %s is not stored", c, next.seq)
@@ -168,18 +169,32 @@ func (o *oracle) cursor(c event.Seq) {
 	}
 }
 
-// rolledBack is told with the store's turn held.
-func (o *oracle) rolledBack(to memory) { o.memory = to }
+// rolledBack is told with the store's turn held. Writers still believe what was
+// stored before, until they see what is left of it.
+func (o *oracle) rolledBack(to memory) {
+	to.undone = max(o.passed, o.undone)
+	o.memory = to
+}
 
 // emptied is told after FLUSHALL, with the store's turn held.
 func (o *oracle) emptied() {
-	o.lastID, o.moves, o.flushed = "", 0, true
-	o.bereft()
+	o.lastID, o.lastSeq, o.moves = "", 0, 0
+	o.bereft(false)
 }
 
-// bereft is told when the cursor is taken away: an operator's move that no
-// writer has followed yet is gone with it.
-func (o *oracle) bereft() { o.passed, o.undone = max(o.passed, o.undone), 0 }
+// bereft is told when the cursor is taken away: an operator's move, back or
+// forth, that no entry has followed yet is gone with it. Reading goes on from
+// the newest entry; without one, from as far back as the writer knows to go. A
+// writer that has heard of no stored batch yet begins where it was told.
+func (o *oracle) bereft(unheard bool) {
+	o.passed, o.undone = max(o.passed, o.undone), 0
+	if o.lastSeq > 0 {
+		o.passed = o.lastSeq
+	} else {
+		o.flushed = true
+	}
+	o.cold = o.cold || unheard
+}
 
 // complete is nil once everything the relay made is accounted for and stored.
 func (o *oracle) complete() error {

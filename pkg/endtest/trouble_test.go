@@ -137,7 +137,7 @@ func operatorTroubles() []trouble {
 			if !w.spoilt() {
 				w.store.do("DEL", cursorKey)
 				w.store.turn.Lock()
-				w.oracle.bereft()
+				w.oracle.bereft(slices.ContainsFunc(w.processes, (*process).unheard))
 				w.store.turn.Unlock()
 				w.counts.struck("cursor deleted")
 			}

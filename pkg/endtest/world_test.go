@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -246,8 +247,24 @@ type process struct {
 	done   chan struct{}
 	err    error
 	killed bool
-	asked  bool // to stop
+	asked  bool        // to stop
+	heard  atomic.Bool // of a batch that was stored
 }
+
+// observer is the world's, and notes what this process has heard.
+type observer struct {
+	*counts
+	heard *atomic.Bool
+}
+
+func (o observer) Stored(b *event.Batch, r event.Receipt) {
+	o.heard.Store(true)
+	o.counts.Stored(b, r)
+}
+
+// unheard says that the process does not know yet whether anything it sent is
+// stored.
+func (p *process) unheard() bool { return !p.heard.Load() }
 
 func (w *world) start() *process {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -296,7 +313,7 @@ func (p *process) run(ctx context.Context) error {
 		return err
 	}
 	cfg := w.config
-	cfg.Sink, cfg.Observer, cfg.Filter = sink, w.counts, w.filter
+	cfg.Sink, cfg.Observer, cfg.Filter = sink, observer{w.counts, &p.heard}, w.filter
 	cfg.Source = relay.New(relay.Config{
 		Endpoint: endpoint, IdleTimeout: 8 * time.Second, DialTimeout: 4 * time.Second, BackoffMax: 6 * time.Second, MaxMessage: maxMessage, Linger: time.Millisecond,
 		Notify: w.counts.Link, Alarm: w.counts.Alarm, Dial: p.wiring.through(w.dialRelay), Jitter: jitter,
@@ -345,7 +362,7 @@ func (w *world) tend() {
 		switch {
 		case p.killed:
 		case p.err == nil && p.asked:
-		case fault.ClassOf(p.err) == fault.Cursor || fault.ClassOf(p.err) == fault.Data && w.spoilt():
+		case fault.ClassOf(p.err) == fault.Cursor || fault.ClassOf(p.err) == fault.Data && strings.Contains(p.err.Error(), "is not a string"):
 			w.counts.add("exit, cursor unusable")
 			w.mend()
 		case fault.ClassOf(p.err) == fault.Conflict:
