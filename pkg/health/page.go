@@ -24,7 +24,9 @@ var pageCSS string
 var pageJS string
 
 // statusPage is one document: style and script are part of it, so that looking
-// at it fetches nothing but itself and its stream.
+// at it fetches nothing but itself and its stream. Values may stand as text and
+// in the attributes that TestPagePutsValuesWhereTheyAreSafe lists: they are
+// escaped for those, not for links, scripts or styles.
 var statusPage = func() *template.Template {
 	page := strings.NewReplacer("{{.CSS}}", pageCSS, "{{.JS}}", pageJS).Replace(pageHTML)
 	parsed, err := template.Parse(page, html.EscapeString)

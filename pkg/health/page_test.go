@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -213,6 +214,53 @@ func (p *tab) followed(t *testing.T) {
 	}
 	p.eval(`Date.now = ((now) => () => now() + 60000)(Date.now)`) // a minute later
 	p.until(`document.getElementById("link").textContent === "no answer since" && document.title.startsWith("No answer")`)
+}
+
+// Values are escaped for text and quoted attributes, whatever stands around
+// them (ADR 10). So they stand nowhere else: not in links, scripts, styles,
+// handlers, unquoted attributes, names of tags.
+func TestPagePutsValuesWhereTheyAreSafe(t *testing.T) {
+	source, err := os.ReadFile(filepath.Join("page", "page.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := unsafePlaces(string(source)); len(got) > 0 {
+		t.Errorf("values in places they are not escaped for: %q", got)
+	}
+	for _, bad := range []string{
+		`<a href="{{.url}}">`, `<a href={{.url}}>`, `<p class={{.x}}>`, `<p onclick="{{.x}}">`, `<p {{.x}}>`, `<{{.x}}>`,
+		`<script>let x = "{{.x}}"</script>`, `<style>p { color: {{.x}} }</style>`, `<p style="width: {{.x}}">`, `<!-- {{.x}} -->`,
+		`<p class='{{.x}}'>`, `<img src="{{ .x }}">`,
+	} {
+		if len(unsafePlaces(bad)) == 0 {
+			t.Errorf("%s passes", bad)
+		}
+	}
+}
+
+var (
+	ownParts    = regexp.MustCompile(`<style>\{\{\.CSS\}\}</style>|<script>\{\{\.JS\}\}</script>`) // embedded files, not values
+	codeParts   = regexp.MustCompile(`(?s)<(script|style)\b.*?</(script|style)>|<!--.*?-->`)
+	tags        = regexp.MustCompile(`<[^>]*>`)
+	ruling      = regexp.MustCompile(`\{\{-? *(if|else|end|with|range|define|template)\b[^}]*\}\}`) // prints nothing
+	plainValues = regexp.MustCompile(` (data-tone|data-key|data-head|class|aria-label|d)="\{\{[^}"]*\}\}"`)
+)
+
+// unsafePlaces are parts of a template in which a value would stand as
+// something else than text or a plain attribute.
+func unsafePlaces(page string) (found []string) {
+	page = ownParts.ReplaceAllString(page, "")
+	for _, code := range codeParts.FindAllString(page, -1) {
+		if strings.Contains(code, "{{") {
+			found = append(found, code)
+		}
+	}
+	for _, tag := range tags.FindAllString(codeParts.ReplaceAllString(page, ""), -1) {
+		if strings.Contains(plainValues.ReplaceAllString(ruling.ReplaceAllString(tag, ""), ""), "{{") {
+			found = append(found, tag)
+		}
+	}
+	return found
 }
 
 // Without scripts the page tells the state it was asked in.

@@ -43,12 +43,15 @@ func (m *Monitor) Listen(addr string) (*Server, error) {
 	if err != nil {
 		return nil, listenFault(addr, err)
 	}
+	stopping := make(chan struct{})
+	handler := m.handler(stopping)
 	if tcp, ok := listener.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
 		m.cfg.Logger.Warn("Health and metrics answer anyone who reaches this address", "addr", listener.Addr().String())
+	} else {
+		handler = ownNames(addr, handler)
 	}
-	stopping := make(chan struct{})
 	server := &Server{monitor: m, listener: listener, http: &http.Server{
-		Handler:           m.handler(stopping),
+		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       wholeTimeout,
 		WriteTimeout:      wholeTimeout,

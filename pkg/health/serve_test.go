@@ -215,6 +215,46 @@ func TestListenWarnsBeyondLoopback(t *testing.T) {
 	}
 }
 
+// named asks handler under a name.
+func named(handler http.Handler, host, path string) (status int) {
+	request := httptest.NewRequest("GET", path, nil)
+	request.Host = host
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, request)
+	return recorder.Code
+}
+
+// DNS rebinding: a page whose name points to loopback must not read what is
+// served there. Beyond loopback, names are whatever the network calls us.
+func TestLoopbackAnswersToItsOwnNamesOnly(t *testing.T) {
+	own := []string{"", "localhost", "LOCALHOST:9477", "localhost.:1", "127.0.0.1", "127.0.0.1:9477", "[::1]:9477", "[::1]", "192.0.2.1:80"}
+	foreign := []string{"evil.example", "evil.example:9477", "localhost.evil.example", "127.0.0.1.evil.example", "xlocalhost", "[evil]:1"}
+	for addr, refused := range map[string]int{"127.0.0.1:0": http.StatusMisdirectedRequest, "0.0.0.0:0": http.StatusOK} {
+		m, _ := newMonitor(t)
+		server, err := m.Listen(addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server.Close()
+		for _, path := range []string{"/", "/livez", "/metrics"} {
+			for _, host := range own {
+				if got := named(server.Handler(), host, path); got != http.StatusOK {
+					t.Errorf("at %s, Host %q, %s: %d", addr, host, path, got)
+				}
+			}
+			for _, host := range foreign {
+				if got := named(server.Handler(), host, path); got != refused {
+					t.Errorf("at %s, Host %q, %s: %d, want %d", addr, host, path, got, refused)
+				}
+			}
+		}
+	}
+	m, _ := newMonitor(t)
+	if got := named(health.OwnNames("Fhctl.internal:9477", m.Handler()), "fhctl.internal", "/livez"); got != http.StatusOK {
+		t.Errorf("the name of --health-addr: %d", got)
+	}
+}
+
 // Serve returns although a client holds its connection open.
 func TestServeEndsWithItsContext(t *testing.T) {
 	m, _ := newMonitor(t)

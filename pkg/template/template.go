@@ -29,6 +29,10 @@ const main = "template"
 
 // Parse reads text. What the template prints of its data goes through escape,
 // its own text does not; nil prints data as it is. Errors name the line.
+//
+// Escaping is the same wherever a value stands: html.EscapeString makes it safe
+// as text and in quoted attributes of HTML, but not in a link, a script or a
+// style, where it could be code (ADR 10).
 func Parse(text string, escape func(string) string) (*Template, error) {
 	names := map[string]any{"and": true, "or": true}
 	for name := range functions {
