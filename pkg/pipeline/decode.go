@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"errors"
 
@@ -9,9 +10,11 @@ import (
 	"github.com/fhctl/fhctl/pkg/frame"
 )
 
-// mark is what a decoder leaves of one frame for the sequencer. Its slices
-// point into the chunk or the work, which live until the chunk is recycled.
+// mark is what a decoder leaves of one frame for the sequencer. Its slices are
+// the work's, or its own.
 type mark struct {
+	size     int    // of the frame
+	frame    []byte // the frame itself, when it is worth keeping: of rejects and skips
 	kind     event.Kind
 	filtered bool
 	flags    event.Flags
@@ -58,12 +61,21 @@ func (d *decoding) work(w *work, keep func(*event.Event) bool) {
 	for _, f := range w.chunk.Frames {
 		w.add(f, &d.decoder, &d.ev, keep)
 	}
+	w.letGo()
 	w.done <- struct{}{}
 }
 
+// add leaves a mark of one frame, and nothing that points into it.
 func (w *work) add(f event.Frame, decoder *frame.Decoder, ev *event.Event, keep func(*event.Event) bool) {
-	w.marks = append(w.marks, mark{})
+	w.marks = append(w.marks, mark{size: len(f.Data)})
 	m := &w.marks[len(w.marks)-1]
+	w.read(m, f, decoder, ev, keep)
+	if m.reject != nil || m.skips != nil {
+		m.frame = bytes.Clone(f.Data)
+	}
+}
+
+func (w *work) read(m *mark, f event.Frame, decoder *frame.Decoder, ev *event.Event, keep func(*event.Event) bool) {
 	if f.Fault != event.ReasonNone {
 		m.reject = &event.Reject{Reason: f.Fault, Detail: "not readable as one binary message"}
 		return
@@ -73,7 +85,7 @@ func (w *work) add(f event.Frame, decoder *frame.Decoder, ev *event.Event, keep 
 		m.seq = m.reject.Seq
 		return
 	}
-	m.kind, m.seq, m.flags, m.time = ev.Kind, ev.Seq, ev.Flags, ev.Time
+	m.kind, m.seq, m.flags, m.time = ev.Kind, ev.Seq, ev.Flags, w.copied(ev.Time)
 	if ev.Kind == event.KindInfo || ev.Kind == event.KindError {
 		m.notice = copyNotice(ev.Notice)
 		return
@@ -90,6 +102,13 @@ func (w *work) add(f event.Frame, decoder *frame.Decoder, ev *event.Event, keep 
 		w.data = out
 		m.entry = out[start:len(out):len(out)]
 	}
+}
+
+// copied is a copy that lives as long as the work.
+func (w *work) copied(text []byte) []byte {
+	start := len(w.data)
+	w.data = append(w.data, text...)
+	return w.data[start:len(w.data):len(w.data)]
 }
 
 func (w *work) countOps(m *mark, ops []event.Op) {

@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -136,13 +137,15 @@ func (r *fakeRelay) connect(ctx context.Context, n uint64, from event.Position, 
 				return false
 			}
 			c := &event.Chunk{Arrived: time.Now(), Conn: n, Hangup: hangup, Lull: r.lull}
+			c.Buf = slices.Concat(some...)
+			at := 0
 			for _, data := range some {
-				f := event.Frame{Data: data}
+				f := event.Frame{Data: c.Buf[at : at+len(data)]}
 				if &data[0] == &oversize[0] {
 					f.Fault = event.ReasonOversize
 				}
 				c.Frames = append(c.Frames, f)
-				c.Buf = append(c.Buf, data...)
+				at += len(data)
 			}
 			c.Recycle = recycle
 			going = yield(c, nil)
@@ -155,8 +158,12 @@ func (r *fakeRelay) connect(ctx context.Context, n uint64, from event.Position, 
 	return going && ctx.Err() == nil
 }
 
-// recycle empties the chunk as a source does that uses it again.
+// recycle empties the chunk and writes over it, as a source does that uses it
+// again.
 func recycle(c *event.Chunk) {
+	for i := range c.Buf {
+		c.Buf[i] = 0xff
+	}
 	clear(c.Frames)
 	c.Reset()
 }
@@ -269,6 +276,7 @@ type recorder struct {
 	links   []event.Link
 	alarms  []event.Alarm
 	rejects []event.Reject
+	kept    [][]byte // the frames of rejects
 	stored  int
 	roles   []event.Role // changes only
 }
@@ -284,9 +292,9 @@ func (r *recorder) Role(role event.Role) {
 	}
 }
 func (r *recorder) Counted(c *event.Counts) { defer r.lock()(); r.counts.Add(c) }
-func (r *recorder) Rejected(j *event.Reject, _ []byte) {
+func (r *recorder) Rejected(j *event.Reject, frame []byte) {
 	defer r.lock()()
-	r.rejects = append(r.rejects, *j)
+	r.rejects, r.kept = append(r.rejects, *j), append(r.kept, bytes.Clone(frame))
 }
 func (r *recorder) Stored(_ *event.Batch, receipt event.Receipt) {
 	defer r.lock()()

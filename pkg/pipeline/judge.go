@@ -93,9 +93,10 @@ type poison struct {
 
 // framing handles a frame that broke the stream: asked for again, then passed
 // over. The tries are counted per position, so any progress forgives.
-func (s *sequencer) framing(r *event.Reject, raw []byte) {
+func (s *sequencer) framing(m *mark) {
+	r := m.reject
 	s.counts.Rejected[r.Reason]++
-	s.cfg.Observer.Rejected(r, raw)
+	s.cfg.Observer.Rejected(r, m.frame)
 	if r.Reason == event.ReasonOversize {
 		return // the source asked again before it gave up on the message
 	}

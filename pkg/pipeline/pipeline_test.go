@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -143,6 +144,8 @@ func TestPositionMovesPastEventsWithoutEntry(t *testing.T) {
 	}
 	if c.Rejected[event.ReasonDID] != 1 || len(r.seen.rejects) != 1 || r.seen.rejects[0].Seq != 4 {
 		t.Errorf("rejected %v, %v", c.Rejected, r.seen.rejects)
+	} else if want := notAnIdentity(4); !bytes.Equal(r.seen.kept[0], want) {
+		t.Errorf("the observer saw %q, the relay sent %q", r.seen.kept[0], want)
 	}
 }
 

@@ -9,11 +9,14 @@ import (
 // work is one chunk on its way through the decoders, and what they made of it.
 // It is reused, so that steady flow allocates nothing.
 type work struct {
-	chunk *event.Chunk
-	marks []mark // one per frame
-	data  []byte // the entries' JSON, back to back
-	ops   []op   // of all marks, back to back
-	done  chan struct{}
+	chunk  *event.Chunk // nil once it is decoded: its memory goes back while it is in the cache
+	from   event.Chunk  // all of chunk but the frames
+	frames int          // in chunk
+	bytes  int64        // of them
+	marks  []mark       // one per frame
+	data   []byte       // the entries' JSON and times, back to back
+	ops    []op         // of all marks, back to back
+	done   chan struct{}
 	// barrier, when set, makes this no work at all but a question to the
 	// sequencer: where are we, once everything before is accounted for?
 	barrier chan event.Position
@@ -41,12 +44,12 @@ func (g *generation) read(ctx context.Context) error {
 
 // submit waits for room and hands the chunk over; false means ctx ended.
 func (g *generation) submit(ctx context.Context, chunk *event.Chunk) bool {
-	if g.room.Acquire(ctx, g.weight(chunk)) != nil {
+	w, here := g.newWork(chunk), chunk.Lull || g.cfg.Decoders == 1
+	if g.room.Acquire(ctx, g.weight(w)) != nil {
 		return false
 	}
-	g.queuedFrames.Add(int64(len(chunk.Frames)))
-	g.queuedBytes.Add(int64(len(chunk.Buf)))
-	w, here := g.newWork(chunk), chunk.Lull || g.cfg.Decoders == 1
+	g.queuedFrames.Add(int64(w.frames))
+	g.queuedBytes.Add(w.bytes)
 	if here {
 		// The source rests after this one, so there is time to decode it
 		// here: on a quiet stream waking a decoder costs more than that. And
@@ -66,35 +69,40 @@ func (g *generation) submit(ctx context.Context, chunk *event.Chunk) bool {
 		return true
 	case <-ctx.Done():
 		// The sequencer will wait for this chunk: say it has nothing.
-		w.marks = w.marks[:0]
+		w.letGo()
 		w.done <- struct{}{}
 		return false
 	}
 }
 
-// weight is what the chunk takes of the room; one chunk always fits.
-func (g *generation) weight(chunk *event.Chunk) int64 {
-	return min(int64(len(chunk.Buf)), g.cfg.QueueBytes)
-}
+// weight is what the work takes of the room, as if its frames were kept until
+// they are sequenced; one chunk always fits.
+func (g *generation) weight(w *work) int64 { return min(w.bytes, g.cfg.QueueBytes) }
 
-func (g *generation) newWork(chunk *event.Chunk) *work {
+func (g *generation) newWork(chunk *event.Chunk) (w *work) {
 	select {
-	case w := <-g.spare:
-		w.chunk, w.marks, w.data, w.ops = chunk, w.marks[:0], w.data[:0], w.ops[:0]
-		return w
+	case w = <-g.spare:
 	default:
-		return &work{chunk: chunk, done: make(chan struct{}, 1)}
+		w = &work{done: make(chan struct{}, 1)}
 	}
+	w.chunk, w.from, w.frames, w.bytes = chunk, *chunk, len(chunk.Frames), int64(len(chunk.Buf))
+	w.from.Frames, w.from.Buf = nil, nil
+	w.marks, w.data, w.ops = w.marks[:0], w.data[:0], w.ops[:0]
+	return w
 }
 
-// recycle gives the chunk back to the source and keeps the work's memory,
-// unless a giant frame swelled it.
-func (g *generation) recycle(w *work) {
-	g.queuedFrames.Add(-int64(len(w.chunk.Frames)))
-	g.queuedBytes.Add(-int64(len(w.chunk.Buf)))
-	g.room.Release(g.weight(w.chunk))
+// letGo gives the chunk back to its source.
+func (w *work) letGo() {
 	w.chunk.Release()
 	w.chunk = nil
+}
+
+// recycle gives the room back and keeps the work's memory, unless a giant frame
+// swelled it.
+func (g *generation) recycle(w *work) {
+	g.queuedFrames.Add(-int64(w.frames))
+	g.queuedBytes.Add(-w.bytes)
+	g.room.Release(g.weight(w))
 	if cap(w.data) > keepBytes {
 		w.data = nil
 	}

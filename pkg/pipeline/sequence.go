@@ -93,18 +93,18 @@ func (s *sequencer) take(ctx context.Context, w *work) error {
 	}
 	defer s.recycle(w)
 	s.counts = event.Counts{}
-	s.link.enter(w.chunk)
+	s.link.enter(&w.from)
 	for i := range w.marks {
 		if s.link.hungUp || s.reached {
 			break // the source will bring these again
 		}
-		if err := s.account(ctx, w.chunk, &w.marks[i], w.chunk.Frames[i].Data); err != nil {
+		if err := s.account(ctx, &w.from, &w.marks[i]); err != nil {
 			return err
 		}
 	}
 	s.counts.Last = s.tracker.Position().Seq
 	s.cfg.Observer.Counted(&s.counts)
-	s.lull(w.chunk)
+	s.lull(&w.from)
 	return nil
 }
 
@@ -119,18 +119,18 @@ func (s *sequencer) lull(chunk *event.Chunk) {
 
 // account gives one frame its place: delivered, passed over with a count, or
 // the reason to break the connection.
-func (s *sequencer) account(ctx context.Context, chunk *event.Chunk, m *mark, raw []byte) error {
+func (s *sequencer) account(ctx context.Context, chunk *event.Chunk, m *mark) error {
 	s.counts.Frames++
-	s.counts.Bytes += int64(len(raw))
+	s.counts.Bytes += int64(m.size)
 	switch {
 	case m.reject != nil && m.reject.Reason.Framing():
-		s.framing(m.reject, raw)
+		s.framing(m)
 		return nil
 	case m.notice != nil:
 		s.notice(m)
 		return nil
 	case m.seq == 0:
-		s.report(m, raw)
+		s.report(m)
 		return nil
 	}
 	before := s.tracker.Position()
@@ -152,7 +152,7 @@ func (s *sequencer) account(ctx context.Context, chunk *event.Chunk, m *mark, ra
 		s.counts.Repeats++
 		m.entry = nil
 	} else {
-		s.report(m, raw)
+		s.report(m)
 	}
 	return s.store(ctx, chunk, m)
 }
@@ -165,10 +165,10 @@ func (s *sequencer) beyondUntil(seq event.Seq) bool {
 }
 
 // report counts what the frame was and shows frames worth keeping.
-func (s *sequencer) report(m *mark, raw []byte) {
+func (s *sequencer) report(m *mark) {
 	if m.reject != nil {
 		s.counts.Rejected[m.reject.Reason]++
-		s.cfg.Observer.Rejected(m.reject, raw)
+		s.cfg.Observer.Rejected(m.reject, m.frame)
 		return
 	}
 	s.counts.Events[m.kind]++
@@ -187,7 +187,7 @@ func (s *sequencer) report(m *mark, raw []byte) {
 		s.counts.Rejected[reason]++
 	}
 	if len(m.skips) > 0 {
-		s.cfg.Observer.Rejected(&event.Reject{Reason: m.skips[0], Seq: m.seq, Detail: "op skipped, its siblings delivered"}, raw)
+		s.cfg.Observer.Rejected(&event.Reject{Reason: m.skips[0], Seq: m.seq, Detail: "op skipped, its siblings delivered"}, m.frame)
 	}
 }
 
