@@ -174,6 +174,13 @@ func (r *fakeRelay) positions() []event.Position {
 	return slices.Clone(r.asked)
 }
 
+// ended is how many connections have.
+func (r *fakeRelay) ended() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.causes)
+}
+
 // hangUpSeen waits until the receiver closed the connection, or ctx ended.
 func hangUpSeen(ctx context.Context) { <-ctx.Done() }
 

@@ -53,7 +53,7 @@ func TestG7FullStreamStopsReadingUntilThereIsRoom(t *testing.T) {
 		if stored == 0 || stored >= 2000 {
 			t.Fatalf("%d stored while full", stored)
 		}
-		if n := len(r.relay.causes); n != 1 {
+		if n := r.relay.ended(); n != 1 {
 			t.Fatalf("%d connections have ended, want the one that was open", n)
 		}
 		close(sink.room)
