@@ -48,8 +48,7 @@ func (g *generation) stand(ctx context.Context, sink Shared, tick *time.Ticker) 
 			return g.takeLead(ctx, stood)
 		}
 		g.follow(lead)
-		if g.cfg.UntilSeq > 0 && lead.Cursor >= g.cfg.UntilSeq {
-			g.cfg.Logger.Info("Already stored", "seq", lead.Cursor.String(), "until", g.cfg.UntilSeq.String())
+		if g.covered(lead.Cursor) {
 			g.stopReading()
 			return false, nil
 		}
@@ -80,6 +79,10 @@ func (g *generation) takeLead(ctx context.Context, stood bool) (leads bool, err 
 			return false, nil
 		} else if err != nil {
 			return false, fmt.Errorf("find where to take over: %w", err)
+		}
+		if at.Position.Start == event.After && g.covered(at.Position.Seq) {
+			g.stopReading() // the former leader's last batch: no event need ever follow it
+			return false, nil
 		}
 	}
 	if g.told != leadingSelf {

@@ -205,14 +205,23 @@ func stopped(ctx context.Context, err error) error {
 	return err
 }
 
+// covered reports whether a stored cursor is one that UntilSeq asked for, and
+// says so: then there is nothing to wait for.
+func (p *Pipeline) covered(cursor event.Seq) bool {
+	if p.cfg.UntilSeq == 0 || cursor < p.cfg.UntilSeq {
+		return false
+	}
+	p.cfg.Logger.Info("Already stored", "seq", cursor.String(), "until", p.cfg.UntilSeq.String())
+	return true
+}
+
 // errDone ends a generation that has nothing left to do.
 var errDone = errors.New("nothing left to read")
 
 // generation runs the goroutines of one stretch that begins at a known
 // position, and reports whether it stored anything.
 func (p *Pipeline) generation(ctx context.Context, at event.Resume) (progress bool, err error) {
-	if p.cfg.UntilSeq > 0 && at.Position.Start == event.After && at.Position.Seq >= p.cfg.UntilSeq {
-		p.cfg.Logger.Info("Already stored", "seq", at.Position.Seq.String(), "until", p.cfg.UntilSeq.String())
+	if at.Position.Start == event.After && p.covered(at.Position.Seq) {
 		return false, nil
 	}
 	group, alive := errgroup.WithContext(context.WithoutCancel(ctx))

@@ -180,6 +180,43 @@ func TestStandbyTakesOverWithoutReconnecting(t *testing.T) {
 	})
 }
 
+// A standby told to run until a seq ends with it, whoever stored it: also when it
+// learns of that only by taking the lead, and the relay then sends nothing more.
+func TestStandbyEndsWhenItsLastSeqIsStored(t *testing.T) {
+	quiet := func(ctx context.Context, from event.Position, send func(...[]byte) bool) {
+		for seq := event.Seq(1); seq <= 3000 && send(identity(seq)); seq++ {
+			time.Sleep(time.Millisecond)
+		}
+		hangUpSeen(ctx)
+	}
+	for name, until := range map[string]event.Seq{"stored while it asks": 2000, "stored by the leader's last batch": 3000, "below it": 2990} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, _, o := pair(quiet)
+				r.cfg.UntilSeq = until
+				r.sink.set(0)
+				o.lease.take("other")
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				r.runs(t, ctx, func() {
+					o.storesUpTo(2970)
+					r.sink.mu.Lock() // the last batch, and the end of the lease with it
+					for seq := r.sink.cursor + 1; seq <= 3000; seq++ {
+						r.sink.entries = append(r.sink.entries, event.Entry{Seq: seq, Kind: event.KindIdentity, Data: []byte(wantData(seq))})
+					}
+					r.sink.cursor = 3000
+					o.lease.until = time.Now()
+					r.sink.mu.Unlock()
+				})
+				if ended := time.Since(bubble); ctx.Err() != nil || ended > 10*time.Second {
+					t.Errorf("ended after %v: %v", ended, ctx.Err())
+				}
+				wantSeqs(t, r.sink, span(1, 3000))
+			})
+		})
+	}
+}
+
 func (s *memorySink) last() event.Seq {
 	s.mu.Lock()
 	defer s.mu.Unlock()
