@@ -185,3 +185,41 @@ func TestRedisClockJumpsBack(t *testing.T) {
 		t.Errorf("the newest id is %v (%v), want one of the century ahead", newest, err)
 	}
 }
+
+// Fault table, clock jump: Redis's clock is set back by an hour as the leader
+// hangs, so that its lease ends an hour too late; set forward while another leads,
+// its lease ends at once. Who stands by goes by its own clock, and the stream is
+// exact. An expiry is moved as the clock would move it.
+func TestRedisClockJumpsAroundALeadersDeath(t *testing.T) {
+	t.Parallel()
+	tr := newTrial(t)
+	const lease = "firehose:python_cursor:lease"
+	tr.run()
+	tr.acknowledged(100)
+	first := tr.p
+	tr.run()
+	second := tr.p
+	second.says("Standing by", time.Minute)
+	first.signal(syscall.SIGSTOP) // not dead, so that nobody can look
+	tr.server.Do("pexpire", lease, 3_600_000)
+	tr.open(100)
+	second.says(`"msg":"Leading"`, time.Minute)
+	tr.stored()
+
+	first.signal(syscall.SIGCONT)
+	eventually(t, time.Minute, func() error {
+		tr.server.Do("pexpire", lease, 0) // until the first comes between
+		if first.metric("fhctl_leader") != "1" {
+			return fmt.Errorf("the first does not lead:\n%s", tail(first.output()))
+		}
+		return nil
+	})
+	tr.flow(100)
+	for _, p := range []*program{second, first} {
+		tr.p = p
+		tr.flow(50)
+		p.signal(syscall.SIGTERM)
+		p.mustExit(0, 10*time.Second)
+	}
+	tr.sound()
+}

@@ -79,13 +79,15 @@ var scriptMutants = []mutant{
 }
 
 var leaseMutants = []mutant{
-	{commonLua, "if not leader or leader == '' or leader == me or leader == dead then return nil end", "if true then return nil end", "everybody leads", in("lease")},
-	{commonLua, "return redis.pcall('SET', key, me, 'PX', ms)", "return redis.pcall('SET', key, me)", "a lease never ends", in("lease", "sim")},
+	{commonLua, "if not lease or lease == '' then return nil end", "if true then return nil end", "everybody leads", in("lease")},
+	{commonLua, "(beat + 1) % 1000000000), 'PX', ms)", "(beat + 1) % 1000000000))", "a lease never ends", in("lease", "sim")},
 	{appendLua, "if leader then return reply('LED', cursor or '', leader) end", "", "one that does not lead appends", in("lease")},
 	{appendLua, "proof = lead(KEYS[4], ARGV[13], ARGV[14])", "proof = 'OK'", "storing does not renew the lease", in("lease")},
 	{leaseLua, "if leader then return {'LED', cursor or '', epoch, leader} end", "", "asking takes the lead away", in("lease")},
 	{leaseLua, "  err = remove(KEYS[4])\n", "", "a lease is not given back", in("lease")},
-	{commonLua, "leader == me or leader == dead then", "leader == me then", "a dead leader of this machine is waited for", in("lease")},
+	{commonLua, "lease == dead or (id or lease) == me then", "(id or lease) == me then", "a dead leader of this machine is waited for", in("lease")},
+	{commonLua, "beat = tonumber(n) or 0", "beat = 0", "renewals are not counted, so that a living leader is taken for dead", in("lease")},
+	{leaseGo, "return counted && time.Since(l.seenSince) > leaseStill", "return false", "a lease lasts as long as a wrong clock says", in("lease")},
 	{leaseGo, "case !m.present && w.acked > 0:", "case false:", "who takes over does not miss the cursor", in("lease", "sim")},
 	{leaseGo, "	case w.behindUs(m):\n", "	case false:\n", "who takes over does not notice a rollback", in("lease", "sim")},
 	{leaseGo, "case m.epoch < w.epoch || m.cursor < w.acked:", "case false:", "a quiet leader does not notice a rollback", in("lease", "sim")},

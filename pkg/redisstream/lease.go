@@ -19,6 +19,10 @@ const (
 	leaseFor = 1500 * time.Millisecond
 	// leaseEach is how often a leader with nothing to store renews.
 	leaseEach = leaseFor / 3
+	// leaseStill is how long a lease may stay as it is, by the clock of one that
+	// stands by, before its writer is taken for dead, whatever Redis's clock
+	// says. It is longer than a leader takes to renew when it waits for room.
+	leaseStill = 2 * leaseFor
 )
 
 // lease is what a Writer knows of who leads. The lease only saves the others
@@ -29,6 +33,9 @@ type lease struct {
 	since   time.Time // when Redis last gave or prolonged it
 	// followed is set while another leads, and until its end is dealt with.
 	followed bool
+	// seen is the lease of another as it was last read, and seenSince when first.
+	seen      string
+	seenSince time.Time
 	// bare is since when the cursor followed has had no side key.
 	bare time.Time
 	// passed is set once another writer has moved the cursor: a place this
@@ -51,18 +58,39 @@ func nameIn(id string) string {
 	return strings.Join(parts[:max(1, len(parts)-2)], "/")
 }
 
-// dead reports whether the writer with that id is a process of this machine that
+// beats splits a lease into a writer's id and whether a number behind it rises
+// with each renewal; older versions wrote the id alone.
+func beats(lease string) (id string, counted bool) {
+	if i := strings.LastIndexByte(lease, '#'); i >= 0 {
+		return lease[:i], true
+	}
+	return lease, false
+}
+
+// dead reports whether the writer with that lease is a process of this machine that
 // has ended. It is false whenever that cannot be known.
-func dead(id string) bool {
+func dead(lease string) bool {
+	id, _ := beats(lease)
 	i := strings.LastIndexByte(id, '/')
 	pid, where, ok := strings.Cut(id[i+1:], "@")
 	n, err := strconv.Atoi(pid)
 	return ok && err == nil && n > 0 && where != "" && where == pidSpace() && ended(n)
 }
 
+// still reports whether another's lease has not been renewed for so long that it
+// ought to have expired: Redis's clock was set back, or stands.
+func (l *lease) still(lease string) bool {
+	if lease != l.seen {
+		l.seen, l.seenSince = lease, time.Now()
+		return false
+	}
+	_, counted := beats(lease)
+	return counted && time.Since(l.seenSince) > leaseStill
+}
+
 // held notes that Redis has just given or prolonged the lease.
 func (l *lease) held() {
-	l.leading, l.followed, l.since = l.id != "", false, time.Now()
+	l.leading, l.followed, l.since, l.seen = l.id != "", false, time.Now(), ""
 }
 
 // Lead asks to lead, or to go on leading, and tells who does. Call it a few
@@ -138,7 +166,7 @@ func (w *Writer) ask(ctx context.Context) (event.Lead, error) {
 	var m moved
 	err := w.config.patiently(ctx, "ask who leads", func(ctx context.Context) (err error) {
 		m, err = w.callLease(ctx, leaseFor, "")
-		if err == nil && m.status == "LED" && dead(m.detail) {
+		if err == nil && m.status == "LED" && (w.lease.still(m.detail) || dead(m.detail)) {
 			m, err = w.callLease(ctx, leaseFor, m.detail) // nobody will come back to it
 		}
 		return err

@@ -126,6 +126,10 @@ func TestLeaseExpires(t *testing.T) {
 		k := newKit(t, server)
 		a, b := k.member("a"), k.member("b")
 		k.leads(a)
+		left, err := k.client.PTTL(k.ctx(), DefaultCursorKey+":lease").Result()
+		if err != nil || left <= 0 || left > leaseFor {
+			t.Fatalf("the lease ends in %v (%v)", left, err)
+		}
 		eventually(t, "the lease to run out", func() bool {
 			lead, err := b.Lead(k.ctx())
 			must(t, err)
@@ -167,6 +171,45 @@ func TestLeaseOfTheDeadIsTakenAtOnce(t *testing.T) {
 		b.lease.leading = false
 	}
 	must(t, gone.Wait())
+}
+
+// An expiry is a moment of Redis's clock: set back by an hour, a lease lasts that
+// much longer. Who stands by goes by a clock of its own, and takes nothing from a
+// leader that lives, be it busy or idle.
+func TestLeaseWhenRedisClockIsSetBack(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		a, b := k.member("a"), k.member("b")
+		setBack := func() { k.do("pexpire", DefaultCursorKey+":lease", 3_600_000) }
+		later := func() { b.lease.seenSince = b.lease.seenSince.Add(-leaseStill) }
+		k.must(a, run(live, 1, 5))
+		setBack()
+		k.standsBy(b, "a", 5)
+		later()
+		k.must(a, batch(event.AfterSeq(5), 6))
+		k.standsBy(b, "a", 6)
+		later()
+		a.lease.since = a.lease.since.Add(-leaseEach)
+		k.leads(a) // idle: renews
+		k.standsBy(b, "a", 6)
+		setBack()
+		k.standsBy(b, "a", 6)
+		later()
+		k.leads(b)
+		k.must(b, batch(event.AfterSeq(6), 7))
+		k.refused(a, "b", batch(event.AfterSeq(6), 7))
+		k.wantRun(1, 7)
+	})
+}
+
+// The lease of a version that counted nothing is believed as long as it is there.
+func TestLeaseOfAnOlderVersion(t *testing.T) {
+	k := newKit(t, redistest.Start(t))
+	b := k.member("b")
+	k.set(DefaultCursorKey+":lease", "fhctl/a/x/7@elsewhere")
+	k.standsBy(b, "a", 0)
+	b.lease.seenSince = b.lease.seenSince.Add(-time.Hour)
+	k.standsBy(b, "a", 0)
 }
 
 // An idle leader renews, and one that stores does not ask besides.

@@ -66,19 +66,27 @@ local function remove(key)
   return failed(gone) and gone
 end
 
--- ledBy gives the id of another writer that leads, or nil and the reply that
+-- What the lease holds: a writer's id and, behind '#', a number that rises with
+-- each renewal. It tells a standby whether the leader lives, by a clock of the
+-- standby's own: an expiry is as wrong as the server's clock.
+local beat = 0
+
+-- ledBy gives the lease of another writer that leads, or nil and the reply that
 -- failed; nil alone when the lease is free, ours, or no concern of ours. It is
--- free as well when it is the one of the dead.
+-- free as well when it is, to the letter, the one of the dead.
 local function ledBy(key, me, dead)
   if me == '' then return nil end
-  local leader = redis.pcall('GET', key)
-  if failed(leader) then return nil, leader end
-  if not leader or leader == '' or leader == me or leader == dead then return nil end
-  return leader
+  local lease = redis.pcall('GET', key)
+  if failed(lease) then return nil, lease end
+  if not lease or lease == '' then return nil end
+  local id, n = string.match(lease, '^(.*)#(%d+)$')
+  beat = tonumber(n) or 0
+  if lease == dead or (id or lease) == me then return nil end
+  return lease
 end
 
--- lead takes the lease, or renews it, for some milliseconds.
+-- lead takes the lease, or renews it, for some milliseconds. ledBy comes before.
 local function lead(key, me, ms)
   if me == '' then return 'OK' end
-  return redis.pcall('SET', key, me, 'PX', ms)
+  return redis.pcall('SET', key, me .. '#' .. string.format('%.0f', (beat + 1) % 1000000000), 'PX', ms)
 end

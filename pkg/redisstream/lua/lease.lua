@@ -2,7 +2,7 @@
 --
 -- KEYS as append. ARGV 1 the writer's id  2 the lease's ms, "0" = give it back
 --   3 relay  4 filter  5 partitions  6 "1" = may adopt an absent side key
---   7 the id of a writer known to be dead, or ""
+--   7 the lease of a writer known to be dead, as it was read, or ""
 -- Reply: status, cursor ("" = none), epoch, detail (of LED: who leads).
 
 local cursor = redis.pcall('GET', KEYS[2])
