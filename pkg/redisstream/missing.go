@@ -127,7 +127,9 @@ func (w *Writer) restore(ctx context.Context, own string) error {
 
 // emptied: the cursor stands, but the entries are gone: deleted, evicted, or
 // trimmed by somebody else. What not every group had acknowledged is read again,
-// as when both vanish.
+// as when both vanish. Like a cursor that is restored, this is no operator's move:
+// the epoch stays, so that a set whose leader dies before the other partitions have
+// heard of it is not taken for one that was moved in part.
 func (w *Writer) emptied(ctx context.Context, r reply) error {
 	to := r.cursor
 	if w.floor.known {
@@ -135,7 +137,7 @@ func (w *Writer) emptied(ctx context.Context, r reply) error {
 	}
 	epoch := r.epoch
 	if to < r.cursor {
-		m, err := w.moveFrom(ctx, r.cursor, to)
+		m, err := w.moveFrom(ctx, r.cursor, to, "kept")
 		if err != nil {
 			return err
 		}

@@ -113,6 +113,35 @@ func TestPartitionsRestoredAboveAnother(t *testing.T) {
 	})
 }
 
+// Fault table, stream deleted: a writer that dies when it has put back the cursor
+// of one partition, and not yet read the others, leaves a set that the next one
+// goes on with. So does one that dies after it did so for two.
+func TestPartitionsCrashAfterAStreamVanished(t *testing.T) {
+	eachSet(t, 3, func(s *set) {
+		w, _ := s.openSet()
+		s.mustSet(w, s.batch(live, 11, 60))
+		for _, i := range []int{1, 2} {
+			s.do("del", PartitionKey(DefaultStreamKey, i))
+			next := s.batch(event.AfterSeq(60), 61, 61)
+			if _, err := w.parts[i].Commit(s.ctx(), []*event.Batch{next}); !isMoved(err) {
+				t.Fatalf("partition %d: %v, want that it moved", i, err)
+			}
+			_, at := s.openSet()
+			if at.Position.Start != event.After || at.Position.Seq >= 60 {
+				t.Fatalf("resume at %v: %s", at.Position, at.Why)
+			}
+		}
+		w, at := s.openSet()
+		s.mustSet(w, s.batch(at.Position, at.Position.Seq+1, 70))
+		s.wantSet(11, 70)
+	})
+}
+
+func isMoved(err error) bool {
+	_, ok := asMoved(err)
+	return ok
+}
+
 // Whoever asks where the set stands hears of the partition that has least.
 func TestPartitionsPollTheLowest(t *testing.T) {
 	eachSet(t, 3, func(s *set) {

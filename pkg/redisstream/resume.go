@@ -217,7 +217,7 @@ func (w *Writer) Rebase(ctx context.Context, to event.Seq) error {
 }
 
 func (w *Writer) rebase(ctx context.Context, to event.Seq) error {
-	m, err := w.moveFrom(ctx, w.acked, to)
+	m, err := w.moveFrom(ctx, w.acked, to, "raised")
 	if err != nil {
 		return err
 	}
@@ -235,12 +235,13 @@ func (w *Writer) rebase(ctx context.Context, to event.Seq) error {
 		"another writer moved it; stop that one first, then start again")
 }
 
-// moveFrom compares the cursor with from and sets it.
-func (w *Writer) moveFrom(ctx context.Context, from, to event.Seq) (m moved, err error) {
+// moveFrom compares the cursor with from and sets it; epoch is what becomes of
+// that: "raised" or "kept". The side key tells that a writer left the cursor at to.
+func (w *Writer) moveFrom(ctx context.Context, from, to event.Seq, epoch string) (m moved, err error) {
 	c := &w.config
 	err = c.patiently(ctx, "move cursor", func(ctx context.Context) (err error) {
 		m, err = w.run(ctx, rebaseScript, from.String(), to.String(), c.Identity.Relay, c.Identity.Filter,
-			c.Identity.partitions(), c.adopt(), w.epoch, string(c.head(nil, nil, 0, 0)))
+			c.Identity.partitions(), c.adopt(), w.epoch, string(c.head(nil, nil, 0, int64(to))), epoch)
 		return err
 	})
 	return m, err

@@ -1,8 +1,11 @@
--- rebase: an operator's move of the cursor, by compare-and-set.
+-- rebase: moves the cursor by compare-and-set, as an operator asked or because
+-- the entries below it vanished.
 --
 -- KEYS as append. ARGV 1 expected cursor  2 new cursor
 --   3 relay  4 filter  5 partitions  6 "1" = may adopt an absent side key
 --   7 epoch  8 the side key without its epoch
+--   9 "kept" = the epoch stays: no operator asked, and each writer that this
+--     concerns meets a cursor below its own
 -- Reply: status, cursor, epoch, detail.
 
 local raw = redis.pcall('GET', KEYS[2])
@@ -14,7 +17,8 @@ local side = sideOf(KEYS[3])
 local why = mismatch(side, cursor, {relay = ARGV[3], filter = ARGV[4], partitions = ARGV[5], adopt = ARGV[6]})
 if why then return {'MISMATCH', cursor, '0', why} end
 local epoch = epochOf(side)
-local after = string.format('%.0f', tonumber(ARGV[7]) + 1)
+local after = ARGV[7]
+if ARGV[9] ~= 'kept' then after = string.format('%.0f', tonumber(after) + 1) end
 if cursor == ARGV[2] and epoch == after then
   return {'OK', cursor, epoch, 'an earlier try had moved it'}
 end
