@@ -173,6 +173,30 @@ func TestSIGHUPOfOneCarriesTheOthersAlong(t *testing.T) {
 	}
 }
 
+// G1, I9 for a set: SIGHUP changes the filters of all partitions at one place, also
+// when the process is killed in the midst of it and started anew.
+func TestSIGHUPOfASetSurvivesAKill(t *testing.T) {
+	const n = 4
+	c := newCorpus(t, 3000)
+	server := redistest.Start(t)
+	half := c.want[len(c.want)/2].seq
+	log, rest := c.held(t, half)
+	relay := c.serve(t, "", func(cfg *relayserver.Config) { cfg.Log = log })
+	file := settingsFile(t, filepath.Join(t.TempDir(), "fhctl.yaml"), "kind: [commit, account]\n")
+	env := append(partitioned(environment(relay.URL(), server.URL()), n), "FHCTL_CONFIG="+file)
+	p := start(t, env, "ingest", "--from=oldest")
+	client := server.Client()
+	eventually(t, time.Minute, func() error { return reachedSet(t, client, n, half) })
+	settingsFile(t, file, "kind: [identity, commit]\n")
+	p.signal(syscall.SIGHUP)
+	p.says("The cursor's filters were changed, as asked", 20*time.Second)
+	p.kill()
+	rest()
+	start(t, env, "ingest", "--from=oldest", until(c.last)).mustExit(0, time.Minute)
+	want := append(c.kept(0, half, "commit", "account"), c.kept(half, c.last, "commit", "identity")...)
+	(&corpus{want: want}).checkSet(t, client, n, c.last)
+}
+
 // turnedAt is the cursor at which the filters changed, as the log says.
 func turnedAt(t *testing.T, log string) event.Seq {
 	t.Helper()

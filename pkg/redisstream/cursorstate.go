@@ -55,6 +55,9 @@ type Side struct {
 	Stored     int64  // seq of the last entry the writer stored; 0 when unknown
 	Upto       int64  // where the writer left the cursor then; 0 when unknown
 	Epoch      int64  // how many times the cursor was moved on purpose
+	// Was is the filter that Filter took the place of by a reload; nil once an
+	// event was stored behind that.
+	Was *string
 }
 
 // Heartbeat is the contract's firehose:status, which any writer renews every

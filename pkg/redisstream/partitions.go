@@ -157,13 +157,6 @@ func (s *PartitionSet) Lead(ctx context.Context) (event.Lead, error) {
 	return lead, nil
 }
 
-// Refilter is Writer.Refilter for the set.
-func (s *PartitionSet) Refilter(fingerprint string) {
-	for _, p := range s.parts {
-		p.Refilter(fingerprint)
-	}
-}
-
 // awaitRoom waits until no partition is full. Meanwhile the lead is kept: it is
 // the first partition's, which may have room.
 func (s *PartitionSet) awaitRoom(ctx context.Context) error {

@@ -22,6 +22,11 @@ func (s *PartitionSet) Resume(ctx context.Context) (event.Resume, error) {
 	if err := s.awaitRoom(ctx); err != nil {
 		return event.Resume{}, err
 	}
+	if !s.opened {
+		if err := s.finishRefilter(ctx); err != nil {
+			return event.Resume{}, err
+		}
+	}
 	stands, err := s.look(ctx)
 	if err != nil {
 		return event.Resume{}, err

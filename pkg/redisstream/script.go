@@ -52,6 +52,9 @@ type side struct {
 	Stored int64 `json:"stored"`
 	Upto   int64 `json:"upto"`
 	Epoch  int64 `json:"epoch"`
+	// Was is the filter that Filter took the place of in a running process; nil
+	// after the next append. Of a set it tells a change that was interrupted.
+	Was *string `json:"was"`
 }
 
 // head is the side key's JSON without its epoch and closing brace, which the
