@@ -116,6 +116,28 @@ func TestEveryCommandInTheDocsRuns(t *testing.T) {
 	}
 }
 
+// What the migration guide takes for the newest entry is the newest: with an
+// older one the next start would store everything behind it again.
+func TestMigrationFindsTheNewestSeq(t *testing.T) {
+	redistest.RequireReal(t)
+	text, err := os.ReadFile(filepath.Join(moduleRoot(t), "docs", "migration.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^ *seq=\$\(.+\)$`).FindString(string(text))
+	if line == "" {
+		t.Fatal("the guide has no line that begins with seq=")
+	}
+	s := newSandbox(t)
+	last, err := s.server.Client().XRevRangeN(t.Context(), "firehose:events", "+", "-", 1).Result()
+	if err != nil || len(last) == 0 {
+		t.Fatalf("the stream ends with %v, %v", last, err)
+	}
+	if code, out := s.bash(line+"\necho \"$seq\"", false); code != 0 || strings.TrimSpace(out) != last[0].Values["seq"] {
+		t.Errorf("exit code %d, it finds %s, want %s", code, out, last[0].Values["seq"])
+	}
+}
+
 // docPages are the pages that people follow; the reference of commands is
 // generated, and its examples are checked elsewhere.
 func docPages(t *testing.T, root string) []string {

@@ -86,8 +86,21 @@ func runIngest(ctx context.Context, s *session) error {
 	services.Go(func() error { return unit.run(serving) })
 	services.Go(func() error { return reload.run(serving) })
 	err = i.run(ctx, serving, services)
+	if err == nil {
+		i.farewell()
+	}
 	stopServices()
 	return errors.Join(err, services.Wait())
+}
+
+// farewell is the last line of a clean end: where the next start goes on.
+func (i *ingestion) farewell() {
+	end := i.monitor.Snapshot()
+	cursor := "none"
+	if end.Cursor > 0 {
+		cursor = end.Cursor.String()
+	}
+	i.slog.Info("Stopped", "cursor", cursor, "stored", end.Appended)
 }
 
 // ingestion is the composition of one run.

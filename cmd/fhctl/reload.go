@@ -104,6 +104,13 @@ func (r *reloader) follows(err error, before *filter.Filter) bool {
 	if fault.ClassOf(err) != fault.Cursor {
 		return false
 	}
+	cfg, wrong := r.again()
+	if wrong == nil {
+		var keep *filter.Filter
+		if keep, wrong = filterOf(cfg); wrong == nil && keep.Fingerprint() == before.Fingerprint() {
+			return false // not what these settings could follow
+		}
+	}
 	r.slog.Warn("The cursor was taken over by other settings: reading the settings again", "err", err.Error())
 	r.reload()
 	return r.wanted().Fingerprint() != before.Fingerprint()

@@ -61,6 +61,9 @@ func TestIngestRefusals(t *testing.T) {
 			if contains(out, secret) {
 				t.Errorf("the password is in the output:\n%s", out)
 			}
+			if contains(out, "Reloaded") || contains(out, "taken over") {
+				t.Errorf("nobody took anything over, and nothing was reloaded:\n%s", out)
+			}
 		})
 	}
 }
@@ -78,6 +81,7 @@ func TestIngestWaitsVisibly(t *testing.T) {
 			p.says(k.says, 10*time.Second)
 			p.signal(syscall.SIGTERM)
 			p.mustExit(0, 10*time.Second)
+			p.says(`"msg":"Stopped","cursor":"none","stored":0`, 0)
 		})
 	}
 }
