@@ -10,6 +10,7 @@ import (
 // A measurement on somebody's Redis touches nothing of theirs and leaves
 // nothing of its own.
 func TestBenchIngestLeavesRedisAsItWas(t *testing.T) {
+	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		server.Do("xadd", "firehose:events", "*", "type", "commit")
 		server.Do("set", "firehose:python_cursor", "7")

@@ -30,6 +30,7 @@ func seqsOf(t *testing.T, client *redis.Client) (seqs []event.Seq) {
 // what lies behind the new place is stored once more, in order, to the end
 // (G2). A stopped ingest is in nobody's way at once.
 func TestCursorSetMovesARunningIngest(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 3000)
 	server := redistest.Start(t)
 	client := server.Client()
@@ -79,6 +80,7 @@ func TestCursorSetMovesARunningIngest(t *testing.T) {
 // TestCursorSetAdoptsWhatTheBridgeLeft: ingest refuses a cursor without owner
 // on another relay than the bridge's, until an operator says whose it is.
 func TestCursorSetAdoptsWhatTheBridgeLeft(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 300)
 	server := redistest.Start(t)
 	client := server.Client()

@@ -89,6 +89,7 @@ func (b *docBlock) told(line string) {
 // a stream of its own, or says above itself why it is not.
 func TestEveryCommandInTheDocsRuns(t *testing.T) {
 	redistest.RequireReal(t)
+	t.Parallel()
 	for _, tool := range []string{"bash", "redis-cli", "curl"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("needs %s on PATH: documents use it", tool)

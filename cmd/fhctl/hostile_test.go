@@ -17,6 +17,7 @@ import (
 // Whatever a relay names (collections, types of events, errors, statuses,
 // handles), /metrics shows none of it and has no more series than before.
 func TestHostileNamesMakeNoLabels(t *testing.T) {
+	t.Parallel()
 	const mark = "h0stile"
 	log, last := relayserver.NewMemoryLog(0), event.Seq(0)
 	add := func(ev event.Event) {

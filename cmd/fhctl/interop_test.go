@@ -19,6 +19,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redistest"
+	"github.com/fhctl/fhctl/pkg/relayserver"
 )
 
 // Contract §3, §6: real workers in TypeScript with ioredis (docs/examples/worker)
@@ -27,16 +28,20 @@ import (
 // every event is handled, and only the poison becomes a dead letter.
 func TestTypeScriptWorkersHandleEveryEvent(t *testing.T) {
 	redistest.RequireReal(t)
+	t.Parallel()
 	dir := buildWorker(t)
 	c := newCorpus(t, 4000)
 	server := redistest.Start(t)
-	relay := c.serve(t, "", slow(1500))
+	gate := newGate(c.log)
+	relay := c.serve(t, "", func(cfg *relayserver.Config) { cfg.Log = gate })
 	crew := &crew{t: t, dir: dir, redis: server.URL(), client: server.Client(), handled: map[string]handledEvent{}}
+	let := func(n int) { gate.open(c.want[n-1].seq) }
 	for _, name := range []string{"worker-0", "worker-1", "worker-2"} {
 		crew.hire(name)
 	}
 	ingest := start(t, environment(relay.URL(), server.URL()), "ingest", "--from=oldest", until(c.last))
 
+	let(200)
 	crew.waitFor(200)
 	if n := server.Do("XGROUP", "DESTROY", "firehose:events", "firehose-processors"); n != int64(1) {
 		t.Fatalf("destroyed %v groups", n)
@@ -44,11 +49,16 @@ func TestTypeScriptWorkersHandleEveryEvent(t *testing.T) {
 	crew.says("made group firehose-processors at 0", 2)
 	poison := server.Do("XADD", "firehose:events", "*", "type", "commit", "data", "null", "seq", "1")
 	server.Do("XADD", "firehose:events", "*", "type", "commit", "data", "not json", "seq", "2")
+	let(1000)
 	crew.waitFor(1000)
-	crew.killHolding("worker-0")
-	crew.killHolding("worker-1")
+	passed := 1000
+	more := func() { passed = min(passed+10, len(c.want)); let(passed) }
+	crew.killHolding("worker-0", more)
+	crew.killHolding("worker-1", more)
 	crew.hire("worker-0")
 	crew.hire("worker-1")
+	crew.allWork(more)
+	let(len(c.want))
 	ingest.mustExit(0, 2*time.Minute)
 
 	eventually(t, 2*time.Minute, crew.idle)
@@ -125,6 +135,7 @@ type crew struct {
 	mu      sync.Mutex
 	workers map[string]*exec.Cmd
 	done    map[string]chan error
+	idlers  map[string]bool         // those who have not handled anything since they were hired
 	handled map[string]handledEvent // by seq
 	log     strings.Builder
 }
@@ -155,20 +166,23 @@ func (c *crew) hire(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.workers == nil {
-		c.workers, c.done = map[string]*exec.Cmd{}, map[string]chan error{}
+		c.workers, c.done, c.idlers = map[string]*exec.Cmd{}, map[string]chan error{}, map[string]bool{}
 	}
-	c.workers[name], c.done[name] = cmd, done
+	c.workers[name], c.done[name], c.idlers[name] = cmd, done, true
 	c.t.Cleanup(func() { _ = cmd.Process.Kill() })
 }
 
 // note takes a whole line; one that a kill cut short was not handled.
 func (c *crew) note(line []byte) {
 	var e handledEvent
-	if json.Unmarshal(line, &e) != nil {
+	var by struct{ Worker string }
+	if json.Unmarshal(line, &e) != nil || json.Unmarshal(line, &by) != nil {
 		return
 	}
+	name, _, _ := strings.Cut(by.Worker, "-p")
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	delete(c.idlers, name)
 	c.handled[e.Seq] = e
 }
 
@@ -204,14 +218,16 @@ func (c *crew) waitFor(n int) {
 }
 
 // killHolding ends a worker (SIGKILL) while it holds entries that it has not
-// acknowledged: stopped, it is still given what its waiting reads asked for.
-func (c *crew) killHolding(name string) {
+// acknowledged: stopped, it is still given what its waiting reads asked for. More
+// sends events, of which it gets some sooner or later.
+func (c *crew) killHolding(name string, more func()) {
 	c.t.Helper()
 	c.mu.Lock()
 	cmd, done := c.workers[name], c.done[name]
 	c.mu.Unlock()
 	eventually(c.t, time.Minute, func() error {
 		_ = cmd.Process.Signal(syscall.SIGSTOP)
+		more()
 		for range 20 {
 			if c.pendingOf(name) > 0 {
 				return nil
@@ -223,6 +239,21 @@ func (c *crew) killHolding(name string) {
 	})
 	_ = cmd.Process.Kill()
 	<-done
+}
+
+// allWork sends events until every worker has handled some: one that is still
+// loading does not know yet what SIGTERM asks of it.
+func (c *crew) allWork(more func()) {
+	c.t.Helper()
+	eventually(c.t, time.Minute, func() error {
+		more()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if len(c.idlers) > 0 {
+			return fmt.Errorf("not at work: %v:\n%s", c.idlers, tail(c.log.String()))
+		}
+		return nil
+	})
 }
 
 func (c *crew) pendingOf(name string) (n int64) {

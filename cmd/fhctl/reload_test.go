@@ -81,6 +81,7 @@ func (c *corpus) kept(after, upto event.Seq, kinds ...string) (want []wanted) {
 // is lost or repeated. Settings that cannot be used change nothing; systemd is
 // told of all of it.
 func TestSIGHUPChangesFiltersExactly(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 9000)
 	server := redistest.Start(t)
 	log, rest := c.held(t, c.first+(c.last-c.first)/2)
@@ -144,6 +145,7 @@ func (c *corpus) held(t *testing.T, upto event.Seq) (log *relayserver.MemoryLog,
 // find the cursor under other filters, read their settings, which have them too,
 // and go on; without a reload nobody takes anything over.
 func TestSIGHUPOfOneCarriesTheOthersAlong(t *testing.T) {
+	t.Parallel()
 	for name, reloaded := range map[string]int{"the first": 0, "the second": 1} {
 		t.Run(name, func(t *testing.T) {
 			c := newCorpus(t, 3000)
@@ -217,6 +219,7 @@ func turnedAt(t *testing.T, log string) event.Seq {
 // G1, G2: SIGTERM and a new start, again and again under load, leave neither a
 // gap nor a repeat. systemd hears of the stop.
 func TestRestartsUnderLoadAreExact(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 9000)
 	server := redistest.Start(t)
 	relay := c.serve(t, "", slow(4000))
@@ -236,6 +239,7 @@ func TestRestartsUnderLoadAreExact(t *testing.T) {
 // SIGHUP while Redis is away is no reason to die, and is not forgotten.
 func TestSIGHUPBeforeRedisAnswers(t *testing.T) {
 	redistest.RequireReal(t)
+	t.Parallel()
 	c := newCorpus(t, 300)
 	server := redistest.Start(t)
 	server.Kill()
@@ -282,6 +286,7 @@ func (p *program) becomes(want int, meanwhile func()) {
 // Readiness is progress: 200 while events are stored, 503 once nothing was for
 // the idle time although the relay is there, 200 when they come again.
 func TestReadinessFollowsProgress(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 6000)
 	server := redistest.Start(t)
 	log := relayserver.NewMemoryLog(0)

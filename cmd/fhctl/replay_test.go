@@ -204,6 +204,7 @@ func (c *corpus) recordAll(t *testing.T) string {
 // A capture of a live run, replayed through --serve into a second Redis, gives
 // an identical stream: types, data, seq. Both relays commit faults.
 func TestReplayOfALiveRunGivesTheSameStream(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 1500)
 	live := c.serve(t, "drop@200,cut@700,repeat@900:20,drop@1200", inclusive)
 	path := filepath.Join(t.TempDir(), "live.fhz")
@@ -250,6 +251,7 @@ func (c *corpus) frames(t *testing.T) (list []string) {
 // What kill -9 leaves of a recording is gone on with: nothing twice, nothing
 // missing.
 func TestRecordResumesAfterKill(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 3000)
 	server := c.serve(t, "", slow(250))
 	path := filepath.Join(t.TempDir(), "run.fhz")
@@ -283,6 +285,7 @@ func TestRecordResumesAfterKill(t *testing.T) {
 
 // A finite replay that is interrupted says so, and goes on.
 func TestReplayIntoStreamResumesAfterInterrupt(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 1200)
 	path := c.recordAll(t)
 	server := redistest.Start(t)
@@ -335,6 +338,7 @@ func (c *corpus) entries() (list []string) {
 // A stream goes to another as it is, whole or in part, and the live one is
 // refused by name, by its cursor and by a heartbeat.
 func TestReplayStreamToStream(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 600)
 	server := redistest.Start(t)
 	client := server.Client()
@@ -381,6 +385,7 @@ func TestReplayStreamToStream(t *testing.T) {
 
 // A relay that refuses, or is not there, ends it; so does a seq it cannot know.
 func TestReplayRelayFailures(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 50)
 	server := c.serve(t, "")
 	out := filepath.Join(t.TempDir(), "x.fhz")
@@ -400,6 +405,7 @@ func TestReplayRelayFailures(t *testing.T) {
 
 // Damage ends a replay with what was good before it.
 func TestReplayOfADamagedCapture(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 300)
 	path := c.recordAll(t)
 	info, err := os.Stat(path)
@@ -419,6 +425,7 @@ func TestReplayOfADamagedCapture(t *testing.T) {
 // Frames that only one client asked for do not disturb the other, and filters
 // hold for every client.
 func TestReplayServesASelection(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 200)
 	path := c.recordAll(t)
 	log, err := capture.OpenLog(capture.LogConfig{Path: path})

@@ -71,6 +71,7 @@ func retention(relayURL, redisURL, whenFull string, more ...string) []string {
 // The fault table's "slow or abandoned group", --when-full block: a stalled
 // consumer closes the socket and loses nothing; SIGTERM meanwhile is clean.
 func TestBlockLosesNothingUnderAStalledConsumer(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 8000)
 	server := redistest.Start(t)
 	client := server.Client()
@@ -109,6 +110,7 @@ func TestBlockLosesNothingUnderAStalledConsumer(t *testing.T) {
 
 // A group that nobody reads any more, or that is taken away, lets the stream go.
 func TestBlockGoesOnWithoutTheAbandoned(t *testing.T) {
+	t.Parallel()
 	for _, how := range []string{"timeout", "destroyed"} {
 		t.Run(how, func(t *testing.T) {
 			c := newCorpus(t, 4000)
@@ -198,6 +200,7 @@ func wantStatsOf(t *testing.T, server *redistest.Server, want event.Trim) {
 // --when-full trim: what a slow group was never given is what counters, log and
 // ledger say it lost (G7).
 func TestTrimTellsWhatASlowGroupLost(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 8000)
 	server := redistest.Start(t)
 	client := server.Client()
@@ -298,6 +301,7 @@ func (c *corpus) catchesUp(t *testing.T, p *program, client *redis.Client, got [
 // --when-full spill: under a stalled consumer events go to disk while the relay is
 // read on, and flow back in order, each once; also with kill -9 in between.
 func TestSpillFlowsBackExactly(t *testing.T) {
+	t.Parallel()
 	for name, n := range map[string]int{"in one run": 12_000, "killed": 20_000} {
 		t.Run(name, func(t *testing.T) {
 			killed := name == "killed"
@@ -328,6 +332,7 @@ func TestSpillFlowsBackExactly(t *testing.T) {
 // A Redis that hangs does not stop the reading either (G5: what waits is on disk).
 func TestSpillWhileRedisHangs(t *testing.T) {
 	redistest.RequireReal(t)
+	t.Parallel()
 	c := newCorpus(t, 12_000)
 	server := redistest.Start(t)
 	relay := c.serve(t, "", slow(10_000))
@@ -347,6 +352,7 @@ func TestSpillWhileRedisHangs(t *testing.T) {
 // Over its limit the stage reads no more, says so, and loses nothing; a second
 // process is refused the directory.
 func TestSpillOverItsLimit(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 12_000)
 	server := redistest.Start(t)
 	client := server.Client()

@@ -41,6 +41,7 @@ func needsProc(t *testing.T) {
 // G5: 64 MiB resident at 10,000 events/s with defaults.
 func TestMemoryIsBoundedAtTenThousandEventsPerSecond(t *testing.T) {
 	needsProc(t)
+	t.Parallel()
 	c := newCorpus(t, 30_000)
 	server, relay := redistest.Start(t), c.serve(t, "", slow(10_000))
 	p := start(t, environment(relay.URL(), server.URL()), "ingest", "--from=oldest")
@@ -57,6 +58,7 @@ func TestMemoryIsBoundedAtTenThousandEventsPerSecond(t *testing.T) {
 func TestRedisStalledUnderFullLoad(t *testing.T) {
 	redistest.RequireReal(t)
 	needsProc(t)
+	t.Parallel()
 	c := newCorpus(t, 20_000)
 	server, relay := redistest.Start(t), c.serve(t, "")
 	p := start(t, environment(relay.URL(), server.URL()), "ingest", "--from=oldest")

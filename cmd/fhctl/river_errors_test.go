@@ -15,6 +15,7 @@ import (
 // of docs/exit-codes.md.
 func TestIngestRefusals(t *testing.T) {
 	redistest.RequireReal(t)
+	t.Parallel()
 	c := newCorpus(t, 10)
 	relay := c.serve(t, "")
 	const secret = "c4n4ry-of-a-password"
@@ -70,6 +71,7 @@ func TestIngestRefusals(t *testing.T) {
 
 // What may pass is waited for, visibly, and stopping meanwhile is clean.
 func TestIngestWaitsVisibly(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 10)
 	relay, server := c.serve(t, ""), redistest.Start(t)
 	for name, k := range map[string]struct{ relay, redis, says string }{
@@ -145,6 +147,7 @@ func (c *corpus) extend(t *testing.T, stop chan struct{}) {
 
 // Rejected frames are counted by reason and kept, their neighbours stored.
 func TestRejectsAreCountedAndKept(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 2000)
 	dir := t.TempDir() + "/rejects"
 	server, relay := redistest.Start(t), c.serve(t, "garbage@300,text@600,empty@900", slow(2000))

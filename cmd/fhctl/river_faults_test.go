@@ -13,6 +13,7 @@ import (
 // G1, G2, G3 under every fault a relay can commit: 20,000 events, each once and
 // in order, equal to what the frames say, the cursor at the last one.
 func TestIngestIsExactUnderRelayFaults(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 20_000)
 	server := redistest.Start(t)
 	const faults = "drop@900,cut@2100,repeat@3000:40,regress@4000:25,text@5000,garbage@6000,empty@7000," +
@@ -30,6 +31,7 @@ func TestIngestIsExactUnderRelayFaults(t *testing.T) {
 
 // Skipped seqs are the relay's right: what it sent is there, in order.
 func TestIngestInclusiveReplayIsExact(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 3000)
 	server := redistest.Start(t)
 	relay := c.serve(t, "drop%400", inclusive)
@@ -44,6 +46,7 @@ func TestIngestInclusiveReplayIsExact(t *testing.T) {
 // G2: kill -9 at random under load, restarted with the same words. Each run may
 // store some events first, so that the test ends however slow the machine is.
 func TestIngestKilledAtRandomIsExact(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 12_000)
 	server := redistest.Start(t)
 	relay := c.serve(t, "", slow(6000))
@@ -66,6 +69,7 @@ func TestIngestKilledAtRandomIsExact(t *testing.T) {
 // The same for Redis, which writes an append-only file.
 func TestRedisKilledAtRandomIsExact(t *testing.T) {
 	redistest.RequireReal(t)
+	t.Parallel()
 	c := newCorpus(t, 12_000)
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	relay := c.serve(t, "", slow(3000))
@@ -84,6 +88,7 @@ func TestRedisKilledAtRandomIsExact(t *testing.T) {
 // G4: a Redis that comes back without its last writes.
 func TestRedisRolledBackIsExact(t *testing.T) {
 	redistest.RequireReal(t)
+	t.Parallel()
 	c := newCorpus(t, 9000)
 	server := redistest.Start(t)
 	relay := c.serve(t, "", slow(3000))
@@ -102,6 +107,7 @@ func TestRedisRolledBackIsExact(t *testing.T) {
 
 // G6: SIGTERM under load stores what was read, tells the truth and exits 0.
 func TestSIGTERMStopsCleanly(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 8000)
 	server := redistest.Start(t)
 	relay := c.serve(t, "", slow(2000))
@@ -120,6 +126,7 @@ func TestSIGTERMStopsCleanly(t *testing.T) {
 // is lost by it.
 func TestSIGTERMWhileRedisHangs(t *testing.T) {
 	redistest.RequireReal(t)
+	t.Parallel()
 	c := newCorpus(t, 8000)
 	server := redistest.Start(t)
 	relay := c.serve(t, "", slow(2000))
@@ -137,6 +144,7 @@ func TestSIGTERMWhileRedisHangs(t *testing.T) {
 
 // G2 with two writers on one stream, one of which dies: no duplicate, no gap.
 func TestTwoWritersAreExact(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 9000)
 	server := redistest.Start(t)
 	relay := c.serve(t, "", slow(3000))

@@ -83,6 +83,7 @@ func (p *program) readyz() (code int, r health.Report) {
 // stopped for longer than its lease and let go on, told to stop. Each time
 // another takes over, /readyz and metrics tell who, and the stream is exact.
 func TestPairsAreExactWhateverEndsTheLeader(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 20_000)
 	server := redistest.Start(t)
 	relay := c.serve(t, "", slow(6000))

@@ -89,6 +89,7 @@ func (c *corpus) checkPartition(t *testing.T, client redis.Cmdable, i int) {
 // G1 to G3 for a set: kill -9 at random under load, restarted with the same words;
 // a clean stop in between leaves all cursors equal.
 func TestPartitionsKilledAtRandomAreExact(t *testing.T) {
+	t.Parallel()
 	const n = 4
 	c := newCorpus(t, 9_000)
 	server := redistest.Start(t)
@@ -219,6 +220,7 @@ func TestClusterReplicaTakesOver(t *testing.T) {
 // G2 for a pair on one set: who leads the first partition leads all, and when it
 // dies the other takes over without a gap or a repeat.
 func TestPartitionsOfAPairAreExact(t *testing.T) {
+	t.Parallel()
 	const n = 3
 	c := newCorpus(t, 6000)
 	server := redistest.Start(t)

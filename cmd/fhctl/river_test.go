@@ -98,13 +98,19 @@ func (p *program) kill() {
 
 func (p *program) signal(s os.Signal) { _ = p.cmd.Process.Signal(s) }
 
+// unhurried is the least time that a test gives a program before it fails: what
+// takes a second on a machine at rest may take half a minute on one that builds
+// something else. Bounds in seconds, as G6's, are proved in virtual time by
+// pkg/pipeline and pkg/endtest; here they tell what ends from what never does.
+const unhurried = time.Minute
+
 // exit waits for the end and gives the exit code.
 func (p *program) exit(within time.Duration) int {
 	p.t.Helper()
 	select {
 	case <-p.done:
-	case <-time.After(within):
-		p.t.Fatalf("still running after %v:\n%s", within, tail(p.output()))
+	case <-time.After(max(within, unhurried)):
+		p.t.Fatalf("still running after %v:\n%s", max(within, unhurried), tail(p.output()))
 	}
 	var exit *exec.ExitError
 	if errors.As(p.err, &exit) {
@@ -120,9 +126,12 @@ func (p *program) mustExit(code int, within time.Duration) {
 	}
 }
 
-// says waits until the log holds the text.
+// says waits until the log holds the text; 0 is for what it must hold by now.
 func (p *program) says(text string, within time.Duration) {
 	p.t.Helper()
+	if within == 0 && !strings.Contains(p.output(), text) {
+		p.t.Fatalf("the log does not say %q:\n%s", text, tail(p.output()))
+	}
 	eventually(p.t, within, func() error {
 		if strings.Contains(p.output(), text) {
 			return nil
@@ -140,7 +149,7 @@ func tail(text string) string {
 
 func eventually(t *testing.T, within time.Duration, check func() error) {
 	t.Helper()
-	deadline := time.Now().Add(within)
+	deadline := time.Now().Add(max(within, unhurried))
 	for {
 		err := check()
 		if err == nil {

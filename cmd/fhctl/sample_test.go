@@ -61,6 +61,7 @@ func TestSampleTellsLagFromPending(t *testing.T) {
 
 // A group reads every partition: its lag is that of all together.
 func TestSampleAddsPartitions(t *testing.T) {
+	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		s, client, ctx := testSampler(t, server), server.Client(), t.Context()
 		s.streams = newSampler(s.monitor, s.config, 3).streams
@@ -99,6 +100,7 @@ func TestSampleSurvivesRedis(t *testing.T) {
 // Issue 6.1: ops by action and collection, the last seq beside the cursor, the
 // group's lag; each as the whole program counts it.
 func TestIngestCountsOpsByCollection(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 400)
 	server, relay := redistest.Start(t), c.serve(t, "")
 	if err := server.Client().XGroupCreateMkStream(t.Context(), redisstream.DefaultStreamKey, "firehose-processors", "0").Err(); err != nil {

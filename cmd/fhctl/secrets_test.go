@@ -23,6 +23,7 @@ import (
 // may be there or not.
 func TestSecretsAppearNowhere(t *testing.T) {
 	redistest.RequireReal(t)
+	t.Parallel()
 	const canary = "c4n4ry/of+a:pass"
 	quoted := strings.NewReplacer("/", "%2F", "+", "%2B", ":", "%3A").Replace(canary)
 	c := newCorpus(t, 3000)

@@ -16,6 +16,7 @@ import (
 // G6: an open status page does not hold up a clean stop, and is told nothing
 // that is not so: the whole program, its page and its stream.
 func TestSIGTERMWithTheStatusPageOpen(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 300)
 	server, relay := redistest.Start(t), c.serve(t, "")
 	p := start(t, environment(relay.URL(), server.URL()), "ingest", "--from=oldest")

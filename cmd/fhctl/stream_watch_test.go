@@ -47,6 +47,7 @@ func fill(server *redistest.Server, from, n int) {
 }
 
 func TestStatsAreCollected(t *testing.T) {
+	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		c, _ := statsKit(t, server, &statsOptions{groups: []string{"g"}})
 		r, err := c.collect(t.Context())
@@ -81,6 +82,7 @@ func TestStatsAreCollected(t *testing.T) {
 var spaces = regexp.MustCompile(" +")
 
 func TestWatchDrawsAndWaitsForRedis(t *testing.T) {
+	t.Parallel()
 	server := redistest.StartEmbedded(t)
 	proxy := redistest.NewProxy(t, server.Addr())
 	fill(server, 1, 5)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -53,19 +54,20 @@ func onTerminal(t *testing.T, columns uint16, env []string, args ...string) stri
 		t.Fatal(err)
 	}
 	_ = tty.Close()
-	_ = master.SetReadDeadline(time.Now().Add(time.Second)) // not every file has one
+	return strings.ReplaceAll(screen(master), "\r\n", "\n")
+}
+
+// screen is all that was written to a terminal that has no writer any more. One
+// read may give only a part of it.
+func screen(master *os.File) string {
+	_ = master.SetReadDeadline(time.Now().Add(time.Minute)) // not every file has one
 	var out strings.Builder
-	buf := make([]byte, 4096)
-	for {
-		n, err := master.Read(buf) // fails once the terminal has no writer
-		out.Write(buf[:n])
-		if err != nil {
-			return strings.ReplaceAll(out.String(), "\r\n", "\n")
-		}
-	}
+	_, _ = io.Copy(&out, master) // fails where the writing ended
+	return out.String()
 }
 
 func TestTailOnATerminal(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	server.Do("XADD", "firehose:events", "1767323045000-0", "type", "commit", "data",
 		`{"repo":"did:plc:aaaabbbbccccddddeeeeffff","ops":[{"action":"create","path":"app.bsky.feed.post/3kaaaaaaaaa2a",`+

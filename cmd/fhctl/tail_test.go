@@ -41,6 +41,7 @@ func fillStream(server *redistest.Server, n int) {
 
 func TestTailOnlyReads(t *testing.T) {
 	redistest.RequireReal(t)
+	t.Parallel()
 	server := redistest.Start(t)
 	fillStream(server, 50)
 	monitor, err := net.Dial("tcp", server.Addr())
@@ -80,6 +81,7 @@ func TestTailOnlyReads(t *testing.T) {
 }
 
 func TestTailEndsByInterruptAsItWasMeant(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	env := []string{"REDIS_URL=" + server.URL(), "LOG_LEVEL=DEBUG"}
 	for _, c := range []struct {
@@ -101,6 +103,7 @@ func TestTailEndsByInterruptAsItWasMeant(t *testing.T) {
 
 func TestTailIsRefusedWithoutPassword(t *testing.T) {
 	redistest.RequireReal(t)
+	t.Parallel()
 	server := redistest.Start(t)
 	server.Do("CONFIG", "SET", "requirepass", "canary")
 	fhctl(t, 5, []string{"REDIS_URL=" + server.URL()}, "tail", "-f")
@@ -126,6 +129,7 @@ func shown(t *testing.T, text string) (seqs []event.Seq, data []string) {
 // A relay that misbehaves is shown in order, each event once (Q2, Q3), with the
 // very data that the stream would get.
 func TestTailFollowsAFaultyRelay(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 1500)
 	relay := c.serve(t, "drop@200,repeat@400:20,cut@600,garbage@800,regress@900:15,info@1000", inclusive)
 	out := fhctl(t, 0, []string{"RELAY_URL=" + relay.URL()}, "tail", "--source", "relay", "--since", "oldest",
@@ -142,6 +146,7 @@ func TestTailFollowsAFaultyRelay(t *testing.T) {
 }
 
 func TestTailCountsBackFurtherThanItHolds(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	const script = `for i=1,tonumber(ARGV[1]) do redis.call("XADD",KEYS[1],"*","type","account","data","{}","seq",tostring(i)) end`
 	const all, last = heldEntries + 500, heldEntries + 100
@@ -160,6 +165,7 @@ func TestTailCountsBackFurtherThanItHolds(t *testing.T) {
 }
 
 func TestCollectionsAreCompleted(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	for i, path := range []string{"app.bsky.feed.like/a", "app.bsky.feed.post/b", "app.bsky.graph.follow/c", "not a\tcollection/d"} {
 		data, _ := json.Marshal(map[string]any{"repo": "did:plc:x", "ops": []any{map[string]string{"action": "delete", "path": path}}})

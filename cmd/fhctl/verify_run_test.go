@@ -87,6 +87,7 @@ func simulated(t *testing.T, n int, order func([][]byte) [][]byte) (path, keys s
 func asMade(frames [][]byte) [][]byte { return frames }
 
 func TestVerifySimulatedCaptureWithItsKeys(t *testing.T) {
+	t.Parallel()
 	path, keys := simulated(t, 500, asMade)
 	out, errs, code := verified(t, "", path, "--did-docs", keys)
 	if code != 0 || errs != "" {
@@ -96,6 +97,7 @@ func TestVerifySimulatedCaptureWithItsKeys(t *testing.T) {
 }
 
 func TestVerifyRealCaptureWithItsDocuments(t *testing.T) {
+	t.Parallel()
 	out, _, code := verified(t, "", thirdparty.Path(t, "firehose", "frames.bin.zst"), "--strict",
 		"--did-docs", thirdparty.Path(t, "firehose", "did_docs.json.zst"))
 	if code != 0 {
@@ -106,6 +108,7 @@ func TestVerifyRealCaptureWithItsDocuments(t *testing.T) {
 
 // What is repeated far back in a file is found by reading it again.
 func TestVerifyFindsAFarDuplicateInACapture(t *testing.T) {
+	t.Parallel()
 	path, _ := simulated(t, 10, asMade)
 	next := int64(0)
 	for m, err := range frameMarks(path, verify.FrameID(3), verify.FrameID(5)) {
@@ -126,6 +129,7 @@ func TestVerifyFindsAFarDuplicateInACapture(t *testing.T) {
 }
 
 func TestVerifyDamagedCapture(t *testing.T) {
+	t.Parallel()
 	path, _ := simulated(t, 300, asMade)
 	info, err := os.Stat(path)
 	if err != nil {
@@ -144,6 +148,7 @@ func TestVerifyDamagedCapture(t *testing.T) {
 // What a stream holds is untrusted: it cannot steer a terminal, forge a line or
 // break XML.
 func TestVerifyEscapesWhatItQuotes(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	server.Do("XADD", "s", "1-0", "type", "\x1b[2J\nClean.", "data", "{}", "seq", "1")
 	out, _, code := verified(t, server.URL(), "--stream-key", "s")
@@ -209,6 +214,7 @@ func filled(t *testing.T, damaged bool) *redistest.Server {
 }
 
 func TestVerifyWhenRedisGoesAway(t *testing.T) {
+	t.Parallel()
 	for _, v := range []struct {
 		damaged bool
 		code    int
@@ -226,6 +232,7 @@ func TestVerifyWhenRedisGoesAway(t *testing.T) {
 }
 
 func TestVerifyInterruptedSaysWhatItCovered(t *testing.T) {
+	t.Parallel()
 	server := filled(t, false)
 	url, reached := limited(t, strings.TrimPrefix(server.URL(), "redis://"), 1_500_000, false)
 	var out bytes.Buffer

@@ -7,12 +7,12 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 )
 
 // On a terminal a bar shows how far it is; it is gone when the report comes,
 // and standard output has the report alone.
 func TestVerifyDrawsABarForPeople(t *testing.T) {
+	t.Parallel()
 	server := filled(t, false)
 	master, tty := terminal(t, 80)
 	var out bytes.Buffer
@@ -21,10 +21,7 @@ func TestVerifyDrawsABarForPeople(t *testing.T) {
 	cmd.Stdout, cmd.Stderr = &out, tty
 	_ = cmd.Run() // there is no cursor, which is a finding
 	_ = tty.Close()
-	_ = master.SetReadDeadline(time.Now().Add(time.Second)) // not every file has one
-	buf := make([]byte, 8192)
-	n, _ := master.Read(buf)
-	drawn := string(buf[:n])
+	drawn := screen(master)
 	says(t, drawn, "verify", "[", "%", " entries")
 	if clear := strings.LastIndex(drawn, "\r\x1b[K"); clear < strings.LastIndex(drawn, "%") {
 		t.Errorf("the bar stays on the screen: %q", drawn)

@@ -52,7 +52,8 @@ func (s *Server) WaitInfo(section, text string) {
 	s.t.Fatalf("redistest: INFO %s does not say %s:\n%v", section, text, info)
 }
 
-// FreePort is a loopback port that nothing listened on a moment ago.
+// FreePort is a loopback port for a server of the test's own; on Linux nobody
+// else gets it until the test ends.
 func FreePort(t testing.TB) string {
 	t.Helper()
 	return strconv.Itoa(freePort(t))
