@@ -139,9 +139,17 @@ func (r *doctorReport) rows() []output.Row {
 			rows = append(rows, output.Row{Text: "         → " + output.Escape(c.Fix)})
 		}
 	}
-	sum := fmt.Sprintf("%d ok, %d warnings, %d failures, %d unknown",
-		r.Counts[doctorOK], r.Counts[doctorWarning], r.Counts[doctorFailure], r.Counts[doctorUnknown])
+	sum := fmt.Sprintf("%d ok, %s, %s, %d unknown", r.Counts[doctorOK],
+		several(r.Counts[doctorWarning], "warning"), several(r.Counts[doctorFailure], "failure"), r.Counts[doctorUnknown])
 	return append(rows, output.Row{}, output.Row{Text: sum, Tone: output.Head})
+}
+
+// several is a number of things: 1 warning, 2 warnings.
+func several(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 func (r *doctorReport) verdictError() error {

@@ -52,6 +52,9 @@ func (e *examination) cursor(c redisstream.CursorState, s *statsReport) {
 		last = *s.Stream.Last.Seq
 	}
 	switch {
+	case !c.Present && last > 0 && e.failing("stream.entries"):
+		e.fail("cursor", "find the newest entry of fhctl or the bridge with fhctl verify, then: fhctl cursor set its seq",
+			"%s is gone although the stream holds entries, the newest of something else: ingest would start live and leave a gap", key)
 	case !c.Present && last > 0:
 		e.fail("cursor", "fhctl cursor set "+last.String(), "%s is gone although the stream holds entries: ingest would start live and leave a gap", key)
 	case !c.Present:
@@ -65,6 +68,9 @@ func (e *examination) cursor(c redisstream.CursorState, s *statsReport) {
 	case last > c.Seq && !c.Status.Connected:
 		e.fail("cursor", "fhctl cursor set "+last.String()+", if those entries are of this relay",
 			"%s is behind the stream, which ends with %s: something else appended, and events would be stored twice", c.Seq, last)
+	case aheadOf(c, last) && c.Side.Upto == int64(c.Seq):
+		e.fail("cursor", "leave the cursor; find who appended, and stop it: fhctl verify --from 1h",
+			"%s is where fhctl left it, but the stream ends with %s and not with %d: something else appended, or deleted entries", c.Seq, last, c.Side.Stored)
 	case aheadOf(c, last):
 		e.fail("cursor", "fhctl cursor set "+last.String()+"; and look with: fhctl cursor history",
 			"%s is ahead of the stream, which ends with %s: somebody moved it, and what lies between is not stored", c.Seq, last)

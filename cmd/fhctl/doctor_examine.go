@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
@@ -45,6 +46,11 @@ func (e *examination) unknown(name, format string, args ...any) {
 
 // failed notes an error, with its own hint.
 func (e *examination) failed(name string, err error) { e.fail(name, fault.HintOf(err), "%s", err) }
+
+// failing reports whether a check has failed.
+func (e *examination) failing(name string) bool {
+	return slices.ContainsFunc(e.checks, func(c doctorCheck) bool { return c.Name == name && c.Status == doctorFailure })
+}
 
 // redisChecks are the names of what needs Redis, in their order.
 var redisChecks = []string{

@@ -95,11 +95,11 @@ func (e *examination) role(v *redisstream.Vitals) {
 		e.fail("redis.role", "point REDIS_URL at the primary, or use redis-sentinel://", "a replica of %s: nothing can be written here", v.Primary)
 	case v.Replicas > 0 && !v.MinReplicas:
 		e.warn("redis.role", "redis-cli CONFIG SET min-replicas-to-write 1",
-			"primary with %d replicas and no min-replicas-to-write: what is written to a primary that was cut off is lost, and read again from the relay", v.Replicas)
+			"primary with %s and no min-replicas-to-write: what is written to a primary that was cut off is lost, and read again from the relay", several(int(v.Replicas), "replica"))
 	case v.Role == "":
 		e.ok("redis.role", "not told; the embedded server is on its own")
 	default:
-		e.ok("redis.role", "primary with %d replicas", max(0, v.Replicas))
+		e.ok("redis.role", "primary with %s", several(max(0, int(v.Replicas)), "replica"))
 	}
 }
 

@@ -108,7 +108,7 @@ func (e *examination) group(g *groupReport, s *statsReport) {
 		e.warn(name, "start its workers, or if it is not needed: redis-cli XGROUP DESTROY "+s.Stream.Key+" "+g.Name,
 			"%s behind and no consumer asked for a minute", about(g.Lag, g.LagExact))
 	default:
-		e.ok(name, "%s behind, %s pending, %d consumers", about(g.Lag, g.LagExact), output.Thousands(g.Pending), len(g.Consumers))
+		e.ok(name, "%s behind, %s pending, %s", about(g.Lag, g.LagExact), output.Thousands(g.Pending), several(len(g.Consumers), "consumer"))
 	}
 }
 

@@ -273,6 +273,13 @@ func (k *kit) asUser(name, password string) func(*Config) {
 
 func TestRightsDocumentedUserSuffices(t *testing.T) {
 	redistest.RequireReal(t)
+	page, err := os.ReadFile("../../docs/deploy/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said := strings.Join(strings.Fields(strings.ReplaceAll(string(page), "\\\n", "")), " "); !strings.Contains(said, rights+" ```") {
+		t.Errorf("the user of docs/deploy/README.md has not these rights: %s", rights)
+	}
 	k := newKit(t, redistest.Start(t))
 	k.user("fh", "secret", rights)
 	w := k.member("a", k.asUser("fh", "secret"), func(c *Config) { c.MaxLen = 50 })
