@@ -128,3 +128,29 @@ func TestWorkflowsArePinned(t *testing.T) {
 		}
 	}
 }
+
+// The cask names its man pages one by one, and the packages bring what messages
+// and alerts refer to.
+func TestReleaseBringsEveryPage(t *testing.T) {
+	root := moduleRoot(t)
+	text, err := os.ReadFile(filepath.Join(root, ".goreleaser.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := string(text)
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "man", "*.1"))
+	if err != nil || len(pages) < 10 {
+		t.Fatalf("man pages %v, %v", pages, err)
+	}
+	for _, page := range pages {
+		if name := filepath.Base(page); !strings.Contains(release, "\n      - docs/man/"+name+"\n") {
+			t.Errorf("the cask lacks %s", name)
+		}
+	}
+	if got, want := strings.Count(release, "\n      - docs/man/"), len(pages); got != want {
+		t.Errorf("the cask has %d man pages, want %d", got, want)
+	}
+	if !strings.Contains(release, "- src: docs/*.md\n        dst: /usr/share/doc/fhctl/docs/\n") {
+		t.Error("the packages do not bring docs/runbook.md")
+	}
+}

@@ -216,6 +216,62 @@ func (p *tab) followed(t *testing.T) {
 	p.until(`document.getElementById("link").textContent === "no answer since" && document.title.startsWith("No answer")`)
 }
 
+// factOf is what a panel of the page says.
+func factOf(v health.View, panel, name string) health.Fact {
+	for _, p := range v.Panels {
+		for _, f := range p.Facts {
+			if p.Title == panel && f.Name == name {
+				return f
+			}
+		}
+	}
+	return health.Fact{}
+}
+
+// Redis that was asked and answers is not called unknown because nothing was
+// stored through it, as on a standby.
+func TestPageTellsRedisThatAnswers(t *testing.T) {
+	for name, k := range map[string]struct {
+		do   func(m *health.Monitor)
+		want string
+	}{
+		"nobody asked":  {func(*health.Monitor) {}, "not heard of yet"},
+		"looked at":     {func(m *health.Monitor) { m.Sampled(sampleOf(1, "g")) }, "answers; nothing stored yet"},
+		"look failed":   {func(m *health.Monitor) { m.SampleFailed(errors.New("refused")) }, "not heard of yet"},
+		"standby":       {func(m *health.Monitor) { m.Link(up()); m.Role(event.Role{By: "host-b"}) }, "answers; the leader stores"},
+		"takes batches": {func(m *health.Monitor) { m.Link(up()); store(m, 5) }, "takes batches"},
+	} {
+		m, _ := newMonitor(t)
+		k.do(m)
+		v := m.View()
+		if got := factOf(v, "Redis", "State").Value; got != k.want {
+			t.Errorf("%s: %q, want %q", name, got, k.want)
+		}
+		if first := v.Detail[:1]; name != "takes batches" && first == strings.ToLower(first) && !strings.HasPrefix(v.Detail, "host-b leads") {
+			t.Errorf("%s: %q is no sentence", name, v.Detail)
+		}
+	}
+}
+
+// A group is red where the alert FhctlGroupLag would come: not for a few
+// entries of a stream that has just begun.
+func TestPageWarnsOfGroupsAsTheAlertDoes(t *testing.T) {
+	for lag, bad := range map[int64]bool{0: false, 900: false, 1000: false, 1001: true} {
+		m, _ := newMonitor(t)
+		m.Link(up())
+		sample := sampleOf(1, "g")
+		sample.Length, sample.Groups[0].Lag = 1200, lag
+		m.Sampled(sample)
+		v := m.View()
+		if got := v.Tables[0].Rows[0].Tone == "bad"; got != bad {
+			t.Errorf("lag %d: row %+v", lag, v.Tables[0].Rows[0])
+		}
+		if got := v.Numbers[2].Tone == "bad"; got != bad {
+			t.Errorf("lag %d: number %+v", lag, v.Numbers[2])
+		}
+	}
+}
+
 // Values are escaped for text and quoted attributes, whatever stands around
 // them (ADR 10). So they stand nowhere else: not in links, scripts, styles,
 // handlers, unquoted attributes, names of tags.

@@ -54,6 +54,10 @@ func redisPanel(s *Snapshot) Panel {
 		f.add("Attempt", thousands(s.Store.Attempt), "")
 		f.add("Cause", s.Store.Cause, "")
 		f.add("Error", shown(plain(s.Store.Err)), toneBad)
+	case s.RoleKnown && !s.Role.Leading:
+		f.add("State", "answers; the leader stores", toneGood)
+	case s.SampleKnown && s.SampleErr == nil:
+		f.add("State", "answers; nothing stored yet", toneWait)
 	default:
 		f.add("State", "not heard of yet", toneWait)
 	}

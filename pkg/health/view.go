@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
@@ -112,13 +113,26 @@ func (m *Monitor) View() View {
 		Panels:  []Panel{relayPanel(&s, &p, now), redisPanel(&s), positionPanel(&s), m.processPanel(&s)},
 		Tables:  []Table{groupTable(&s), journalTable(p.notes), rejectTable(p.refused), latestTable(p.latest)},
 	}
-	if s.Reason == Ready {
+	switch s.Reason {
+	case Ready:
 		v.Detail = shown(relayAddress(&s)) + " into " + shown(m.cfg.Stream)
+	case Standby:
+		v.Detail = shown(s.Role.By) + " leads and stores; this process is connected and takes over when that one ends"
+	default:
+		v.Detail = sentence(v.Detail)
 	}
 	if state.help != "" {
 		v.Help = "docs/runbook.md#" + state.help
 	}
 	return v
+}
+
+// sentence begins text with a capital letter.
+func sentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + text[1:] // a letter of ours, or left as it is
 }
 
 func numbers(s *Snapshot, p *past) []Number {
@@ -154,7 +168,7 @@ func backlogNumber(s *Snapshot) Number {
 	switch {
 	case ok:
 		n.Value, n.Note = lagText(g), "by "+shown(g.Name)
-		if s.Length > 0 && g.Lag*2 > s.Length {
+		if s.endangered(g) {
 			n.Tone = toneBad
 		}
 	case !s.SampleKnown:
@@ -211,13 +225,19 @@ func groupTable(s *Snapshot) Table {
 	return t
 }
 
+// endangered reports whether trimming comes near what g has not read: it is
+// what the alert FhctlGroupLag asks.
+func (s *Snapshot) endangered(g Group) bool {
+	return g.Lag > 1000 && s.Length > 0 && g.Lag*2 > s.Length
+}
+
 func groupRow(s *Snapshot, g Group) Row {
 	row := Row{Tone: toneGood, Cells: []string{shown(g.Name), lagText(g), thousands(g.Pending), "–", "–", thousands(g.Consumers), thousands(s.Unread[g.Name])}}
 	if g.Pending > 0 {
 		row.Cells[3], row.Cells[4] = lasting(g.OldestIdle), thousands(g.Deliveries)
 	}
 	switch {
-	case s.Unread[g.Name] > 0, s.Length > 0 && g.Lag*2 > s.Length:
+	case s.Unread[g.Name] > 0, s.endangered(g):
 		row.Tone = toneBad
 	case g.Lag > 0 && g.Consumers == 0:
 		row.Tone = toneWait
