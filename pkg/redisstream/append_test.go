@@ -206,6 +206,7 @@ func TestAppendFlushAllAfterARestart(t *testing.T) {
 }
 
 func TestAppendRefusesForGood(t *testing.T) {
+	t.Parallel()
 	cases := []struct {
 		name  string
 		spoil func(k *kit)
@@ -332,6 +333,7 @@ func TestAppendTwoWritersLagging(t *testing.T) {
 }
 
 func TestAppendCursorSetAhead(t *testing.T) {
+	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()

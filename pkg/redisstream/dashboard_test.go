@@ -150,6 +150,7 @@ func TestDashboardSamples(t *testing.T) {
 }
 
 func TestDashboardBroadcastsAndRecents(t *testing.T) {
+	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		sub := k.client.Subscribe(k.ctx(), Broadcasts)

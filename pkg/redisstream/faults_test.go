@@ -54,6 +54,7 @@ func (k *kit) waits(done <-chan error, cause string, end func()) {
 }
 
 func TestFaultReplyLost(t *testing.T) {
+	t.Parallel()
 	for _, first := range []string{"start", "later", "jump"} {
 		t.Run(first, func(t *testing.T) {
 			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
@@ -87,6 +88,7 @@ func TestFaultReplyLost(t *testing.T) {
 }
 
 func TestFaultConnectionCutAndStalled(t *testing.T) {
+	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		proxy := redistest.NewProxy(t, server.Addr())

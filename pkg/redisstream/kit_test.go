@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	flags "flag"
 	"fmt"
 	"log/slog"
+	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -18,6 +21,13 @@ import (
 )
 
 const relay = "relay.example"
+
+// TestMain runs more tests at once than there are processors: those marked as
+// parallel wait for leases, timeouts and heartbeats. -parallel says otherwise.
+func TestMain(m *testing.M) {
+	_ = flags.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
+	m.Run()
+}
 
 // kit is a server, its test client, and what writers said.
 type kit struct {
@@ -237,7 +247,7 @@ func (k *kit) do(args ...any) {
 // eventually waits for a condition, bounded.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)
 		}

@@ -122,6 +122,7 @@ func TestLeaseLostToNobodyIsTakenAgain(t *testing.T) {
 }
 
 func TestLeaseExpires(t *testing.T) {
+	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		a, b := k.member("a"), k.member("b")
@@ -402,6 +403,7 @@ func TestLeaseWhileTheSideKeyIsGone(t *testing.T) {
 // An idle leader whose Redis hangs is not held up by renewing.
 func TestLeaseRenewalDoesNotWait(t *testing.T) {
 	redistest.RequireReal(t)
+	t.Parallel()
 	k := newKit(t, redistest.Start(t))
 	a := k.member("a")
 	k.leads(a)
@@ -482,6 +484,7 @@ func TestLeaderWithNothingToStoreNotices(t *testing.T) {
 // A Redis that stops answering while there is nothing to store is told as well,
 // once in the log, and so is its return.
 func TestLeaseRenewalTellsOfAnOutage(t *testing.T) {
+	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		proxy := redistest.NewProxy(t, server.Addr())

@@ -13,6 +13,7 @@ import (
 )
 
 func TestOpenWaitsForRedis(t *testing.T) {
+	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		proxy := redistest.NewProxy(t, server.Addr())

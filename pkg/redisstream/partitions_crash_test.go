@@ -60,6 +60,7 @@ func (s *set) without(w *PartitionSet, c *cable, batches ...*event.Batch) []even
 // G1: a process that dies in its very first batch leaves no partition without a
 // cursor while others have gone on: it would take theirs, and lose its share.
 func TestPartitionsCrashInTheFirstBatch(t *testing.T) {
+	t.Parallel()
 	eachSet(t, 3, func(s *set) {
 		c := &cable{which: 2}
 		w, _ := s.openSet(func(cfg *Config) { cfg.Dialer = c.dial })
@@ -76,6 +77,7 @@ func TestPartitionsCrashInTheFirstBatch(t *testing.T) {
 
 // A batch is acknowledged when every partition has its share.
 func TestPartitionsAcknowledgeWhatAllHave(t *testing.T) {
+	t.Parallel()
 	eachSet(t, 3, func(s *set) {
 		c := &cable{which: 2}
 		w, _ := s.openSet(func(cfg *Config) { cfg.Dialer = c.dial })

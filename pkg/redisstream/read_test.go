@@ -245,6 +245,7 @@ func TestFollowSurvivesARestart(t *testing.T) {
 // TestSeekSeq compares the search with looking at every entry, on streams
 // whose entries lie evenly, in bursts, in one millisecond, or at random.
 func TestSeekSeq(t *testing.T) {
+	t.Parallel()
 	shapes := map[string]func(i int) (string, event.Seq){
 		"even": func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", 1_700_000_000_000+i*7), event.Seq(100 + i) },
 		"gaps": func(i int) (string, event.Seq) {
@@ -304,6 +305,7 @@ func (c *counting) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pro
 }
 
 func TestSeekTakesFewExchanges(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, redistest.Start(t))
 	const n = 100_000
 	k.add(n, func(i int) (string, event.Seq) {

@@ -120,6 +120,7 @@ func TestBlockKeepsWhatIsUnreadOrPending(t *testing.T) {
 // Who does not read any more does not hold the stream for ever: a consumer that
 // fell silent, a group without consumers, a group that is destroyed.
 func TestBlockLetsGoOfTheAbandoned(t *testing.T) {
+	t.Parallel()
 	const timeout = 300 * time.Millisecond
 	cases := map[string]struct {
 		begin, end func(k *kit)
@@ -203,6 +204,7 @@ func mustSeq(t *testing.T, text string) event.Seq {
 // A limit that was lowered is approached in bounded steps, and never by what
 // somebody needs.
 func TestBlockLoweredLimit(t *testing.T) {
+	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()

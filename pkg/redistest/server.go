@@ -20,7 +20,7 @@ import (
 
 // patience bounds every wait for a server; it is generous because tests share
 // slow machines.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // Server is one Redis, real or embedded.
 type Server struct {
