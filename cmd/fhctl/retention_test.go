@@ -27,8 +27,14 @@ const slowGroup = "slow"
 // it gives their seqs.
 func reads(t *testing.T, client *redis.Client, n int) (seqs []event.Seq) {
 	t.Helper()
+	return readsOf(t, client, "firehose:events", n)
+}
+
+// readsOf is reads from another stream.
+func readsOf(t *testing.T, client *redis.Client, stream string, n int) (seqs []event.Seq) {
+	t.Helper()
 	streams, err := client.XReadGroup(t.Context(), &redis.XReadGroupArgs{
-		Group: slowGroup, Consumer: "c", Count: int64(n), Block: -1, NoAck: true, Streams: []string{"firehose:events", ">"}}).Result()
+		Group: slowGroup, Consumer: "c", Count: int64(n), Block: -1, NoAck: true, Streams: []string{stream, ">"}}).Result()
 	if errors.Is(err, redis.Nil) {
 		return nil
 	}
@@ -44,7 +50,12 @@ func reads(t *testing.T, client *redis.Client, n int) (seqs []event.Seq) {
 
 func createGroup(t *testing.T, client *redis.Client) {
 	t.Helper()
-	if err := client.XGroupCreateMkStream(t.Context(), "firehose:events", slowGroup, "0").Err(); err != nil {
+	createGroupOf(t, client, "firehose:events")
+}
+
+func createGroupOf(t *testing.T, client *redis.Client, stream string) {
+	t.Helper()
+	if err := client.XGroupCreateMkStream(t.Context(), stream, slowGroup, "0").Err(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -371,4 +382,60 @@ func TestSpillOverItsLimit(t *testing.T) {
 	c.catchesUp(t, p, client, got, dir)
 	p.signal(syscall.SIGTERM)
 	p.mustExit(0, 10*time.Second)
+}
+
+// G1, G2 for a pair that spills: the leader is killed with frames on its disk, the
+// other takes over with a directory of its own and is killed as well while the first,
+// started again, stands by over what it had left. Each event is stored once and in
+// order, and what a dead one left on disk goes with its next start.
+func TestSpillOfAPairIsExact(t *testing.T) {
+	c := newCorpus(t, 14_000)
+	server := redistest.Start(t)
+	client := server.Client()
+	createGroup(t, client)
+	relay := c.serve(t, "")
+	var env [2][]string
+	var dir [2]string
+	for i := range env {
+		env[i], dir[i] = spilling(t, relay.URL(), server.URL())
+	}
+	first := start(t, env[0], "ingest", "--from=oldest")
+	got := reads(t, client, 10)
+	c.onDisk(t, first, relay)
+	second := start(t, env[1], "ingest", "--from=oldest")
+	second.says("Standing by", time.Minute)
+	first.kill()
+	if len(segments(t, dir[0])) == 0 {
+		t.Fatal("the leader left nothing on disk: nothing is proved")
+	}
+	second.says(`"msg":"Leading"`, time.Minute)
+	first = start(t, env[0], "ingest", "--from=oldest")
+	first.says("an earlier run spilled", time.Minute)
+	first.says("Standing by", time.Minute)
+
+	eventually(t, time.Minute, func() error {
+		if len(got) < 2500 { // so that the second has stored some
+			got = append(got, reads(t, client, 200)...)
+		}
+		if n, _ := strconv.ParseFloat(second.metric("fhctl_spilled_frames_total"), 64); n == 0 || len(got) < 2500 {
+			return fmt.Errorf("%v frames spilled by the second, %d read:\n%s", n, len(got), tail(second.output()))
+		}
+		return nil
+	})
+	second.kill()
+	first.says(`"msg":"Leading"`, time.Minute)
+	c.catchesUp(t, first, client, got, dir[0])
+
+	second = start(t, env[1], "ingest", "--from=oldest")
+	second.says("Standing by", time.Minute)
+	eventually(t, time.Minute, func() error {
+		if left := segments(t, dir[1]); len(left) > 0 {
+			return fmt.Errorf("what is stored stays on disk: %v", left)
+		}
+		return nil
+	})
+	for _, p := range []*program{second, first} {
+		p.signal(syscall.SIGTERM)
+		p.mustExit(0, 10*time.Second)
+	}
 }
