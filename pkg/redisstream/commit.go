@@ -87,7 +87,7 @@ func (c *commit) send(ctx context.Context) []call {
 		_ = pipe.Process(ctx, k.cmd)
 		at = continuation{expected: b.Upto.String(), epoch: at.epoch}
 	}
-	_, _ = pipe.Exec(ctx) // each call has its own error
+	exchange(ctx, pipe)
 	c.full = false
 	return w.calls
 }

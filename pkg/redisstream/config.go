@@ -56,6 +56,8 @@ type Config struct {
 	// warned holds the servers that were warned about, where several Writers
 	// share them; nil warns.
 	warned map[string]bool
+	// leader is the key that says who leads, where it is not this cursor's own.
+	leader string
 }
 
 // Connection says how to reach Redis.

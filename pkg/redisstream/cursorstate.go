@@ -100,7 +100,7 @@ func (r *Reader) CursorAt(ctx context.Context, key string) (c CursorState, err e
 	beside := pipe.Get(once, sideKeyOf(key))
 	beat := pipe.Get(once, StatusKey)
 	left := pipe.PTTL(once, StatusKey)
-	_, _ = pipe.Exec(once)
+	exchange(once, pipe)
 	for _, cmd := range []*redis.StringCmd{cursor, beside, beat} {
 		if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
 			return c, r.config.classed(ctx, "read cursor "+key, err)

@@ -236,7 +236,7 @@ func (d *Dashboard) writeStatus(ctx context.Context) {
 	pipe := d.client.Pipeline()
 	before := pipe.Get(ctx, StatusKey)
 	set := pipe.SetEx(ctx, StatusKey, text, statusTTL)
-	_, _ = pipe.Exec(ctx)
+	exchange(ctx, pipe)
 	if !d.note(set.Err()) {
 		return
 	}

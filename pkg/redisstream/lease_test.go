@@ -582,3 +582,35 @@ func TestLeaseRollbackBringsADeadLeaderBack(t *testing.T) {
 		}
 	})
 }
+
+// A process that starts while the side key is missing does not take the cursor for
+// a stranger's as long as somebody leads, who writes the key again. Without a
+// leader it is refused at once.
+func TestLeaseStartWhileTheSideKeyIsMissing(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		named := func(name string) func(*Config) { return func(c *Config) { c.Writer = name } }
+		leader, _ := k.open(named("a"))
+		k.must(leader, run(live, 1, 5))
+		k.do("del", DefaultCursorKey+":meta")
+		other, err := Open(k.ctx(), k.config(named("b")))
+		must(t, err)
+		t.Cleanup(func() { _ = other.Close() })
+		started := make(chan error, 1)
+		go func() {
+			_, err := other.Resume(k.ctx())
+			started <- err
+		}()
+		select {
+		case err := <-started:
+			t.Fatalf("it does not wait for the leader: %v", err)
+		case <-time.After(2 * leaseEach / 5):
+		}
+		k.moved(leader, event.AlarmCursorMissing, event.AfterSeq(5), run(event.AfterSeq(5), 6, 9))
+		must(t, <-started)
+
+		k.do("del", DefaultCursorKey+":meta", DefaultCursorKey+":lease")
+		_, err = other.Resume(k.ctx())
+		wantErr(t, err, fault.Cursor)
+	})
+}

@@ -135,18 +135,16 @@ func (w *Writer) emptied(ctx context.Context, r reply) error {
 	if w.floor.known {
 		to = min(to, w.floor.seq)
 	}
-	epoch := r.epoch
-	if to < r.cursor {
-		m, err := w.moveFrom(ctx, r.cursor, to, "kept")
-		if err != nil {
-			return err
-		}
-		if to, epoch = m.cursor, m.epoch; m.status == "MISSING" {
-			return w.restore(ctx, "")
-		}
+	// Also where the cursor stays: the side key must tell of no entry any more.
+	m, err := w.moveFrom(ctx, r.cursor, to, "kept")
+	if err != nil {
+		return err
 	}
-	return w.movedTo(to, epoch, event.AlarmCursorMissing, fmt.Sprintf(
-		"the entries of %s vanished, but not the cursor %s: going back to what not every group had acknowledged, at %s", w.config.StreamKey, r.cursor, to))
+	if m.status == "MISSING" {
+		return w.restore(ctx, "")
+	}
+	return w.movedTo(m.cursor, m.epoch, event.AlarmCursorMissing, fmt.Sprintf(
+		"the entries of %s vanished, but not the cursor %s: going back to what not every group had acknowledged, at %s", w.config.StreamKey, r.cursor, m.cursor))
 }
 
 // own reports whether a cursor without a side key is the one this writer left

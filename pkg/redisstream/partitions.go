@@ -101,6 +101,7 @@ func (s *PartitionSet) part(i int, servers map[string]bool) Config {
 	c.MaxLen = (c.MaxLen + n - 1) / n
 	c.Notify = s.stores.of(i)
 	c.Logger = c.Logger.With("partition", i)
+	c.leader = Config{CursorKey: PartitionKey(s.config.CursorKey, 0)}.LeaseKey()
 	if i > 0 {
 		c.Writer = "" // who leads the first partition leads the set
 	}

@@ -139,6 +139,49 @@ func TestPartitionsCrashAfterAStreamVanished(t *testing.T) {
 	})
 }
 
+// Fault table, stream deleted: where groups had acknowledged everything there is
+// nothing to go back for, and the set goes on instead of noticing it for ever.
+func TestPartitionsStreamVanishedAfterAllWasAcknowledged(t *testing.T) {
+	eachSet(t, 3, func(s *set) {
+		w, _ := s.openSet()
+		s.mustSet(w, s.batch(live, 1, 60))
+		for i := range s.n {
+			s.do("xgroup", "create", PartitionKey(DefaultStreamKey, i), "all", "$")
+		}
+		w, _ = s.openSet()
+		s.do("del", PartitionKey(DefaultStreamKey, 1))
+		_, err := w.Commit(s.ctx(), []*event.Batch{s.batch(event.AfterSeq(60), 61, 90)})
+		var moved *event.Moved
+		if !errors.As(err, &moved) || moved.Alarm != event.AlarmCursorMissing || moved.To != event.AfterSeq(60) {
+			t.Fatalf("commit: %v", err)
+		}
+		s.mustSet(w, s.batch(event.AfterSeq(60), 61, 90))
+		for _, seq := range s.seqs(1) {
+			if seq <= 60 {
+				t.Errorf("seq %d came back, although all groups had acknowledged it", seq)
+			}
+		}
+	})
+}
+
+// Fault table, FLUSHALL: a set that has just been started knows what no group had
+// acknowledged, before it stores anything.
+func TestPartitionsFlushAllAfterARestart(t *testing.T) {
+	eachSet(t, 3, func(s *set) {
+		w, _ := s.openSet()
+		s.mustSet(w, s.batch(live, 11, 60))
+		w, _ = s.openSet()
+		s.do("flushall")
+		_, err := w.Commit(s.ctx(), []*event.Batch{s.batch(event.AfterSeq(60), 61, 90)})
+		var moved *event.Moved
+		if !errors.As(err, &moved) || moved.Alarm != event.AlarmCursorMissing || moved.To.Seq > 10 {
+			t.Fatalf("commit: %v", err)
+		}
+		s.mustSet(w, s.batch(moved.To, 11, 90))
+		s.wantSet(11, 90)
+	})
+}
+
 func isMoved(err error) bool {
 	_, ok := asMoved(err)
 	return ok

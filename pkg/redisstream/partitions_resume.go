@@ -44,9 +44,22 @@ func (s *PartitionSet) Resume(ctx context.Context) (event.Resume, error) {
 		return event.Resume{}, err
 	}
 	lowest := s.adopt(stands)
+	s.remember(ctx)
 	at := event.Resume{Position: after(s.at), Time: eventTime(&stands[lowest])}
 	at.Why = s.why(stands, lowest)
 	return at, nil
+}
+
+// remember learns what no group has acknowledged in any partition: what vanishes
+// before the first batch must be known too.
+func (s *PartitionSet) remember(ctx context.Context) {
+	s.each(ctx, func(ctx context.Context, p *partition) error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.floor = floor{}
+		p.Writer.remember(ctx)
+		return nil
+	})
 }
 
 func anyPresent(stands []standing) bool {

@@ -155,7 +155,7 @@ func (w *Writer) probeRights(ctx context.Context) error {
 	} {
 		pipe.Do(ctx, args...)
 	}
-	cmds, _ := pipe.Exec(ctx)
+	cmds := exchange(ctx, pipe)
 	var missing []string
 	var denied error
 	for _, cmd := range cmds {

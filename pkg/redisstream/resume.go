@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -91,7 +92,7 @@ const stateTries = 3
 // state reads cursor and side key, once what an operator asked of the running
 // process is done to them.
 func (w *Writer) state(ctx context.Context) (cursor string, present bool, stored *side, err error) {
-	for try := 0; ; try++ {
+	for try, began := 0, time.Now(); ; try++ {
 		err = w.config.patiently(ctx, "read cursor", func(ctx context.Context) (err error) {
 			cursor, present, stored, err = w.readState(ctx)
 			return err
@@ -101,6 +102,9 @@ func (w *Writer) state(ctx context.Context) (cursor string, present bool, stored
 			return "", false, nil, err
 		case !present && w.acked > 0: // it vanished while we ran (I10)
 			return "", false, nil, w.restore(ctx, "")
+		case present && stored == nil && w.mendedSoon(ctx, began):
+			try = -1
+			continue
 		case try == stateTries || !present || !w.replaces(stored):
 			return cursor, present, stored, nil
 		}
@@ -110,11 +114,21 @@ func (w *Writer) state(ctx context.Context) (cursor string, present bool, stored
 	}
 }
 
+// mendedSoon waits a moment for the side key that a cursor lacks, while somebody
+// leads: the leader, whose cursor it is, writes the key again with its next batch.
+func (w *Writer) mendedSoon(ctx context.Context, began time.Time) bool {
+	if w.lease.leading || w.config.adopt() == "1" || time.Since(began) > 2*leaseFor {
+		return false
+	}
+	leader, err := w.peek(ctx, or(w.config.leader, w.config.LeaseKey()))
+	return err == nil && leader != "" && pause(ctx, leaseFor/10) == nil
+}
+
 // readState reads cursor and side key in one exchange.
 func (w *Writer) readState(ctx context.Context) (cursor string, present bool, stored *side, err error) {
 	pipe := w.client.Pipeline()
 	cursorReply, sideReply := pipe.Get(ctx, w.config.CursorKey), pipe.Get(ctx, w.config.SideKey())
-	_, _ = pipe.Exec(ctx)
+	exchange(ctx, pipe)
 	cursor, err = cursorReply.Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		if redis.HasErrorPrefix(err, "WRONGTYPE") {

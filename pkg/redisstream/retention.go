@@ -79,7 +79,7 @@ func (w *Writer) probeLedger(ctx context.Context) (write, merge bool, err error)
 	add := pipe.Do(ctx, "xadd", key, "NOMKSTREAM", "no-id", "f", "v")
 	look := pipe.XRevRangeN(ctx, key, "+", "-", 1)
 	remove := pipe.XDel(ctx, key, "0-0")
-	_, _ = pipe.Exec(ctx)
+	exchange(ctx, pipe)
 	for _, err := range []error{add.Err(), look.Err(), remove.Err()} {
 		var reply redis.Error
 		if err != nil && (!errors.As(err, &reply) || causeOf(err) != "") {

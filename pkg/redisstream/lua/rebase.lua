@@ -19,7 +19,7 @@ if why then return {'MISMATCH', cursor, '0', why} end
 local epoch = epochOf(side)
 local after = ARGV[7]
 if ARGV[9] ~= 'kept' then after = string.format('%.0f', tonumber(after) + 1) end
-if cursor == ARGV[2] and epoch == after then
+if cursor == ARGV[2] and epoch == after and ARGV[9] ~= 'kept' then
   return {'OK', cursor, epoch, 'an earlier try had moved it'}
 end
 if cursor ~= ARGV[1] or epoch ~= ARGV[7] then return {'CONFLICT', cursor, epoch, ''} end

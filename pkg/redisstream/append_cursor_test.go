@@ -1,0 +1,51 @@
+package redisstream
+
+import (
+	"testing"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+// A cursor that somebody wrote with leading zeros is the number it says: nothing
+// above it is taken for stored, and nothing up to it is stored again.
+func TestAppendCursorWithLeadingZeros(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		k.must(w, run(live, 5, 7))
+		k.set(DefaultCursorKey, "0000000007")
+		k.must(w, run(event.AfterSeq(7), 8, 9))
+		k.wantRun(5, 9)
+		k.set(DefaultCursorKey, "0006")
+		k.moved(w, event.AlarmRollback, event.AfterSeq(6), batch(event.AfterSeq(9), 10))
+	})
+}
+
+// A start behind a seq, without a cursor, begins with the event that follows it.
+func TestAppendStartsRightBehindASeq(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, at := k.open(func(c *Config) { c.From = From{Requested: true, At: event.AfterSeq(41)} })
+		if at.Position != event.AfterSeq(41) {
+			t.Fatalf("resume at %v: %s", at.Position, at.Why)
+		}
+		k.must(w, run(at.Position, 42, 44))
+		k.wantRun(42, 44)
+	})
+}
+
+// Without the right to write the cursor nothing is appended, although stream and
+// side key could be written: the script proves the cursor first.
+func TestAppendProvesTheCursorFirst(t *testing.T) {
+	redistest.RequireReal(t)
+	k := newKit(t, redistest.Start(t))
+	k.do("acl", "setuser", "few", "on", ">pw", "~firehose:*", "&*", "+@all")
+	w, _ := k.open(func(c *Config) { c.URL = "redis://few:pw@" + k.server.Addr() })
+	k.must(w, run(live, 1, 3))
+	k.do("acl", "setuser", "few", "resetkeys", "~"+DefaultStreamKey, "%R~"+DefaultCursorKey, "~"+DefaultCursorKey+":*")
+	if _, err := w.Commit(k.ctx(), []*event.Batch{run(event.AfterSeq(3), 4, 6)}); err == nil {
+		t.Error("a commit succeeds without the right to write the cursor")
+	}
+	k.wantRun(1, 3)
+}
