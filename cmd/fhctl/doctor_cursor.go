@@ -25,27 +25,37 @@ func (e *examination) position(ctx context.Context, r *redisstream.Reader, s *st
 		e.unknown("writer", "%s", err)
 		return nil
 	}
-	if !c.Present && e.removedOnPurpose(ctx, r) {
+	if r.IsSet() {
+		if e.each, err = r.Cursors(ctx); err != nil {
+			return e.passing(ctx, "cursor", err)
+		}
+	}
+	purpose := e.onPurpose(ctx, r, c)
+	switch {
+	case !c.Present && purpose:
 		e.warn("cursor", "", "removed by fhctl cursor set: ingest starts live, and what came since the newest entry is not stored")
-	} else {
-		e.cursor(c, s)
+	case !c.Present && e.otherCount(ctx, r):
+	default:
+		e.cursor(c, s, purpose)
 	}
 	e.writer(c.Status)
 	return nil
 }
 
-// removedOnPurpose reports whether the newest change of the cursor took it
-// away, as "fhctl cursor set live" does.
-func (e *examination) removedOnPurpose(ctx context.Context, r *redisstream.Reader) bool {
+// onPurpose reports whether the cursor stands, or is away, where the newest
+// "fhctl cursor set" put it.
+func (e *examination) onPurpose(ctx context.Context, r *redisstream.Reader, c redisstream.CursorState) bool {
 	changes, err := r.History(ctx)
-	return err == nil && len(changes) > 0 && changes[0].After == ""
+	return err == nil && len(changes) > 0 && changes[0].After == c.Raw
 }
 
 // aheadSlack is how many events a relay may have sent between the look at it
 // and the look at the cursor.
 const aheadSlack = 100_000
 
-func (e *examination) cursor(c redisstream.CursorState, s *statsReport) {
+// cursor judges where the cursor stands; purpose says that "fhctl cursor set"
+// put it there and nothing has moved it since.
+func (e *examination) cursor(c redisstream.CursorState, s *statsReport, purpose bool) {
 	key := e.cfg.Redis.CursorKey
 	var last event.Seq
 	if s != nil && s.Stream.Last != nil && s.Stream.Last.Seq != nil {
@@ -61,10 +71,15 @@ func (e *examination) cursor(c redisstream.CursorState, s *statsReport) {
 		e.ok("cursor", "none yet: ingest starts live, or where --from says")
 	case c.NotSeq:
 		e.fail("cursor", "fhctl cursor set SEQ, or live", "%s holds %.32q, which is no seq: ingest stops", key, c.Raw)
-	case !e.cursorIsOurs(c):
+	case e.wrongCount(c), !e.cursorIsOurs(c), e.movedApart(c):
 	case e.newest > 0 && !e.relayIsBundled() && c.Seq > e.newest+aheadSlack:
 		e.fail("cursor", "fhctl cursor set -10m, or live; ask whether the relay's numbering restarted",
 			"%s is ahead of the relay, whose newest event is %s: nothing would come until it gets there", c.Seq, e.newest)
+	case last > c.Seq && !c.Status.Connected && purpose:
+		e.warn("cursor", "start ingest; or take it back: fhctl cursor set --undo",
+			"%s, where fhctl cursor set put it: ingest goes on there, and what is stored behind it, up to %s, is stored again", c.Seq, last)
+	case len(e.each) > 1:
+		e.partitions(c, s)
 	case last > c.Seq && !c.Status.Connected:
 		e.fail("cursor", "fhctl cursor set "+last.String()+", if those entries are of this relay",
 			"%s is behind the stream, which ends with %s: something else appended, and events would be stored twice", c.Seq, last)

@@ -21,6 +21,7 @@ type examination struct {
 	identity             string // of the relay: what a cursor belongs to
 	filters              string // fingerprint of the settings' filters
 	newest               event.Seq
+	each                 []redisstream.CursorState // of a set, one for each partition
 	checks               []doctorCheck
 }
 
@@ -87,6 +88,7 @@ func (e *examination) examine(ctx context.Context) error {
 func (e *examination) redis(ctx context.Context, down downstream) error {
 	reader, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{
 		Connection: down.connection, StreamKey: e.cfg.Redis.StreamKey, CursorKey: e.cfg.Redis.CursorKey,
+		Partitions: e.cfg.Redis.Partitions, OtherCount: true, // a wrong number is a finding
 	})
 	switch {
 	case ctx.Err() != nil:

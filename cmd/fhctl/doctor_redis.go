@@ -170,15 +170,24 @@ func (e *examination) growth(ctx context.Context, r *redisstream.Reader) int64 {
 	if err != nil || bounds.Length < 1000 || limit <= bounds.Length {
 		return 0
 	}
-	bytes, why, err := r.MemoryUsage(ctx)
-	if err != nil || why != "" {
-		return 0
+	var bytes int64
+	for _, part := range r.Partitions() {
+		more, why, err := part.MemoryUsage(ctx)
+		if err != nil || why != "" {
+			return 0
+		}
+		bytes += more
 	}
 	return int64(float64(bytes) / float64(bounds.Length) * float64(limit-bounds.Length))
 }
 
 func (e *examination) rights(ctx context.Context, r *redisstream.Reader) error {
-	err := r.MayWrite(ctx)
+	var err error
+	for _, part := range r.Partitions() {
+		if err == nil {
+			err = part.MayWrite(ctx)
+		}
+	}
 	switch {
 	case err == nil:
 		e.ok("redis.rights", "this user may run all that ingest needs")

@@ -75,8 +75,9 @@ func oddity(s redisstream.Stored, look *entry.Outline) string {
 }
 
 func (e *examination) groups(s *statsReport) {
+	key, each := e.streamToType(s)
 	if len(s.Groups) == 0 {
-		e.warn("groups", "start the workers: they make their group at 0 when they meet NOGROUP; by hand: redis-cli XGROUP CREATE "+s.Stream.Key+" firehose-processors 0",
+		e.warn("groups", "start the workers: they make their group at 0 when they meet NOGROUP; by hand: redis-cli XGROUP CREATE "+key+" firehose-processors 0"+each,
 			"no consumer group: nobody reads the stream")
 		return
 	}
@@ -95,17 +96,21 @@ func (e *examination) group(g *groupReport, s *statsReport) {
 		first = redisstream.ID(s.Stream.First.ID)
 	}
 	last := redisstream.ID(g.LastDelivered)
+	key, each := e.streamToType(s)
 	switch {
+	case len(g.MissingIn) > 0:
+		e.warn(name, fmt.Sprintf("redis-cli XGROUP CREATE '%s' %s 0", redisstream.PartitionKey(e.cfg.Redis.StreamKey, g.MissingIn[0]), g.Name),
+			"does not exist in partition %d: nobody reads that", g.MissingIn[0])
 	case g.LostUnread || g.LostPending:
 		e.fail(name, "add workers or raise max-stream-len; what was trimmed can be stored again: fhctl cursor set", "entries were trimmed before it had finished them")
 	case len(g.Consumers) == 0 && last.Compare("0-0") != 0 && last.Compare(first) >= 0:
-		e.warn(name, "if it is new: redis-cli XGROUP SETID "+s.Stream.Key+" "+g.Name+" 0",
+		e.warn(name, "if it is new: redis-cli XGROUP SETID "+key+" "+g.Name+" 0"+each,
 			"stands at %s and nobody ever read with it: it was made at $ instead of 0, so that entries were passed over, or its workers are gone", g.LastDelivered)
 	case g.Room != nil && s.Stream.TrimAt != nil && g.Room.Entries < *s.Stream.TrimAt/roomLittle:
 		e.warn(name, "add workers, or raise max-stream-len; watch: fhctl stream stats --watch 5s",
 			"%s behind; trimming reaches it in %s, or %s at this rate", about(g.Lag, g.LagExact), entries(g.Room.Entries), optional(g.Room.Seconds))
 	case g.Lag > 0 && asleep(g):
-		e.warn(name, "start its workers, or if it is not needed: redis-cli XGROUP DESTROY "+s.Stream.Key+" "+g.Name,
+		e.warn(name, "start its workers, or if it is not needed: redis-cli XGROUP DESTROY "+key+" "+g.Name+each,
 			"%s behind and no consumer asked for a minute", about(g.Lag, g.LagExact))
 	default:
 		e.ok(name, "%s behind, %s pending, %s", about(g.Lag, g.LagExact), output.Thousands(g.Pending), several(len(g.Consumers), "consumer"))

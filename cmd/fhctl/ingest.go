@@ -50,8 +50,8 @@ func newIngestCommand(a *app) *cobra.Command {
   # Production: settings from the environment
   RELAY_URL=wss://bsky.network REDIS_URL=redis://localhost:6379 fhctl ingest
 
-  # Smoke check: exit 0 once that seq is stored
-  fhctl ingest --from oldest --until-seq 7000000123
+  # Smoke check: exit 0 once that seq is stored, in a Redis inside the process
+  fhctl ingest --redis-url embedded:// --from oldest --until-seq 7000000123
 
   # Posts and likes only, undecodable frames kept
   fhctl ingest --collection app.bsky.feed.post --collection app.bsky.feed.like --rejects /var/lib/fhctl/rejects`,
