@@ -62,10 +62,10 @@ func TestTypeScriptWorkersHandleEveryEvent(t *testing.T) {
 	ingest.mustExit(0, 2*time.Minute)
 
 	eventually(t, 2*time.Minute, crew.idle)
+	crew.dismiss() // what they printed has been read when they are gone
 	crew.wantHandled(c)
 	wantDeadLetter(t, crew.client, fmt.Sprint(poison))
 	crew.says("is not JSON and is given up", 1)
-	crew.dismiss()
 }
 
 // buildWorker installs and compiles a copy of the example, as its README says.

@@ -44,7 +44,9 @@ func (c *redisCommand) run(ts *testscript.TestScript, neg bool, args []string) {
 	for i, arg := range args {
 		command[i] = arg
 	}
-	printReply(ts.Stdout(), server.Do(command...))
+	reply, err := server.Ask(command...)
+	ts.Check(err)
+	printReply(ts.Stdout(), reply)
 }
 
 // condition knows [redis]: the script's server is a real one.

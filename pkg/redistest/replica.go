@@ -1,6 +1,7 @@
 package redistest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -127,5 +128,6 @@ func (s *Server) AOF() string {
 	if err != nil || len(files) == 0 {
 		s.t.Fatalf("redistest: no append-only file in %s (%v)", s.dir, err)
 	}
-	return files[len(files)-1]
+	// Their numbers rise: 10 is newer than 9.
+	return slices.MaxFunc(files, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
 }

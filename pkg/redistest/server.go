@@ -2,6 +2,7 @@ package redistest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -124,15 +125,24 @@ func (s *Server) Client() *redis.Client {
 // Do runs one command on a fresh connection and fails the test on an error.
 func (s *Server) Do(args ...any) any {
 	s.t.Helper()
+	value, err := s.Ask(args...)
+	if err != nil {
+		s.t.Fatalf("redistest: %v", err)
+	}
+	return value
+}
+
+// Ask runs one command on a fresh connection; nil is a reply, no error.
+func (s *Server) Ask(args ...any) (any, error) {
 	client := redis.NewClient(&redis.Options{Addr: s.Addr(), Protocol: 2, PoolSize: 1, DialerRetries: 1})
 	defer func() { _ = client.Close() }()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	value, err := client.Do(ctx, args...).Result()
-	if err != nil && err != redis.Nil {
-		s.t.Fatalf("redistest: %v: %v", args, err)
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, fmt.Errorf("%v: %w", args, err)
 	}
-	return value
+	return value, nil
 }
 
 // Kill ends the process as a power cut would (SIGKILL) and waits for its end.
