@@ -105,6 +105,14 @@ func (s *sampler) look(ctx context.Context) (health.Sample, error) {
 			return health.Sample{}, err
 		}
 		addSample(&sample, one, i == 0)
+		if len(s.readers) == 1 {
+			break // not a set
+		}
+		state, err := reader.CursorAt(ctx, redisstream.PartitionKey(s.config.CursorKey, i))
+		if err != nil {
+			return health.Sample{}, err
+		}
+		sample.Partitions = append(sample.Partitions, health.Partition{Length: one.Length, Cursor: state.Seq, Begun: state.Present})
 	}
 	return sample, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ import (
 func testSampler(t *testing.T, server *redistest.Server) *sampler {
 	t.Helper()
 	s := newSampler(health.New(health.Config{}), redisstream.ReaderConfig{
-		Connection: redisstream.Connection{URL: server.URL()}, StreamKey: redisstream.DefaultStreamKey, Page: samplePage,
+		Connection: redisstream.Connection{URL: server.URL()}, StreamKey: redisstream.DefaultStreamKey, CursorKey: redisstream.DefaultCursorKey, Page: samplePage,
 	}, 1)
 	t.Cleanup(s.close)
 	return s
@@ -73,10 +74,17 @@ func TestSampleAddsPartitions(t *testing.T) {
 			for i := range entries {
 				client.XAdd(ctx, &redis.XAddArgs{Stream: key, Values: []any{"type", "commit", "data", "{}", "seq", i + 1}})
 			}
+			if entries > 0 {
+				client.Set(ctx, redisstream.PartitionKey(redisstream.DefaultCursorKey, n), entries, 0)
+			}
 		}
 		got, err := s.look(ctx)
 		if err != nil || got.Length != 12 || len(got.Groups) != 1 || got.Groups[0].Lag != 12 {
 			t.Errorf("%+v, %v", got, err)
+		}
+		want := []health.Partition{{Length: 5, Cursor: 5, Begun: true}, {}, {Length: 7, Cursor: 7, Begun: true}}
+		if !slices.Equal(got.Partitions, want) {
+			t.Errorf("partitions %+v, want %+v", got.Partitions, want)
 		}
 	})
 }

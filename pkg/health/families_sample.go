@@ -7,7 +7,15 @@ func sampleFamilies() []family {
 		return family{name: name, label: "group", kind: gauge, help: help,
 			read: func(s *scrape, out emit) { groupsOf(s.Sample.Groups, value, out) }}
 	}
+	partition := func(name, help string, value func(Partition) (float64, bool)) family {
+		return family{name: name, label: "partition", kind: gauge, help: help + ", by its number; absent without --partitions.",
+			read: func(s *scrape, out emit) { partitionsOf(s.Sample.Partitions, value, out) }}
+	}
 	return []family{
+		partition("fhctl_partition_cursor_seq", "The stored cursor of each partition, looked up every few seconds",
+			func(p Partition) (float64, bool) { return float64(p.Cursor), p.Begun }),
+		partition("fhctl_partition_stream_length", "Entries in the stream of each partition, looked up every few seconds",
+			func(p Partition) (float64, bool) { return float64(p.Length), true }),
 		group("fhctl_group_lag_entries", "Entries of the stream that the group was not given yet: the true backlog, looked up every few seconds.",
 			func(g Group) float64 { return float64(g.Lag) }),
 		group("fhctl_group_pending_entries", "Entries given to a consumer of the group and not acknowledged.",

@@ -15,8 +15,9 @@ const referenceHead = `# Metrics
 format. This page is generated from the code.
 
 Names carry their unit, counters end in ` + "`_total`" + `. Every label comes from a fixed
-list, or is a consumer group's name, of which at most 32 are shown; whatever else
-there is counts as ` + "`other`" + `. So no record, handle, relay or client can add a label.
+list, or is a partition's number, or a consumer group's name, of which at most 32 are
+shown; whatever else there is counts as ` + "`other`" + `. So no record, handle, relay or
+client can add a label.
 Labels of a fixed list exist at 0 from the start, so that an alert sees the first
 increase. A gauge whose value is unknown is absent rather than 0.
 
@@ -118,8 +119,11 @@ func writeLabels(page *strings.Builder, values map[labelled][]string) {
 			list := values[labelled{f.name, label}]
 			slices.Sort(list)
 			text := "`" + strings.Join(list, "` `") + "`"
-			if label == "group" {
+			switch label {
+			case "group":
 				text = "the consumer groups' names, else `other`"
+			case "partition":
+				text = fmt.Sprintf("`0` to `%d`: the partition's number", mostPartitions-1)
 			}
 			fmt.Fprintf(page, "| `%s` | `%s` | %s |\n", f.name, label, text)
 		}

@@ -1,7 +1,10 @@
 package health
 
 import (
+	"strconv"
 	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
 )
 
 // staleSample is how old a Sample may be before it is no longer shown.
@@ -18,6 +21,16 @@ type Sample struct {
 	Durable     bool  // the last write of Redis to its disk worked
 	Version     string
 	Groups      []Group // at most 32 are shown by name
+	// Partitions are the streams of a set by their number, at most 64; none
+	// where one stream is written.
+	Partitions []Partition
+}
+
+// Partition is one stream of a set.
+type Partition struct {
+	Length int64 // entries
+	Cursor event.Seq
+	Begun  bool // there is a cursor
 }
 
 // Group is a consumer group as it stands.
@@ -79,6 +92,19 @@ func groupsOf(groups []Group, value func(Group) float64, out emit) {
 	}
 	if others {
 		out(rest, otherWords)
+	}
+}
+
+// mostPartitions bounds the values of the label partition.
+const mostPartitions = 64
+
+// partitionsOf gives every partition its number as label; value says false where
+// nothing is known.
+func partitionsOf(all []Partition, value func(Partition) (float64, bool), out emit) {
+	for i, p := range all[:min(len(all), mostPartitions)] {
+		if v, known := value(p); known {
+			out(v, strconv.Itoa(i))
+		}
 	}
 }
 

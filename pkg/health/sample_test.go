@@ -55,6 +55,30 @@ func TestGroupLabelsAreBounded(t *testing.T) {
 	}
 }
 
+// Each partition has its own cursor and length, under a number that is bounded; one
+// stream has none.
+func TestPartitionsBecomeGauges(t *testing.T) {
+	m, _ := newMonitor(t)
+	m.Sampled(health.Sample{Durable: true})
+	if strings.Contains(scrape(t, m), "fhctl_partition_") {
+		t.Error("one stream is shown as a partition")
+	}
+	sample := health.Sample{Durable: true, Partitions: []health.Partition{{Length: 5, Cursor: 700, Begun: true}, {Length: 0}}}
+	m.Sampled(sample)
+	text := scrape(t, m)
+	requireLines(t, text, []string{
+		`fhctl_partition_cursor_seq{partition="0"} 700`, `fhctl_partition_stream_length{partition="0"} 5`, `fhctl_partition_stream_length{partition="1"} 0`,
+	})
+	if strings.Contains(text, `fhctl_partition_cursor_seq{partition="1"}`) {
+		t.Error("a partition without a cursor shows one")
+	}
+	sample.Partitions = make([]health.Partition, 500)
+	m.Sampled(sample)
+	if n := strings.Count(scrape(t, m), "fhctl_partition_stream_length{"); n != 64 {
+		t.Errorf("%d labels, want 64", n)
+	}
+}
+
 func TestRejectFilesAreCounted(t *testing.T) {
 	m, _ := newMonitor(t)
 	m.SetRejectFiles(func() health.RejectFiles {
