@@ -2,6 +2,7 @@ package main
 
 import (
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -90,36 +91,61 @@ func TestRedisPausedForEightSeconds(t *testing.T) {
 	tr.finish()
 }
 
-// Fault table, OutdatedCursor: the relay forgot what lay behind the cursor. The
-// gap is counted, and reading goes on.
+// Fault table, OutdatedCursor: the relay forgot what lay behind the cursor, and
+// says so, or in silence sends what is far later. The gap is counted, whether the
+// process went on or was started anew, and reading goes on. Numbers that jump while
+// no time passes are no gap.
 func TestRelayForgotWhatWasNext(t *testing.T) {
 	t.Parallel()
 	redistest.RequireReal(t)
-	server, log := redistest.Start(t), relayserver.NewMemoryLog(50)
-	add := func(first, last event.Seq) {
-		for seq := first; seq <= last; seq++ {
-			if err := log.Append(seq, identityFrame(t, seq)); err != nil {
+	for name, c := range map[string]struct {
+		silent, restart bool
+		later           time.Duration
+		alarms          string
+	}{
+		"told":                      {alarms: "1"},
+		"silent":                    {silent: true, later: time.Hour, alarms: "1"},
+		"silent, across a restart":  {silent: true, restart: true, later: time.Hour, alarms: "1"},
+		"a jump, but soon":          {silent: true, later: time.Minute, alarms: "0"},
+		"a jump soon after a start": {silent: true, restart: true, later: time.Minute, alarms: "0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, log := redistest.Start(t), relayserver.NewMemoryLog(50)
+			add := func(first, last event.Seq, later time.Duration) {
+				for seq := first; seq <= last; seq++ {
+					if err := log.Append(seq, identityFrameAt(t, seq, sentAt.Add(later))); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			add(1, 40, 0)
+			relay, err := relayserver.Start(relayserver.Config{Log: log, OutdatedIsSilent: c.silent})
+			if err != nil {
 				t.Fatal(err)
 			}
-		}
-	}
-	add(1, 40)
-	relay, err := relayserver.Start(relayserver.Config{Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(relay.Close)
-	line := redistest.NewProxy(t, strings.TrimPrefix(relay.URL(), "ws://"))
-	p := start(t, environment("ws://"+line.Addr(), server.URL()), "ingest", "--from=oldest")
-	eventually(t, time.Minute, func() error { return reached(t, server, 40) })
-	line.Refuse(true)
-	line.Cut()
-	add(41, 200)
-	line.Refuse(false)
-	eventually(t, time.Minute, func() error { return reached(t, server, 200) })
-	p.counts(`fhctl_alarms_total{alarm="relay_window_exceeded"}`, 1)
-	if n := server.Do("xlen", "firehose:events"); n != int64(40+50) {
-		t.Errorf("%v entries, want 40 and the 50 that the relay still had", n)
+			t.Cleanup(relay.Close)
+			line := redistest.NewProxy(t, strings.TrimPrefix(relay.URL(), "ws://"))
+			env := environment("ws://"+line.Addr(), server.URL())
+			p := start(t, env, "ingest", "--from=oldest")
+			eventually(t, time.Minute, func() error { return reached(t, server, 40) })
+			line.Refuse(true)
+			line.Cut()
+			if c.restart {
+				p.signal(syscall.SIGTERM)
+				p.mustExit(0, 10*time.Second)
+				p = start(t, env, "ingest", "--from=oldest")
+			}
+			add(41, 200, c.later)
+			line.Refuse(false)
+			eventually(t, time.Minute, func() error { return reached(t, server, 200) })
+			if got := p.metric(`fhctl_alarms_total{alarm="relay_window_exceeded"}`); got != c.alarms {
+				t.Errorf("%s alarms, want %s:\n%s", got, c.alarms, tail(p.output()))
+			}
+			if n := server.Do("xlen", "firehose:events"); n != int64(40+50) {
+				t.Errorf("%v entries, want 40 and the 50 that the relay still had", n)
+			}
+		})
 	}
 }
 

@@ -385,12 +385,20 @@ func reached(t *testing.T, server *redistest.Server, seq event.Seq) error {
 	return nil
 }
 
+// sentAt is when identityFrame claims to be of.
+var sentAt = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
 // identityFrame is a small valid frame.
 func identityFrame(t *testing.T, seq event.Seq) []byte {
 	t.Helper()
+	return identityFrameAt(t, seq, sentAt)
+}
+
+func identityFrameAt(t *testing.T, seq event.Seq, at time.Time) []byte {
+	t.Helper()
 	raw, err := frame.Append(nil, &event.Event{
 		Kind: event.KindIdentity, Seq: seq,
-		DID: []byte("did:plc:aaaabbbbccccddddeeeeffff"), Time: []byte("2026-01-02T03:04:05Z"),
+		DID: []byte("did:plc:aaaabbbbccccddddeeeeffff"), Time: []byte(at.Format(time.RFC3339)),
 	})
 	if err != nil {
 		t.Fatal(err)
