@@ -119,8 +119,11 @@ func spanOf(ctx context.Context, reader *redisstream.Reader, x stretch) (span ve
 // lastOf is the last entries of a stretch. Where it ends before its stream, the
 // seq that follows it, less one, is as good as the highest.
 func lastOf(ctx context.Context, reader *redisstream.Reader, x stretch) ([]redisstream.Stored, error) {
-	if x.open || reader.IsSet() {
+	switch {
+	case reader.IsSet(): // its span is bounded by what all partitions have reached
 		return reader.Last(ctx, edgeEntries)
+	case x.open: // what was appended since is not read either
+		return reader.Before(ctx, x.to.Next(), edgeEntries)
 	}
 	s, found, err := reader.Following(ctx, x.to)
 	if seq, ok := s.Seq(); ok && found {

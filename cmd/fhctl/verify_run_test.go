@@ -17,6 +17,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/capture"
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redistest"
 	"github.com/fhctl/fhctl/pkg/sim"
 	"github.com/fhctl/fhctl/pkg/thirdparty"
@@ -85,6 +86,33 @@ func simulated(t *testing.T, n int, order func([][]byte) [][]byte) (path, keys s
 }
 
 func asMade(frames [][]byte) [][]byte { return frames }
+
+// Two streams that are being written are compared up to where both were at the
+// start. What comes to one of them meanwhile is not missing in what was read.
+func TestVerifyAgainstEndsWhereReadingBegan(t *testing.T) {
+	redis := redistest.Start(t)
+	add := func(from, to int) {
+		for seq := from; seq <= to; seq++ {
+			redis.Do("XADD", "firehose:events", "*", "type", "account", "data", "{}", "seq", seq)
+		}
+	}
+	add(1, 10)
+	reader, err := redisstream.OpenReader(t.Context(), redisstream.ReaderConfig{
+		Connection: redisstream.Connection{URL: redis.URL()}, StreamKey: "firehose:events", CursorKey: "firehose:python_cursor",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	x, err := stretchOf(t.Context(), reader, place{}, place{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	add(11, 300)
+	if span, err := spanOf(t.Context(), reader, x); err != nil || span != (verify.Span{From: 1, To: 10}) {
+		t.Errorf("compares %+v, %v; want seqs 1 to 10", span, err)
+	}
+}
 
 func TestVerifySimulatedCaptureWithItsKeys(t *testing.T) {
 	t.Parallel()
