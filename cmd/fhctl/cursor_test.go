@@ -11,6 +11,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redistest"
+	"github.com/fhctl/fhctl/pkg/relayserver"
 )
 
 func seqsOf(t *testing.T, client *redis.Client) (seqs []event.Seq) {
@@ -34,8 +35,10 @@ func TestCursorSetMovesARunningIngest(t *testing.T) {
 	c := newCorpus(t, 3000)
 	server := redistest.Start(t)
 	client := server.Client()
-	relay := c.serve(t, "", slow(1500))
+	gate := newGate(c.log) // events keep coming, and there are always some left
+	relay := c.serve(t, "", slow(1500), func(cfg *relayserver.Config) { cfg.Log = gate })
 	env := environment(relay.URL(), server.URL())
+	gate.open(c.want[2499].seq)
 	ingest := start(t, env, "ingest", "--from=oldest")
 	eventually(t, 20*time.Second, func() error {
 		if n := client.XLen(t.Context(), "firehose:events").Val(); n < 1000 {
@@ -47,6 +50,7 @@ func TestCursorSetMovesARunningIngest(t *testing.T) {
 	start(t, env, "cursor", "set", back.String(), "--yes").mustExit(7, 10*time.Second)
 	start(t, env, "cursor", "set", "live", "--yes", "--force").mustExit(7, 10*time.Second)
 	start(t, env, "cursor", "set", back.String(), "--yes", "--force").mustExit(0, 10*time.Second)
+	gate.open(c.last)
 	ingest.says("cursor_conflict", 10*time.Second)
 	eventually(t, 30*time.Second, func() error { return c.reached(t, server) })
 	ingest.signal(syscall.SIGTERM)

@@ -243,10 +243,12 @@ func TestWaitStoresWhenThereIsRoom(t *testing.T) {
 		if err := <-stopped; !errors.Is(err, context.Canceled) {
 			t.Fatalf("stopped with %v", err)
 		}
+		before := len(k.told())
 		go func() {
 			_, err := w.Commit(k.ctx(), []*event.Batch{run(event.AfterSeq(150), 151, 200)})
 			stopped <- err
 		}()
+		eventually(t, "the second to wait", func() bool { return len(k.told()) > before })
 		k.read("g", 150, true)
 		if err := <-stopped; err != nil {
 			t.Fatal(err)
