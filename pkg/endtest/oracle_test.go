@@ -177,9 +177,9 @@ func (o *oracle) rolledBack(to memory) {
 }
 
 // emptied is told after FLUSHALL, with the store's turn held.
-func (o *oracle) emptied() {
+func (o *oracle) emptied(unheard bool) {
 	o.lastID, o.lastSeq, o.moves = "", 0, 0
-	o.bereft(false)
+	o.bereft(unheard)
 }
 
 // bereft is told when the cursor is taken away: an operator's move, back or

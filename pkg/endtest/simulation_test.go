@@ -12,7 +12,7 @@ import (
 )
 
 // seedsOf reads FHCTL_SEEDS, how many seeds to run, and FHCTL_SEED, the one to
-// repeat.
+// repeat or, with both, the first.
 func seedsOf(t *testing.T, usual uint64) (first, n uint64) {
 	t.Helper()
 	number := func(name string) (uint64, bool) {
@@ -26,13 +26,15 @@ func seedsOf(t *testing.T, usual uint64) (first, n uint64) {
 		}
 		return v, true
 	}
-	if seed, ok := number("FHCTL_SEED"); ok {
-		return seed, 1
+	n, many := number("FHCTL_SEEDS")
+	first, one := number("FHCTL_SEED")
+	switch {
+	case !many && !one:
+		return 1, usual
+	case !many:
+		return first, 1
 	}
-	if n, ok := number("FHCTL_SEEDS"); ok {
-		return 1, n
-	}
-	return 1, usual
+	return max(first, 1), n
 }
 
 // usualSeeds take some seconds; FHCTL_SEEDS=10000 about a minute.
@@ -49,7 +51,7 @@ func TestSimulation(t *testing.T) {
 	corpus := newCorpus(t)
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	var mu sync.Mutex
-	total, next := map[string]int{}, first
+	total, next, ran := map[string]int{}, first, 0
 	t.Run("seeds", func(t *testing.T) {
 		for range runtime.GOMAXPROCS(0) {
 			t.Run("", func(t *testing.T) {
@@ -64,6 +66,7 @@ func TestSimulation(t *testing.T) {
 					}
 					counts := simulate(t, seed, corpus)
 					mu.Lock()
+					ran++
 					for name, n := range counts.n {
 						total[name] += n
 					}
@@ -72,7 +75,7 @@ func TestSimulation(t *testing.T) {
 			})
 		}
 	})
-	report(t, n, total)
+	report(t, ran, total)
 	if n >= usualSeeds && !t.Failed() {
 		everyFaultTold(t, total)
 	}
@@ -116,7 +119,7 @@ func everyFaultTold(t *testing.T, total map[string]int) {
 	}
 }
 
-func report(t *testing.T, seeds uint64, total map[string]int) {
+func report(t *testing.T, seeds int, total map[string]int) {
 	faults, entries := 0, total["entries"]
 	for name, n := range total {
 		if strings.HasPrefix(name, "fault: ") {

@@ -137,7 +137,7 @@ func operatorTroubles() []trouble {
 			if !w.spoilt() {
 				w.store.do("DEL", cursorKey)
 				w.store.turn.Lock()
-				w.oracle.bereft(slices.ContainsFunc(w.processes, (*process).unheard))
+				w.oracle.bereft(w.unheard())
 				w.store.turn.Unlock()
 				w.counts.struck("cursor deleted")
 			}
@@ -162,13 +162,16 @@ func operatorTroubles() []trouble {
 			}
 			w.store.turn.Lock()
 			w.store.redis.FlushAll()
-			w.store.oracle.emptied()
+			w.store.oracle.emptied(w.unheard())
 			w.store.turn.Unlock()
 			w.counts.struck("everything deleted")
 		}},
 		{name: "operator moves the cursor", shows: []string{"alarm cursor_conflict"}, strike: (*world).moveCursor},
 	}
 }
+
+// unheard says that some process knows of nothing stored yet.
+func (w *world) unheard() bool { return slices.ContainsFunc(w.processes, (*process).unheard) }
 
 // spoilt says that a key waits for its operator; what would change it in other
 // ways waits as well.

@@ -165,7 +165,7 @@ func newWorld(t *testing.T, seed uint64, c *corpus) *world {
 		BatchAge: time.Duration(1+rng.IntN(50)) * time.Millisecond,
 	}
 	if rng.IntN(4) == 0 {
-		w.trim = int64(20 + rng.IntN(20))
+		w.trim = int64(25 + rng.IntN(20)) // more than a batch: the oracle sees each entry
 	}
 	var err error
 	if rng.IntN(3) == 0 {

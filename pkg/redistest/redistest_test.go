@@ -3,6 +3,8 @@ package redistest
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -158,4 +160,31 @@ func TestReplicaIsPromoted(t *testing.T) {
 	}
 	replica.Promote()
 	replica.Do("set", "k", "w")
+}
+
+// What Redis leaves of a torn transaction at one restart it would run at the next;
+// a test that kills servers must not count that as its own duplicate.
+func TestRestartRewritesATornFile(t *testing.T) {
+	RequireReal(t)
+	s := Start(t, "--appendonly", "yes", "--appendfsync", "always")
+	push := func(what string) {
+		s.Do("eval", "for i = 1, 3 do redis.call('RPUSH', 'l', ARGV[1] .. i) end", 0, what)
+	}
+	push("a")
+	push("b")
+	s.Kill()
+	info, err := os.Stat(s.AOF())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const commit = len("*1\r\n$4\r\nEXEC\r\n")
+	if err := os.Truncate(s.AOF(), info.Size()-int64(commit)-3); err != nil {
+		t.Fatal(err)
+	}
+	s.Restart()
+	push("c")
+	s.Restart()
+	if got := fmt.Sprint(s.Do("lrange", "l", 0, -1)); got != "[a1 a2 a3 c1 c2 c3]" {
+		t.Errorf("after two restarts the list is %s", got)
+	}
 }

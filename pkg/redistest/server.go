@@ -159,14 +159,24 @@ func (s *Server) Stop() {
 
 // Restart ends the process if it runs and starts it again on the same port, in
 // the same directory, with the same arguments.
+//
+// SIGKILL can end a write to the append-only file halfway, seldom and on busy
+// machines only. What Redis 7.0 leaves of a torn transaction would be run at the
+// start after this one (docs/gotchas.md), so the file is then rewritten.
 func (s *Server) Restart() {
 	s.t.Helper()
 	s.mustBeReal()
 	s.end(syscall.SIGKILL)
+	before := len(s.log())
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		if s.launch() {
-			return
+		if !s.launch() {
+			continue
 		}
+		if strings.Contains(s.log()[before:], "short read while loading the AOF") {
+			s.t.Log("redistest: the append-only file was torn; rewriting it")
+			s.RewriteAOF()
+		}
+		return
 	}
 	s.t.Fatalf("redistest: redis-server does not restart:\n%s", s.Log())
 }
@@ -179,8 +189,13 @@ func (s *Server) Continue() { s.signal(syscall.SIGCONT) }
 
 // Log is the end of what the process printed.
 func (s *Server) Log() string {
+	text := s.log()
+	return text[max(0, len(text)-4096):]
+}
+
+func (s *Server) log() string {
 	text, _ := os.ReadFile(filepath.Join(s.dir, "server.log"))
-	return string(text[max(0, len(text)-4096):])
+	return string(text)
 }
 
 func (s *Server) mustBeReal() {
