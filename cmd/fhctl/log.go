@@ -42,14 +42,19 @@ func (o *logOutput) divert(liveLine func(terminal io.Writer) io.Writer) (restore
 // of these is meant.
 func newLogger(w io.Writer, cfg config.Log, level slog.Leveler, terminal bool) *slog.Logger {
 	if cfg.Format == config.FormatJSON || cfg.Format == config.FormatAuto && !terminal {
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: nameLevel}))
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: inWords}))
 	}
 	return slog.New(&consoleHandler{w: w, level: level, terminal: terminal, color: terminal && !cfg.NoColor})
 }
 
-func nameLevel(groups []string, a slog.Attr) slog.Attr {
+// inWords names levels as LOG_LEVEL does and writes durations as 33s, which
+// would be nanoseconds.
+func inWords(groups []string, a slog.Attr) slog.Attr {
 	if level, ok := a.Value.Any().(slog.Level); ok && a.Key == slog.LevelKey && len(groups) == 0 {
 		a.Value = slog.StringValue(levelName(level))
+	}
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
 	}
 	return a
 }

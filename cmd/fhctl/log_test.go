@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fhctl/fhctl/pkg/config"
 )
@@ -25,10 +26,10 @@ func TestLogFormat(t *testing.T) {
 			var out strings.Builder
 			log := newLogger(&out, config.Log{Format: v.format}, slog.LevelInfo, v.terminal)
 			log.Debug("hidden")
-			log.Warn("Frame rejected", "seq", 7)
+			log.Warn("Frame rejected", "seq", 7, "since", 33*time.Second)
 			var line map[string]any
 			isJSON := json.Unmarshal([]byte(out.String()), &line) == nil
-			if isJSON != v.json || isJSON && line["level"] != "WARNING" || strings.Contains(out.String(), "hidden") {
+			if isJSON != v.json || isJSON && (line["level"] != "WARNING" || line["since"] != "33s") || strings.Contains(out.String(), "hidden") {
 				t.Errorf("logs %q", out.String())
 			}
 		})
