@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"syscall"
 	"testing"
@@ -130,4 +131,48 @@ func TestSpillOfASetFlowsBackExactly(t *testing.T) {
 	})
 	p.signal(syscall.SIGTERM)
 	p.mustExit(0, 10*time.Second)
+}
+
+// G1 to G3 and G7 for a pair on a set, with kill -9 of either at random while the
+// groups read in fits and starts. FHCTL_NIGHTLY=1 runs it.
+func TestRetentionOfAPairedSetKilledAtRandom(t *testing.T) {
+	nightly(t)
+	const n = 3
+	for _, mode := range []string{"block", "spill"} {
+		for seed := range uint64(4) {
+			t.Run(fmt.Sprintf("%s, seed %d", mode, seed), func(t *testing.T) {
+				t.Parallel()
+				rng := rand.New(rand.NewPCG(seed, 41))
+				c := newCorpus(t, 12_000)
+				server := redistest.Start(t)
+				r := newReaders(t, server.Client(), n)
+				relay := c.serve(t, "", slow(4000))
+				var env [2][]string
+				var pair [2]*program
+				for i := range pair {
+					env[i] = retention(relay.URL(), server.URL(), "block", "REDIS_MAX_STREAM_LEN=900")
+					if mode == "spill" {
+						env[i], _ = spilling(t, relay.URL(), server.URL(), "REDIS_MAX_STREAM_LEN=900")
+					}
+					env[i] = partitioned(env[i], n)
+					pair[i] = start(t, env[i], "ingest", "--from=oldest")
+				}
+				for range 12 {
+					for range 5 + rng.IntN(40) {
+						r.read(rng.IntN(n), rng.IntN(120))
+						time.Sleep(20 * time.Millisecond)
+					}
+					i := rng.IntN(2)
+					pair[i].kill()
+					pair[i] = start(t, env[i], "ingest", "--from=oldest")
+				}
+				r.catchUp(c, pair[0])
+				for _, p := range pair {
+					p.says(`"msg":"Health and metrics"`, time.Minute) // it hears signals
+					p.signal(syscall.SIGTERM)
+					p.mustExit(0, 10*time.Second)
+				}
+			})
+		}
+	}
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 )
 
@@ -34,25 +33,21 @@ func (w *Writer) replaces(stored *side) bool {
 	return stored != nil && stored.Filter != w.config.Identity.Filter && slices.Contains(w.former, stored.Filter)
 }
 
-// refilter moves the side key over to the Writer's filters, if the cursor is
-// still what was read. Whether it was is for the next read to tell. The epoch
-// rises, so that a writer with the former filters cannot mistake what it meets.
-func (w *Writer) refilter(ctx context.Context, cursor string, stored *side) error {
-	seq, ok := event.ParseSeq(cursor)
-	if !ok {
-		return nil
-	}
+// refilter moves the side key over to the Writer's filters, if it still has the
+// former ones. Another writer may be storing: the filters change behind whatever
+// it stored last. The epoch rises, so that a writer with the former filters cannot
+// mistake what it meets. Whether it came to pass is for the next read to tell.
+func (w *Writer) refilter(ctx context.Context, stored *side) error {
 	c := &w.config
-	head := string(c.head(nil, []byte(stored.EventTime), stored.Stored, stored.Upto))
+	head := string(c.head(nil, []byte(stored.EventTime), 0, 0))
 	head += `,"was":` + strconv.Quote(stored.Filter) // a fingerprint: nothing to escape
 	var m moved
 	err := c.patiently(ctx, "change the filters of the cursor", func(ctx context.Context) (err error) {
-		m, err = w.run(ctx, rebaseScript, seq.String(), seq.String(), c.Identity.Relay, stored.Filter,
-			c.Identity.partitions(), c.adopt(), stored.Epoch, head)
+		m, err = w.run(ctx, refilterScript, c.Identity.Relay, stored.Filter, c.Identity.partitions(), c.adopt(), stored.Epoch, head)
 		return err
 	})
 	if err == nil && m.status == "OK" {
-		c.Logger.Info("The cursor's filters were changed, as asked", "cursor", seq.String(),
+		c.Logger.Info("The cursor's filters were changed, as asked", "cursor", m.cursor.String(),
 			"from", or(stored.Filter, "none"), "to", or(c.Identity.Filter, "none"))
 	}
 	return err

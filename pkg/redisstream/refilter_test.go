@@ -77,6 +77,43 @@ func TestRefilterFindsItsFiltersInPlace(t *testing.T) {
 	k.must(second, batch(event.AfterSeq(1), 2))
 }
 
+// I9: a standby may be the one that is reloaded, while the leader stores without a
+// pause. The filters change behind whatever that stored last, in one try.
+func TestRefilterUnderAWriterThatStores(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		for range 10 {
+			k.do("flushall")
+			busy, _ := k.open(filtered("old"))
+			k.must(busy, batch(live, 1))
+			w, _ := k.open(filtered("old"))
+			refused := make(chan error, 1)
+			go func() {
+				for seq := event.Seq(1); ; seq++ {
+					if _, err := busy.Commit(k.ctx(), []*event.Batch{batch(event.AfterSeq(seq), seq+1)}); err != nil {
+						refused <- err
+						return
+					}
+				}
+			}()
+			w.Refilter("new")
+			at, err := w.Resume(k.ctx())
+			if err != nil {
+				k.do("del", DefaultCursorKey, sideKey) // ends the other one, too
+				<-refused
+				t.Fatal(err)
+			}
+			wantErr(t, <-refused, fault.Cursor)
+			side, _ := parseSide(k.client.Get(k.ctx(), sideKey))
+			if side.Filter != "new" || event.Seq(side.Upto) != at.Position.Seq || side.Stored != side.Upto || side.Epoch != 1 {
+				t.Errorf("side key %+v, resumes at %v", side, at.Position)
+			}
+			k.must(w, batch(at.Position, at.Position.Seq+1))
+			k.wantRun(1, at.Position.Seq+1)
+		}
+	})
+}
+
 // Filters that somebody else chose are not replaced.
 func TestRefilterReplacesOnlyItsOwn(t *testing.T) {
 	k := newKit(t, redistest.Start(t))

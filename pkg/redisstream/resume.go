@@ -108,7 +108,7 @@ func (w *Writer) state(ctx context.Context) (cursor string, present bool, stored
 		case try == stateTries || !present || !w.replaces(stored):
 			return cursor, present, stored, nil
 		}
-		if err := w.refilter(ctx, cursor, stored); err != nil {
+		if err := w.refilter(ctx, stored); err != nil {
 			return "", false, nil, err
 		}
 	}

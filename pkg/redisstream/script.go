@@ -27,15 +27,18 @@ var (
 	restoreLua string
 	//go:embed lua/rebase.lua
 	rebaseLua string
+	//go:embed lua/refilter.lua
+	refilterLua string
 	//go:embed lua/lease.lua
 	leaseLua string
 
-	appendText    = commonLua + retentionLua + appendLua
-	appendScript  = redis.NewScript(appendText)
-	roomScript    = redis.NewScript(commonLua + retentionLua + roomLua)
-	restoreScript = redis.NewScript(commonLua + restoreLua)
-	rebaseScript  = redis.NewScript(commonLua + rebaseLua)
-	leaseScript   = redis.NewScript(commonLua + leaseLua)
+	appendText     = commonLua + retentionLua + appendLua
+	appendScript   = redis.NewScript(appendText)
+	roomScript     = redis.NewScript(commonLua + retentionLua + roomLua)
+	restoreScript  = redis.NewScript(commonLua + restoreLua)
+	rebaseScript   = redis.NewScript(commonLua + rebaseLua)
+	refilterScript = redis.NewScript(commonLua + refilterLua)
+	leaseScript    = redis.NewScript(commonLua + leaseLua)
 )
 
 // side is the JSON object in the side key. Epoch is written by the scripts.
