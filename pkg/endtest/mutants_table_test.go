@@ -33,6 +33,7 @@ const (
 	partsGo    = "pkg/redisstream/partitions.go"
 	shareGo    = "pkg/redisstream/partitions_commit.go"
 	alignGo    = "pkg/redisstream/partitions_resume.go"
+	exchangeGo = "pkg/redisstream/exchange.go"
 )
 
 // mutants are the planted bugs, by what they sit in.
@@ -76,6 +77,7 @@ var scriptMutants = []mutant{
 	{restoreLua, "'XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)", "'XRANGE', KEYS[1], '-', '+', 'COUNT', 1)", "a vanished cursor is restored from the oldest entry", in("sim", "append")},
 	{rebaseLua, "if cursor ~= ARGV[1] or epoch ~= ARGV[7] then", "if false then", "a rebase overruns another writer", in("append", "store")},
 	{rebaseLua, "local set = redis.pcall('SET', KEYS[2], ARGV[2])", "local set = 'OK'", "a rebase moves nothing", in("append", "store")},
+	{rebaseLua, "if cursor == ARGV[2] and epoch == after and ARGV[9] ~= 'kept' then", "if cursor == ARGV[2] and epoch == after then", "a set notices for ever that a stream vanished", in("partitions")},
 }
 
 var leaseMutants = []mutant{
@@ -115,6 +117,7 @@ var partitionMutants = []mutant{
 	{alignGo, "return &event.Moved{To: after(s.at), Alarm: because.Alarm", "return &event.Moved{To: event.Position{}, Alarm: because.Alarm", "after one partition's rollback reading goes on live", in("partitions")},
 	{partsGo, "		if i == 0 || seq < lowest {", "		if i == 0 || seq > lowest {", "a held run polls the highest cursor", in("partitions")},
 	{partsGo, "		s.down[i] = !e.Up\n", "		s.down[i] = false\n", "the set counts as up while a partition is away", in("partitions")},
+	{alignGo, "	s.remember(ctx)\n", "", "a set that has just started forgets what no group has acknowledged", in("partitions")},
 }
 
 var writerMutants = []mutant{
@@ -136,6 +139,9 @@ var writerMutants = []mutant{
 	{scriptGo, "		return b.After.Seq\n", "		return b.After.Seq + 1\n", "the start skips an event", in("append", "sim", "store")},
 	{faultsGo, "\"CLUSTERDOWN\", \"MISCONF\", \"OOM\",", "\"CLUSTERDOWN\", \"MISCONF\",", "a full memory ends the program", in("sim", "append")},
 	{faultsGo, "\"LOADING\", \"READONLY\",", "\"LOADING\",", "a failover ends the program", in("sim", "append")},
+	{missingGo, `m, err := w.moveFrom(ctx, r.cursor, to, "kept")`, `m, err := w.moveFrom(ctx, r.cursor, to, "raised")`, "a set whose leader dies when a stream vanished is refused", in("partitions")},
+	{resumeGo, `return err == nil && leader != "" &&`, `return err == nil && leader == "nobody" &&`, "a start while the side key is missing takes the leader's cursor for the bridge's", in("lease")},
+	{exchangeGo, "		cmd.SetErr(err)\n", "		_ = cmd\n", "what a busy server never answered is read", in("store")},
 }
 
 var pipelineMutants = []mutant{

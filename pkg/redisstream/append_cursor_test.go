@@ -43,7 +43,9 @@ func TestAppendProvesTheCursorFirst(t *testing.T) {
 	k.do("acl", "setuser", "few", "on", ">pw", "~firehose:*", "&*", "+@all")
 	w, _ := k.open(func(c *Config) { c.URL = "redis://few:pw@" + k.server.Addr() })
 	k.must(w, run(live, 1, 3))
-	k.do("acl", "setuser", "few", "resetkeys", "~"+DefaultStreamKey, "%R~"+DefaultCursorKey, "~"+DefaultCursorKey+":*")
+	if err := k.client.Do(k.ctx(), "acl", "setuser", "few", "-set", "(+set ~"+DefaultCursorKey+":*)").Err(); err != nil {
+		t.Skip("needs Redis 7, whose users may have a command on some keys only: ", err)
+	}
 	if _, err := w.Commit(k.ctx(), []*event.Batch{run(event.AfterSeq(3), 4, 6)}); err == nil {
 		t.Error("a commit succeeds without the right to write the cursor")
 	}
