@@ -73,6 +73,7 @@ func (r *readers) catchUp(c *corpus, p *program) {
 // whole set, whose relay connection is closed; nothing unread goes from any, also
 // across a stop, and it goes on as that partition is read.
 func TestBlockOfASetLosesNothing(t *testing.T) {
+	t.Parallel()
 	const n = 3
 	c := newCorpus(t, 5000)
 	server := redistest.Start(t)
@@ -108,6 +109,7 @@ func TestBlockOfASetLosesNothing(t *testing.T) {
 // The same with --when-full spill: the relay is read on, into files, and each
 // partition is given its events once and in order, with kill -9 in between.
 func TestSpillOfASetFlowsBackExactly(t *testing.T) {
+	t.Parallel()
 	const n = 3
 	c := newCorpus(t, 9000)
 	server := redistest.Start(t)

@@ -389,6 +389,7 @@ func TestSpillOverItsLimit(t *testing.T) {
 // started again, stands by over what it had left. Each event is stored once and in
 // order, and what a dead one left on disk goes with its next start.
 func TestSpillOfAPairIsExact(t *testing.T) {
+	t.Parallel()
 	c := newCorpus(t, 14_000)
 	server := redistest.Start(t)
 	client := server.Client()
