@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -50,4 +51,17 @@ func TestAppendProvesTheCursorFirst(t *testing.T) {
 		t.Error("a commit succeeds without the right to write the cursor")
 	}
 	k.wantRun(1, 3)
+}
+
+// A cursor that became a hash just before it is to be moved is a damaged cursor
+// like any other.
+func TestRebaseOfACursorThatIsNoString(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		k.must(w, run(live, 1, 3))
+		k.do("del", DefaultCursorKey)
+		k.do("hset", DefaultCursorKey, "f", "v")
+		wantErr(t, w.Rebase(k.ctx(), 1), fault.Cursor)
+	})
 }

@@ -140,8 +140,13 @@ func (w *Writer) emptied(ctx context.Context, r reply) error {
 	if err != nil {
 		return err
 	}
-	if m.status == "MISSING" {
+	switch m.status {
+	case "MISSING":
 		return w.restore(ctx, "")
+	case "BADCURSOR":
+		return w.badCursor(m.detail)
+	case "MISMATCH":
+		return w.foreign(m.detail)
 	}
 	return w.movedTo(m.cursor, m.epoch, event.AlarmCursorMissing, fmt.Sprintf(
 		"the entries of %s vanished, but not the cursor %s: going back to what not every group had acknowledged, at %s", w.config.StreamKey, r.cursor, m.cursor))

@@ -9,7 +9,10 @@
 -- Reply: status, cursor, epoch, detail.
 
 local raw = redis.pcall('GET', KEYS[2])
-if failed(raw) then return raw end
+if failed(raw) then
+  if string.find(failed(raw), 'WRONGTYPE', 1, true) then return {'BADCURSOR', '', '0', ''} end
+  return raw
+end
 if not raw then return {'MISSING', '', '0', ''} end
 local cursor = digits(raw)
 if not cursor then return {'BADCURSOR', '', '0', raw} end
