@@ -150,8 +150,19 @@ func TestRejectsAreCountedAndKept(t *testing.T) {
 	t.Parallel()
 	c := newCorpus(t, 2000)
 	dir := t.TempDir() + "/rejects"
-	server, relay := redistest.Start(t), c.serve(t, "garbage@300,text@600,empty@900", slow(2000))
+	gate := newGate(c.log)
+	server, relay := redistest.Start(t), c.serve(t, "", func(cfg *relayserver.Config) { cfg.Log = gate })
 	p := start(t, environment(relay.URL(), server.URL()), "ingest", "--from=oldest", "--rejects="+dir)
+	// One after the other: garbage ends the connection, with what was sent behind it.
+	for i, kind := range []string{"garbage", "text", "empty"} {
+		upto := c.want[300*(i+1)].seq
+		gate.open(upto)
+		eventually(t, time.Minute, func() error { return reached(t, server, upto) })
+		if err := relay.Inject(relayserver.Fault{Kind: kind, At: relay.Sent() + 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gate.open(c.last)
 	eventually(t, 30*time.Second, func() error { return c.reached(t, server) })
 	for _, reason := range []string{"text", "empty"} {
 		if got := p.metric(`fhctl_rejected_total{reason="` + reason + `"}`); got != "1" {

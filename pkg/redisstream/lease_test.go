@@ -366,6 +366,25 @@ func TestLeaseTakenAfterFlushAll(t *testing.T) {
 	})
 }
 
+// So is one whose stream began and vanished within moments: whoever stood by from
+// before the first entry goes back to that, not to where it last heard the leader.
+func TestLeaseTakenAfterAYoungStreamVanished(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		a, b := k.member("a"), k.member("b")
+		k.leads(a)
+		k.standsBy(b, "a", 0)
+		k.must(a, run(live, 11, 15))
+		k.standsBy(b, "a", 15)
+		k.do("flushall")
+		_, err := b.Lead(k.ctx())
+		var moved *event.Moved
+		if !errors.As(err, &moved) || moved.Alarm != event.AlarmCursorMissing || moved.To != event.AfterSeq(10) {
+			t.Fatalf("lead: %v", err)
+		}
+	})
+}
+
 // A cursor that is gone while another leads is the leader's to restore.
 func TestLeaseWhileTheCursorIsGone(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {

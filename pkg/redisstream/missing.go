@@ -3,6 +3,7 @@ package redisstream
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -39,8 +40,8 @@ func (w *Writer) remember(ctx context.Context) {
 	switch {
 	case err == nil:
 		w.floor.known, w.floor.seq = true, seq
-	case causeOf(err) != "":
-		return
+	case causeOf(err) != "" || strings.Contains(err.Error(), "no such key"):
+		return // without a stream there is nothing to remember yet: soon there will be
 	}
 	// A server where this is slow is asked more rarely.
 	w.floor.next = time.Now().Add(max(floorEach, 20*time.Since(now)))

@@ -1,6 +1,8 @@
 package redistest
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -52,6 +54,16 @@ func TestClusterMovesAndFailsOver(t *testing.T) {
 	if got := client.Get(ctx, keys[1]).Val(); got != "v" || c.Master(keys[0]) != to {
 		t.Fatalf("after the move: %q at %s", got, c.Master(keys[0]).Addr())
 	}
+	c.until("the replica has both keys", func() error { // or they die with their master
+		for _, replica := range c.Replicas {
+			info, _ := c.ask(replica, "info", "replication")
+			size, _ := c.ask(replica, "dbsize")
+			if size == int64(len(keys)) && strings.Contains(fmt.Sprint(info), fmt.Sprintf("master_port:%d\r", to.port)) {
+				return nil
+			}
+		}
+		return errors.New("it has not")
+	})
 	if dead := c.FailOver(keys[0]); dead != to {
 		t.Fatal("somebody else was killed")
 	}
