@@ -29,7 +29,7 @@ func (t *target) cluster() bool { return t.options.IsClusterMode }
 func (c Connection) parse() (*target, error) {
 	t, err := parseURL(c.URL)
 	if err != nil {
-		return nil, fault.New(fault.Usage, fmt.Errorf("read Redis URL: %w", err),
+		return nil, fault.New(fault.Usage, fmt.Errorf("read Redis URL (REDIS_URL, redis-url): %w", err),
 			"write it as redis://[USER:PASSWORD@]HOST:PORT[/DB], rediss:// for TLS, unix:///PATH, redis-sentinel://H1:P,H2:P/MASTER or redis-cluster://H1:P,H2:P; percent-encode @ : / ? # % in a password")
 	}
 	if err := c.addTLS(t); err != nil {
