@@ -163,3 +163,20 @@ func TestLingerLosesNothing(t *testing.T) {
 		t.Errorf("%d of %d chunks were before a lull, causes %v", lulls, last, f.causes())
 	}
 }
+
+// Who rests is woken by a good deal of bytes, long before its time: a fast relay
+// would otherwise fill the socket's buffer and wait. Stopping wakes as well.
+func TestLingerEndsWhenPlentyHasCome(t *testing.T) {
+	if !hasLowWater {
+		t.Skip("this system cannot tell a few bytes from plenty")
+	}
+	log := relaytest.Log(t, 1, 1)
+	server := relaytest.Start(t, relayserver.Config{Log: log})
+	f := follow(t, server.URL(), oldest, Config{Linger: time.Hour}, nil)
+	f.untilSeq(1)
+	const megabytes = 20_000 // frames, about
+	relaytest.Extend(t, log, 2, megabytes)
+	f.untilSeq(2)
+	f.stop()
+	f.wantExact(1, f.seqs[len(f.seqs)-1])
+}

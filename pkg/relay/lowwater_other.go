@@ -2,5 +2,7 @@
 
 package relay
 
-// setLowWater does nothing where the system has no such mark.
+// hasLowWater: this system has no mark for the bytes that make a socket readable.
+const hasLowWater = false
+
 func setLowWater(uintptr, int) {}

@@ -35,25 +35,33 @@ func newWire(conn net.Conn, idle time.Duration) *wire {
 	return w
 }
 
-// gather stays away from the socket for d. Meanwhile only a good deal of bytes
-// is news: the runtime would otherwise wake for every packet that comes, read
-// or not, and at some hundred events a second that is most of what they cost.
+// gather stays away from the socket for d, or until a good deal of bytes has come.
+// The runtime would otherwise wake for every packet, read or not, and at some
+// hundred events a second that is most of what they cost. A relay that is faster
+// than that must not be kept waiting: its bytes fit no socket buffer for long.
 func (w *wire) gather(d time.Duration) {
-	if d <= 0 {
+	const plenty = 512 << 10
+	switch {
+	case d <= 0:
+		return
+	case w.raw == nil || !hasLowWater:
+		time.Sleep(d)
 		return
 	}
-	const plenty = 512 << 10
-	w.wakeAt(plenty)
-	time.Sleep(d)
-	w.wakeAt(1)
-}
-
-// wakeAt sets how many bytes must have come for the socket to count as
-// readable. Where that cannot be set nothing is lost but some wake-ups.
-func (w *wire) wakeAt(bytes int) {
-	if w.raw != nil {
-		_ = w.raw.Control(func(fd uintptr) { setLowWater(fd, bytes) })
+	_ = w.SetReadDeadline(time.Now().Add(d))
+	if w.interrupted() == nil {
+		asked := false
+		_ = w.raw.Read(func(fd uintptr) bool {
+			if !asked { // here, so that what has come already is news as well
+				setLowWater(fd, plenty)
+			}
+			ready := asked
+			asked = true
+			return ready
+		})
 	}
+	_ = w.raw.Control(func(fd uintptr) { setLowWater(fd, 1) })
+	_ = w.SetReadDeadline(time.Time{}) // interrupt's own may go: whoever reads next looks
 }
 
 // Read serves TLS or websocket from the buffer.
