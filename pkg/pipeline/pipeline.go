@@ -80,7 +80,7 @@ type Config struct {
 	BatchBytes int           // bytes of JSON in a batch: 1 MiB
 	BatchAge   time.Duration // longest wait of an entry for its batch: 30 ms
 	InFlight   int           // batches handed to the sink at once: 4
-	QueueBytes int64         // bytes of frames between reader and sequencer: 8 MiB
+	QueueBytes int64         // bytes of frames whose events are between reader and sequencer: 8 MiB
 	UntilSeq   event.Seq     // stop once this seq is stored; 0 runs on
 	OnReset    OnReset
 	Drain      time.Duration // time to store what was read when stopping: 6 s

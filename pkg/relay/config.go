@@ -53,9 +53,9 @@ type Config struct {
 	// latest; a chunk exceeds ChunkBytes by at most one message.
 	ChunkFrames, ChunkBytes int
 	// Linger is how long the reader stays away from a socket that it has
-	// just read empty. A quiet stream then comes in gulps, and a frame costs
-	// a fraction of the wake-ups; a fast one never empties the socket. An
-	// event waits this long at most; the chunk says that it need not wait
+	// just read empty, unless half a megabyte comes before. A quiet stream
+	// then comes in gulps, and a frame costs a fraction of the wake-ups; a
+	// fast one is not kept waiting. An event waits this long at most; the chunk says that it need not wait
 	// again (event.Chunk.Lull).
 	Linger time.Duration
 

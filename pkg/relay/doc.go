@@ -19,9 +19,9 @@
 // the loop body, nothing is read, and the socket slows the relay. At any time
 // there exist one chunk being filled, one read buffer of 128 KiB, at most 40
 // chunks kept for reuse and whatever chunks the caller has not released. A
-// chunk is handed over at ChunkFrames frames or ChunkBytes bytes, or as soon as the reader would have
-// to wait for the socket between two messages; so it holds at most ChunkBytes
-// plus one message. Frames in front of a message that is still arriving wait
+// chunk is handed over at ChunkFrames frames or ChunkBytes bytes, or as soon as
+// the reader would have to wait for the socket between two messages; so it holds
+// at most ChunkBytes plus one message. Frames in front of a message that is still arriving wait
 // for the rest of that message. Chunks that grew above 1 MiB are not pooled.
 //
 // # Liveness
