@@ -30,7 +30,11 @@ func (s *fullSink) Resume(ctx context.Context) (event.Resume, error) {
 
 func fullRiver() (*river, *fullSink) {
 	sink := &fullSink{room: make(chan struct{})}
-	r := newRiver(after(2000), after(3000))
+	open := func(ctx context.Context, from event.Position, send func(...[]byte) bool) {
+		after(2000)(ctx, from, send)
+		hangUpSeen(ctx) // as a relay does that has nothing to send yet
+	}
+	r := newRiver(open, after(3000))
 	sink.before = func(call int, _ []*event.Batch) error {
 		if call == 2 {
 			return &event.Full{Detail: "group g is 600 entries behind"}

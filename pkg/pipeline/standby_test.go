@@ -72,9 +72,11 @@ type other struct {
 }
 
 // storesUpTo lets the other store what a relay of every seq sends, a thousand
-// events a second, until it dies at the given seq.
+// events a second, until it dies at the given seq. In the instant it begins
+// nothing is stored, so that what else begins then cannot win or lose a race.
 func (o other) storesUpTo(last event.Seq) {
 	for {
+		time.Sleep(20 * time.Millisecond)
 		seq := sent()
 		if seq > last {
 			return
@@ -86,7 +88,6 @@ func (o other) storesUpTo(last event.Seq) {
 		o.sink.cursor, o.sink.has = seq, true
 		o.lease.take("other")
 		o.sink.mu.Unlock()
-		time.Sleep(20 * time.Millisecond)
 	}
 }
 
