@@ -76,7 +76,7 @@ func TestStreamEvicted(t *testing.T) {
 	t.Parallel()
 	tr := newTrial(t, "--maxmemory-policy", "allkeys-lru")
 	tr.run("--allow-eviction")
-	tr.flow(300)
+	tr.acknowledged(300)
 	tr.server.Do("config", "set", "maxmemory", "1")
 	eventually(t, time.Minute, func() error {
 		if n := tr.server.Do("exists", "firehose:events"); n != int64(0) {
@@ -96,7 +96,7 @@ func TestStreamDeleted(t *testing.T) {
 	t.Parallel()
 	tr := newTrial(t)
 	tr.run()
-	tr.flow(300)
+	tr.acknowledged(300)
 	tr.server.Do("del", "firehose:events")
 	tr.flow(100)
 	tr.alarmed("cursor_missing")
