@@ -96,7 +96,7 @@ func (f *Finder) enter(number int) {
 
 // digest is the first bytes of the hash in an atproto CID.
 func digest(cid []byte) uint64 {
-	return binary.LittleEndian.Uint64(cid[syntax.CIDLen-sha256.Size:])
+	return binary.LittleEndian.Uint64(cid[syntax.CIDLen-sha256.Size : syntax.CIDLen])
 }
 
 // lookup is the number of a wanted CID, or -1 and the slot where it would be.
@@ -121,6 +121,9 @@ func (f *Finder) Find(car []byte) (root []byte, err error) {
 		return nil, err
 	}
 	for {
+		if len(f.want) == 1 {
+			w.pass(f.want[0].digest)
+		}
 		cid, data, ok := w.Next()
 		if !ok {
 			return w.Root, w.Err()

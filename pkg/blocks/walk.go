@@ -72,6 +72,24 @@ func (w *Walker) Next() (cid, data []byte, ok bool) {
 	return section[:n:n], section[n:], true
 }
 
+// pass steps over sections of the usual form until one whose hash begins with
+// first, as little-endian bytes. Whatever else it meets is Next's to judge. A
+// commit brings some thirty blocks of which one is wanted, so this loop, not
+// Next, sees nearly all of them.
+func (w *Walker) pass(first uint64) {
+	data, at := w.data, w.at
+	for len(data)-at >= 2+syntax.CIDLen {
+		length, n := shortVarint(data[at:])
+		start := at + n
+		if n == 0 || length < syntax.CIDLen || length > uint64(len(data)-start) || !commonCID(data[start:]) ||
+			digest(data[start:]) == first {
+			break
+		}
+		at = start + int(length)
+	}
+	w.at = at
+}
+
 // Err is why Next stopped, nil at the end of the bytes.
 func (w *Walker) Err() error { return w.err }
 

@@ -23,23 +23,17 @@ type Info struct {
 // scratch memory between calls and allocates nothing once that has grown. It
 // is not safe for concurrent use.
 type Transcoder struct {
-	src  []byte
-	info Info
-	err  Error
-	// keys are the keys of the open maps, innermost last, to find duplicates
-	// in maps whose order does not exclude them.
-	keys    []span
+	src     []byte
+	info    Info
+	err     Error
 	scratch []byte // the definite form of a block
 }
 
 // span is a part of src.
 type span struct{ start, end int }
 
-// keepKeys and keepScratch bound what one hostile record may leave behind.
-const (
-	keepKeys    = 4096
-	keepScratch = 64 << 10
-)
+// keepScratch bounds what one hostile record may leave behind, in bytes.
+const keepScratch = 64 << 10
 
 // AppendJSON appends the canonical atproto JSON of block to dst. The package
 // comment says what is refused; the error is then an *Error whose Reason is one
@@ -66,7 +60,7 @@ func (t *Transcoder) AppendJSON(dst, block []byte) (out []byte, info Info, err e
 
 // block transcodes one block that should end with its item.
 func (t *Transcoder) block(dst, block []byte) ([]byte, int) {
-	t.src, t.keys = block, t.keys[:0]
+	t.src = block
 	dst, end := t.value(dst, 0, 0)
 	if end < 0 {
 		return dst, end
@@ -96,9 +90,6 @@ func (t *Transcoder) definite(dst, block []byte) ([]byte, int) {
 }
 
 func (t *Transcoder) shrink() {
-	if cap(t.keys) > keepKeys {
-		t.keys = nil
-	}
 	if cap(t.scratch) > keepScratch {
 		t.scratch = nil
 	}
@@ -117,11 +108,14 @@ func (t *Transcoder) fail(reason event.Reason, at int, detail string) int {
 }
 
 // head reads a head, noting long forms. next is negative on a fault. Nearly
-// every head of a record fits one byte.
+// every head of a record fits one byte, or two.
 func (t *Transcoder) head(at int) (major byte, arg uint64, next int) {
 	if at < len(t.src) {
-		if first := t.src[at]; first&0x1f < 24 {
-			return first >> 5, uint64(first & 0x1f), at + 1
+		first := t.src[at]
+		if info := first & 0x1f; info < 24 {
+			return first >> 5, uint64(info), at + 1
+		} else if info == 24 && at+1 < len(t.src) && t.src[at+1] >= 24 {
+			return first >> 5, uint64(t.src[at+1]), at + 2
 		}
 	}
 	return t.longHead(at)

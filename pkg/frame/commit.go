@@ -47,10 +47,13 @@ func limit(detail string) *event.Reject {
 func (d *Decoder) find(ev *event.Event) *event.Reject {
 	c := &ev.Commit
 	d.finder.Reset()
+	d.wanted = d.wanted[:0]
 	for i := range c.Ops {
+		number := -1
 		if op := &c.Ops[i]; op.Skip == 0 && op.CID != nil {
-			d.finder.Want(op.CID)
+			number = d.finder.Want(op.CID)
 		}
+		d.wanted = append(d.wanted, number)
 	}
 	if len(c.Blocks) == 0 {
 		return nil
@@ -70,11 +73,10 @@ func (d *Decoder) transcode(ev *event.Event) *event.Reject {
 	total := 0
 	for i := range ev.Commit.Ops {
 		op := &ev.Commit.Ops[i]
-		if op.Skip != 0 || op.CID == nil {
+		if d.wanted[i] < 0 {
 			continue
 		}
-		// Want is idempotent: it gives the number of a wanted CID.
-		block, state := d.finder.Block(d.finder.Want(op.CID))
+		block, state := d.finder.Block(d.wanted[i])
 		switch state {
 		case blocks.Missing:
 			op.Skip = event.ReasonBlockMissing

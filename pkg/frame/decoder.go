@@ -22,6 +22,7 @@ type Decoder struct {
 	fields  fields
 	ops     opList
 	finder  *blocks.Finder
+	wanted  []int // for each op the finder's number of its block, or -1
 	records dagcbor.Transcoder
 	json    []byte // the records of the commit in hand
 	form    []byte // the definite form of a frame that had none
@@ -126,7 +127,8 @@ func (d *Decoder) message(data []byte, ev *event.Event) *event.Reject {
 
 // begin resets ev to what the header and the common fields say.
 func (d *Decoder) begin(ev *event.Event, head *header) {
-	*ev = event.Event{Kind: head.kind(), Time: d.fields.text(fieldTime), Type: head.label}
+	*ev = event.Event{} // alone, it is cleared where it stands
+	ev.Kind, ev.Time, ev.Type = head.kind(), d.fields.text(fieldTime), head.label
 	ev.Commit.Ops = d.ops.list[:0]
 	if len(ev.Type) > 0 && ev.Type[0] == '#' {
 		ev.Type = ev.Type[1:]

@@ -100,6 +100,10 @@ func fieldOf(name []byte) field {
 	return fieldOther
 }
 
+// majorCID stands beside CBOR's major types: a link to an atproto CID, whose
+// content is that CID.
+const majorCID = dagcbor.MajorSimple + 1
+
 // value is one well-formed CBOR item, located.
 type value struct {
 	start, content, end int
@@ -125,16 +129,16 @@ func (f *fields) read(at int, first field) (end int, err error) {
 		return 0, errNotMap
 	}
 	f.odd = f.odd || h.Long
-	guess := first
-	var last []byte
+	guess, last := first, at // last is where the key before this one stands
+	lastEnd := at
 	for range h.Arg {
 		id, start := guess, at
 		if k := &keys[id]; k.stands(f.data[at:]) {
 			at += k.size()
-		} else if id, at, err = f.key(at, last); err != nil {
+		} else if id, at, err = f.key(at, f.data[last:lastEnd]); err != nil {
 			return 0, err
 		}
-		last = f.data[start:at]
+		last, lastEnd = start, at
 		if at, err = f.locate(id, at); err != nil {
 			return 0, err
 		}
@@ -158,48 +162,47 @@ func (f *fields) key(at int, last []byte) (id field, end int, err error) {
 	return fieldOf(f.data[next:end]), end, nil
 }
 
-// locate notes where the value at f.data[at:] stands and returns its end.
+// locate notes where the value at f.data[at:] stands and returns its end. Texts,
+// true, false and null, and links to atproto CIDs, which most fields hold, it
+// reads itself.
 func (f *fields) locate(id field, at int) (end int, err error) {
-	f.twice |= f.have & (1 << id)
-	f.have |= 1 << id
-	v := &f.values[id]
-	v.start = at
-	if end = f.usual(v, at); end > 0 {
-		v.end = end
-		return end, nil
-	}
-	h, next := dagcbor.ReadHead(f.data, at)
-	v.content, v.arg, v.major = next, h.Arg, h.Major
-	v.end, err = f.skip(id, h, at, next)
-	return v.end, err
-}
-
-// usual locates the values that most fields hold: texts, true, false and
-// null, and links to atproto CIDs. It is 0 for all else.
-func (f *fields) usual(v *value, at int) (end int) {
 	const (
 		link  = "\xd8\x2a\x58\x25\x00\x01\x71\x12\x20"
 		text8 = dagcbor.MajorText<<5 | 24 // the length is one byte
 	)
+	f.twice |= f.have & (1 << id)
+	f.have |= 1 << id
+	v := &f.values[id]
 	rest := f.data[at:]
 	if len(rest) == 0 {
-		return 0
+		return f.unusual(v, id, at)
 	}
+	v.start = at
 	switch first := rest[0]; {
 	case first>>5 == dagcbor.MajorText && first&0x1f < 24 && int(first&0x1f) < len(rest):
 		v.content, v.major = at+1, dagcbor.MajorText
-		return at + 1 + int(first&0x1f)
+		v.end = at + 1 + int(first&0x1f)
 	case first == text8 && len(rest) > 1 && rest[1] >= 24 && int(rest[1]) <= len(rest)-2:
 		v.content, v.major = at+2, dagcbor.MajorText
-		return at + 2 + int(rest[1])
+		v.end = at + 2 + int(rest[1])
 	case first == dagcbor.False || first == dagcbor.True || first == dagcbor.Null:
 		v.content, v.major = at+1, dagcbor.MajorSimple
-		return at + 1
+		v.end = at + 1
 	case first == link[0] && len(rest) >= 5+syntax.CIDLen && string(rest[:len(link)]) == link:
-		v.content, v.major, v.arg = at+2, dagcbor.MajorTag, linkTag
-		return at + 5 + syntax.CIDLen
+		v.content, v.major = at+5, majorCID
+		v.end = at + 5 + syntax.CIDLen
+	default:
+		return f.unusual(v, id, at)
 	}
-	return 0
+	return v.end, nil
+}
+
+// unusual locates any other value.
+func (f *fields) unusual(v *value, id field, at int) (end int, err error) {
+	h, next := dagcbor.ReadHead(f.data, at)
+	v.start, v.content, v.arg, v.major = at, next, h.Arg, h.Major
+	v.end, err = f.skip(id, h, at, next)
+	return v.end, err
 }
 
 // skip is the end of the value at f.data[at:], whose head is known.
@@ -262,7 +265,12 @@ func (f *fields) text(id field) []byte { return f.str(id, dagcbor.MajorText) }
 // link is the binary CID of a link; nil when the value is anything else.
 func (f *fields) link(id field) []byte {
 	v := &f.values[id]
-	if !f.has(id) || v.major != dagcbor.MajorTag || v.arg != linkTag {
+	switch {
+	case !f.has(id):
+		return nil
+	case v.major == majorCID:
+		return f.data[v.content:v.end:v.end]
+	case v.major != dagcbor.MajorTag || v.arg != linkTag:
 		return nil
 	}
 	h, next := dagcbor.ReadHead(f.data, v.content)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // The multicodecs a CID of atproto may name (D5).
@@ -118,9 +119,13 @@ func CIDText(cid []byte) string {
 }
 
 func appendBase32(dst, src []byte) []byte {
-	for len(src) >= 5 {
-		dst = binary.BigEndian.AppendUint64(dst, base32Eight(uint64(src[0])<<32|uint64(binary.BigEndian.Uint32(src[1:5]))))
-		src = src[5:]
+	whole := len(src) / 5
+	dst = slices.Grow(dst, 8*(whole+1))
+	out := dst[len(dst) : len(dst)+8*whole]
+	dst = dst[:len(dst)+8*whole]
+	for len(src) >= 5 && len(out) >= 8 {
+		binary.BigEndian.PutUint64(out, base32Eight(uint64(src[0])<<32|uint64(binary.BigEndian.Uint32(src[1:5]))))
+		src, out = src[5:], out[8:]
 	}
 	if len(src) == 0 {
 		return dst
