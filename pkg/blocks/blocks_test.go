@@ -397,6 +397,14 @@ func FuzzWalk(f *testing.F) {
 		if (found == nil) != (err == nil) {
 			t.Fatalf("Find: %v; walk: %v", found, err)
 		}
+		// One wanted block is looked for in another way than two.
+		two := blocks.NewFinder()
+		two.Want(block("a").CID)
+		two.Want(root)
+		_, _ = two.Find(car)
+		if _, one := finder.Block(0); found == nil && one != stateOf(two, 0) {
+			t.Fatalf("wanted alone it is %d, beside another %d", one, stateOf(two, 0))
+		}
 		if err != nil {
 			return
 		}
@@ -406,4 +414,9 @@ func FuzzWalk(f *testing.F) {
 			same(t, ours, theirs)
 		}
 	})
+}
+
+func stateOf(f *blocks.Finder, number int) blocks.State {
+	_, state := f.Block(number)
+	return state
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/fhctl/fhctl/pkg/dagcbor"
 	"github.com/fhctl/fhctl/pkg/event"
@@ -316,6 +317,10 @@ func FuzzAppendJSON(f *testing.F) {
 		if !json.Valid(out) {
 			t.Fatalf("not JSON: %q", out)
 		}
+		// With room in dst, much is copied as words.
+		if roomy, _, err := tr.AppendJSON(make([]byte, 0, 6*len(block)+64), block); err != nil || !bytes.Equal(roomy, out) {
+			t.Fatalf("with room %q, without %q: %v", roomy, out, err)
+		}
 		if !info.NonCanonical && strict != nil {
 			t.Fatalf("AppendJSON calls canonical what Check refuses: %v", strict)
 		}
@@ -334,5 +339,59 @@ func reencode(t *testing.T, block []byte) {
 	}
 	if again, err := dagcbor.Marshal(v); err != nil || !bytes.Equal(again, block) {
 		t.Fatalf("re-encoded %x, want %x: %v", again, block, err)
+	}
+}
+
+// Every length of key around the sizes that are copied as words, with something
+// that needs a second look at every place, and something behind it that must not
+// be taken for a part of it.
+func TestKeysOfEveryShape(t *testing.T) {
+	var tr dagcbor.Transcoder
+	for n := range 20 {
+		for at := -1; at < n; at++ {
+			for _, odd := range []string{`"`, `\`, "\n", "\x00", "é", "\x7f", "\xff"} {
+				key := strings.Repeat("k", n)
+				if at >= 0 {
+					key = key[:at] + odd + key[at+1:]
+				}
+				checkKey(t, &tr, key)
+			}
+		}
+	}
+}
+
+func checkKey(t *testing.T, tr *dagcbor.Transcoder, key string) {
+	t.Helper()
+	for _, value := range []string{"", `"`, strings.Repeat("\n\"", 20), strings.Repeat("ö", 20)} {
+		block := dagcbor.AppendHead(nil, dagcbor.MajorMap, 1)
+		block = dagcbor.AppendText(dagcbor.AppendText(block, key), value)
+		for room := range 40 {
+			got, _, err := tr.AppendJSON(make([]byte, 0, room), block)
+			if !utf8.ValidString(key) {
+				if reasonOf(t, err) != event.ReasonRecordText {
+					t.Fatalf("key %q: %v", key, err)
+				}
+				continue
+			}
+			var back map[string]string
+			if json.Unmarshal(got, &back) != nil || len(back) != 1 || back[key] != value {
+				t.Fatalf("key %q, value %q, room %d: %s, %v", key, value, room, got, err)
+			}
+		}
+	}
+}
+
+func TestOddOrderDoesNotAllocate(t *testing.T) {
+	block := dagcbor.AppendHead(nil, dagcbor.MajorMap, 3)
+	for _, text := range []string{"text", "hej", "$type", "app.bsky.feed.post", "a", "b"} {
+		block = dagcbor.AppendText(block, text)
+	}
+	var tr dagcbor.Transcoder
+	var dst []byte
+	var info dagcbor.Info
+	run := func() { dst, info, _ = tr.AppendJSON(dst[:0], block) }
+	run()
+	if n := testing.AllocsPerRun(100, run); n != 0 || !info.NonCanonical {
+		t.Errorf("%v allocations, non-canonical %v", n, info.NonCanonical)
 	}
 }
