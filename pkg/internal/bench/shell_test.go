@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 
@@ -22,13 +21,7 @@ import (
 // all in turn. BENCH_EVENTS says how many events; 100,000 unless told.
 func BenchmarkShell(b *testing.B) {
 	redistest.RequireReal(b)
-	server, events := redistest.Start(b), 100_000
-	if text := os.Getenv("BENCH_EVENTS"); text != "" {
-		var err error
-		if events, err = strconv.Atoi(text); err != nil {
-			b.Fatal(err)
-		}
-	}
+	server, events := redistest.Start(b), number(b, "BENCH_EVENTS", 100_000)
 	program := build(b)
 	entries := fill(b, program, server, events)
 	commands := map[string][]string{
