@@ -65,6 +65,7 @@ type Dashboard struct {
 	samples chan sample
 
 	// Run's own.
+	sockets   *sockets // of client
 	recent    []broadcast
 	unsaved   bool
 	wrote     []byte // the status last written
@@ -92,12 +93,13 @@ func NewDashboard(cfg DashboardConfig) (*Dashboard, error) {
 	}
 	// A slow answer must not hold up the next status.
 	cfg.CommandTimeout = min(cfg.CommandTimeout, statusEach)
-	client, err := Dial(cfg.Connection)
+	t, err := cfg.parse()
 	if err != nil {
 		return nil, err
 	}
+	known := new(sockets)
 	return &Dashboard{
-		config: cfg, client: client, url: cfg.RelayURL, silent: cfg.Shared,
+		config: cfg, client: cfg.dial(t, known), sockets: known, url: cfg.RelayURL, silent: cfg.Shared,
 		changed: make(chan struct{}, 1), samples: make(chan sample, 4),
 	}, nil
 }
@@ -175,12 +177,19 @@ func (d *Dashboard) Run(ctx context.Context) error {
 	status, recent := time.NewTicker(statusEach), time.NewTicker(recentEach)
 	defer status.Stop()
 	defer recent.Stop()
+	// What waits for a Redis that hangs must not delay the last words; and they
+	// must not be interrupted themselves.
+	interrupted := make(chan struct{})
+	context.AfterFunc(ctx, func() { d.sockets.interrupt(); close(interrupted) })
 	d.writeStatus(ctx)
 	for {
-		select {
-		case <-ctx.Done():
+		if ctx.Err() != nil { // whatever else is due as well
+			<-interrupted
 			d.farewell(ctx)
 			return nil
+		}
+		select {
+		case <-ctx.Done():
 		case <-status.C:
 			d.writeStatus(ctx)
 		case <-d.changed:

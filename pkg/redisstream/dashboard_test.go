@@ -234,3 +234,22 @@ func TestDashboardNeverDisturbs(t *testing.T) {
 		t.Fatal("Run does not end")
 	}
 }
+
+// A stop has ten seconds in all (G6): a Redis that hangs costs the dashboard no
+// more than its last words, whatever it was writing.
+func TestDashboardStopsWithinTwoSecondsWhileRedisHangs(t *testing.T) {
+	redistest.RequireReal(t)
+	t.Parallel()
+	k := newKit(t, redistest.Start(t))
+	d := k.board()
+	time.Sleep(100 * time.Millisecond) // its first status is written
+	k.server.Pause()
+	defer k.server.Continue()
+	d.Link(event.Link{State: event.LinkUp}) // a status that waits for Redis
+	time.Sleep(200 * time.Millisecond)
+	began := time.Now()
+	d.stop()
+	if took := time.Since(began); took > lastWords+500*time.Millisecond {
+		t.Errorf("stopping took %v", took)
+	}
+}
