@@ -26,7 +26,8 @@ type played struct {
 	typ    string    // of the entry; the kind's name without '#'
 	at     time.Time // event time, or when Redis stored it; zero when unknown
 	sent   string    // the event time in the relay's words
-	data   []byte    // the entry's JSON; nil when the event yields none
+	data   string    // the entry's JSON
+	entry  bool      // there is one; not every event yields an entry
 	skips  int       // ops no consumer would see
 	notice string    // the name of an info or error event
 }
@@ -59,7 +60,8 @@ type selection struct {
 	decoder frame.Decoder
 	ev      event.Event
 	outline entry.Outline
-	late    int // events in a row behind the end's time
+	data    []byte // of an entry that is made here
+	late    int    // events in a row behind the end's time
 }
 
 func newSelection(cfg filter.Config, actions []string) (*selection, error) {
@@ -129,7 +131,8 @@ func (s *selection) frame(raw []byte, p *played) (verdict, *event.Reject) {
 		}
 	}
 	if s.entries {
-		p.data, _ = entry.Append(nil, ev)
+		s.data, p.entry = entry.Append(s.data[:0], ev)
+		p.data = string(s.data)
 	}
 	return deliver, nil
 }
@@ -158,8 +161,8 @@ func (s *selection) stored(e redisstream.Stored, p *played) (verdict, *event.Rej
 	p.seq, _ = e.Seq()
 	p.typ, _ = e.Value("type")
 	p.kind, _ = event.ParseKind(p.typ)
-	data, _ := e.Value("data")
-	p.data = []byte(data)
+	p.data, _ = e.Value("data")
+	p.entry = true
 	// The source has sought the ends; ids and times are exact.
 	if v := s.place(p.seq, p.at); v != deliver {
 		return v, nil
@@ -167,7 +170,7 @@ func (s *selection) stored(e redisstream.Stored, p *played) (verdict, *event.Rej
 	if s.keep == nil && len(s.actions) == 0 {
 		return deliver, nil
 	}
-	if err := s.outline.Read(data); err != nil {
+	if err := s.outline.Read(p.data); err != nil {
 		return broken, &event.Reject{Reason: event.ReasonLexicon, Seq: p.seq, Detail: "data is " + err.Error()}
 	}
 	return s.storedOps(p), nil
@@ -188,10 +191,9 @@ func (s *selection) storedOps(p *played) verdict {
 	if len(ev.Commit.Ops) == len(ops) {
 		return deliver
 	}
-	whole := string(p.data)
-	first, last := strings.Index(whole, ops[0].JSON), ops[len(ops)-1].JSON
-	behind := strings.LastIndex(whole, last) + len(last)
-	data := []byte(whole[:first])
+	first, last := strings.Index(p.data, ops[0].JSON), ops[len(ops)-1].JSON
+	behind := strings.LastIndex(p.data, last) + len(last)
+	data := append(s.data[:0], p.data[:first]...)
 	for n, op := range ev.Commit.Ops {
 		if n > 0 {
 			data = append(data, ',')
@@ -199,7 +201,8 @@ func (s *selection) storedOps(p *played) verdict {
 		at := int(op.Prev[0]) | int(op.Prev[1])<<8 | int(op.Prev[2])<<16
 		data = append(data, ops[at].JSON...)
 	}
-	p.data = append(data, whole[behind:]...)
+	s.data = append(data, p.data[behind:]...)
+	p.data = string(s.data)
 	return deliver
 }
 

@@ -162,7 +162,7 @@ func (t *appender) after() event.Seq { return t.from }
 
 func (t *appender) put(ctx context.Context, p *played) (bool, error) {
 	known := p.kind == event.KindCommit || p.kind == event.KindIdentity || p.kind == event.KindAccount
-	if p.data == nil || p.seq == 0 || !known {
+	if !p.entry || p.seq == 0 || !known {
 		return false, nil
 	}
 	if len(t.batch.Entries) >= streamBatch || len(t.batch.Entries) > 0 && t.batch.Bytes+len(p.data) > streamBatchBytes {
@@ -173,7 +173,7 @@ func (t *appender) put(ctx context.Context, p *played) (bool, error) {
 	if len(t.batch.Entries) == 0 {
 		t.batch.Arrived = time.Now()
 	}
-	t.batch.Add(p.seq, p.kind, p.data)
+	t.batch.Add(p.seq, p.kind, []byte(p.data))
 	t.batch.Time = append(t.batch.Time[:0], p.sent...)
 	return true, nil
 }

@@ -40,7 +40,7 @@ func (n nowhere) after() event.Seq                 { return n.from }
 func (nowhere) flush(context.Context) error        { return nil }
 func (nowhere) finish(context.Context, bool) error { return nil }
 func (n nowhere) put(_ context.Context, p *played) (bool, error) {
-	return !n.entries || p.data != nil, nil
+	return !n.entries || p.entry, nil
 }
 
 // printer writes events to standard output.
@@ -72,7 +72,7 @@ func (t *printer) put(_ context.Context, p *played) (bool, error) {
 		t.line = output.AppendFrame(t.line[:0], p.frame)
 	case t.raw:
 		t.line = output.AppendEntry(t.line[:0], string(p.stored.ID), p.stored.Fields)
-	case p.data == nil:
+	case !p.entry:
 		return false, nil
 	default:
 		t.event(p)
@@ -85,7 +85,7 @@ func (t *printer) put(_ context.Context, p *played) (bool, error) {
 func (t *printer) event(p *played) {
 	e := output.Event{
 		Source: t.source, ID: string(p.stored.ID), At: p.at, Sent: p.sent,
-		Kind: p.typ, Seq: p.seq, Data: string(p.data), Skipped: p.skips, Op: -1,
+		Kind: p.typ, Seq: p.seq, Data: p.data, Skipped: p.skips, Op: -1,
 	}
 	if err := t.outline.Read(e.Data); err != nil {
 		e.Data, e.Fault, e.Fields = "", "data is "+err.Error(), p.stored.Fields

@@ -113,7 +113,8 @@ func (e *Event) appendPayload(dst []byte) []byte {
 
 // appendLine appends sound JSON, on one line.
 func appendLine(dst []byte, data string) []byte {
-	if !strings.ContainsAny(data, "\r\n") {
+	// Two searches by byte: one for any of two is many times slower.
+	if strings.IndexByte(data, '\n') < 0 && strings.IndexByte(data, '\r') < 0 {
 		return append(dst, data...)
 	}
 	b := bytes.NewBuffer(dst)
