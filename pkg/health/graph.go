@@ -30,6 +30,7 @@ type Graph struct {
 	Line   string    `json:"line"` // SVG paths
 	Area   string    `json:"area"`
 	Down   string    `json:"down"`   // where it was not ready
+	Blank  string    `json:"blank"`  // why there is no line, where there is none
 	Said   string    `json:"said"`   // for those who cannot see it
 	Values []reading `json:"values"` // oldest first, one each Step seconds up to Until
 	Slots  int       `json:"slots"`  // how many of them the width holds
@@ -53,16 +54,20 @@ func (m *Monitor) graphs() []Graph {
 	m.mu.Lock()
 	points, until := slices.Clone(m.t.history.points.items), m.t.history.since
 	m.mu.Unlock()
-	newGraph := func(key, title, unit string, least float64, of func(point) float64) Graph {
-		return drawGraph(Graph{Key: key, Title: title, Unit: unit}, points, until, least, of)
+	draw := func(g Graph, least float64, of func(point) float64) Graph {
+		return drawGraph(g, points, until, least, of)
 	}
 	return []Graph{
-		newGraph("rate", "Stored", "entries/s", 10, func(p point) float64 { return p.rate }),
-		newGraph("lag", "Relay lag", "seconds", 1, func(p point) float64 { return p.lag }),
-		newGraph("backlog", "Unread by the slowest group", "entries", 10, func(p point) float64 { return p.backlog }),
+		draw(Graph{Key: "rate", Title: "Stored", Unit: "entries/s", Blank: "nothing measured yet"}, 10,
+			func(p point) float64 { return p.rate }),
+		draw(Graph{Key: "lag", Title: "Relay lag", Unit: "seconds", Blank: "no event stored yet"}, 1,
+			func(p point) float64 { return p.lag }),
+		draw(Graph{Key: "backlog", Title: "Unread by the slowest group", Unit: "entries", Blank: "no consumer group"}, 10,
+			func(p point) float64 { return p.backlog }),
 	}
 }
 
+// drawGraph keeps the word for a blank graph only where no value is known.
 func drawGraph(g Graph, points []point, until time.Time, least float64, of func(point) float64) Graph {
 	g.Slots, g.Step = max(len(points), leastPoints), pointEach.Seconds()
 	if !until.IsZero() {
@@ -80,6 +85,9 @@ func drawGraph(g Graph, points []point, until time.Time, least float64, of func(
 	g.Top, g.Middle = tickLabel(top), tickLabel(top/2)
 	g.Start, g.Half = ago(span), ago(span/2)
 	g.draw(points, top)
+	if g.Line != "" {
+		g.Blank = ""
+	}
 	g.Said = fmt.Sprintf("%s over the last %s in %s: now %s, highest %s", g.Title, wide(span), g.Unit, g.now(), tickLabel(highest))
 	return g
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -199,6 +200,7 @@ func (p *tab) followed(t *testing.T) {
 	flow(m, c)
 	p.until(`document.getElementById("word").textContent === "Connected and storing"`)
 	p.until(`document.querySelector("figure[data-key=rate] .line").getAttribute("d").length > 1000`)
+	p.until(`[...document.querySelectorAll(".blank")].every(e => e.textContent === "")`)
 	p.until(`document.querySelector("section[data-key=groups] td").textContent === "firehose-processors-1"`)
 	p.eval(`(() => { const svg = document.querySelector("svg"), box = svg.getBoundingClientRect();
 		svg.dispatchEvent(new PointerEvent("pointermove", {clientX: box.left + box.width / 3, clientY: box.top + 5})); })()`)
@@ -340,6 +342,25 @@ func TestPageWithoutScripts(t *testing.T) {
 	}
 	if len(body) > 96<<10 {
 		t.Errorf("the page has %d bytes", len(body))
+	}
+}
+
+// A graph without a line says why it has none, so that nobody takes it for broken.
+func TestBlankGraphsSayWhy(t *testing.T) {
+	m, c := newMonitor(t)
+	why := func() (blank []string) {
+		_, body := ask(t, "GET", serve(t, m)+"/")
+		for _, found := range regexp.MustCompile(`<p class="blank">([^<]*)</p>`).FindAllStringSubmatch(string(body), -1) {
+			blank = append(blank, found[1])
+		}
+		return blank
+	}
+	if got, want := why(), []string{"nothing measured yet", "no event stored yet", "no consumer group"}; !slices.Equal(got, want) {
+		t.Errorf("at the start %q, want %q", got, want)
+	}
+	flow(m, c)
+	if got, want := why(), []string{"", "", ""}; !slices.Equal(got, want) {
+		t.Errorf("an hour later %q, want %q", got, want)
 	}
 }
 

@@ -25,11 +25,14 @@ func relayPanel(s *Snapshot, p *past, now time.Time) Panel {
 	state, t := linkWords[s.Link.State], toneBad
 	switch s.Link.State {
 	case event.LinkUp:
-		state, t = state+" for "+lasting(now.Sub(p.upSince)), toneGood
+		t = toneGood
 	case event.LinkDialing:
 		t = toneWait
 	}
 	f.add("State", state, t)
+	if s.Link.State == event.LinkUp {
+		f.add("Up for", lasting(now.Sub(p.upSince)), "")
+	}
 	f.add("Address", shown(relayAddress(s)), "")
 	f.add("Started from", s.Link.From.String(), "")
 	f.add("Connects", thousands(s.Connects), "")

@@ -77,6 +77,7 @@ const graph = (g) => {
   drawn.set(el, g);
   for (const name of ["top", "middle", "start", "half"]) text(el.querySelector("." + name), g[name]);
   for (const name of ["line", "area", "down"]) attr(el.querySelector("path." + name), "d", g[name]);
+  text(el.querySelector(".blank"), g.blank);
   attr(el.querySelector("svg"), "aria-label", g.said);
 };
 
