@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
@@ -127,19 +129,30 @@ func TestSIGTERMStopsCleanly(t *testing.T) {
 func TestSIGTERMWhileRedisHangs(t *testing.T) {
 	redistest.RequireReal(t)
 	t.Parallel()
+	t.Run("one stream", func(t *testing.T) {
+		t.Parallel()
+		stopWhileRedisHangs(t, 1, func(c *corpus, client *redis.Client) { c.check(t, client, c.last) })
+	})
+	t.Run("four partitions", func(t *testing.T) {
+		t.Parallel()
+		stopWhileRedisHangs(t, 4, func(c *corpus, client *redis.Client) { c.checkSet(t, client, 4, c.last) })
+	})
+}
+
+func stopWhileRedisHangs(t *testing.T, partitions int, check func(*corpus, *redis.Client)) {
 	c := newCorpus(t, 8000)
 	server := redistest.Start(t)
 	relay := c.serve(t, "", slow(2000))
-	env := environment(relay.URL(), server.URL())
+	env := partitioned(environment(relay.URL(), server.URL()), partitions)
 	p := start(t, env, "ingest", "--from=oldest")
 	p.says("Processed 1,000 events", 20*time.Second)
 	server.Pause()
 	p.signal(syscall.SIGTERM)
-	p.mustExit(0, 11*time.Second)
+	p.mustExit(0, 10*time.Second)
 	server.Continue()
 	p = start(t, env, "ingest", "--from=oldest", until(c.last))
 	p.mustExit(0, time.Minute)
-	c.check(t, server.Client(), c.last)
+	check(c, server.Client())
 }
 
 // G2 with two writers on one stream, one of which dies: no duplicate, no gap.

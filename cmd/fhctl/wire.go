@@ -103,7 +103,7 @@ func serve(source relayserver.Log, closeSource func()) (upstream, error) {
 
 // maxLinger bounds the stay away from an empty socket, whose buffer must hold
 // what comes meanwhile.
-const maxLinger = 30 * time.Millisecond
+const maxLinger = 40 * time.Millisecond
 
 // source follows the upstream and tells the observer of every change.
 func (u upstream) source(s *session, heard event.Observer) (*relay.Source, error) {

@@ -50,7 +50,7 @@ func TestContractDefaults(t *testing.T) {
 		{"LOG_LEVEL", c.Log.Level.String(), "INFO"},
 		{"FHCTL_FROM", c.Ingest.From.String(), "saved"},
 		{"FHCTL_HEALTH_ADDR", c.Health.Addr, "127.0.0.1:9477"},
-		{"FHCTL_BATCH_AGE", c.Ingest.BatchAge.String(), "30ms"},
+		{"FHCTL_BATCH_AGE", c.Ingest.BatchAge.String(), "40ms"},
 		{"FHCTL_QUEUE_BYTES", fmt.Sprint(c.Ingest.QueueBytes), "8388608"},
 		{"FHCTL_DASHBOARD", fmt.Sprint(c.Redis.Dashboard), "true"},
 	} {
@@ -65,11 +65,11 @@ func TestContractDefaults(t *testing.T) {
 
 func TestPrecedence(t *testing.T) {
 	yaml := "batch-size: 10\nbatch-age: 30ms\nmax-stream-len: 7\n"
-	environ := []string{"FHCTL_BATCH_SIZE=20", "FHCTL_BATCH_AGE=40ms", "FHCTL_IDLE_TIMEOUT="}
+	environ := []string{"FHCTL_BATCH_SIZE=20", "FHCTL_BATCH_AGE=25ms", "FHCTL_IDLE_TIMEOUT="}
 	c := mustLoad(t, []string{"--batch-size=30"}, environ, yaml)
 	for _, v := range []struct{ name, got, want, origin string }{
 		{"batch-size", fmt.Sprint(c.Ingest.BatchSize), "30", "flag --batch-size"},
-		{"batch-age", c.Ingest.BatchAge.String(), "40ms", "environment FHCTL_BATCH_AGE"},
+		{"batch-age", c.Ingest.BatchAge.String(), "25ms", "environment FHCTL_BATCH_AGE"},
 		{"max-stream-len", fmt.Sprint(c.Redis.MaxStreamLen), "7", "file " + c.File},
 		{"idle-timeout", c.Ingest.IdleTimeout.String(), "1m0s", "default"}, // empty is unset
 	} {
@@ -149,7 +149,7 @@ func TestRefused(t *testing.T) {
 		"beyond int64":      {args: []string{"--max-stream-len=99999999999999999999"}, want: `flag --max-stream-len: "99999999999999999999" is out of range`},
 		"batch size":        {args: []string{"--batch-size=10001"}, want: "out of range", hint: "from 1 to 10000"},
 		"float in file":     {yaml: "batch-size: 1.5\n", want: `: batch-size: "1.5" is not a whole number`},
-		"unit missing":      {yaml: "batch-age: 20\n", want: `batch-age: "20" is not a duration`, hint: "30ms"},
+		"unit missing":      {yaml: "batch-age: 20\n", want: `batch-age: "20" is not a duration`, hint: "40ms"},
 		"level":             {environ: []string{"LOG_LEVEL=loud"}, want: `environment LOG_LEVEL: "loud" is not a log level`, hint: "CRITICAL"},
 		"switch":            {args: []string{"--dashboard=maybe"}, want: "neither true nor false"},
 		"choice":            {args: []string{"--on-reset=panic"}, want: "is not one of wait, follow"},

@@ -127,7 +127,7 @@ func flowSettings() []Setting {
 		{Name: "batch-size", Arg: "N", Default: "500", Group: GroupFlow,
 			Doc:   "events stored at once, at most (1 to 10000)",
 			store: whole(func(c *Config) *int { return &c.Ingest.BatchSize }, 1, 10000)},
-		{Name: "batch-age", Arg: "DURATION", Default: "30ms", Group: GroupFlow,
+		{Name: "batch-age", Arg: "DURATION", Default: "40ms", Group: GroupFlow,
 			Doc:   "how long an event may wait for its batch to fill",
 			store: span(func(c *Config) *time.Duration { return &c.Ingest.BatchAge }, time.Minute)},
 		{Name: "idle-timeout", Arg: "DURATION", Default: "60s", Group: GroupFlow,

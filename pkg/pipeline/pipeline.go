@@ -78,7 +78,7 @@ type Config struct {
 	Decoders   int           // goroutines; one per CPU but one, at most 4; 1 is the reader itself
 	BatchSize  int           // entries in a batch: 500
 	BatchBytes int           // bytes of JSON in a batch: 1 MiB
-	BatchAge   time.Duration // longest wait of an entry for its batch: 30 ms
+	BatchAge   time.Duration // longest wait of an entry for its batch: 40 ms
 	InFlight   int           // batches handed to the sink at once: 4
 	QueueBytes int64         // bytes of frames whose events are between reader and sequencer: 8 MiB
 	UntilSeq   event.Seq     // stop once this seq is stored; 0 runs on
@@ -90,7 +90,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.Decoders, min(max(runtime.GOMAXPROCS(0)-1, 1), 4))
 	setDefault(&c.BatchSize, 500)
 	setDefault(&c.BatchBytes, 1<<20)
-	setDefault(&c.BatchAge, 30*time.Millisecond)
+	setDefault(&c.BatchAge, 40*time.Millisecond)
 	setDefault(&c.InFlight, 4)
 	setDefault(&c.QueueBytes, 8<<20)
 	setDefault(&c.Drain, 6*time.Second)

@@ -349,7 +349,7 @@ func TestBatchAgeBoundsTheWait(t *testing.T) {
 		})
 		r.sink.before = func(int, []*event.Batch) error { stored = time.Since(began); return nil }
 		r.run(t)
-		if stored != 30*time.Millisecond {
+		if stored != 40*time.Millisecond {
 			t.Errorf("stored after %v", stored)
 		}
 	})

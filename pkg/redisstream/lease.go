@@ -257,13 +257,14 @@ func (w *Writer) led(id string) error {
 }
 
 // release gives the lease back, so that another can lead at once; one that has
-// run out meanwhile is nobody's to give. A Commit under way keeps it.
+// run out meanwhile is nobody's to give, and a Redis that is away takes none. A
+// Commit under way keeps it.
 func (w *Writer) release() {
 	if !w.mu.TryLock() {
 		return
 	}
 	defer w.mu.Unlock()
-	if !w.lease.leading || time.Since(w.lease.since) > leaseFor {
+	if !w.lease.leading || w.outage.attempt > 0 || time.Since(w.lease.since) > leaseFor {
 		return
 	}
 	w.lease.leading = false

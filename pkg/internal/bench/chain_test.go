@@ -233,7 +233,7 @@ func fhctlChain(ctx context.Context, url, redisURL string, count int) error {
 	if err != nil {
 		return err
 	}
-	source := relay.New(relay.Config{Endpoint: endpoint, Linger: 30 * time.Millisecond, Notify: heard.Link, Alarm: heard.Alarm})
+	source := relay.New(relay.Config{Endpoint: endpoint, Linger: 40 * time.Millisecond, Notify: heard.Link, Alarm: heard.Alarm})
 	return pipeline.New(pipeline.Config{
 		Source: source, Sink: sink, Observer: heard, Filter: all, UntilSeq: event.Seq(firstSeq + count - 1),
 	}).Run(ctx)
