@@ -89,7 +89,7 @@ var leaseMutants = []mutant{
 	{leaseLua, "  err = remove(KEYS[4])\n", "", "a lease is not given back", in("lease")},
 	{commonLua, "lease == dead or (id or lease) == me then", "(id or lease) == me then", "a dead leader of this machine is waited for", in("lease")},
 	{commonLua, "beat = tonumber(n) or 0", "beat = 0", "renewals are not counted, so that a living leader is taken for dead", in("lease")},
-	{leaseGo, "return counted && time.Since(l.seenSince) > leaseStill", "return false", "a lease lasts as long as a wrong clock says", in("lease")},
+	{leaseGo, "return counted && time.Since(l.seenSince) > leaseStill", "return counted && time.Since(l.seenSince) < 0", "a lease lasts as long as a wrong clock says", in("lease")},
 	{leaseGo, "case !m.present && w.acked > 0:", "case false:", "who takes over does not miss the cursor", in("lease", "sim")},
 	{leaseGo, "	case w.behindUs(m):\n", "	case false:\n", "who takes over does not notice a rollback", in("lease", "sim")},
 	{leaseGo, "case m.epoch < w.epoch || m.cursor < w.acked:", "case false:", "a quiet leader does not notice a rollback", in("lease", "sim")},

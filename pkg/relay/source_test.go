@@ -137,6 +137,29 @@ func TestC8ReconnectsAfterEveryEnd(t *testing.T) {
 	}
 }
 
+// A relay that never gets further than half of its second message still moves us
+// on: what came whole before the cut counts, although it was read with the half.
+func TestC8WhatCameWholeBeforeACutCounts(t *testing.T) {
+	url := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		after, _ := event.ParseSeq(r.URL.Query().Get("cursor"))
+		whole, half := relaytest.Identity(after+1), relaytest.Identity(after+2)
+		message := append(append(upgraded(r), 0x82, byte(len(whole))), whole...)
+		_, _ = conn.Write(append(append(message, 0x82, byte(len(half))), half[:len(half)/2]...))
+	})
+	f := follow(t, url, oldest, Config{}, nil)
+	f.untilSeq(5)
+	f.stop()
+	f.wantExact(1, f.at.Seq)
+	if len(f.frames) != len(f.seqs) {
+		t.Errorf("%d frames, of which %d came whole", len(f.frames), len(f.seqs))
+	}
+}
+
 func TestResetIsNoted(t *testing.T) {
 	server, _ := relay(t, 100, "reset@50")
 	f := follow(t, server.URL(), oldest, Config{}, nil)
