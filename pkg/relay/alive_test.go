@@ -138,6 +138,9 @@ func TestC7SlowConsumerIsDropped(t *testing.T) {
 // A reader that rests between gulps still brings every event, however few and
 // small: each comes alone here, into a socket just read empty.
 func TestLingerLosesNothing(t *testing.T) {
+	if !hasLowWater {
+		t.Skip("this system cannot tell a few bytes from plenty")
+	}
 	log := relaytest.Log(t, 1, 1)
 	server := relaytest.Start(t, relayserver.Config{Log: log})
 	lulls := 0

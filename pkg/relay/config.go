@@ -55,8 +55,9 @@ type Config struct {
 	// Linger is how long the reader stays away from a socket that it has
 	// just read empty, unless half a megabyte comes before. A quiet stream
 	// then comes in gulps, and a frame costs a fraction of the wake-ups; a
-	// fast one is not kept waiting. An event waits this long at most; the chunk says that it need not wait
-	// again (event.Chunk.Lull).
+	// fast one is not kept waiting. An event waits this long at most; the chunk
+	// says that it need not wait again (event.Chunk.Lull). It is 0 where the
+	// system cannot wake the reader early (hasLowWater).
 	Linger time.Duration
 
 	// Notify hears every change of the connection, from the ranging
@@ -80,6 +81,9 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.DialTimeout, DefaultDialTimeout)
 	orDefault(&c.ChunkFrames, DefaultChunkFrames)
 	orDefault(&c.ChunkBytes, DefaultChunkBytes)
+	if !hasLowWater {
+		c.Linger = 0 // a full socket, waiting for its time, would be the speed limit
+	}
 	if c.UserAgent == "" {
 		c.UserAgent = "fhctl"
 	}
