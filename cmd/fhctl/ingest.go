@@ -128,11 +128,9 @@ func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) 
 	}
 	defer down.close()
 	i.announce(up, down)
-	stopSampling := i.sampleRedis(serving, services, down)
-	defer stopSampling()
-	// At once, beside the drain: behind it, a Redis that hangs would cost the stop
-	// another few of its ten seconds.
-	defer context.AfterFunc(ctx, stopSampling)()
+	// Unlike the services it ends beside the drain: behind it, a Redis that hangs
+	// would cost the stop another few of its ten seconds.
+	defer i.sampleRedis(ctx, services, down)()
 	sink, err := down.sink(ctx, i.session, up, i.reload.wanted().Fingerprint(), i.heard)
 	if err != nil {
 		return stoppedOr(ctx, err)

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"fmt"
-	"os"
 	"runtime"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -17,14 +14,9 @@ const maxResident = 64 << 10 // KiB, guarantee G5
 // resident is the peak resident memory of the program, in KiB.
 func (p *program) resident() int {
 	p.t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(status), "VmHWM:")
-	var kib int
-	if _, err := fmt.Sscan(rest, &kib); err != nil {
-		p.t.Fatal(err)
+	kib, alive := residentOf(p.cmd.Process.Pid)
+	if !alive {
+		p.t.Fatal("the program has ended, or its memory cannot be read")
 	}
 	return kib
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -41,7 +40,7 @@ func (i *ingestion) sampleRedis(ctx context.Context, services *errgroup.Group, d
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	services.Go(func() error { defer close(done); s.run(ctx); return nil })
-	return sync.OnceFunc(func() { cancel(); <-done })
+	return func() { cancel(); <-done }
 }
 
 func newSampler(m *health.Monitor, cfg redisstream.ReaderConfig, partitions int) *sampler {

@@ -361,6 +361,7 @@ func (w *memoryWatch) run(ctx context.Context) {
 	}
 }
 
+// residentOf is the peak resident memory of a process, in KiB.
 func residentOf(pid int) (kib int, alive bool) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

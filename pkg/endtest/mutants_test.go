@@ -77,7 +77,7 @@ func TestMutants(t *testing.T) {
 	all := mutants()
 	todo := make(chan mutant)
 	var mu sync.Mutex
-	var survivors []string
+	var missed []string
 	tried := 0
 	var workers sync.WaitGroup
 	for range 2 {
@@ -89,9 +89,9 @@ func TestMutants(t *testing.T) {
 				tried++
 				switch {
 				case err != nil:
-					survivors = append(survivors, fmt.Sprintf("%s: %q could not be tried: %v", m.file, m.becomes, err))
+					missed = append(missed, fmt.Sprintf("%s: %q could not be tried: %v", m.file, m.becomes, err))
 				case by == "":
-					survivors = append(survivors, fmt.Sprintf("%s: %q instead of %q: %s", m.file, m.becomes, m.was, m.harm))
+					missed = append(missed, fmt.Sprintf("%s: %q instead of %q: %s", m.file, m.becomes, m.was, m.harm))
 				}
 				fmt.Fprintf(os.Stderr, "%d/%d %s: %s: caught by %q in %.0f s\n", tried, len(all), filepath.Base(m.file), m.harm, by, time.Since(began).Seconds())
 				mu.Unlock()
@@ -105,10 +105,10 @@ func TestMutants(t *testing.T) {
 	}
 	close(todo)
 	workers.Wait()
-	for _, s := range survivors {
+	for _, s := range missed {
 		t.Errorf("not caught: %s", s)
 	}
-	t.Logf("mutants: %d of %d caught", tried-len(survivors), tried)
+	t.Logf("mutants: %d of %d caught", tried-len(missed), tried)
 }
 
 // try plants the mutant and runs its suites until one notices; "" if none does.

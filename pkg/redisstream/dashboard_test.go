@@ -242,7 +242,7 @@ func TestDashboardStopsWithinTwoSecondsWhileRedisHangs(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, redistest.Start(t))
 	d := k.board()
-	time.Sleep(100 * time.Millisecond) // its first status is written
+	eventually(t, "the first status", func() bool { return k.get(StatusKey) != "" })
 	k.server.Pause()
 	defer k.server.Continue()
 	d.Link(event.Link{State: event.LinkUp}) // a status that waits for Redis
