@@ -30,9 +30,10 @@ type client struct {
 	id uint64
 	ws *websocket.Conn // set by open, under mu
 
-	stalled atomic.Bool // no pings, no pongs
-	wrote   atomic.Bool // since the last look
-	closing atomic.Bool // the server said goodbye first
+	stalled atomic.Bool  // no pings, no pongs
+	wrote   atomic.Bool  // since the last look
+	heard   atomic.Int64 // when something came from the client last, in Unix nanoseconds
+	closing atomic.Bool  // the server said goodbye first
 	pace    pace
 	spacing pace
 	slow    time.Duration
@@ -94,25 +95,39 @@ func (c *client) run(hasCursor bool, cursor event.Seq) {
 // listen reads what clients send: control messages.
 func (c *client) listen() {
 	answer := c.ws.PingHandler()
+	c.ws.SetReadLimit(maxMessage)
+	c.live()
 	c.ws.SetPingHandler(func(data string) error {
 		c.pings.Add(1)
+		c.live()
 		if c.stalled.Load() {
 			return nil
 		}
 		return answer(data)
 	})
-	c.ws.SetPongHandler(func(string) error { c.pongs.Add(1); return nil })
+	c.ws.SetPongHandler(func(string) error { c.pongs.Add(1); c.live(); return nil })
 	var err error
 	for err == nil {
-		_, _, err = c.ws.NextReader()
+		if _, _, err = c.ws.NextReader(); err == nil {
+			c.live()
+		}
 	}
 	if websocket.IsCloseError(err, websocket.CloseNormalClosure, websocket.CloseGoingAway) && !c.closing.Load() {
 		c.goodbyes.Add(1)
 	}
 }
 
+// live gives the client another IdleTimeout. A stalled connection stays, since
+// its client cannot be heard.
+func (c *client) live() {
+	c.heard.Store(time.Now().UnixNano())
+	if !c.stalled.Load() {
+		_ = c.ws.SetReadDeadline(time.Now().Add(c.cfg.IdleTimeout))
+	}
+}
+
 func (c *client) keepAlive(ctx context.Context) {
-	ticker := time.NewTicker(c.cfg.PingEvery)
+	ticker := time.NewTicker(min(c.cfg.PingEvery, c.cfg.IdleTimeout/3))
 	defer ticker.Stop()
 	for {
 		select {
@@ -120,7 +135,8 @@ func (c *client) keepAlive(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		if !c.wrote.Swap(false) && !c.stalled.Load() {
+		silent := time.Since(time.Unix(0, c.heard.Load())) >= c.cfg.IdleTimeout/3
+		if (!c.wrote.Swap(false) || silent) && !c.stalled.Load() {
 			_ = c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(controlPatience))
 		}
 	}
@@ -220,6 +236,7 @@ func (c *client) spaced(frame []byte) time.Duration {
 
 func (c *client) write(frame []byte) error {
 	c.wrote.Store(true)
+	_ = c.ws.SetWriteDeadline(time.Now().Add(c.cfg.WriteTimeout))
 	return c.ws.WriteMessage(websocket.BinaryMessage, frame)
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
+	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -25,8 +26,10 @@ func (c *client) commit(ctx context.Context, f *strike, frame []byte) error {
 		return c.cut(frame)
 	case "stall":
 		c.stalled.Store(true)
+		_ = c.ws.SetReadDeadline(time.Time{})
 		pause(ctx, f.wait)
 		c.stalled.Store(false)
+		c.live()
 	case "slow":
 		c.slow = f.wait
 	case "skip":
@@ -51,6 +54,7 @@ func (c *client) commit(ctx context.Context, f *strike, frame []byte) error {
 func (c *client) forge(ctx context.Context, f *strike) error {
 	switch f.Kind {
 	case "text":
+		_ = c.ws.SetWriteDeadline(time.Now().Add(c.cfg.WriteTimeout))
 		return c.ws.WriteMessage(websocket.TextMessage, []byte("this is not a frame"))
 	case "empty":
 		return c.write(nil)

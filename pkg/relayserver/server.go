@@ -66,6 +66,13 @@ type Config struct {
 	Delay func(last, next []byte) time.Duration
 	// PingEvery is after how much silence the server pings (C6). Zero: 30 s.
 	PingEvery time.Duration
+	// IdleTimeout ends a connection from which nothing came for this long. A
+	// living client answers pings, and one that has been silent for a third
+	// of it is pinged even while frames are sent to it. Zero: 90 s.
+	IdleTimeout time.Duration
+	// WriteTimeout ends a connection that does not take one whole frame
+	// within this time. Zero: 60 s.
+	WriteTimeout time.Duration
 	// Faults are committed as they fall due.
 	Faults []Fault
 	// Logger gets one debug line per connection and fault; nil is silent.
@@ -95,6 +102,13 @@ type Server struct {
 	sent     int64
 	skipped  []event.Seq
 }
+
+const (
+	// handshakeTimeout bounds a request until it is answered or upgraded.
+	handshakeTimeout = 10 * time.Second
+	maxHeader        = 16 << 10 // bytes of a request's header
+	maxMessage       = 4 << 10  // bytes of a message from a client, which has nothing to say
+)
 
 // refusal answers one request instead of an upgrade.
 type refusal struct {
@@ -134,6 +148,12 @@ func newServer(cfg Config) (*Server, error) {
 	if cfg.PingEvery == 0 {
 		cfg.PingEvery = 30 * time.Second
 	}
+	if cfg.IdleTimeout == 0 {
+		cfg.IdleTimeout = 90 * time.Second
+	}
+	if cfg.WriteTimeout == 0 {
+		cfg.WriteTimeout = time.Minute
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -148,11 +168,16 @@ func newServer(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.upgrader = websocket.Upgrader{HandshakeTimeout: handshakeTimeout, CheckOrigin: func(*http.Request) bool { return true }} // see ownNames
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+Path, s.serve)
 	s.http = &http.Server{
-		Handler:           mux,
-		ReadHeaderTimeout: 10 * time.Second,
+		Handler:           s.ownNames(mux),
+		ReadHeaderTimeout: handshakeTimeout,
+		ReadTimeout:       handshakeTimeout,
+		WriteTimeout:      handshakeTimeout,
+		IdleTimeout:       handshakeTimeout,
+		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
 	}
 	return s, nil
