@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
 
@@ -103,6 +104,7 @@ func report(w io.Writer, err error) int {
 	if err == nil || stdoutClosed(err) {
 		return 0
 	}
+	err = classWrite(err)
 	code := exitCodes[fault.ClassOf(err)]
 	if err == errInterrupted {
 		return code // whoever pressed the key knows
@@ -111,13 +113,35 @@ func report(w io.Writer, err error) int {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		parts = joined.Unwrap()
 	}
+	told := map[string]bool{}
 	for _, part := range parts {
+		if told[part.Error()] {
+			continue // what stopped the work also kept it from ending
+		}
+		told[part.Error()] = true
+		part = classWrite(part)
 		fmt.Fprintf(w, "fhctl: %s\n", output.Escape(part.Error()))
 		if hint := fault.HintOf(part); hint != "" {
 			fmt.Fprintf(w, "hint: %s\n", output.Escape(hint))
 		}
 	}
 	return code
+}
+
+// fullDisk are the system's errors of a place that takes no more bytes.
+var fullDisk = []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, syscall.EROFS, syscall.EIO}
+
+// classWrite classes a write that the disk refused, where nobody did: what the
+// output goes to is out of reach, and the program is well.
+func classWrite(err error) error {
+	if fault.ClassOf(err) != fault.Internal || !slices.ContainsFunc(fullDisk, func(e error) bool { return errors.Is(err, e) }) {
+		return err
+	}
+	hint := "make room on that disk, or name another place, then repeat"
+	if path, ok := errors.AsType[*fs.PathError](err); ok && path.Path == os.Stdout.Name() {
+		hint = "make room where standard output goes, then repeat: what was written is cut short"
+	}
+	return fault.New(fault.Unreachable, err, hint)
 }
 
 // stdoutClosed reports whether the reader of our output went away. Sockets may

@@ -12,6 +12,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/capture"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/files"
 )
 
 // resumeState is the small file beside a capture that is not complete: where
@@ -29,7 +30,7 @@ func stateName(path string) string { return path + ".resume" }
 
 // loadState reads the state of an unfinished capture; nil when there is none.
 func loadState(path string) (*resumeState, error) {
-	raw, err := os.ReadFile(stateName(path))
+	raw, err := files.Read(stateName(path), 64<<10)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

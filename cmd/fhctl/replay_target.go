@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/capture"
@@ -127,7 +126,7 @@ func openRecorder(path, source, selection string, resume bool) (*recorder, error
 	}
 	if state == nil {
 		t.w, err = capture.CreatePartial(path)
-		if err != nil && strings.Contains(err.Error(), capture.PartialName(path)) {
+		if errors.Is(err, capture.ErrPartial) {
 			err = fault.New(fault.Usage, err, fmt.Sprintf("go on with it: --resume; or begin anew: rm %s %s", capture.PartialName(path), stateName(path)))
 		}
 		return t, err

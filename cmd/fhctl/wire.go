@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/files"
 	"github.com/fhctl/fhctl/pkg/pipeline"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/embedded"
@@ -79,7 +79,7 @@ func serveCapture(path string) (upstream, error) {
 	path = strings.TrimPrefix(path, "//")
 	source, err := capture.OpenLog(capture.LogConfig{Path: path})
 	if err != nil {
-		return upstream{}, fmt.Errorf("open capture: %w", err)
+		return upstream{}, err
 	}
 	up, err := serve(source, func() { _ = source.Close() })
 	up.identity, up.name, up.whole = "capture:"+filepath.Base(path), "capture:"+path, true
@@ -128,7 +128,7 @@ func trustFile(path string) (*tls.Config, error) {
 	if path == "" {
 		return nil, nil
 	}
-	pem, err := os.ReadFile(path)
+	pem, err := files.Read(path, 1<<20)
 	if err != nil {
 		return nil, fault.New(fault.Usage, fmt.Errorf("read authorities: %w", err), "")
 	}

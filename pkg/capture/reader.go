@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/files"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -52,16 +53,16 @@ type Reader struct {
 // Open reads the capture at path. A file that is missing or no regular file is
 // a fault.Usage error, one that may not be read fault.Refused.
 func Open(path string) (*Reader, error) {
-	file, err := os.Open(path)
+	file, err := files.Open(path)
 	if err != nil {
-		return nil, fault.New(openClass(err), fmt.Errorf("open capture: %w", err), "name a file that was recorded as a capture")
+		return nil, openFault(err)
 	}
-	size, err := regular(file)
+	info, err := file.Stat()
 	if err != nil {
 		_ = file.Close()
-		return nil, err
+		return nil, openFault(err)
 	}
-	r := &Reader{file: file, size: size}
+	r := &Reader{file: file, size: info.Size()}
 	if err := r.decode(counted{file, &r.taken}); err != nil {
 		_ = file.Close()
 		return nil, err
@@ -90,24 +91,18 @@ func (r *Reader) Fraction() float64 {
 	return min(1, float64(r.taken)/float64(r.size))
 }
 
-func openClass(err error) fault.Class {
-	if errors.Is(err, fs.ErrPermission) {
-		return fault.Refused
+// openFault classes what kept a capture from being opened.
+func openFault(err error) error {
+	class, hint := fault.Usage, "name a file that was recorded as a capture"
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		class, hint = fault.Refused, "let this user read the file, or run as its owner: captures are private to who recorded them"
+	case errors.Is(err, fs.ErrNotExist):
+		hint = "check the path"
+	case errors.As(err, new(*files.NotRegular)):
+		hint = "a capture is read more than once: write it to a file first"
 	}
-	return fault.Usage
-}
-
-// regular refuses pipes and directories: a capture is read more than once. It
-// gives the file's size in bytes.
-func regular(file *os.File) (size int64, err error) {
-	info, err := file.Stat()
-	if err != nil {
-		return 0, fmt.Errorf("open capture: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return 0, fault.New(fault.Usage, fmt.Errorf("open capture: %s is not a regular file", file.Name()), "name a file that was recorded as a capture")
-	}
-	return info.Size(), nil
+	return fault.New(class, fmt.Errorf("open capture: %w", err), hint)
 }
 
 // NewReader reads a capture from in, which the caller closes after the Reader.

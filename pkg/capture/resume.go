@@ -10,6 +10,10 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 )
 
+// ErrPartial is in the error of CreatePartial when a partial capture of that
+// name exists already.
+var ErrPartial = errors.New("a run that did not finish left it")
+
 // PartialName is where CreatePartial keeps a capture until it is complete.
 func PartialName(path string) string { return path + ".partial" }
 
@@ -21,7 +25,7 @@ func CreatePartial(path string) (*Writer, error) {
 		return nil, err
 	}
 	if _, err := os.Lstat(PartialName(path)); err == nil {
-		return nil, fault.New(fault.Usage, fmt.Errorf("create capture: %s exists, of a run that did not finish", PartialName(path)),
+		return nil, fault.New(fault.Usage, fmt.Errorf("create capture: %s exists: %w", PartialName(path), ErrPartial),
 			"go on with it, or remove it to begin anew")
 	}
 	file, err := exclusive(PartialName(path))

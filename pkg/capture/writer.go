@@ -48,7 +48,11 @@ func Create(path string) (*Writer, error) {
 func exclusive(name string) (*os.File, error) {
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return nil, fault.New(createClass(err), fmt.Errorf("create capture: %w", err), "name a file in a directory that exists and may be written")
+		hint := "name a file in a directory that exists and may be written"
+		if errors.Is(err, fs.ErrNotExist) {
+			hint = "the directory does not exist: make it first, or name another"
+		}
+		return nil, fault.New(createClass(err), fmt.Errorf("create capture: %w", err), hint)
 	}
 	return file, nil
 }

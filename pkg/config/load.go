@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/viper"
 
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/files"
 )
 
 // Load resolves every setting: flag before environment before file before
@@ -69,6 +69,9 @@ func (l *loader) refuse(what, hint string) {
 	l.errs = append(l.errs, fault.New(fault.Usage, errors.New(what), hint))
 }
 
+// maxConfigFile bounds a settings file, in bytes.
+const maxConfigFile = 1 << 20
+
 // openFile reads the file that --config or FHCTL_CONFIG names and refuses keys
 // that are no settings.
 func (l *loader) openFile() {
@@ -77,7 +80,7 @@ func (l *loader) openFile() {
 	if path == "" {
 		return
 	}
-	data, err := os.ReadFile(path)
+	data, err := files.Read(path, maxConfigFile)
 	if err != nil {
 		l.refuse(fmt.Sprintf("%s: %v", origin, err), "give the path of a YAML file that this user may read")
 		return

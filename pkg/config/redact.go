@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"os"
+	"time"
 
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/files"
 )
 
 // hasPassword reports whether fault.Redact has something to hide.
@@ -17,18 +17,20 @@ func hasPassword(url string) bool { return fault.Redact(url) != url }
 // memory.
 const secretLimit = 64 << 10
 
+// secretPatience bounds the wait for a password that comes through a pipe.
+const secretPatience = 5 * time.Second
+
 // ReadSecret reads a password from a file and drops one line end behind it.
 // An unreadable, empty or oversized file is an error of class usage that names
 // the file and nothing of its content.
 func ReadSecret(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", fault.New(fault.Usage, fmt.Errorf("read secret: %w", err), "check the path and who may read it")
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, secretLimit+1))
-	if err == nil && len(data) > secretLimit {
+	data, err := files.ReadPiped(path, secretLimit, secretPatience)
+	switch {
+	case err == nil:
+	case errors.As(err, new(*files.TooLarge)):
 		err = errors.New("it is too long to be a password")
+	default:
+		return "", fault.New(fault.Usage, fmt.Errorf("read secret: %w", err), "check the path and who may read it")
 	}
 	data = bytes.TrimSuffix(bytes.TrimSuffix(data, []byte("\n")), []byte("\r"))
 	if err == nil && len(data) == 0 {

@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/files"
 )
 
 // target is a parsed URL: options for the universal client.
@@ -147,6 +147,10 @@ func hostPort(host string, cluster bool) (string, error) {
 	return net.JoinHostPort(strings.Trim(host, "[]"), port), nil
 }
 
+// maxTLSFile bounds a file of certificates or a key, in bytes: the authorities
+// of whole systems take a quarter of it.
+const maxTLSFile = 1 << 20
+
 // addTLS applies the TLS files. They need a URL that asks for TLS: silently
 // talking cleartext with a CA configured would be a trap.
 func (c Connection) addTLS(t *target) error {
@@ -162,7 +166,7 @@ func (c Connection) addTLS(t *target) error {
 		cfg.ServerName = c.TLS.ServerName
 	}
 	if c.TLS.CA != "" {
-		pem, err := os.ReadFile(c.TLS.CA)
+		pem, err := files.Read(c.TLS.CA, maxTLSFile)
 		if err != nil {
 			return fault.New(fault.Usage, fmt.Errorf("read Redis CA: %w", err), "")
 		}
@@ -174,7 +178,12 @@ func (c Connection) addTLS(t *target) error {
 	if c.TLS.Cert == "" && c.TLS.Key == "" {
 		return nil
 	}
-	pair, err := tls.LoadX509KeyPair(c.TLS.Cert, c.TLS.Key)
+	cert, certErr := files.Read(c.TLS.Cert, maxTLSFile)
+	key, keyErr := files.Read(c.TLS.Key, maxTLSFile)
+	pair, err := tls.Certificate{}, errors.Join(certErr, keyErr)
+	if err == nil {
+		pair, err = tls.X509KeyPair(cert, key)
+	}
 	if err != nil {
 		return fault.New(fault.Usage, fmt.Errorf("read Redis client certificate: %w", err), "certificate and key are both needed, as PEM")
 	}
