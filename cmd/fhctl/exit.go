@@ -104,8 +104,7 @@ func report(w io.Writer, err error) int {
 	if err == nil || stdoutClosed(err) {
 		return 0
 	}
-	err = classWrite(err)
-	code := exitCodes[fault.ClassOf(err)]
+	code := exitCodes[fault.ClassOf(classWrite(err))]
 	if err == errInterrupted {
 		return code // whoever pressed the key knows
 	}
