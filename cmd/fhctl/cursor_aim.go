@@ -10,6 +10,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/filter"
+	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/relay"
 	"github.com/fhctl/fhctl/pkg/sim"
@@ -29,7 +30,7 @@ func (o *cursorSet) aim(ctx context.Context, r *redisstream.Reader, p *cursorPla
 	if p.owner, err = o.ownerOf(p.seen, p.seen, r.CursorKey()); err != nil {
 		return err
 	}
-	if o.place.measured() && known != "" && p.owner.Relay != known {
+	if o.place.Measured() && known != "" && p.owner.Relay != known {
 		return usageError(fmt.Errorf("a time is answered from the stored events, which are %s's, not %s's", known, p.owner.Relay), "give a seq, oldest or live")
 	}
 	p.target, err = findCursor(ctx, r, o.place, o.now)
@@ -88,7 +89,7 @@ func (o *cursorSet) aimBack(ctx context.Context, r *redisstream.Reader, p *curso
 		p.undoesEach = append(p.undoesEach, c.ID)
 		seq, ok := event.ParseSeq(c.Before)
 		if c.Before != "" && !ok {
-			return fault.New(fault.Cursor, fmt.Errorf("before the change of %s the cursor held %.32q, which is not a seq", clockText(c.ID.Time()), c.Before), placeHint)
+			return fault.New(fault.Cursor, fmt.Errorf("before the change of %s the cursor held %.32q, which is not a seq", clockText(c.ID.Time()), c.Before), place.Hint)
 		}
 		if p.undoes != "" && (c.Before == "" || !p.target.remove && seq >= p.target.to) {
 			continue
@@ -137,7 +138,7 @@ func (o *cursorSet) ownerOf(of, held redisstream.CursorState, key string) (redis
 			side.Filter = o.fingerprint()
 		}
 		return side, err
-	case o.place.kind == placeLive:
+	case o.place.Kind == place.Live:
 		return side, nil
 	case known == "":
 		side.Relay = configured

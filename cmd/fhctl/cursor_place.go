@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -12,47 +11,47 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 )
 
-// nowMinus stands for "-" before a duration: what begins with a dash is a flag
-// to whatever reads command lines.
-const nowMinus = "now-"
-
-// agoArg is a duration before now, as in -10m, 1h30m or -2d.
-var agoArg = regexp.MustCompile(`^-[0-9][0-9.]*(ms|s|m|h|d)([0-9.]+(ms|s|m|h))*$`)
-
-// agoArgs lets "fhctl cursor set -10m" be written as it is said.
+// agoArgs lets "fhctl cursor set -10m" be written as it is said: what begins with
+// a dash is a flag to whatever reads command lines.
 func agoArgs(args []string) []string {
 	words := 0
 	for i, arg := range args {
+		ago, dashed := strings.CutPrefix(arg, "-")
+		_, isSpan := place.Duration(ago)
 		switch {
 		case arg == "--":
 			return args
 		case words < 2 && arg == []string{"cursor", "set"}[words]:
 			words++
-		case words == 2 && agoArg.MatchString(arg):
+		case words == 2 && dashed && isSpan:
 			changed := append([]string(nil), args...)
-			changed[i] = nowMinus + arg[1:]
+			changed[i] = nowMinus + ago
 			return changed
 		}
 	}
 	return args
 }
 
+// nowMinus stands for "-" before a duration.
+const nowMinus = "now-"
+
 // parseCursorPlace reads a VALUE; the error is a usage error.
-func parseCursorPlace(text string, now time.Time) (place, error) {
-	p, ok := parsePlace(text, now)
+func parseCursorPlace(text string, now time.Time) (place.Place, error) {
+	p, err := place.Parse(text, now)
 	switch {
-	case p.kind == placeSeq && !ok && digitsForm.MatchString(text):
-		return p, usageError(fmt.Errorf("%s is above every seq a relay can send", text), placeHint)
-	case !ok:
-		return p, usageError(fmt.Errorf("%q is no place in a relay's stream", text), placeHint)
-	case p.kind == placeTime && p.time.After(now):
-		return p, usageError(fmt.Errorf("%s is in the future", text), "for what comes from now on write live")
+	case err != nil:
+		return p, err
+	case p.Kind == place.Saved:
+		return p, usageError(errors.New("saved is where the cursor stands already"), place.Hint)
+	case p.Kind == place.Time && p.Time.After(now):
+		return p, usageError(fmt.Errorf("%s is in the future", p), "for what comes from now on write live")
 	}
 	if ago, isAgo := strings.CutPrefix(text, nowMinus); isAgo {
-		p.text = "-" + ago
+		p.Text = "-" + ago
 	}
 	return p, nil
 }
@@ -66,38 +65,41 @@ type cursorTarget struct {
 
 // findCursor looks a place up. Times and entry ids are answered from the
 // stream's own entries: no relay can be asked for them.
-func findCursor(ctx context.Context, r *redisstream.Reader, p place, now time.Time) (cursorTarget, error) {
+func findCursor(ctx context.Context, r *redisstream.Reader, p place.Place, now time.Time) (cursorTarget, error) {
 	switch {
-	case p.kind == placeLive:
+	case p.Kind == place.Live:
 		return cursorTarget{remove: true, found: "no cursor: the next ingest starts live"}, nil
-	case p.kind == placeOldest || p.kind == placeSeq && p.seq == 0:
+	case p.Kind == place.Oldest || p.Kind == place.Seq && p.Seq == 0:
 		return cursorTarget{found: "oldest: all that the relay still holds"}, nil
-	case p.kind == placeSeq:
-		return cursorTarget{to: p.seq}, nil
+	case p.Kind == place.Seq:
+		return cursorTarget{to: p.Seq}, nil
 	}
 	return findInStream(ctx, r, p, now)
 }
 
 // findInStream is the last event stored before a time, or up to an entry.
-func findInStream(ctx context.Context, r *redisstream.Reader, p place, now time.Time) (cursorTarget, error) {
+func findInStream(ctx context.Context, r *redisstream.Reader, p place.Place, now time.Time) (cursorTarget, error) {
 	b, err := r.Bounds(ctx)
 	if errors.Is(err, redisstream.ErrNoStream) || err == nil && b.Length == 0 {
-		return cursorTarget{}, fault.New(fault.Cursor, fmt.Errorf("no stored event can tell the seq of %s: %s is empty", p.text, r.StreamKey()),
+		return cursorTarget{}, fault.New(fault.Cursor, fmt.Errorf("no stored event can tell the seq of %s: %s is empty", p.Text, r.StreamKey()),
 			"give a seq, or oldest for all that the relay still holds")
 	}
 	if err != nil {
 		return cursorTarget{}, err
 	}
-	upto, asked := redisstream.IDAt(p.time), clockText(p.time)
-	if p.kind == placeID {
-		upto, asked = p.id.Next(), "the entry after "+p.text
+	upto, asked := redisstream.IDAt(p.Time), "before "+clockText(p.Time)
+	if p.Kind == place.ID {
+		upto, asked = redisstream.ID(p.ID).Next(), "before the entry after "+p.Text
+	}
+	if p.Kind == place.Newest {
+		upto, asked = b.Last.ID.Next(), "up to now"
 	}
 	first, _ := b.First.Seq()
 	start := max(first-1, 0)
 	if upto.Compare(b.First.ID) < 0 {
 		return cursorTarget{}, fault.New(fault.Cursor, fmt.Errorf("the stream does not go back to %s: its first event was stored %s, %s ago",
-			p.text, clockText(b.First.ID.Time()), output.Span(now.Sub(b.First.ID.Time()))),
-			fmt.Sprintf("to begin there write %d, or oldest for all that the relay still holds", start))
+			p.Text, clockText(b.First.ID.Time()), output.Span(now.Sub(b.First.ID.Time()))),
+			fmt.Sprintf("to begin there write %s, or oldest for all that the relay still holds", place.Text(start, now)))
 	}
 	seq, at, err := lastBefore(ctx, r, upto)
 	if err != nil {
@@ -106,7 +108,7 @@ func findInStream(ctx context.Context, r *redisstream.Reader, p place, now time.
 	if at.IsZero() { // the very moment of the first entry
 		return cursorTarget{to: start, found: "before the first event of the stream, stored " + clockText(b.First.ID.Time())}, nil
 	}
-	return cursorTarget{to: seq, found: fmt.Sprintf("the last event stored before %s; it was stored %s, %s ago",
+	return cursorTarget{to: seq, found: fmt.Sprintf("the last event stored %s; it was stored %s, %s ago",
 		asked, clockText(at), output.Span(now.Sub(at)))}, nil
 }
 

@@ -85,7 +85,7 @@ func (o *cursorSet) plan(ctx context.Context, r *redisstream.Reader, state redis
 
 // asked is the command as the history keeps it.
 func (o *cursorSet) asked() string {
-	asked := o.place.text
+	asked := o.place.Text
 	switch {
 	case o.fromPartitions > 0:
 		asked = fmt.Sprintf("--from-partitions %d", o.fromPartitions)

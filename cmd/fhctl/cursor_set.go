@@ -16,6 +16,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 )
 
@@ -26,9 +27,10 @@ then it asks. Without a terminal nobody can answer: say --yes, or --dry-run.
 VALUE is one of
   SEQ       the seq of the last event that shall count as stored
   oldest    all that the relay still holds
+  newest    the last stored event
   live      no cursor: the next ingest starts with what happens then
   -10m      ten minutes ago, likewise -2h30m and -3d
-  TIME      as in 2026-01-02T03:04:05Z, or a date
+  TIME      as in 2026-01-02T03:04:05Z, or local: 2026-01-02 03:04, 03:04, a date
   ID        the id of an entry in the stream, as 1767225600000-0
 A time is answered from the events in the stream: the cursor becomes the seq of
 the last one that Redis had stored by then.
@@ -61,7 +63,7 @@ type cursorSet struct {
 	dryRun  bool
 	format  *format
 
-	place place
+	place place.Place
 	now   time.Time
 }
 
@@ -90,6 +92,9 @@ func newCursorSetCommand(a *app) *cobra.Command {
 			}
 			return []cobra.Completion{
 				cobra.CompletionWithDesc("oldest", "all that the relay still holds"),
+				cobra.CompletionWithDesc("newest", "the last stored event"),
+				cobra.CompletionWithDesc("10m", "the last event stored by ten minutes ago"),
+				cobra.CompletionWithDesc("yesterday", "the last event stored before yesterday"),
 				cobra.CompletionWithDesc("live", "no cursor: start with what happens then"),
 			}, cobra.ShellCompDirectiveNoFileComp
 		},
@@ -130,7 +135,7 @@ func (o *cursorSet) understand(args []string) (err error) {
 	}
 	switch {
 	case ways == 0:
-		return usageError(errors.New("where to? VALUE is missing"), placeHint)
+		return usageError(errors.New("where to? VALUE is missing"), place.Hint)
 	case ways > 1:
 		return usageError(errors.New("VALUE, --from-key, --from-partitions and --undo exclude one another"), "give one of them")
 	case o.fromPartitions < 0 || o.fromPartitions > redisstream.MostPartitions || o.fromPartitions == o.cfg.Redis.Partitions:
@@ -145,7 +150,7 @@ func (o *cursorSet) understand(args []string) (err error) {
 	if _, ok := o.expected(); !ok {
 		return usageError(fmt.Errorf("flag --if-value: %q is not a seq", o.ifValue), "write the seq that fhctl cursor get printed, or none")
 	}
-	if o.place.kind == placeLive && o.relay != "" {
+	if o.place.Kind == place.Live && o.relay != "" {
 		return usageError(errors.New("live leaves no cursor that could be a relay's, so --relay has no place"), "leave --relay out")
 	}
 	if o.relay != "" {

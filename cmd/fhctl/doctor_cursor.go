@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 )
 
@@ -66,7 +68,7 @@ func (e *examination) cursor(c redisstream.CursorState, s *statsReport, purpose 
 		e.fail("cursor", "find the newest entry of fhctl or the bridge with fhctl verify, then: fhctl cursor set its seq",
 			"%s is gone although the stream holds entries, the newest of something else: ingest would start live and leave a gap", key)
 	case !c.Present && last > 0:
-		e.fail("cursor", "fhctl cursor set "+last.String(), "%s is gone although the stream holds entries: ingest would start live and leave a gap", key)
+		e.fail("cursor", "fhctl cursor set "+place.Text(last, time.Now()), "%s is gone although the stream holds entries: ingest would start live and leave a gap", key)
 	case !c.Present:
 		e.ok("cursor", "none yet: ingest starts live, or where --from says")
 	case c.NotSeq:
@@ -81,13 +83,13 @@ func (e *examination) cursor(c redisstream.CursorState, s *statsReport, purpose 
 	case len(e.each) > 1:
 		e.partitions(c, s)
 	case last > c.Seq && !c.Status.Connected:
-		e.fail("cursor", "fhctl cursor set "+last.String()+", if those entries are of this relay",
+		e.fail("cursor", "fhctl cursor set "+place.Text(last, time.Now())+", if those entries are of this relay",
 			"%s is behind the stream, which ends with %s: something else appended, and events would be stored twice", c.Seq, last)
 	case aheadOf(c, last) && c.Side.Upto == int64(c.Seq):
 		e.fail("cursor", "leave the cursor; find who appended, and stop it: fhctl verify --from 1h",
 			"%s is where fhctl left it, but the stream ends with %s and not with %d: something else appended, or deleted entries", c.Seq, last, c.Side.Stored)
 	case aheadOf(c, last):
-		e.fail("cursor", "fhctl cursor set "+last.String()+"; and look with: fhctl cursor history",
+		e.fail("cursor", "fhctl cursor set "+place.Text(last, time.Now())+"; and look with: fhctl cursor history",
 			"%s is ahead of the stream, which ends with %s: somebody moved it, and what lies between is not stored", c.Seq, last)
 	default:
 		e.window(c, s)
@@ -106,7 +108,7 @@ func aheadOf(c redisstream.CursorState, last event.Seq) bool {
 func (e *examination) cursorIsOurs(c redisstream.CursorState) bool {
 	switch relay := c.Relay(); {
 	case c.SideBroken:
-		e.fail("cursor", "fhctl cursor set "+c.Raw+" --relay HOST", "%s:meta is not readable, so nobody knows whose cursor %s is", e.cfg.Redis.CursorKey, c.Raw)
+		e.fail("cursor", "fhctl cursor set "+place.Text(c.Seq, time.Now())+" --relay HOST", "%s:meta is not readable, so nobody knows whose cursor %s is", e.cfg.Redis.CursorKey, c.Raw)
 	case relay != e.identity && !c.SidePresent:
 		e.fail("cursor", "RELAY_URL=wss://"+redisstream.BridgeRelay+", or begin on this relay: fhctl cursor set live",
 			"the Python bridge left %s, so it is %s's, and these settings read %s", c.Raw, relay, e.identity)

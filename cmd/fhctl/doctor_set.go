@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 )
 
@@ -40,7 +42,7 @@ func (e *examination) wrongCount(c redisstream.CursorState) bool {
 
 // setCursors is how all cursors of a set are moved to the lowest.
 func (e *examination) setCursors(lowest redisstream.CursorState) string {
-	return fmt.Sprintf("fhctl cursor set --partitions %d %s", len(e.each), lowest.Seq)
+	return fmt.Sprintf("fhctl cursor set --partitions %d %s", len(e.each), place.Text(lowest.Seq, time.Now()))
 }
 
 // movedApart notes cursors of a set that were not moved together.

@@ -58,6 +58,8 @@ func newIngestCommand(a *app) *cobra.Command {
 	}
 	addSettings(cmd, config.GroupRelay, config.GroupRedis, config.GroupWriter, config.GroupStart, config.GroupFilter,
 		config.GroupFlow, config.GroupRejects, config.GroupHealth)
+	// It fails for a flag that does not exist only.
+	_ = cmd.RegisterFlagCompletionFunc("from", cobra.FixedCompletions([]cobra.Completion{"saved", "live", "oldest", "seq:"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = a.with(func(ctx context.Context, s *session, _ []string) error { return runIngest(ctx, s) })
 	return cmd
 }

@@ -37,7 +37,7 @@ func newRecordCommand(a *app) *cobra.Command {
 	}
 	o := &replayOptions{label: "record", source: "relay"}
 	flags := cmd.Flags()
-	flags.StringVar(&o.from, "from", "live", "begin `WHERE`: live, oldest (all the relay still holds), or a seq, included")
+	flags.StringVar(&o.from, "from", "live", "begin `WHERE`: live, oldest (all the relay still holds), a seq, included, or a time or 10m (ago), for which all that the relay holds is read")
 	flags.StringArrayVar(&o.to, "to", nil, "`FILE.fhz` to record into; a seq or a time ends the recording, included")
 	addReplayFlags(flags, o)
 	addSettings(cmd, config.GroupRelay, config.GroupFilter)

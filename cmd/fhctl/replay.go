@@ -21,7 +21,7 @@ FILE.fhz, a Redis URL, or stream (the Redis of --redis-url); the last two need
 --to-stream.
 
 --from and --to also bound what is played, both ends included: a seq, an entry
-id (streams only), an RFC 3339 time, or 10m for that long ago. --to may be given
+id (streams only), a time (08:55 is local), or 10m for that long ago. --to may be given
 twice, as an end of the range and as a target. Times are those of the events,
 which are informal; in a stream, when Redis stored the entry.
 
@@ -66,7 +66,7 @@ func newReplayCommand(a *app) *cobra.Command {
 	o := &replayOptions{label: "replay"}
 	flags := cmd.Flags()
 	flags.StringVar(&o.source, "source", "", "play `SOURCE`: stream, relay, a capture file, or the URL of a Redis or a relay")
-	flags.StringVar(&o.from, "from", "", "begin `WHERE`, included: a seq, an entry id, a time, 10m (ago), oldest, or live (relay)")
+	flags.StringVar(&o.from, "from", "", "begin `WHERE`, included: a seq, an entry id, a time (08:55, 2026-01-02T15:04:05Z), yesterday, 10m (ago), oldest, newest, or live (relay)")
 	flags.StringArrayVar(&o.to, "to", nil, "`TARGET` or end: FILE.fhz, a Redis URL, stream or -; a seq, an entry id, a time or 10m (ago) ends the range, included")
 	flags.StringVar(&o.serve, "serve", "", "be a relay at `ADDR` on loopback, such as 127.0.0.1:7000; port 0 takes a free one")
 	flags.StringVar(&o.faults, "fault", "", "with --serve, do `WHAT` a relay should not, by frame: drop@1000,stall@2000:5s; docs/replay.md lists the kinds")
@@ -108,7 +108,7 @@ func completeReplay(a *app, cmd *cobra.Command) {
 	}
 	cmd.ValidArgsFunction = named("stream", "relay")
 	for name, complete := range map[string]cobra.CompletionFunc{
-		"source": named("stream", "relay"), "to": named("stream", "-"), "from": fixed("oldest", "live", "10m"),
+		"source": named("stream", "relay"), "to": named("stream", "-"), "from": fixed(beginWords...),
 		"action": fixed("create", "update", "delete"), "speed": fixed("max", "1x", "2x", "10x"), "rate": fixed("100/s", "1000/s"),
 		"output": fixed("text", "json"), "fault": fixed("drop@1000", "stall@1000:5s", "garbage@1000", "close@1000:1012"),
 		"serve": fixed("127.0.0.1:7000"), "for": fixed("1m", "10m", "1h"), "limit": fixed(), "to-max-len": fixed(), "to-partitions": fixed("1", "2", "4"), "did": fixed(),

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/capture"
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/relayserver"
 	"github.com/fhctl/fhctl/pkg/sim"
 )
@@ -20,7 +21,7 @@ import (
 // relay's place. No socket lies between, so that its end is known.
 type logPlayer struct {
 	relayserver.Log
-	from, until place
+	from, until place.Place
 	follow      bool // past the end of the window
 	whole       bool // live means from its beginning
 	first, last atomic.Int64
@@ -55,7 +56,7 @@ func (o *logPlayer) pieces(ctx context.Context, after event.Seq) iter.Seq2[piece
 	return func(yield func(piece, error) bool) {
 		oldest, newest := o.Bounds()
 		o.first.Store(max(1, int64(oldest), int64(after)))
-		if !o.follow && o.until.open() {
+		if !o.follow && o.until.Open() {
 			o.last.Store(int64(newest)) // the window, as it is now
 		}
 		if after == 0 {
@@ -80,18 +81,18 @@ func (o *logPlayer) pieces(ctx context.Context, after event.Seq) iter.Seq2[piece
 
 func (o *logPlayer) begin(newest event.Seq) event.Seq {
 	switch {
-	case o.from.kind == placeLive && !o.whole:
+	case o.from.Kind == place.Live && !o.whole:
 		return newest
-	case o.from.kind == placeSeq:
-		return max(0, o.from.seq-1)
+	case o.from.Kind == place.Seq:
+		return max(0, o.from.Seq-1)
 	}
 	return 0
 }
 
 func (o *logPlayer) done() float64 {
 	last := o.last.Load()
-	if o.until.kind == placeSeq {
-		last = int64(o.until.seq)
+	if o.until.Kind == place.Seq {
+		last = int64(o.until.Seq)
 	}
 	return partDone(o.first.Load(), o.at.Load(), last)
 }
@@ -105,5 +106,5 @@ func partDone(first, at, last int64) float64 {
 }
 
 func (o *logPlayer) quiet() time.Duration { return 0 }
-func (o *logPlayer) endless() bool        { return o.follow && o.until.open() }
+func (o *logPlayer) endless() bool        { return o.follow && o.until.Open() }
 func (o *logPlayer) close()               { o.shut() }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -10,19 +9,8 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/place"
 )
-
-// parseFrom reads --from.
-func parseFrom(text string, now time.Time) (place, error) {
-	if text == "" {
-		return place{}, nil
-	}
-	p, ok := parsePlace(text, now)
-	if !ok {
-		return p, usageError(fmt.Errorf("flag --from: %q is not a place to begin", text), placeHint)
-	}
-	return p, nil
-}
 
 // endKind is what stands at either end of a replay.
 type endKind uint8
@@ -98,24 +86,27 @@ func parseTarget(text string) (e terminus, ok bool) {
 
 // parseTo reads the values of --to: the end of the range, where to write, or
 // one of each. No form of the one is a form of the other.
-func parseTo(values []string, now time.Time) (until place, target *terminus, err error) {
+func parseTo(values []string, now time.Time) (until place.Place, target *terminus, err error) {
 	for _, text := range values {
-		p, isPlace := parsePlace(text, now)
+		p, notPlace := place.Parse(text, now)
 		e, isTarget := parseTarget(text)
+		isPlace := notPlace == nil
 		switch {
-		case isPlace && until.text != "":
+		case isPlace && until.Text != "":
 			return until, target, usageError(fmt.Errorf("flag --to: %q is a second end of the range", text), "give one end, and one target")
-		case isPlace && p.kind == placeLive:
-			return until, target, usageError(errors.New(`flag --to: "live" is where a range can begin, not where it ends`), "leave it out: a stream is replayed up to its present end")
+		case isPlace && p.Kind == place.Live:
+			return until, target, checkEnd("--to", p)
 		case isPlace:
 			until = p
 		case isTarget && target != nil:
 			return until, target, usageError(fmt.Errorf("flag --to: %q is a second target", fault.Redact(text)), "give one target, and one end of the range")
 		case isTarget:
 			target = &e
+		case looksLikePlace(text):
+			return until, target, fmt.Errorf("flag --to: %w", notPlace)
 		default:
 			return until, target, usageError(fmt.Errorf("flag --to: %q is neither a target nor an end of the range", fault.Redact(text)),
-				"a target is FILE.fhz, a Redis URL, stream or -; "+placeHint+"; for JSON lines in a file, redirect standard output")
+				"a target is FILE.fhz, a Redis URL, stream or -; "+place.Hint+"; for JSON lines in a file, redirect standard output")
 		}
 	}
 	return until, target, nil

@@ -12,6 +12,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/filter"
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/relayserver"
 )
@@ -59,7 +60,7 @@ func (o *replayOptions) plan(s *session, args []string) (*replayPlan, error) {
 		Collections: s.cfg.Ingest.Collections, DIDs: s.cfg.Ingest.DIDs, Kinds: s.cfg.Ingest.Kinds}, o.actions); err != nil {
 		return nil, err
 	}
-	if p.sel.from, err = parseFrom(o.from, p.started); err != nil {
+	if p.sel.from, err = parseBegin("--from", o.from, p.started); err != nil {
 		return nil, err
 	}
 	if err := p.ends(args); err != nil {
@@ -79,7 +80,7 @@ func (o *replayOptions) plan(s *session, args []string) (*replayPlan, error) {
 			return nil, err
 		}
 	}
-	p.follow = p.label == "record" || p.serve != "" || p.sel.from.kind == placeLive
+	p.follow = p.label == "record" || p.serve != "" || p.sel.from.Kind == place.Live
 	p.sel.entries = p.target.kind == endStream || p.target.kind == endStdout && !p.raw
 	return p, nil
 }
@@ -115,7 +116,7 @@ func (p *replayPlan) ends(args []string) (err error) {
 	}
 	if source == "" {
 		source = "stream"
-		if p.sel.from.kind == placeLive {
+		if p.sel.from.Kind == place.Live {
 			source = "relay"
 		}
 	}
@@ -167,22 +168,24 @@ func (p *replayPlan) checkNumbers(*session) error {
 // inside.
 func (p *replayPlan) checkRange(*session) error {
 	from, until := p.sel.from, p.sel.until
-	for _, e := range []place{from, until} {
-		if e.kind == placeID && p.source.kind != endStream {
-			return usageError(fmt.Errorf("%q is an entry's id: only a stream has those", e.text), "give a seq or a time")
+	for _, e := range []place.Place{from, until} {
+		if e.Kind == place.ID && p.source.kind != endStream {
+			return usageError(fmt.Errorf("%q is an entry's id: only a stream has those", e.Text), "give a seq or a time")
 		}
 	}
 	switch {
-	case from.kind == placeLive && p.source.kind != endRelay:
+	case from.Kind == place.Newest && p.source.kind == endRelay:
+		p.sel.from.Kind = place.Live
+	case from.Kind == place.Newest && p.source.kind == endCapture:
+		return usageError(errors.New(`flag --from: "newest" is a place in a stream or a relay: a recording is read from its beginning`), "give a seq or a time")
+	case until.Kind == place.Newest && p.source.kind == endRelay:
+		return usageError(errors.New(`flag --to: a relay's newest event is known only once it was sent`), "leave it out: replay ends with the relay's window; or give a seq")
+	case from.Kind == place.Live && p.source.kind != endRelay:
 		return usageError(errors.New(`flag --from: "live" is a place in a relay's stream only`), "add --source relay, or follow a stream with fhctl tail -f")
-	case from.kind == placeSeq && until.kind == placeSeq && until.seq < from.seq,
-		from.kind == placeTime && until.kind == placeTime && until.time.Before(from.time),
-		from.kind == placeID && until.kind == placeID && until.id.Compare(from.id) < 0:
-		return usageError(fmt.Errorf("the range from %s to %s is empty: it ends before it begins", from.text, until.text), "exchange --from and --to")
-	case until.kind == placeOldest:
-		return usageError(errors.New(`flag --to: "oldest" is where a range can begin, not where it ends`), "leave it out")
+	case from.Behind(until):
+		return usageError(fmt.Errorf("the range from %s to %s is empty: it ends before it begins", from, until), "exchange --from and --to")
 	}
-	return nil
+	return checkEnd("--to", until)
 }
 
 // checkFrames refuses what needs frames from a source that has none.

@@ -51,6 +51,9 @@ func (r *replayRun) outcome(ctx context.Context, complete bool, err error) error
 	if stdoutClosed(err) || err != nil && r.looked.Load() == 0 {
 		return err
 	}
+	if r.origin.kind == endCapture && r.target.after() == 0 {
+		r.session.tellLacks(r.within.lacks(r.readWhole)...)
+	}
 	reported := r.report(complete)
 	if !complete && err == nil {
 		err = context.Cause(ctx)

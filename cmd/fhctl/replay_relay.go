@@ -14,6 +14,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/frame"
+	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/relay"
 )
 
@@ -30,7 +31,7 @@ const strayFrames = 1000
 type relayPlayer struct {
 	source      *relay.Source
 	log         *slog.Logger
-	from, until place
+	from, until place.Place
 	follow      bool                    // past the end of the window
 	fail        context.CancelCauseFunc // ends the iteration with an error
 	ctx         context.Context
@@ -100,10 +101,10 @@ func (o *relayPlayer) begin(after event.Seq) event.Position {
 	switch {
 	case after > 0:
 		return event.AfterSeq(after)
-	case o.from.kind == placeLive:
+	case o.from.Kind == place.Live:
 		return event.Position{Start: event.Live}
-	case o.from.kind == placeSeq && o.from.seq > 1:
-		return event.AfterSeq(o.from.seq - 1)
+	case o.from.Kind == place.Seq && o.from.Seq > 1:
+		return event.AfterSeq(o.from.Seq - 1)
 	}
 	return event.Position{Start: event.Oldest}
 }
@@ -194,13 +195,13 @@ func (o *relayPlayer) notice(chunk *event.Chunk, raw []byte) {
 }
 
 // windowed reports whether the relay's window is played, up to its end.
-func (o *relayPlayer) windowed() bool { return !o.follow && o.until.open() }
+func (o *relayPlayer) windowed() bool { return !o.follow && o.until.Open() }
 
 func (o *relayPlayer) done() float64 {
-	if o.until.kind != placeSeq {
+	if o.until.Kind != place.Seq {
 		return -1
 	}
-	return partDone(o.first.Load(), o.at.Load(), int64(o.until.seq))
+	return partDone(o.first.Load(), o.at.Load(), int64(o.until.Seq))
 }
 
 func (o *relayPlayer) quiet() time.Duration {
@@ -210,7 +211,7 @@ func (o *relayPlayer) quiet() time.Duration {
 	return 0
 }
 
-func (o *relayPlayer) endless() bool { return o.follow && o.until.open() }
+func (o *relayPlayer) endless() bool { return o.follow && o.until.Open() }
 func (o *relayPlayer) close()        { o.fail(nil) }
 
 // seqAbove reports whether a frame has a seq above after.

@@ -10,6 +10,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/capture"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/place"
 )
 
 // replayRun is one replay.
@@ -21,13 +22,15 @@ type replayRun struct {
 	targetName string
 	count      replayCount
 
-	line    *output.Line
-	flushed time.Time     // when a paced target was flushed last
-	passed  replayCount   // counted by the reader
-	readErr error         // of the reader, once items is closed
-	items   chan *played  // reader → writer
-	looked  atomic.Int64  // pieces the reader has seen
-	reading atomic.Uint64 // the seq the reader stands at
+	line      *output.Line
+	flushed   time.Time     // when a paced target was flushed last
+	passed    replayCount   // counted by the reader
+	readErr   error         // of the reader, once items is closed
+	readWhole bool          // it came to the source's end
+	items     chan *played  // reader → writer
+	within    frameRange    // what of a recording was seen; its range
+	looked    atomic.Int64  // pieces the reader has seen
+	reading   atomic.Uint64 // the seq the reader stands at
 }
 
 // itemsAhead is how many events may be read before they are written.
@@ -44,7 +47,7 @@ func runReplay(ctx context.Context, s *session, o *replayOptions, args []string)
 	if p.target.kind == endServe {
 		return serveReplay(ctx, s, p)
 	}
-	r := &replayRun{session: s, plan: p, items: make(chan *played, itemsAhead)}
+	r := &replayRun{session: s, plan: p, items: make(chan *played, itemsAhead), within: frameRange{from: p.sel.from, to: p.sel.until}}
 	r.count.kinds = map[string]int64{}
 	if r.origin, err = openOrigin(ctx, s, p); err != nil {
 		return err
@@ -137,6 +140,7 @@ func (r *replayRun) read(ctx context.Context) {
 		r.looked.Add(1)
 		p := &played{}
 		v, reject := r.judge(pc, p)
+		r.within.saw(p.seq, p.at)
 		r.passed.saw(p.seq)
 		r.reading.Store(uint64(p.seq))
 		if v == beyond || v == deliver && r.windowOver(p) {
@@ -151,6 +155,7 @@ func (r *replayRun) read(ctx context.Context) {
 			return
 		}
 	}
+	r.readWhole = ctx.Err() == nil
 }
 
 func (r *replayRun) send(ctx context.Context, p *played) bool {
@@ -166,7 +171,7 @@ func (r *replayRun) send(ctx context.Context, p *played) bool {
 // seqs rise, and its next event may be far away.
 func (r *replayRun) endReached(p *played) bool {
 	until := r.plan.sel.until
-	return r.origin.kind == endRelay && until.kind == placeSeq && p.seq >= until.seq
+	return r.origin.kind == endRelay && until.Kind == place.Seq && p.seq >= until.Seq
 }
 
 func (r *replayRun) judge(pc piece, p *played) (verdict, *event.Reject) {

@@ -13,6 +13,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/filter"
 	"github.com/fhctl/fhctl/pkg/frame"
+	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 )
 
@@ -51,7 +52,7 @@ const beyondRun = 100
 
 // selection chooses events. It is not safe for concurrent use.
 type selection struct {
-	from, until place
+	from, until place.Place
 	keep        *filter.Filter
 	actions     map[string]bool // of ops to keep; empty keeps all
 	print       string
@@ -86,7 +87,7 @@ func newSelection(cfg filter.Config, actions []string) (*selection, error) {
 
 // whole reports whether everything is kept.
 func (s *selection) whole() bool {
-	return s.keep == nil && len(s.actions) == 0 && s.from.open() && s.until.open()
+	return s.keep == nil && len(s.actions) == 0 && s.from.Open() && s.until.Open()
 }
 
 // narrow takes unwanted ops out of ev and reports whether it is wanted.
@@ -140,12 +141,12 @@ func (s *selection) frame(raw []byte, p *played) (verdict, *event.Reject) {
 // place judges where an event lies.
 func (s *selection) place(seq event.Seq, at time.Time) verdict {
 	switch {
-	case s.from.kind == placeSeq && seq < s.from.seq:
+	case s.from.Kind == place.Seq && seq < s.from.Seq:
 		return outside
-	case s.from.kind == placeTime && !at.IsZero() && at.Before(s.from.time):
+	case s.from.Kind == place.Time && !at.IsZero() && at.Before(s.from.Time):
 		return outside
-	case s.until.kind == placeSeq && seq > s.until.seq,
-		s.until.kind == placeTime && at.After(s.until.time):
+	case s.until.Kind == place.Seq && seq > s.until.Seq,
+		s.until.Kind == place.Time && at.After(s.until.Time):
 		if s.late++; s.late >= beyondRun {
 			return beyond
 		}

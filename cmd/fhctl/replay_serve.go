@@ -16,6 +16,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/relayserver"
 )
 
@@ -48,7 +49,7 @@ func serveReplay(ctx context.Context, s *session, p *replayPlan) error {
 	defer closeLog()
 	cfg := relayserver.Config{
 		Log: log, Addr: p.serve, Faults: p.faults, Rate: p.pace.rate, Logger: s.slog,
-		Whole: p.sel.from.kind != placeLive,
+		Whole: p.sel.from.Kind != place.Live,
 	}
 	if p.pace.speed > 0 {
 		cfg.Delay = spacing(p.pace.speed)
@@ -184,23 +185,23 @@ func selected(log relayserver.Log, sel *selection) relayserver.Log {
 // Bounds is the part of the log's bounds that the range covers.
 func (l *selectedLog) Bounds() (oldest, newest event.Seq) {
 	oldest, newest = l.Log.Bounds()
-	if l.sel.from.kind == placeSeq {
-		oldest = max(oldest, l.sel.from.seq)
+	if l.sel.from.Kind == place.Seq {
+		oldest = max(oldest, l.sel.from.Seq)
 	}
-	if l.sel.until.kind == placeSeq {
-		newest = min(newest, l.sel.until.seq)
+	if l.sel.until.Kind == place.Seq {
+		newest = min(newest, l.sel.until.Seq)
 	}
 	return oldest, max(newest, 0)
 }
 
 // Next is the next frame that is wanted.
 func (l *selectedLog) Next(ctx context.Context, after event.Seq) (event.Seq, []byte, error) {
-	if l.sel.from.kind == placeSeq {
-		after = max(after, l.sel.from.seq-1)
+	if l.sel.from.Kind == place.Seq {
+		after = max(after, l.sel.from.Seq-1)
 	}
 	for {
 		seq, raw, err := l.Log.Next(ctx, after)
-		if err == nil && l.sel.until.kind == placeSeq && seq > l.sel.until.seq {
+		if err == nil && l.sel.until.Kind == place.Seq && seq > l.sel.until.Seq {
 			err = io.EOF
 		}
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/capture"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/relayserver"
 )
@@ -107,7 +108,7 @@ func (c *capturePlayer) close()               { _ = c.Close() }
 // streamPlayer reads a range of a stream.
 type streamPlayer struct {
 	*redisstream.Reader
-	from, until place
+	from, until place.Place
 	bounds      redisstream.Bounds
 	read        atomic.Int64
 	part        atomic.Int64 // in millionths, by time
@@ -126,6 +127,9 @@ func openStreamOrigin(ctx context.Context, s *session, p *replayPlan) (*origin, 
 	}
 	o := &streamPlayer{Reader: r, from: p.sel.from, until: p.sel.until}
 	o.bounds, err = r.Bounds(ctx)
+	if err == nil && o.bounds.Length > 0 && !p.resume {
+		err = o.tellLacks(ctx, s, p.started)
+	}
 	if errors.Is(err, redisstream.ErrNoStream) {
 		err = fault.New(fault.Usage, err, "check --redis-url and --stream-key; fhctl ingest makes the stream")
 	}
@@ -135,6 +139,16 @@ func openStreamOrigin(ctx context.Context, s *session, p *replayPlan) (*origin, 
 		return nil, err
 	}
 	return &origin{player: closing{o, closeServer}, kind: endStream, name: "stream " + r.StreamKey() + " at " + name, identity: "stream:" + key}, nil
+}
+
+// tellLacks says what of the range the stream does not hold.
+func (o *streamPlayer) tellLacks(ctx context.Context, s *session, now time.Time) error {
+	held, err := heldSince(ctx, o.Reader, o.bounds)
+	if err != nil {
+		return err
+	}
+	s.tellLacks(held.lacks(o.from, "the stream"), lacksEnd(o.until, o.bounds.Last, 0, "the stream", now))
+	return nil
 }
 
 // closing is a player with something more to close.
@@ -165,7 +179,7 @@ func (o *streamPlayer) pieces(ctx context.Context, after event.Seq) iter.Seq2[pi
 			}
 			o.measure(stored.ID, begin, end)
 			// Of a set a few entries from before the range may come along.
-			if seq, ok := stored.Seq(); ok && (seq <= after || o.from.kind == placeSeq && seq < o.from.seq) {
+			if seq, ok := stored.Seq(); ok && (seq <= after || o.from.Kind == place.Seq && seq < o.from.Seq) {
 				continue
 			}
 			if !yield(piece{stored: stored}, nil) {
@@ -181,21 +195,27 @@ func (o *streamPlayer) ends(ctx context.Context, after event.Seq) (first, last r
 		return "", "", false, nil
 	}
 	first, last = o.bounds.First.ID, o.bounds.Last.ID
-	switch o.until.kind {
-	case placeID:
-		last = o.until.id
-	case placeTime:
+	switch o.until.Kind { // newest is the present end
+	case place.ID:
+		last = redisstream.ID(o.until.ID)
+	case place.Time:
 		// Without its second part an id means the whole millisecond.
-		last = redisstream.ID(strconv.FormatInt(max(0, o.until.time.UnixMilli()), 10))
+		last = redisstream.ID(strconv.FormatInt(max(0, o.until.Time.UnixMilli()), 10))
 	}
 	seek := after + 1
-	switch o.from.kind {
-	case placeID:
-		first = o.from.id
-	case placeTime:
-		first = redisstream.IDAt(o.from.time)
-	case placeSeq:
-		seek = max(seek, o.from.seq)
+	switch o.from.Kind {
+	case place.Newest:
+		if seq, ok := o.bounds.Last.Seq(); ok && o.IsSet() { // ids are a partition's own
+			seek = max(seek, seq)
+			break
+		}
+		first = o.bounds.Last.ID
+	case place.ID:
+		first = redisstream.ID(o.from.ID)
+	case place.Time:
+		first = redisstream.IDAt(o.from.Time)
+	case place.Seq:
+		seek = max(seek, o.from.Seq)
 	}
 	if seek <= 1 {
 		return first, last, true, nil
@@ -210,7 +230,7 @@ func (o *streamPlayer) ends(ctx context.Context, after event.Seq) (first, last r
 func (o *streamPlayer) measure(id redisstream.ID, begin, end time.Time) {
 	n := o.read.Add(1)
 	part := float64(n) / float64(max(1, o.bounds.Length))
-	if !o.from.open() || !o.until.open() {
+	if !o.from.Open() || !o.until.Open() {
 		part = float64(id.Time().Sub(begin)+1) / float64(end.Sub(begin)+1)
 	}
 	o.part.Store(int64(min(part, 1) * 1e6))

@@ -13,6 +13,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/filter"
+	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redistest"
 	"github.com/fhctl/fhctl/pkg/relayserver"
@@ -36,15 +37,15 @@ func TestReplayPlacesAndTargetsAreToldApart(t *testing.T) {
 			}
 		case target != nil:
 			got = "target"
-		case until.text != "":
+		case until.Text != "":
 			got = "place"
 		}
 		if got != want {
 			t.Errorf("%q is a %s, want %s (%v)", text, got, want, err)
 		}
 	}
-	if p, _ := parsePlace("10m", now); !p.time.Equal(now.Add(-10 * time.Minute)) {
-		t.Errorf("10m is %v", p.time)
+	if p, _ := place.Parse("10m", now); !p.Time.Equal(now.Add(-10 * time.Minute)) {
+		t.Errorf("10m is %v", p.Time)
 	}
 }
 
@@ -144,7 +145,7 @@ func TestReplayFiltersEntries(t *testing.T) {
 func TestReplayTimeRangeSurvivesOneWrongClock(t *testing.T) {
 	sel, _ := newSelection(filter.Config{}, nil)
 	base := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
-	sel.until = place{kind: placeTime, time: base}
+	sel.until = place.Place{Kind: place.Time, Time: base}
 	if v := sel.place(1, base.AddDate(1, 0, 0)); v != outside {
 		t.Errorf("one event of next year: %d", v)
 	}
@@ -437,7 +438,7 @@ func TestReplayServesASelection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sel.from, sel.until = place{kind: placeSeq, seq: c.want[20].seq}, place{kind: placeSeq, seq: c.want[150].seq}
+	sel.from, sel.until = place.Place{Kind: place.Seq, Seq: c.want[20].seq}, place.Place{Kind: place.Seq, Seq: c.want[150].seq}
 	served := selected(log, sel)
 	var _ relayserver.Log = served
 	if oldest, newest := served.Bounds(); oldest != c.want[20].seq || newest != c.want[150].seq {

@@ -90,7 +90,7 @@ func newTailCommand(a *app) *cobra.Command {
 	flags.StringVar(&o.source, "source", output.FromStream, "read `SOURCE`: the Redis stream or the relay")
 	flags.StringVarP(&o.last, "tail", "n", "", "begin with the last `N` entries, or all (default all, 10 with -f)")
 	flags.BoolVarP(&o.follow, "follow", "f", false, "go on with events as they are added")
-	flags.StringVar(&o.since, "since", "", "begin `WHERE`: 10m (ago), an RFC 3339 time, seq:N, a stream id, oldest or live; a relay knows seq:N, oldest and live")
+	flags.StringVar(&o.since, "since", "", "begin `WHERE`: 10m (ago), a time (08:55, 2026-01-02T15:04:05Z), yesterday, a seq, an entry id, oldest, newest or live; a relay knows a seq, oldest and live")
 	flags.Int64Var(&o.limit, "limit", 0, "end after `N` lines; 0 sets no limit")
 	flags.BoolVarP(&o.end, "end", "e", false, "end at what was the end when it started, as the stream does without -f")
 	flags.StringSliceVar(&o.collections, "collection", nil, "only ops in this `NSID`, exact (app.bsky.feed.post) or by prefix (app.bsky.*); repeatable")

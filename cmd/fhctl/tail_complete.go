@@ -21,7 +21,7 @@ func completeTail(a *app, cmd *cobra.Command) {
 		"output": {"text", "json"},
 		"kind":   {"commit", "identity", "account", "sync", "info", "unknown"},
 		"action": {"create", "update", "delete"},
-		"since":  {"10m", "1h", "oldest", "live", "seq:"},
+		"since":  beginWords,
 		"tail":   {"10", "100", "all"},
 	} {
 		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/place"
 )
 
 // tailPlan is what tail's flags mean together, checked before anything is
@@ -15,7 +16,7 @@ import (
 type tailPlan struct {
 	relay  bool
 	last   int64 // entries from the end; -1 all
-	since  place
+	since  place.Place
 	follow bool
 	end    bool // asked for
 	ops    bool
@@ -35,8 +36,8 @@ func (o *tailOptions) plan(relayURL string, now time.Time) (*tailPlan, error) {
 	p := &tailPlan{relay: o.source == output.FromRelay, end: o.end, ops: o.ops, raw: o.raw, limit: o.limit, expect: o.expect}
 	p.follow = o.follow || o.expect > 0 || p.relay && !o.end
 	var err error
-	if p.since, err = parseSince(o.since, now); err != nil {
-		return nil, fmt.Errorf("flag --since: %w", err)
+	if p.since, err = parseBegin("--since", o.since, now); err != nil {
+		return nil, err
 	}
 	if p.last, err = o.lastEntries(); err != nil {
 		return nil, err
@@ -54,9 +55,9 @@ func (o *tailOptions) plan(relayURL string, now time.Time) (*tailPlan, error) {
 func (p *tailPlan) relayCan(url string) error {
 	recording := strings.HasPrefix(url, "capture:")
 	switch {
-	case p.since.kind == placeTime || p.since.kind == placeID:
+	case p.since.Kind == place.Time || p.since.Kind == place.ID:
 		return usageError(errors.New("flag --since: a relay cannot look for a time or a stream id"), "write seq:N, oldest or live, or use --source stream")
-	case p.end && (p.since.kind == placeLive || p.since.kind == placeUnset && !recording):
+	case p.end && (p.since.Kind == place.Live || p.since.Kind == place.Newest || p.since.Kind == place.Unset && !recording):
 		return usageError(errors.New("flag --end: a live start is at the end already"), "say where to begin with --since seq:N or --since oldest")
 	}
 	return nil
@@ -114,16 +115,4 @@ func (o *tailOptions) lastEntries() (int64, error) {
 		return followedTail, nil
 	}
 	return -1, nil
-}
-
-// parseSince reads --since.
-func parseSince(text string, now time.Time) (place, error) {
-	if text == "" {
-		return place{}, nil
-	}
-	p, ok := parsePlace(text, now)
-	if !ok {
-		return p, usageError(fmt.Errorf("%q is not a place to begin", text), placeHint)
-	}
-	return p, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/relay"
 )
 
@@ -78,9 +79,9 @@ type tailRelay struct {
 
 func (r *tailRelay) start(recording bool) {
 	switch {
-	case r.since.kind == placeSeq && r.since.seq > 1:
-		r.from = event.AfterSeq(r.since.seq - 1)
-	case r.since.kind == placeSeq, r.since.kind == placeOldest, r.since.kind == placeUnset && recording:
+	case r.since.Kind == place.Seq && r.since.Seq > 1:
+		r.from = event.AfterSeq(r.since.Seq - 1)
+	case r.since.Kind == place.Seq, r.since.Kind == place.Oldest, r.since.Kind == place.Unset && recording:
 		r.from = event.Position{Start: event.Oldest}
 	}
 	r.seen = *event.NewTracker(r.from)

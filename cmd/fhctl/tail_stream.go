@@ -7,6 +7,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 )
 
@@ -28,6 +29,13 @@ func (t *tailRun) readStream(ctx context.Context) error {
 		return fault.New(fault.Unreachable, err, `"fhctl ingest" makes it; --stream-key names another, -f waits for it`)
 	}
 	t.tellEmpty(bounds.Length)
+	if bounds.Length > 0 && t.since.Kind != place.Unset {
+		held, err := heldSince(ctx, reader, bounds)
+		if err != nil {
+			return err
+		}
+		t.tellLacks(held.lacks(t.since, "the stream"))
+	}
 	r := &tailStream{tailRun: t, Reader: reader, last: bounds.Last.ID}
 	if r.end, err = reader.End(ctx); err != nil {
 		return err
@@ -94,21 +102,36 @@ func (r *tailStream) stored(ctx context.Context, length int64) (more bool, err e
 
 // begin is the first id to show; --since beyond the end gives one behind it.
 func (r *tailStream) begin(ctx context.Context) (redisstream.ID, error) {
-	switch r.since.kind {
-	case placeLive:
+	switch r.since.Kind {
+	case place.Live:
 		return r.last.Next(), nil
-	case placeTime:
-		return redisstream.IDAt(r.since.time), nil
-	case placeID:
-		return r.since.id, nil
-	case placeSeq:
-		first, found, err := r.SeekSeq(ctx, r.since.seq)
+	case place.Newest:
+		return r.newestID(ctx)
+	case place.Time:
+		return redisstream.IDAt(r.since.Time), nil
+	case place.ID:
+		return redisstream.ID(r.since.ID), nil
+	case place.Seq:
+		first, found, err := r.SeekSeq(ctx, r.since.Seq)
 		if err == nil && !found {
 			return r.last.Next(), nil
 		}
 		return first.ID, err
 	}
 	return "", nil
+}
+
+// newestID is the id of the newest entry; of a set the one of the highest seq, in
+// whichever partition.
+func (r *tailStream) newestID(ctx context.Context) (redisstream.ID, error) {
+	last, err := r.Last(ctx, 1)
+	if err != nil || len(last) == 0 {
+		return "", err
+	}
+	if seq, ok := last[0].Seq(); ok && r.IsSet() {
+		r.since.Kind, r.since.Seq = place.Seq, seq
+	}
+	return last[0].ID, nil
 }
 
 // newest shows the last entries, not before from.
@@ -165,7 +188,7 @@ func (r *tailStream) added(ctx context.Context) error {
 }
 
 func (r *tailStream) one(stored redisstream.Stored) (more bool, err error) {
-	if seq, ok := stored.Seq(); ok && r.since.kind == placeSeq && seq < r.since.seq {
+	if seq, ok := stored.Seq(); ok && r.since.Kind == place.Seq && seq < r.since.Seq {
 		return true, nil // another partition had stored it a moment later
 	}
 	r.entry = stored

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/identity"
+	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/verify"
 )
@@ -30,8 +31,11 @@ Findings are errors or warnings. A gap is a warning, since relays skip numbers;
 --against STREAM compares two streams instead, seq by seq: type, data and seq.
 Without --from and --to that is the stretch both hold.
 
+A range that the stream holds in part is a warning: the verdict is about that
+part. A range of which it holds nothing is no verdict at all.
+
 Exit codes: 0 clean, 3 errors were found, 4 it could not tell: no stream, no
-entries, Redis away. What was covered is said in any case.`
+entries in the range, Redis away. What was covered is said in any case.`
 
 const verifyExample = `  # The whole stream and its cursor
   fhctl verify
@@ -71,8 +75,8 @@ func newVerifyCommand(a *app) *cobra.Command {
 	}
 	o := &verifyOptions{}
 	flags := cmd.Flags()
-	flags.StringVar(&o.from, "from", "", "begin `WHERE`: a seq, a stream id, an RFC 3339 time, or 10m (ago)")
-	flags.StringVar(&o.to, "to", "", "end `WHERE`, included: as --from")
+	flags.StringVar(&o.from, "from", "", "begin `WHERE`, included: a seq, an entry id, a time (08:55, 2026-01-02T15:04:05Z), yesterday, 10m (ago), oldest or newest")
+	flags.StringVar(&o.to, "to", "", "end `WHERE`, included: as --from; newest is the present end")
 	flags.BoolVar(&o.strict, "strict", false, "warnings are errors, and each gap is listed")
 	flags.IntVar(&o.maxFindings, "max-findings", 100, "list `N` errors and as many warnings at most; all are counted; 0 lists all")
 	flags.IntVar(&o.sample, "sample", 1, "check the contents of one entry in `N`; order and gaps are checked on all")
@@ -85,6 +89,9 @@ func newVerifyCommand(a *app) *cobra.Command {
 	addSettings(cmd, config.GroupRedis)
 	// Fails only for flags that do not exist.
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]cobra.Completion{"text", "json", "junit"}, cobra.ShellCompDirectiveNoFileComp))
+	for _, end := range []string{"from", "to"} {
+		_ = cmd.RegisterFlagCompletionFunc(end, cobra.FixedCompletions([]cobra.Completion{"10m", "1h", "yesterday", "oldest", "newest", "seq:"}, cobra.ShellCompDirectiveNoFileComp))
+	}
 	_ = cmd.MarkFlagFilename("did-docs")
 	_ = cmd.RegisterFlagCompletionFunc("against", a.completeStreams())
 	cmd.RunE = a.with(func(ctx context.Context, s *session, args []string) error {
@@ -102,7 +109,7 @@ func newVerifyCommand(a *app) *cobra.Command {
 type verifyPlan struct {
 	*verifyOptions
 	source    terminus
-	from, to  place
+	from, to  place.Place
 	keys      *identity.Keys // nil checks no signatures
 	startedAt time.Time
 }
@@ -118,13 +125,11 @@ func (o *verifyOptions) plan(args []string, now time.Time) (*verifyPlan, error) 
 			return nil, err
 		}
 	}
-	for _, end := range []struct {
-		flag, text string
-		into       *place
-	}{{"--from", o.from, &p.from}, {"--to", o.to, &p.to}} {
-		if *end.into, err = p.end(end.flag, end.text, now); err != nil {
-			return nil, err
-		}
+	if p.from, err = parseBegin("--from", o.from, now); err != nil {
+		return nil, err
+	}
+	if p.to, err = parseEnd("--to", o.to, now); err != nil {
+		return nil, err
 	}
 	if err := p.fits(); err != nil {
 		return nil, err
@@ -133,19 +138,6 @@ func (o *verifyOptions) plan(args []string, now time.Time) (*verifyPlan, error) 
 		p.keys, err = identity.Open(o.didDocs)
 	}
 	return p, err
-}
-
-// end reads --from or --to.
-func (p *verifyPlan) end(flag, text string, now time.Time) (place, error) {
-	if text == "" {
-		return place{}, nil
-	}
-	e, ok := parsePlace(text, now)
-	if !ok || e.kind == placeLive {
-		return e, usageError(fmt.Errorf("flag %s: %q is not a place in what is stored", flag, text),
-			"write a seq (7000000123), a stream id (1767225600000-0), a time (2026-01-02T15:04:05Z) or how long ago (10m)")
-	}
-	return e, nil
 }
 
 // together refuses values and flags that do not go together.
@@ -181,11 +173,14 @@ func (p *verifyPlan) fits() error {
 		return usageError(errors.New("--against compares streams, and SOURCE is a capture"), "replay the capture into a stream first: fhctl replay FILE.fhz --to stream --to-stream KEY")
 	case !isCapture && p.didDocs != "":
 		return usageError(errors.New("--did-docs is for captures: a stream holds no signatures"), "name a capture file as SOURCE")
-	case isCapture && (p.from.kind == placeID || p.to.kind == placeID):
+	case p.from.Kind == place.Live:
+		return usageError(errors.New(`flag --from: "live" is what is not stored yet`), "wait until it is stored: fhctl tail --expect 1")
+	case isCapture && (p.from.Kind == place.ID || p.to.Kind == place.ID):
 		return usageError(errors.New("a capture has no stream ids"), "give --from and --to as a seq or a time")
-	case p.from.kind == placeSeq && p.to.kind == placeSeq && p.from.seq > p.to.seq,
-		p.from.kind == placeTime && p.to.kind == placeTime && p.from.time.After(p.to.time):
-		return usageError(fmt.Errorf("--from %s lies behind --to %s", p.from.text, p.to.text), "")
+	case isCapture && p.from.Kind == place.Newest:
+		return usageError(errors.New(`flag --from: "newest" is a place in a stream`), "give --from as a seq or a time")
+	case p.from.Behind(p.to):
+		return usageError(fmt.Errorf("--from %s lies behind --to %s", p.from, p.to), "exchange them")
 	}
 	return nil
 }
@@ -210,14 +205,14 @@ func (p *verifyPlan) chosen() string {
 	return fmt.Sprintf("one in every %d", p.sample)
 }
 
-// place is --from and --to as they were given, for messages.
-func (p *verifyPlan) place() string {
+// asked is --from and --to with the moments they mean, for messages.
+func (p *verifyPlan) asked() string {
 	var parts []string
-	if p.from.text != "" {
-		parts = append(parts, "--from "+p.from.text)
+	if p.from.Text != "" {
+		parts = append(parts, "--from "+p.from.String())
 	}
-	if p.to.text != "" {
-		parts = append(parts, "--to "+p.to.text)
+	if p.to.Text != "" {
+		parts = append(parts, "--to "+p.to.String())
 	}
 	return strings.Join(parts, " ")
 }

@@ -5,33 +5,31 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
+	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/verify"
 )
 
 // compare judges the stream by another one.
 func (r *verifyRun) compare(ctx context.Context, here *redisstream.Reader) error {
-	s := r.session
-	if r.againstRedisURL != "" {
-		s = s.withRedis(r.againstRedisURL)
-	}
-	other := *s.cfg
-	other.Redis.StreamKey = r.against
-	if r.againstPartitions > 0 {
-		other.Redis.Partitions = r.againstPartitions
-	}
-	there, err := (&session{app: s.app, cfg: &other, slog: s.slog}).readerOf(ctx, other.Redis.Partitions, true)
+	s, other := r.session, r.other()
+	there, err := (&session{app: s.app, cfg: other, slog: s.slog}).readerOf(ctx, other.Redis.Partitions, true)
 	if err != nil {
 		return fmt.Errorf("open the other stream: %w", err)
 	}
 	defer closeWith(ctx, there)()
+	if err := r.refuseSameServer(ctx, here, there); err != nil {
+		return err
+	}
 	a, err := stretchOf(ctx, here, r.from, r.to)
 	if err != nil {
 		return r.missing(err)
 	}
-	b, err := stretchOf(ctx, there, place{}, place{})
+	b, err := stretchOf(ctx, there, place.Place{}, place.Place{})
 	if errors.Is(err, redisstream.ErrNoStream) {
 		err = errStreamMissing(r.against, fault.Redact(other.Redis.URL))
 	}
@@ -49,7 +47,86 @@ func (r *verifyRun) compare(ctx context.Context, here *redisstream.Reader) error
 		return err
 	}
 	r.name += " against " + r.against + " at " + fault.Redact(other.Redis.URL)
+	r.pairLacks, err = r.lacksOfPair(ctx, here, there, a, b)
+	if err != nil {
+		return err
+	}
 	return r.sideBySide(ctx, here, there, a, b, span)
+}
+
+// other is the settings of the stream that --against names.
+func (r *verifyRun) other() *config.Config {
+	cfg := *r.cfg
+	if r.againstRedisURL != "" {
+		cfg.Redis.URL, cfg.Redis.PasswordFile = r.againstRedisURL, ""
+	}
+	cfg.Redis.StreamKey = r.against
+	if r.againstPartitions > 0 {
+		cfg.Redis.Partitions = r.againstPartitions
+	}
+	return &cfg
+}
+
+// errItself refuses what would be clean whatever it holds.
+func (r *verifyRun) errItself() error {
+	return usageError(fmt.Errorf("--against %s is the stream itself", r.against), "name the stream to compare with; fhctl verify without --against judges one alone")
+}
+
+// refuseItself refuses, before anything is connected, the same stream by the same
+// URL. A partition of a set is a part of it.
+func (r *verifyRun) refuseItself() error {
+	if other := r.other(); other.Redis.URL == r.cfg.Redis.URL && r.sharesKeys(other) {
+		return r.errItself()
+	}
+	return nil
+}
+
+func (r *verifyRun) sharesKeys(other *config.Config) bool {
+	mine := streamKeys(r.cfg)
+	return slices.ContainsFunc(streamKeys(other), func(key string) bool { return slices.Contains(mine, key) })
+}
+
+// streamKeys are the keys that the settings' stream is made of.
+func streamKeys(cfg *config.Config) []string {
+	if cfg.Redis.Partitions <= 1 {
+		return []string{cfg.Redis.StreamKey}
+	}
+	keys := make([]string, cfg.Redis.Partitions)
+	for i := range keys {
+		keys[i] = redisstream.PartitionKey(cfg.Redis.StreamKey, i)
+	}
+	return keys
+}
+
+// refuseSameServer refuses the same stream under another URL. The server may hold
+// the key in several databases, so the ends must agree as well.
+func (r *verifyRun) refuseSameServer(ctx context.Context, here, there *redisstream.Reader) error {
+	if !r.sharesKeys(r.other()) {
+		return nil
+	}
+	a, err := here.Vitals(ctx)
+	if err != nil {
+		return err
+	}
+	b, err := there.Vitals(ctx)
+	if err != nil {
+		return err
+	}
+	if a.RunID == "" || a.RunID != b.RunID {
+		return nil
+	}
+	mine, err := here.Bounds(ctx)
+	if err != nil {
+		return r.missing(err)
+	}
+	theirs, err := there.Bounds(ctx)
+	if errors.Is(err, redisstream.ErrNoStream) {
+		return nil // another database
+	}
+	if err == nil && mine.First.ID == theirs.First.ID {
+		err = r.errItself()
+	}
+	return err
 }
 
 // overlap is the seqs that are compared: those both streams hold, and no more
@@ -76,17 +153,57 @@ func (r *verifyRun) overlap(ctx context.Context, here, there *redisstream.Reader
 			span.To = min(span.To, x.reached)
 		}
 	}
-	if r.from.kind == placeSeq {
-		span.From = r.from.seq
+	if r.from.Kind == place.Seq {
+		span.From = r.from.Seq
 	}
-	if r.to.kind == placeSeq {
-		span.To = r.to.seq
+	if r.to.Kind == place.Seq {
+		span.To = r.to.Seq
 	}
 	if mine.To == 0 || theirs.To == 0 || span.From > span.To {
 		return span, fault.New(fault.Unreachable, errors.New("nothing to compare: no seq is in both streams"),
 			"this one: "+held(a.bounds)+"; the other: "+held(b.bounds))
 	}
 	return span, nil
+}
+
+// lacksOfPair says what of the range that was asked for is not compared. What one
+// of the streams holds of a range of seqs is: the other then lacks it.
+func (r *verifyRun) lacksOfPair(ctx context.Context, here, there *redisstream.Reader, a, b stretch) (why []string, err error) {
+	whole, err := stretchOf(ctx, here, place.Place{}, place.Place{})
+	if err != nil {
+		return nil, err
+	}
+	one, other := whole.held.lacks(r.from, "this stream"), b.held.lacks(r.from, "the other")
+	end, otherEnd := lacksEnd(r.to, whole.bounds.Last, 0, "this stream", r.startedAt), lacksEnd(r.to, b.bounds.Last, 0, "the other", r.startedAt)
+	if r.from.Kind == place.Seq && (one == "" || other == "") {
+		one, other = "", ""
+	}
+	if r.to.Kind == place.Seq && (end == "" || otherEnd == "") {
+		end, otherEnd = "", ""
+	}
+	// A stream that was written at other times holds the seqs of a range of times
+	// all the same, so its ends count by their seqs.
+	if r.from.Kind != place.Seq {
+		other = ""
+		mine, err := spanOf(ctx, here, a)
+		if err != nil {
+			return nil, err
+		}
+		if !r.from.Open() && b.held.seq > mine.From {
+			other = fmt.Sprintf("asked for from %s on, which is seq %d, but the other begins with %s: what lies before is not covered", r.from, mine.From, nameMark(b.held.seq, b.held.id))
+		}
+		last, _ := b.bounds.Last.Seq()
+		ended := r.to.Kind == place.ID || r.to.Kind == place.Time && r.to.Time.Before(r.startedAt)
+		if otherEnd = ""; ended && mine.To > last {
+			otherEnd = fmt.Sprintf("asked for up to %s, which is seq %d, but the other ends with %s: what lies behind is not covered", r.to, mine.To, nameMark(last, b.bounds.Last.ID))
+		}
+	}
+	for _, part := range []string{one, other, end, otherEnd} {
+		if part != "" {
+			why = append(why, part)
+		}
+	}
+	return why, nil
 }
 
 // edgeEntries is how many entries at each end are looked at for the lowest and
@@ -137,10 +254,15 @@ func (r *verifyRun) sideBySide(ctx context.Context, here, there *redisstream.Rea
 	r.begin(verify.OfPair)
 	rules := r.rules()
 	rules.Report = r.report.finding
+	r.report.lacks = r.pairLacks
+	rules.Uncovered = func() []string { return r.pairLacks }
 	start, found, err := there.SeekSeq(ctx, span.From)
-	if err != nil || !found {
+	if err != nil {
 		r.report.abandon()
 		return err
+	}
+	if !found { // it ends before the range; what this one has is extra
+		start = redisstream.Stored{ID: b.to.Next()}
 	}
 	end := b.to
 	if !a.open {
@@ -162,6 +284,10 @@ func (r *verifyRun) sideBySide(ctx context.Context, here, there *redisstream.Rea
 	})
 	right := entriesOf(theirs(ctx, there, b, start.ID, end), func(redisstream.Stored) {})
 	sum, err := verify.Compare(ctx, rules, span, left, right)
+	if err == nil && sum.Items+sum.Others == 0 {
+		r.report.abandon()
+		return r.nothing("entries", held(a.bounds))
+	}
 	return r.end(ctx, sum, err)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/frame"
+	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/verify"
 )
 
@@ -34,8 +35,15 @@ func (r *verifyRun) capture(ctx context.Context) error {
 		return frameMarks(r.source.path, from, to)
 	}
 	rules.MaxRereads = maxFileRereads
+	within := frameRange{from: r.verifyPlan.from, to: r.verifyPlan.to}
+	whole := false // the file was read to its end
+	rules.Uncovered = func() []string {
+		r.report.lacks = within.lacks(whole)
+		return r.report.lacks
+	}
 	check := verify.NewFrames(rules)
-	read, passed, err := r.frames(ctx, file, check)
+	read, passed, err := r.frames(ctx, file, &within, check)
+	whole = err == nil
 	if damage, ok := errors.AsType[*capture.Damage](err); ok && damage.Frames > 0 {
 		check.Damaged(damage.Err)
 		err = nil
@@ -44,18 +52,16 @@ func (r *verifyRun) capture(ctx context.Context) error {
 		return fault.New(fault.Unreachable, fmt.Errorf("nothing to check: %s is not a capture: %w", r.source.path, damage.Err),
 			"fhctl record makes captures")
 	}
-	sum := check.Close()
-	if sum.Items == 0 && err == nil && ctx.Err() == nil {
+	if within.kept == 0 && err == nil && ctx.Err() == nil {
 		r.report.abandon()
 		return r.nothing("frames", fmt.Sprintf("it holds %d frames, seq %d to %d", read, passed.From, passed.To))
 	}
-	return r.end(ctx, sum, err)
+	return r.end(ctx, check.Close(), err)
 }
 
 // frames hands the frames of the range to the check. It gives how many frames
 // were read, and their seqs.
-func (r *verifyRun) frames(ctx context.Context, file *capture.Reader, check *verify.Frames) (read int64, seqs verify.Span, err error) {
-	within := frameRange{from: r.verifyPlan.from, to: r.verifyPlan.to}
+func (r *verifyRun) frames(ctx context.Context, file *capture.Reader, within *frameRange, check *verify.Frames) (read int64, seqs verify.Span, err error) {
 	for data, err := range file.Frames() {
 		if err == nil && ctx.Err() != nil {
 			err = ctx.Err()
@@ -87,30 +93,71 @@ func (r *verifyRun) frames(ctx context.Context, file *capture.Reader, check *ver
 // frameRange is --from and --to of a capture. A frame that has no seq, or no
 // time, stands where the one before it does.
 type frameRange struct {
-	from, to place
+	from, to place.Place
 	decoder  frame.Decoder
 	ev       event.Event
 	at       time.Time
 	seq      event.Seq
+	kept     int64
+	// Of the whole file, so far: where it begins, and how far it goes.
+	first, last     event.Seq
+	began, farthest time.Time
 }
 
 func (f *frameRange) holds(data []byte, seq event.Seq) bool {
 	if seq > 0 {
 		f.seq = seq
 	}
-	if f.from.kind == placeTime || f.to.kind == placeTime {
+	f.saw(seq, time.Time{})
+	if f.from.Kind == place.Time || f.to.Kind == place.Time {
 		if f.decoder.Decode(data, &f.ev) == nil {
 			if at, err := time.Parse(time.RFC3339, string(f.ev.Time)); err == nil {
 				f.at = at
+				f.saw(0, at)
 			}
 		}
 	}
 	switch {
-	case f.from.kind == placeSeq && f.seq < f.from.seq, f.to.kind == placeSeq && f.seq > f.to.seq,
-		f.from.kind == placeTime && f.at.Before(f.from.time), f.to.kind == placeTime && f.at.After(f.to.time):
+	case f.from.Kind == place.Seq && f.seq < f.from.Seq, f.to.Kind == place.Seq && f.seq > f.to.Seq,
+		f.from.Kind == place.Time && f.at.Before(f.from.Time), f.to.Kind == place.Time && f.at.After(f.to.Time):
 		return false
 	}
+	f.kept++
 	return true
+}
+
+// saw widens what is known of the file; zero is unknown.
+func (f *frameRange) saw(seq event.Seq, at time.Time) {
+	if seq > 0 && f.first == 0 {
+		f.first = seq
+	}
+	f.last = max(f.last, seq)
+	if f.began.IsZero() {
+		f.began = at
+	}
+	if at.After(f.farthest) {
+		f.farthest = at
+	}
+}
+
+// lacks says what of the range the file does not hold. How far it goes is known
+// once it was read whole.
+func (f *frameRange) lacks(whole bool) (why []string) {
+	if f.from.Kind == place.Seq && f.first > 0 && f.from.Seq < f.first || f.from.Kind == place.Time && f.from.Time.Before(f.began) {
+		why = append(why, fmt.Sprintf("asked for from %s on, but the recording begins with %s: what lies before is not covered", f.from, frameMark(f.first, f.began)))
+	}
+	if whole && (f.to.Kind == place.Seq && f.to.Seq > f.last || f.to.Kind == place.Time && f.to.Time.After(f.farthest)) {
+		why = append(why, fmt.Sprintf("asked for up to %s, but the recording ends with %s: what lies behind is not covered", f.to, frameMark(f.last, f.farthest)))
+	}
+	return why
+}
+
+// frameMark names an end of a recording, with its event time where that was read.
+func frameMark(seq event.Seq, at time.Time) string {
+	if at.IsZero() {
+		return fmt.Sprintf("seq %s", seq)
+	}
+	return fmt.Sprintf("seq %s of %s", seq, clockText(at))
 }
 
 // frameMarks reads the seqs of frames again, by their names.

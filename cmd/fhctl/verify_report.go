@@ -22,6 +22,7 @@ type verifyReport struct {
 	line    *output.Line // nil draws no bar
 	restore func()
 	cursor  *verify.Cursor // nil was not compared
+	lacks   []string       // what of the range is not held, in sentences
 	kept    []verify.Finding
 	failed  error // of writing
 }
@@ -151,6 +152,7 @@ type summaryLine struct {
 
 	From    *string          `json:"from"`
 	To      *string          `json:"to"`
+	Covered coveredLine      `json:"covered"`
 	Entries int64            `json:"entries"`
 	Others  *int64           `json:"others,omitempty"`
 	Checked int64            `json:"checked"`
@@ -172,6 +174,10 @@ type summaryLine struct {
 }
 
 type (
+	coveredLine struct {
+		Whole bool     `json:"whole"`
+		Why   []string `json:"why"`
+	}
 	markLine struct {
 		Seq *event.Seq `json:"seq"`
 		ID  *string    `json:"id"`
@@ -210,7 +216,7 @@ type (
 func (r *verifyReport) summary(sum verify.Summary, stopped error) summaryLine {
 	s := summaryLine{
 		V: 1, Kind: "summary", Source: r.name, Verdict: outcomeWord(sum, stopped), Complete: stopped == nil,
-		From: known(r.plan.from.text), To: known(r.plan.to.text), Entries: sum.Items, Checked: sum.Checked,
+		From: known(r.plan.from.Text), To: known(r.plan.to.Text), Covered: coveredLine{len(r.lacks) == 0, append([]string{}, r.lacks...)}, Entries: sum.Items, Checked: sum.Checked,
 		Sample: r.plan.sample, Seed: r.plan.seed, First: lineOf(sum.First), Last: lineOf(sum.Last),
 		Kinds: map[string]int64{}, Ops: sum.Ops, Records: sum.Records,
 		Gaps:   gapsLine{Count: sum.Gaps.Count, Missing: sum.Gaps.Missing, Largest: []gapLine{}},

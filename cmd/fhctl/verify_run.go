@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/redisstream"
@@ -16,8 +17,9 @@ import (
 type verifyRun struct {
 	*session
 	*verifyPlan
-	name   string // of what is checked, for people; no password
-	report *verifyReport
+	name      string // of what is checked, for people; no password
+	report    *verifyReport
+	pairLacks []string // with --against: what of the range is not compared
 }
 
 func runVerify(ctx context.Context, s *session, p *verifyPlan) error {
@@ -28,6 +30,11 @@ func runVerify(ctx context.Context, s *session, p *verifyPlan) error {
 	}
 	if p.source.url != "" {
 		r.session = s.withRedis(p.source.url)
+	}
+	if p.against != "" {
+		if err := r.refuseItself(); err != nil {
+			return err
+		}
 	}
 	reader, err := r.reader(ctx)
 	if err != nil {
@@ -69,8 +76,8 @@ func (r *verifyRun) missing(err error) error {
 
 // nothing is the error for a source or a range without entries.
 func (r *verifyRun) nothing(what string, bounds string) error {
-	if place := r.place(); place != "" {
-		return fault.New(fault.Unreachable, fmt.Errorf("nothing to check: %s has no %s in the range %s", r.name, what, place), bounds)
+	if asked := r.asked(); asked != "" {
+		return fault.New(fault.Unreachable, fmt.Errorf("nothing to check: %s has no %s in the range %s", r.name, what, asked), bounds)
 	}
 	return fault.New(fault.Unreachable, fmt.Errorf("nothing to check: %s is empty", r.name), "")
 }
@@ -82,7 +89,8 @@ func held(b redisstream.Bounds) string {
 	}
 	first, _ := b.First.Seq()
 	last, _ := b.Last.Seq()
-	return fmt.Sprintf("it holds seq %d to %d, ids %s to %s", first, last, b.First.ID, b.Last.ID)
+	return fmt.Sprintf("it holds seq %d to %d, ids %s to %s, stored %s to %s", first, last, b.First.ID, b.Last.ID,
+		clockText(b.First.ID.Time()), clockText(b.Last.ID.Time()))
 }
 
 // stream checks a stream and its cursor.
@@ -105,10 +113,16 @@ func (r *verifyRun) stream(ctx context.Context, reader *redisstream.Reader) erro
 		return err
 	}
 	rules.GapsTo = x.reached
+	rules.Uncovered = func() []string { return r.uncovered(&x) }
 	check := verify.NewStream(rules)
-	err = r.entries(ctx, reader, x, check)
+	read, err := r.entries(ctx, reader, x, check)
+	gone := 0
 	if err == nil {
-		err = deleted(ctx, reader, x, check)
+		gone, err = deleted(ctx, reader, x, check)
+	}
+	if err == nil && read == 0 && gone == 0 {
+		r.report.abandon()
+		return r.nothing("entries", held(x.bounds))
 	}
 	if err == nil && x.open {
 		err = r.cursor(ctx, reader, check)
@@ -131,21 +145,37 @@ func marksOf(reader *redisstream.Reader, entries iter.Seq2[redisstream.Stored, e
 const drawEach = 512
 
 // entries hands the stretch to the check.
-func (r *verifyRun) entries(ctx context.Context, reader *redisstream.Reader, x stretch, check *verify.Stream) error {
-	done := int64(0)
+func (r *verifyRun) entries(ctx context.Context, reader *redisstream.Reader, x stretch, check *verify.Stream) (done int64, err error) {
 	for s, err := range entriesIn(ctx, reader, x) {
 		if err != nil {
-			return err
+			return done, err
 		}
 		if err := check.Entry(ctx, verify.Entry{ID: nameEntry(reader, s), Fields: s.Fields, Partition: s.Partition}); err != nil {
-			return err
+			return done, err
 		}
 		if done++; done%drawEach == 0 {
 			seq, _ := s.Seq()
 			r.report.progress(done, x.fraction(done, s.ID), seq)
 		}
 	}
-	return nil
+	return done, nil
+}
+
+// uncovered says what of the range the stream does not hold.
+func (r *verifyRun) uncovered(x *stretch) (why []string) {
+	reached := x.reached
+	if c := r.report.cursor; c != nil && reached == 0 {
+		reached, _ = event.ParseSeq(c.After) // what is no seq reaches nothing
+	}
+	for _, part := range []string{
+		x.held.lacks(r.from, "the stream"), lacksEnd(r.to, x.bounds.Last, reached, "the stream", r.startedAt),
+	} {
+		if part != "" {
+			why = append(why, part)
+		}
+	}
+	r.report.lacks = why
+	return why
 }
 
 // fraction is how much of the stretch was read: by entries where all are read,
@@ -161,28 +191,30 @@ func (x *stretch) fraction(done int64, at redisstream.ID) float64 {
 	return float64(at.Time().Sub(x.from.Time())) / float64(span)
 }
 
-// deleted asks Redis whether entries were taken out of the stretch.
-func deleted(ctx context.Context, reader *redisstream.Reader, x stretch, check *verify.Stream) error {
+// deleted asks Redis whether entries were taken out of the stretch, and says in
+// how many partitions some were.
+func deleted(ctx context.Context, reader *redisstream.Reader, x stretch, check *verify.Stream) (gone int, err error) {
 	for i, part := range reader.Partitions() {
 		id, err := part.LastDeleted(ctx)
 		if errors.Is(err, redisstream.ErrNoStream) && reader.IsSet() {
 			continue
 		}
 		if err != nil {
-			return err
+			return gone, err
 		}
 		if id == "" || id.Compare(x.from) < 0 || id.Compare(x.to) > 0 {
 			continue
 		}
 		s, _, err := part.Following(ctx, id)
 		if err != nil {
-			return err
+			return gone, err
 		}
 		s.Partition = i
 		seq, _ := s.Seq()
+		gone++
 		check.Deleted(nameEntry(reader, redisstream.Stored{ID: id, Partition: i}), verify.Mark{Seq: seq, ID: nameEntry(reader, s)})
 	}
-	return nil
+	return gone, nil
 }
 
 // begin opens the report.

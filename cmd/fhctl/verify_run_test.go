@@ -17,6 +17,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/capture"
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redistest"
 	"github.com/fhctl/fhctl/pkg/sim"
@@ -104,7 +105,7 @@ func TestVerifyAgainstEndsWhereReadingBegan(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	x, err := stretchOf(t.Context(), reader, place{}, place{})
+	x, err := stretchOf(t.Context(), reader, place.Place{}, place.Place{})
 	if err != nil {
 		t.Fatal(err)
 	}

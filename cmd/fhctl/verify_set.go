@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/verify"
 )
@@ -16,15 +17,15 @@ import (
 // ofSet fits a stretch to a partitioned set, whose ends are seqs. At an open end
 // it notes how far every partition has come: what a writer at work has stored in
 // one and not yet in another is no gap.
-func (x *stretch) ofSet(ctx context.Context, reader *redisstream.Reader, from, to place) (err error) {
-	if from.kind == placeSeq {
-		x.span.From = from.seq
+func (x *stretch) ofSet(ctx context.Context, reader *redisstream.Reader, from, to place.Place) (err error) {
+	if from.Kind == place.Seq {
+		x.span.From = from.Seq
 	}
-	if to.kind == placeSeq {
-		x.span.To = to.seq
+	if to.Kind == place.Seq {
+		x.span.To = to.Seq
 		x.to = x.bounds.Last.ID
 		last, _ := x.bounds.Last.Seq()
-		x.open = to.seq >= last
+		x.open = to.Seq >= last
 	}
 	cursors, err := reader.Cursors(ctx)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/verify"
 )
@@ -18,6 +19,7 @@ type stretch struct {
 	empty    bool           // the range holds nothing
 	whole    bool           // from the first entry to the last
 	open     bool           // up to the stream's end
+	held     beginning      // from where on the stream has everything
 	// Of a partitioned set, whose ids are places in time only: the seqs that
 	// belong to it, and where the partitions end.
 	span    verify.Span
@@ -27,21 +29,28 @@ type stretch struct {
 
 // stretchOf finds the ends of the range. What is appended later does not belong
 // to it.
-func stretchOf(ctx context.Context, reader *redisstream.Reader, from, to place) (x stretch, err error) {
+func stretchOf(ctx context.Context, reader *redisstream.Reader, from, to place.Place) (x stretch, err error) {
 	if x.bounds, err = reader.Bounds(ctx); err != nil || x.bounds.Length == 0 {
 		x.empty = true
 		return x, err
 	}
+	if x.held, err = heldSince(ctx, reader, x.bounds); err != nil {
+		return x, err
+	}
+	from, to = settle(reader, x.bounds, from, to)
 	x.from, x.to = x.bounds.First.ID, x.bounds.Last.ID
 	first, found, err := seekPlace(ctx, reader, from)
 	if err != nil {
 		return x, err
 	}
-	if !from.open() {
-		x.from, x.empty = first, !found
+	if !from.Open() {
+		x.empty = !found
+		if first.Compare(x.from) > 0 {
+			x.from = first
+		}
 	}
 	x.open = true
-	if !to.open() {
+	if to.Kind != place.Unset {
 		var behind redisstream.ID
 		behind, found, err = seekPlace(ctx, reader, next(to))
 		if err != nil {
@@ -59,30 +68,51 @@ func stretchOf(ctx context.Context, reader *redisstream.Reader, from, to place) 
 	return x, nil
 }
 
+// settle turns the newest entry into its place. A range that ends with it is open.
+func settle(reader *redisstream.Reader, b redisstream.Bounds, from, to place.Place) (place.Place, place.Place) {
+	if to.Kind == place.Newest {
+		to = place.Place{}
+	}
+	if from.Kind != place.Newest {
+		return from, to
+	}
+	if seq, ok := b.Last.Seq(); ok && reader.IsSet() { // ids are a partition's own
+		from.Kind, from.Seq = place.Seq, seq
+	} else {
+		from.Kind, from.ID = place.ID, string(b.Last.ID)
+	}
+	return from, to
+}
+
 // seekPlace is the id where a place begins. An id or a time need not be an
 // entry's.
-func seekPlace(ctx context.Context, reader *redisstream.Reader, e place) (id redisstream.ID, found bool, err error) {
+func seekPlace(ctx context.Context, reader *redisstream.Reader, p place.Place) (id redisstream.ID, found bool, err error) {
 	var s redisstream.Stored
-	switch e.kind {
-	case placeSeq:
-		s, found, err = reader.SeekSeq(ctx, e.seq)
+	switch p.Kind {
+	case place.Seq:
+		s, found, err = reader.SeekSeq(ctx, p.Seq)
 		return s.ID, found, err
-	case placeTime:
-		return redisstream.IDAt(e.time), true, nil
-	case placeID:
-		return e.id, true, nil
+	case place.Time:
+		return redisstream.IDAt(p.Time), true, nil
+	case place.ID:
+		return redisstream.ID(p.ID), p.ID != "", nil
 	}
 	return "", false, nil
 }
 
-// next is the place just behind an end that is included.
-func next(e place) place {
-	e.seq++
-	e.time = e.time.Truncate(time.Millisecond).Add(time.Millisecond)
-	if e.kind == placeID {
-		e.id = e.id.Next()
+// next is the place just behind an end that is included. Nothing lies behind the
+// highest id.
+func next(p place.Place) place.Place {
+	p.Seq++
+	p.Time = p.Time.Truncate(time.Millisecond).Add(time.Millisecond)
+	if p.Kind == place.ID {
+		behind := redisstream.ID(p.ID).Next()
+		if behind.Compare(redisstream.ID(p.ID)) < 0 {
+			behind = ""
+		}
+		p.ID = string(behind)
 	}
-	return e
+	return p
 }
 
 // before is the highest id below one that is not the lowest.

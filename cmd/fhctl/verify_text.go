@@ -59,8 +59,9 @@ func (r *verifyReport) coverage(t *output.Table, sum verify.Summary) {
 	took := output.Span(time.Since(r.plan.startedAt))
 	items := map[verify.Source]string{verify.OfStream: "entries", verify.OfCapture: "frames", verify.OfPair: "entries"}[r.of]
 	t.Add(items, fmt.Sprintf("%s, from %s to %s, in %s", output.Thousands(sum.Items), where(sum.First), where(sum.Last), took))
-	if place := r.plan.place(); place != "" {
-		t.Add("range", place)
+	if asked := r.plan.asked(); asked != "" {
+		t.Add("range", asked)
+		t.Add("covered", r.coveredText())
 	}
 	if r.of == verify.OfPair {
 		t.Add("the other", output.Thousands(sum.Others)+" entries")
@@ -84,6 +85,14 @@ func (r *verifyReport) coverage(t *output.Table, sum verify.Summary) {
 	if r.of == verify.OfStream {
 		t.Add("cursor", r.cursorText())
 	}
+}
+
+// coveredText is whether the range that was asked for is held.
+func (r *verifyReport) coveredText() string {
+	if len(r.lacks) == 0 {
+		return "the whole range"
+	}
+	return "in part: " + strings.Join(r.lacks, "; ")
 }
 
 func where(m verify.Mark) string {
@@ -120,6 +129,9 @@ func (r *verifyReport) cursorText() string {
 		return "missing (" + c.Key + ")"
 	case c.After == c.Last.Seq.String():
 		return c.After + ", the last stored seq"
+	}
+	if c.Last.Seq == 0 {
+		return c.After + ", and no entry with a seq"
 	}
 	text := fmt.Sprintf("%s, the last stored seq is %d", c.After, c.Last.Seq)
 	switch {

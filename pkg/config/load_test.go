@@ -153,7 +153,12 @@ func TestRefused(t *testing.T) {
 		"level":             {environ: []string{"LOG_LEVEL=loud"}, want: `environment LOG_LEVEL: "loud" is not a log level`, hint: "CRITICAL"},
 		"switch":            {args: []string{"--dashboard=maybe"}, want: "neither true nor false"},
 		"choice":            {args: []string{"--on-reset=panic"}, want: "is not one of wait, follow"},
-		"from word":         {args: []string{"--from=yesterday"}, want: `"yesterday" is not a place to start`},
+		"from word":         {args: []string{"--from=tomorrow"}, want: `"tomorrow" is not a place in a stream`, hint: "write saved, live"},
+		"from time":         {args: []string{"--from=08:55"}, want: "which a relay cannot be asked for", hint: "fhctl cursor set 08:55"},
+		"from id":           {args: []string{"--from=1767225600000-0"}, want: "which a relay cannot be asked for", hint: "fhctl cursor set 1767225600000-0"},
+		"from printed time": {args: []string{"--from=2026-11-30 08:50:45Z"}, want: "which a relay cannot be asked for", hint: `cursor set "2026-11-30 08:50:45Z"`},
+		"from clock":        {args: []string{"--from=1767225600"}, want: "may be a seq or seconds since 1970", hint: "seq:1767225600"},
+		"from millis":       {environ: []string{"FHCTL_FROM=1767225600000"}, want: "may be a seq or milliseconds since 1970", hint: "seq:1767225600000"},
 		"Q4/from zero":      {args: []string{"--from=0"}, want: "ambiguous", hint: "oldest"},
 		"Q1/until too high": {args: []string{"--until-seq=9007199254740992"}, want: "out of range"},
 		"size":              {args: []string{"--queue-bytes=lots"}, want: "is not a size", hint: "8MiB"},
@@ -222,7 +227,7 @@ func TestAccepted(t *testing.T) {
 		{"--relay-url=sim://?rate=10&count=5"}, {"--relay-url=capture:/tmp/a.zst"},
 		{"--redis-url=unix:///run/redis.sock"}, {"--redis-url=embedded://"}, {"--redis-url=embedded://127.0.0.1:0"},
 		{"--redis-url=rediss://user:pw@a:1?addr=b:1"}, {"--max-stream-len=0"}, {"--idle-timeout=0"},
-		{"--log-level=Critical"}, {"--from=OLDEST"}, {"--health-addr=:9477"}, {"--health-addr=off"},
+		{"--log-level=Critical"}, {"--from=OLDEST"}, {"--from=seq:1767225600"}, {"--health-addr=:9477"}, {"--health-addr=off"},
 	} {
 		if _, err := load(t, args, nil, ""); err != nil {
 			t.Errorf("%q: %v", args, err)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/place"
 )
 
 // store parses a setting's value into its field. items holds one text, or any
@@ -184,25 +186,46 @@ func storeWhenFull(c *Config, _ *Setting, items []string) error {
 	return nil
 }
 
+// storeFrom reads a place as every command does, and takes those that a relay can
+// be asked for.
 func storeFrom(c *Config, _ *Setting, items []string) error {
 	c.Ingest.From = From{}
 	at := &c.Ingest.From.Position
-	switch strings.ToLower(items[0]) {
-	case "saved":
+	p, err := place.Parse(items[0], time.Now())
+	if bad, ok := errors.AsType[*place.Error](err); ok {
+		return wrong(bad.What, fromHint(err))
+	}
+	switch p.Kind {
+	case place.Saved:
 		c.Ingest.From.Saved = true
-	case "live":
+	case place.Live:
 		at.Start = event.Live
-	case "oldest":
+	case place.Oldest:
 		at.Start = event.Oldest
-	default:
-		seq, ok := event.ParseSeq(items[0])
-		if !ok {
-			return wrong("is not a place to start", "write saved, live, oldest or a sequence number")
-		}
-		if seq == 0 {
+	case place.Seq:
+		if p.Seq == 0 {
 			return wrong("is ambiguous", "write oldest for all the relay still holds, or live for new events only")
 		}
-		*at = event.AfterSeq(seq)
+		*at = event.AfterSeq(p.Seq)
+	default:
+		return wrong("is a place in what is stored, which a relay cannot be asked for",
+			"move the cursor there first, with ingest stopped: fhctl cursor set "+quoted(items[0])+"; then start with saved")
 	}
 	return nil
+}
+
+// fromHint is the hint of a text that is no place at all, or may be two.
+func fromHint(err error) string {
+	if hint := fault.HintOf(err); hint != place.Hint {
+		return hint
+	}
+	return "write saved, live, oldest or a sequence number"
+}
+
+// quoted is a word as a shell takes it.
+func quoted(word string) string {
+	if strings.ContainsAny(word, " \t'\"") {
+		return strconv.Quote(word)
+	}
+	return word
 }

@@ -95,7 +95,7 @@ func redisTLSSettings() []Setting {
 func startSettings() []Setting {
 	return []Setting{
 		{Name: "from", Arg: "WHERE", Default: "saved", Group: GroupStart,
-			Doc:   "where to start: saved (the cursor in Redis, live when there is none), live, oldest (all the relay still holds), or a SEQ to continue after; a choice is carried out once, so that a restart resumes",
+			Doc:   "where to start: saved (the cursor in Redis, live when there is none), live, oldest (all the relay still holds), or a SEQ (also seq:N) to continue after; a choice is carried out once, so that a restart resumes",
 			store: storeFrom},
 		{Name: "until-seq", Arg: "SEQ", Default: "0", Group: GroupStart,
 			Doc:   "stop cleanly once this SEQ is stored; 0 runs until stopped",

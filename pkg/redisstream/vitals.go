@@ -16,6 +16,7 @@ import (
 // -1, and texts empty, where it does not tell.
 type Vitals struct {
 	Version    string
+	RunID      string // of the server's process, unlike any other's
 	Role       string // master or slave
 	UsedMemory int64  // bytes
 	MaxMemory  int64  // bytes; 0 is no limit
@@ -58,7 +59,7 @@ func vitalsOf(info string) Vitals {
 	}
 	failed := f["rdb_last_bgsave_status"] == "err" || f["aof_last_write_status"] == "err" || f["aof_last_bgrewrite_status"] == "err"
 	return Vitals{
-		Version: f["redis_version"], Role: f["role"],
+		Version: f["redis_version"], RunID: f["run_id"], Role: f["role"],
 		UsedMemory: f.number("used_memory"), MaxMemory: f.number("maxmemory"),
 		Durable: !failed, AOF: f["aof_enabled"] == "1", Replicas: f.number("connected_slaves"),
 		Eviction: f["maxmemory_policy"], Primary: f.primary(), Embedded: f["server_name"] == "fhctl-embedded",

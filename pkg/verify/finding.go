@@ -57,6 +57,9 @@ type Config struct {
 	Reread func(ctx context.Context, from, to string) iter.Seq2[Mark, error]
 	// MaxRereads bounds how often that is done; 0 means 1,000.
 	MaxRereads int
+	// Uncovered is asked at the end what of the range the source does not hold,
+	// in sentences; each is a finding. Nil means that all was there.
+	Uncovered func() []string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Signature checks a commit's signature with the account's key (V7).
@@ -180,6 +183,11 @@ func (l *ledger) place(seq event.Seq, id string) {
 
 // summary closes the books.
 func (l *ledger) summary() Summary {
+	if l.cfg.Uncovered != nil {
+		for _, detail := range l.cfg.Uncovered() {
+			l.found(Finding{Rule: RangeTrimmed, Where: "range", Detail: detail})
+		}
+	}
 	for rule, n := range l.counts {
 		l.sum.Rules = append(l.sum.Rules, RuleCount{rule, l.severity(rule), n})
 	}

@@ -39,6 +39,7 @@ const (
 	SeqOrder       Rule = "seq-order"
 	SeqGap         Rule = "seq-gap"
 	EntryDeleted   Rule = "entry-deleted"
+	RangeTrimmed   Rule = "range-trimmed"
 	PartitionWrong Rule = "partition-wrong"
 	CursorMissing  Rule = "cursor-missing"
 	CursorInvalid  Rule = "cursor-invalid"
@@ -124,6 +125,8 @@ var table = [...]RuleInfo{
 		"if it is wider than usual, compare with the writer's log (skipped and rejected events) and with the relay: fhctl ingest --from SEQ into another stream, then fhctl verify --against"},
 	{OfStream, EntryDeleted, Warning, "Somebody deleted entries from inside the stream (XDEL); trimming is not meant. This is the highest of them, as far as Redis tells (from version 7 on).",
 		"find out who: consumers delete nothing. Read the events again into another stream if they are needed: fhctl ingest --from SEQ"},
+	{OfStream | OfCapture | OfPair, RangeTrimmed, Warning, "The range that was asked for is held in part only: it begins before, or ends behind, what is stored. The verdict is about the part that is held.",
+		"ask for less; what was trimmed can be read again while the relay holds it: fhctl ingest --from SEQ into another stream"},
 	{OfStream, CursorMissing, Error, "There are entries but no cursor: a restarted writer would begin live and leave a hole.",
 		"set it to the last stored seq: fhctl cursor set SEQ"},
 	{OfStream, CursorInvalid, Error, "The cursor is not a seq.", "set it to the last stored seq: fhctl cursor set SEQ"},
