@@ -194,17 +194,24 @@ func (tr *trial) from(n int) {
 	rest.check(tr.T, tr.server.Client(), tr.now())
 }
 
-// Fault table, operator rewinds while running, with a plain SET: the batch finds
-// itself ahead, and the events come again because that was asked for.
+// set moves the cursor as an operator does.
+func (tr *trial) set(to event.Seq, flags ...string) {
+	tr.Helper()
+	args := append([]string{"cursor", "set", to.String(), "--yes"}, flags...)
+	start(tr.T, environment(tr.relay.URL(), tr.server.URL()), args...).mustExit(0, time.Minute)
+}
+
+// Fault table, operator rewinds while running: the batch finds itself ahead, and the
+// events come again because that was asked for.
 func TestOperatorRewindsWhileRunning(t *testing.T) {
 	t.Parallel()
 	tr := newTrial(t)
 	tr.run()
 	tr.flow(300)
 	back := tr.want[199].seq
-	tr.server.Do("set", "firehose:python_cursor", back.String())
+	tr.set(back, "--force")
 	tr.flow(100)
-	tr.alarmed("redis_rollback")
+	tr.alarmed("cursor_conflict")
 	tr.p.signal(syscall.SIGTERM)
 	tr.p.mustExit(0, 10*time.Second)
 	var seqs []event.Seq
@@ -239,7 +246,7 @@ func TestOperatorSetsAheadWhileRunning(t *testing.T) {
 	tr := newTrial(t)
 	tr.run()
 	tr.flow(200)
-	tr.server.Do("set", "firehose:python_cursor", (tr.last + 1_000_000).String())
+	tr.set(tr.last+1_000_000, "--force")
 	quiet := tr.trickle() // a silent relay has nothing to compare with
 	defer quiet()
 	tr.alarmed("future_cursor")
@@ -247,9 +254,44 @@ func TestOperatorSetsAheadWhileRunning(t *testing.T) {
 	if got := tr.p.metric("fhctl_relay_held"); got != "1" {
 		t.Errorf("fhctl_relay_held is %q", got)
 	}
-	tr.server.Do("set", "firehose:python_cursor", tr.want[199].seq.String())
+	tr.set(tr.want[199].seq, "--force")
 	quiet()
 	tr.stored()
+	tr.finish()
+}
+
+// Fault table, a stranger moves the cursor, as a bridge beside us does each time it
+// saves its own: 40 ahead, then 40 back, again and again, then deleted and set. Each
+// kind is told at once with its range, and the stream is exact.
+func TestStrangerMovesTheCursorWhileRunning(t *testing.T) {
+	t.Parallel()
+	tr := newTrial(t)
+	tr.run()
+	tr.flow(200)
+	move := func(by int) {
+		tr.server.Do("set", "firehose:python_cursor", (tr.now() + event.Seq(by)).String())
+	}
+	move(40)
+	tr.flow(10)
+	tr.alarmed("cursor_conflict")
+	tr.p.says("ahead from "+tr.want[199].seq.String()+" to "+(tr.want[199].seq+40).String(), 0)
+	for range 20 {
+		move(40)
+		tr.flow(10)
+	}
+	for range 20 {
+		move(-40)
+		tr.flow(10)
+	}
+	tr.server.Do("del", "firehose:python_cursor")
+	move(1)
+	tr.flow(10)
+	for _, name := range []string{`fhctl_foreign_cursor_moves_total{direction="ahead"}`, `fhctl_foreign_cursor_seqs_total{direction="back"}`} {
+		tr.counted(name)
+	}
+	if n := tr.p.metric(`fhctl_alarms_total{alarm="redis_rollback"}`); n != "0" {
+		t.Errorf("%s rollbacks of a Redis that lost nothing", n)
+	}
 	tr.finish()
 }
 

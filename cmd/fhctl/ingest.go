@@ -133,7 +133,7 @@ func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) 
 	// Unlike the services it ends beside the drain: behind it, a Redis that hangs
 	// would cost the stop another few of its ten seconds.
 	defer i.sampleRedis(ctx, services, down)()
-	sink, err := down.sink(ctx, i.session, up, i.reload.wanted().Fingerprint(), i.heard)
+	sink, err := down.sink(ctx, i.session, up, i.reload.wanted().Fingerprint(), i.heard, i.monitor.CursorMoved)
 	if err != nil {
 		return stoppedOr(ctx, err)
 	}
@@ -232,6 +232,7 @@ func (i *ingestion) serveDashboard(ctx context.Context, services *errgroup.Group
 		Writer:     writerName(),
 		Shared:     true,
 		Alarm:      func(a event.Alarm, detail string) { i.heard.Alarm(a, 0, detail) },
+		Foreign:    i.monitor.SetForeign,
 	})
 	if err != nil {
 		return nil, err

@@ -195,7 +195,11 @@ type lossLog struct {
 
 // Alarm is always loud.
 func (n *narrator) Alarm(a event.Alarm, seq event.Seq, detail string) {
-	n.log.Error("Alarm: "+a.String(), "seq", seq.String(), "detail", detail)
+	where := []any{"detail", detail}
+	if seq > 0 { // 0 is unknown, and would be read as a place
+		where = append([]any{"seq", seq.String()}, where...)
+	}
+	n.log.Error("Alarm: "+a.String(), where...)
 }
 
 func text(err error) string {

@@ -213,7 +213,7 @@ var whenFull = map[string]redisstream.WhenFull{
 }
 
 // sink opens the Redis writer; it waits for Redis, visibly, until ctx ends.
-func (d downstream) sink(ctx context.Context, s *session, up upstream, filters string, heard event.Observer) (redisSink, error) {
+func (d downstream) sink(ctx context.Context, s *session, up upstream, filters string, heard event.Observer, moved func(event.CursorMove)) (redisSink, error) {
 	from := redisstream.From{Requested: !s.cfg.Ingest.From.Saved, At: s.cfg.Ingest.From.Position}
 	if up.whole && !from.Requested {
 		from = redisstream.From{Requested: true, At: event.Position{Start: event.Oldest}}
@@ -230,6 +230,8 @@ func (d downstream) sink(ctx context.Context, s *session, up upstream, filters s
 		Writer:        writerName(),
 		AllowEviction: s.cfg.Redis.AllowEviction,
 		Notify:        heard.Store,
+		Alarm:         heard.Alarm,
+		CursorMoved:   moved,
 	})
 }
 

@@ -54,7 +54,7 @@ var scriptMutants = []mutant{
 	{appendLua, "if not trouble and above(ARGV[4], max) then max = ARGV[4] end", "if not trouble then max = ARGV[4] end", "a late batch moves the cursor back", in("append", "sim")},
 	{appendLua, "    if trouble then break end\n", "", "events after a failed append are appended", in("sim", "append")},
 	{appendLua, "local saved = redis.pcall('SET', cursorKey, max)", "local saved = 'OK'", "the cursor stays behind the stream", in("sim", "append")},
-	{appendLua, "if trouble then return reply('PARTIAL', max, trouble) end", "", "a batch stored in part counts as stored", in("sim", "append")},
+	{appendLua, "  return reply('PARTIAL', max, trouble)\n", "", "a batch stored in part counts as stored", in("sim", "append")},
 	{appendLua, "if cursor and above(expected, cursor) then return reply('BEHIND', cursor) end", "", "a rollback leaves a hole", in("sim", "append")},
 	{appendLua, "if cursor and above(expected, cursor) then", "if cursor and above(cursor, expected) then", "behind and ahead are confused", in("sim", "append")},
 	{appendLua, "if cursor and epoch ~= ARGV[11] then", "if false then", "an operator's move is overrun", in("sim", "append")},

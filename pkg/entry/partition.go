@@ -7,14 +7,20 @@ func Partition(data []byte, n int) int {
 	if n <= 1 {
 		return 0
 	}
+	return PartitionOf(AccountOf(data), n)
+}
+
+// AccountOf is the DID of the account an entry's data is about; empty when it names
+// none. It may share the data's memory.
+func AccountOf(data []byte) []byte {
 	if did, ok := leadingDID(data); ok {
-		return PartitionOf(did, n)
+		return did
 	}
 	var outline Outline // somebody else's: the keys may have another order
 	if outline.Read(string(data)) != nil {
-		outline.DID = ""
+		return nil
 	}
-	return PartitionOf([]byte(outline.DID), n)
+	return []byte(outline.DID)
 }
 
 // PartitionOf is which of n partitions an account belongs to: the 32-bit FNV-1a

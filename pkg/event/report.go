@@ -70,7 +70,26 @@ type Receipt struct {
 	Length   int64 // entries in the stream after the batch; -1 when unknown
 	Took     time.Duration
 	Trimmed  []Trim // what trimming took from consumers unread; usually nil
+	// Foreign of Present are entries that a writer other than fhctl had added.
+	// Lost events are neither appended nor present: such a writer left them out
+	// and stored a later event of the same repository, behind which they would
+	// be out of order. Both are 0 unless such a writer was found.
+	Foreign, Lost int
 }
+
+// CursorMove is a change of the stored cursor that neither an fhctl nor an operator
+// made: some other program wrote the key.
+type CursorMove struct {
+	Own   Seq    // where the last fhctl left it, and where it is again
+	Found Seq    // what it was changed to
+	By    string // who that may have been, for people; "" when nothing is known
+}
+
+// Ahead reports whether the cursor was moved up, so that events were passed over.
+func (m CursorMove) Ahead() bool { return m.Found > m.Own }
+
+// Between is the range of seqs between both places, both ends included.
+func (m CursorMove) Between() (first, last Seq) { return min(m.Own, m.Found) + 1, max(m.Own, m.Found) }
 
 // Trim is what trimming removed from under one consumer group.
 type Trim struct {

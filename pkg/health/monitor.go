@@ -80,6 +80,7 @@ type tally struct {
 	lastTime  []byte    // informal time of the last stored event, as sent
 	unread    words
 	pending   words
+	foreign   foreign
 
 	sample      Sample
 	sampledAt   time.Time // zero before the first
@@ -259,6 +260,8 @@ func (m *Monitor) Stored(b *event.Batch, r event.Receipt) {
 	if len(b.Time) > 0 {
 		t.lastTime = append(t.lastTime[:0], b.Time[:min(len(b.Time), maxTime)]...)
 	}
+	t.foreign.entries += uint64(max(r.Foreign, 0))
+	t.foreign.lost += uint64(max(r.Lost, 0))
 	for _, trim := range r.Trimmed {
 		t.unread.add(trim.Group, uint64(max(trim.Unread, 0)))
 		t.pending.add(trim.Group, uint64(max(trim.Pending, 0)))

@@ -44,6 +44,7 @@ func sections() []section {
 	return []section{
 		{"What flows through", flowFamilies()},
 		{"Relay, Redis and the cursor", endFamilies()},
+		{"Writers other than fhctl", foreignFamilies()},
 		{"What a timer finds in Redis", sampleFamilies()},
 	}
 }

@@ -18,6 +18,7 @@ func TestAppendCursorWithLeadingZeros(t *testing.T) {
 		k.set(DefaultCursorKey, "0000000007")
 		k.must(w, run(event.AfterSeq(7), 8, 9))
 		k.wantRun(5, 9)
+		k.rollBack(DefaultCursorKey, 6)
 		k.set(DefaultCursorKey, "0006")
 		k.moved(w, event.AlarmRollback, event.AfterSeq(6), batch(event.AfterSeq(9), 10))
 	})

@@ -54,6 +54,9 @@ func (c *commit) run(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("store events: %w", err)
 		}
+		if err := c.w.watch(ctx, c.left); err != nil {
+			return err
+		}
 		sent := time.Now()
 		calls := c.send(ctx)
 		err := c.receive(ctx, calls, time.Since(sent))
@@ -115,7 +118,7 @@ func (c *commit) receive(ctx context.Context, calls []call, took time.Duration) 
 		if r.status != "OK" {
 			return c.refused(ctx, r)
 		}
-		if err := c.accept(r, took); err != nil {
+		if err := c.accept(r, took, calls[i].foreign, calls[i].lost); err != nil {
 			return err
 		}
 	}
@@ -140,11 +143,15 @@ func (c *commit) failed(ctx context.Context, err error) error {
 }
 
 // accept acknowledges the first batch left.
-func (c *commit) accept(r reply, took time.Duration) error {
+func (c *commit) accept(r reply, took time.Duration, foreign, lost int) error {
 	w, b := c.w, c.left[0]
 	c.receipts = append(c.receipts, event.Receipt{
-		Appended: r.appended, Present: r.present, Cursor: r.cursor, Length: r.length, Took: took, Trimmed: w.retention.losses(r.trimmed),
+		Appended: r.appended, Present: r.present + foreign, Foreign: foreign, Lost: lost,
+		Cursor: r.cursor, Length: r.length, Took: took, Trimmed: w.retention.losses(r.trimmed),
 	})
+	if lost > 0 {
+		w.tellLost(b)
+	}
 	c.left, c.partial, c.unsure = c.left[1:], 0, false
 	if w.at.expected == "" {
 		w.floor.began(b)
@@ -177,6 +184,9 @@ func (c *commit) refused(ctx context.Context, r reply) error {
 		}
 		return w.movedTo(r.cursor, r.epoch, event.AlarmConflict, fmt.Sprintf(
 			"the cursor is %s, epoch %d, where this writer left %s, epoch %d: %s", r.cursor, r.epoch, w.acked, w.epoch, r.detail))
+	case "FOREIGN":
+		w.others.watch()
+		return nil
 	case "MISSING":
 		return w.restore(ctx, "")
 	case "EMPTIED":
@@ -224,7 +234,7 @@ func (c *commit) behind(r reply) error {
 	if r.cursor == w.acked && c.left[0].After == event.AfterSeq(w.acked) {
 		return nil
 	}
-	alarm, why := event.AlarmRollback, "Redis lost acknowledged writes, or somebody set the cursor back"
+	alarm, why := event.AlarmRollback, "Redis lost acknowledged writes"
 	if r.epoch > w.epoch {
 		alarm, why = event.AlarmConflict, "the cursor was moved back on purpose"
 	}

@@ -51,6 +51,13 @@ type Config struct {
 	// Notify hears when Redis becomes unavailable and available again, from
 	// the goroutine that calls Open or Commit; may be nil.
 	Notify func(event.Store)
+	// Alarm hears of what writers other than fhctl did to cursor and stream, from
+	// the goroutine that calls Open, Resume, Commit or Lead; may be nil. The same
+	// is told at most every few seconds.
+	Alarm func(a event.Alarm, seq event.Seq, detail string)
+	// CursorMoved hears of each change of the cursor that such a writer made, as
+	// Alarm does; may be nil.
+	CursorMoved func(event.CursorMove)
 
 	again func(context.Context) // called before another attempt; set by Open
 	// warned holds the servers that were warned about, where several Writers
@@ -164,6 +171,12 @@ func (c Config) withDefaults() Config {
 	c.again = func(context.Context) {}
 	if c.Notify == nil {
 		c.Notify = func(event.Store) {}
+	}
+	if c.Alarm == nil {
+		c.Alarm = func(event.Alarm, event.Seq, string) {}
+	}
+	if c.CursorMoved == nil {
+		c.CursorMoved = func(event.CursorMove) {}
 	}
 	return c
 }

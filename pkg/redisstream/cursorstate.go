@@ -58,6 +58,17 @@ type Side struct {
 	// Was is the filter that Filter took the place of by a reload; nil once an
 	// event was stored behind that.
 	Was *string
+	// Set is where an operator put the cursor with the tool made for it; "" after
+	// anything a writer did.
+	Set string
+	// OthersTo is the highest seq of entries that another writer added above the
+	// cursor, and OthersFrom the id behind which those lie; 0 and "" when unknown.
+	OthersTo   int64
+	OthersFrom string
+	// Own is where the cursor was left by whoever wrote the side key, if it tells
+	// (OwnKnown): a cursor that holds something else was changed by a stranger.
+	Own      event.Seq
+	OwnKnown bool
 }
 
 // Heartbeat is the contract's firehose:status, which any writer renews every

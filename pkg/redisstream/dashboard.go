@@ -2,7 +2,6 @@ package redisstream
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"sync"
 	"time"
@@ -40,9 +39,12 @@ type DashboardConfig struct {
 	Shared bool
 	// Broadcasts per second; 0 means 10.
 	Rate int
-	// Alarm hears of a status that something else writes (AlarmForeign),
-	// from Run's goroutine; may be nil.
+	// Alarm hears of a status that something else writes (AlarmForeign), once
+	// for each such writer, from Run's goroutine; may be nil.
 	Alarm func(a event.Alarm, detail string)
+	// Foreign hears true when something else begins to write the status, and
+	// false when it has not done so for a minute, from Run's goroutine; may be nil.
+	Foreign func(present bool)
 }
 
 // Dashboard keeps the keys that the app's dashboard and readiness probe read:
@@ -69,7 +71,7 @@ type Dashboard struct {
 	recent    []broadcast
 	unsaved   bool
 	wrote     []byte // the status last written
-	foreign   bool
+	foreign   foreign
 	broken    bool
 	nextSaved time.Time
 }
@@ -90,6 +92,9 @@ func NewDashboard(cfg DashboardConfig) (*Dashboard, error) {
 	}
 	if cfg.Alarm == nil {
 		cfg.Alarm = func(event.Alarm, string) {}
+	}
+	if cfg.Foreign == nil {
+		cfg.Foreign = func(bool) {}
 	}
 	// A slow answer must not hold up the next status.
 	cfg.CommandTimeout = min(cfg.CommandTimeout, statusEach)
@@ -150,12 +155,16 @@ func (d *Dashboard) quiet() bool {
 func (d *Dashboard) Stored(b *event.Batch, r event.Receipt) {
 	now := time.Now()
 	d.mu.Lock()
+	first := d.cursor == 0 && r.Cursor > 0
 	d.cursor = r.Cursor
 	due := !now.Before(d.nextSample) && len(b.Entries) > 0
 	if due {
 		d.nextSample = now.Add(time.Second / time.Duration(d.config.Rate))
 	}
 	d.mu.Unlock()
+	if first { // null became a number: readers wait for that (contract §5)
+		d.tell()
+	}
 	if !due {
 		return
 	}
@@ -249,25 +258,9 @@ func (d *Dashboard) writeStatus(ctx context.Context) {
 	if !d.note(set.Err()) {
 		return
 	}
-	if found, err := before.Bytes(); err == nil {
-		d.lookAt(found)
-	}
+	found, _ := before.Bytes()
+	d.lookAt(found)
 	d.wrote = text
-}
-
-// lookAt tells a status of our own, or of another fhctl, from a stranger's. The
-// first one found was left by whoever ran before us.
-func (d *Dashboard) lookAt(found []byte) {
-	var s status
-	ours := json.Unmarshal(found, &s) == nil && len(s.Writer) > 6 && s.Writer[:6] == "fhctl/"
-	switch {
-	case ours:
-		d.foreign = false
-	case d.wrote != nil && !d.foreign:
-		d.foreign = true
-		d.config.Alarm(event.AlarmForeign, "something other than fhctl writes "+StatusKey+
-			": a Python bridge, or the app's own producer (its Reconnect button starts it); entries of such a writer are duplicates")
-	}
 }
 
 func (d *Dashboard) broadcast(ctx context.Context, s sample) {

@@ -213,6 +213,56 @@ func TestDashboardForeignWriter(t *testing.T) {
 	})
 }
 
+// A foreign writer and fhctl overwrite each other's status by turns. That is told
+// once, and again when another foreign writer takes its place (contract §4).
+func TestDashboardForeignWriterIsToldOnce(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, redistest.Start(t))
+	present := make(chan bool, 16)
+	b := k.board(func(c *DashboardConfig) { c.Foreign = func(p bool) { present <- p } })
+	ours := func() {
+		t.Helper()
+		b.tell()
+		eventually(t, "our status", func() bool { return strings.Contains(k.get(StatusKey), "fhctl/test") })
+	}
+	ours()
+	for i := range 5 {
+		k.set(StatusKey, fmt.Sprintf(`{"connected":true,"url":"wss://bsky.network","currentCursor":"%d"}`, 100+i))
+		ours()
+		ours() // ours stands for a while
+	}
+	if n := b.alarmed(); n != 1 {
+		t.Fatalf("%d alarms about one foreign writer, want 1", n)
+	}
+	if !<-present || len(present) != 0 {
+		t.Fatal("Foreign was not called exactly once, with true")
+	}
+	k.set(StatusKey, `{"connected":true,"url":"wss://other.example","currentCursor":"7"}`)
+	ours()
+	if n := b.alarmed(); n != 2 {
+		t.Fatalf("%d alarms after another foreign writer came, want 2", n)
+	}
+}
+
+// The cursor that becomes known with the first stored event is a change, and is
+// written at once and not with the next turn of the timer (contract §5).
+func TestDashboardShowsTheFirstCursorAtOnce(t *testing.T) {
+	d, err := NewDashboard(DashboardConfig{})
+	must(t, err)
+	defer d.client.Close()
+	for seq, want := range []int{0, 1, 0} {
+		if seq > 0 {
+			d.Stored(batch(live, event.Seq(seq)), event.Receipt{Cursor: event.Seq(seq)})
+		}
+		if n := len(d.changed); n != want {
+			t.Fatalf("after %d stored events %d statuses are due, want %d", seq, n, want)
+		}
+		if len(d.changed) > 0 {
+			<-d.changed
+		}
+	}
+}
+
 // TestDashboardNeverDisturbs: with Redis stalled, callers are not held up and
 // Run ends in time.
 func TestDashboardNeverDisturbs(t *testing.T) {

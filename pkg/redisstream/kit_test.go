@@ -7,6 +7,7 @@ import (
 	flags "flag"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"runtime"
 	"strconv"
 	"sync"
@@ -235,6 +236,25 @@ func (k *kit) set(key, value string) {
 	if err := k.client.Set(k.ctx(), key, value, 0).Err(); err != nil {
 		k.t.Fatal(err)
 	}
+}
+
+// rollBack lets Redis forget: cursor and side key are what they were, together, as
+// they are after every loss. A cursor that is set alone is a stranger's work.
+func (k *kit) rollBack(cursorKey string, to event.Seq) {
+	k.t.Helper()
+	side := k.get(cursorKey + ":meta")
+	for _, name := range []string{"upto", "stored"} {
+		side = regexp.MustCompile(`"`+name+`":\d+`).ReplaceAllString(side, fmt.Sprintf(`"%s":%d`, name, to))
+	}
+	k.set(cursorKey+":meta", side)
+	k.set(cursorKey, to.String())
+}
+
+// side is the side key without the id behind which others' entries begin, which
+// depends on the clock.
+func (k *kit) side() string {
+	k.t.Helper()
+	return regexp.MustCompile(`"othersFrom":"[^"]*",`).ReplaceAllString(k.get(DefaultCursorKey+":meta"), "")
 }
 
 func (k *kit) do(args ...any) {

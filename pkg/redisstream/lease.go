@@ -149,7 +149,9 @@ func (w *Writer) stillThere(ctx context.Context, m moved) error {
 		return w.movedTo(m.cursor, m.epoch, event.AlarmConflict, fmt.Sprintf("the cursor was moved to %s on purpose", m.cursor))
 	case m.epoch < w.epoch || m.cursor < w.acked:
 		return w.movedTo(m.cursor, m.epoch, event.AlarmRollback, fmt.Sprintf(
-			"Redis lost acknowledged writes, or somebody set the cursor back: the cursor is %s, %s was acknowledged", m.cursor, w.acked))
+			"Redis lost acknowledged writes: the cursor is %s, %s was acknowledged", m.cursor, w.acked))
+	case m.detail != "":
+		return w.reclaim(ctx)
 	}
 	return nil
 }
@@ -247,7 +249,7 @@ func (w *Writer) behindUs(m moved) bool {
 
 func (w *Writer) rolledBack(m moved) error {
 	return w.movedTo(m.cursor, m.epoch, event.AlarmRollback, fmt.Sprintf(
-		"Redis lost acknowledged writes, or somebody set the cursor back: the cursor is %s, %s was stored", m.cursor, w.acked))
+		"Redis lost acknowledged writes: the cursor is %s, %s was stored", m.cursor, w.acked))
 }
 
 // led notes that another writer has the lease.

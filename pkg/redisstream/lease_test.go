@@ -331,7 +331,7 @@ func TestLeaseTakenAfterARollback(t *testing.T) {
 		k.must(a, run(live, 1, 9))
 		k.standsBy(b, "a", 9)
 		k.expire()
-		k.set(DefaultCursorKey, "4")
+		k.rollBack(DefaultCursorKey, 4)
 		_, err := b.Lead(k.ctx())
 		var moved *event.Moved
 		if !errors.As(err, &moved) || moved.Alarm != event.AlarmRollback || moved.To != event.AfterSeq(4) {
@@ -474,7 +474,7 @@ func TestLeaderWithNothingToStoreNotices(t *testing.T) {
 			alarm event.Alarm
 			to    event.Seq
 		}{
-			"rollback": {func(k *kit) { k.set(DefaultCursorKey, "2") }, event.AlarmRollback, 2},
+			"rollback": {func(k *kit) { k.rollBack(DefaultCursorKey, 2) }, event.AlarmRollback, 2},
 			"missing":  {func(k *kit) { k.do("del", DefaultCursorKey) }, event.AlarmCursorMissing, 5},
 			"moved": {func(k *kit) {
 				k.set(DefaultCursorKey, "9")
@@ -568,7 +568,7 @@ func TestLeaseStandbyTellsOfARollback(t *testing.T) {
 		k.leads(a)
 		k.must(a, run(live, 1, 9))
 		k.standsBy(b, "a", 9)
-		k.set(DefaultCursorKey, "4")
+		k.rollBack(DefaultCursorKey, 4)
 		var moved *event.Moved
 		if _, err := b.Lead(k.ctx()); !errors.As(err, &moved) || moved.Alarm != event.AlarmRollback || moved.To != event.AfterSeq(4) {
 			t.Fatalf("lead: %v", err)
@@ -585,7 +585,7 @@ func TestLeaseRollbackBringsADeadLeaderBack(t *testing.T) {
 		a := k.member("a")
 		k.leads(a)
 		k.must(a, run(live, 1, 9))
-		k.set(DefaultCursorKey, "4")
+		k.rollBack(DefaultCursorKey, 4)
 		k.set(DefaultCursorKey+":lease", "dead/0")
 		_, err := a.Commit(k.ctx(), []*event.Batch{batch(event.AfterSeq(9), 10)})
 		var led *event.Led

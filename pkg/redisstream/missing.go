@@ -108,7 +108,7 @@ func (w *Writer) restore(ctx context.Context, own string) error {
 	}
 	var m moved
 	err := w.config.patiently(ctx, "restore cursor", func(ctx context.Context) (err error) {
-		m, err = w.run(ctx, restoreScript, fallback.String(), w.epoch, string(w.config.head(nil, w.time, 0, 0)), own)
+		m, err = w.run(ctx, restoreScript, fallback.String(), w.epoch, string(w.config.head(nil, w.time, 0, -1)), own)
 		return err
 	})
 	if err != nil {

@@ -65,7 +65,7 @@ func MoveCursor(ctx context.Context, r *Reader, m Move) error {
 	defer cancel()
 	keys := []string{r.config.CursorKey, sideKeyOf(r.config.CursorKey), r.HistoryKey()}
 	reply, err := moveScript.Run(once, r.client, keys,
-		flag(m.Seen.Present), m.Seen.Raw, m.Seen.Side.Epoch, flag(!m.Remove), m.To.String(), m.Owner.head(),
+		flag(m.Seen.Present), m.Seen.Raw, m.Seen.Side.Epoch, flag(!m.Remove), m.To.String(), m.Owner.head(m.To),
 		historyKept, m.Owner.Relay, m.How, m.By, string(m.Undoes), m.above).StringSlice()
 	if err != nil {
 		var refused redis.Error
@@ -180,7 +180,7 @@ func orNone(cursor string) string {
 
 // head is the side key without its epoch and closing brace, which the script
 // adds. The time of the last event is not known of a place somebody chose.
-func (s Side) head() string {
+func (s Side) head(to event.Seq) string {
 	c := Config{Identity: Identity{Relay: s.Relay, Filter: s.Filter, Partitions: s.Partitions}}
 	text, _ := json.Marshal(struct {
 		Relay      string `json:"relay"`
@@ -188,7 +188,8 @@ func (s Side) head() string {
 		Partitions int    `json:"partitions"`
 		From       string `json:"from"`
 		EventTime  string `json:"eventTime"`
-	}{s.Relay, s.Filter, c.Identity.partitions(), or(s.From, "saved"), ""})
+		Set        string `json:"set"`
+	}{s.Relay, s.Filter, c.Identity.partitions(), or(s.From, "saved"), "", to.String()})
 	return string(text[:len(text)-1])
 }
 

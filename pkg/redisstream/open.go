@@ -32,6 +32,7 @@ type Writer struct {
 	held      bool   // the stream held entries when last heard of
 	floor     floor
 	ahead     ahead
+	others    others // entries and cursor moves that are not ours
 	calls     []call
 	plan      []event.Receipt
 	former    []string // filters this Writer had, until Resume has replaced them
@@ -60,6 +61,7 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 	}
 	w := &Writer{config: cfg, mu: newTurn(), lease: newLease(cfg.Writer), control: cfg.dial(t, new(sockets))}
 	w.outage.config = &w.config
+	w.others.most = mostOthers
 	w.client = cfg.dial(t, &w.sockets)
 	if cluster, ok := w.client.(*redis.ClusterClient); ok {
 		// By itself the client looks for moved nodes rarely.
@@ -166,11 +168,15 @@ func (w *Writer) Length(ctx context.Context) (int64, error) {
 }
 
 // Poll reads the stored cursor, to notice that an operator moved it; ok is
-// false when there is none. It tries once.
+// false when there is none. What somebody else than fhctl wrote into the key does
+// not count. It tries once.
 func (w *Writer) Poll(ctx context.Context) (seq event.Seq, ok bool, err error) {
 	ctx, cancel := w.config.within(ctx)
 	defer cancel()
-	text, err := w.control.Get(ctx, w.config.CursorKey).Result()
+	pipe := w.control.Pipeline()
+	cursor, beside := pipe.Get(ctx, w.config.CursorKey), pipe.Get(ctx, w.config.SideKey())
+	exchange(ctx, pipe)
+	text, err := cursor.Result()
 	if err == redis.Nil {
 		return 0, false, nil
 	}
@@ -179,6 +185,9 @@ func (w *Writer) Poll(ctx context.Context) (seq event.Seq, ok bool, err error) {
 	}
 	if seq, ok = event.ParseSeq(text); !ok {
 		return 0, false, w.badCursor(text)
+	}
+	if side, broken := parseSide(beside); !broken && side.OwnKnown {
+		seq = side.Own // the key itself may hold what a stranger wrote
 	}
 	return seq, true, nil
 }

@@ -36,6 +36,8 @@ type PartitionSet struct {
 	config Config
 	parts  []*partition
 	stores stores
+	// telling lets partitions, which work at the same time, tell one by one.
+	telling sync.Mutex
 
 	mu       sync.Mutex
 	opened   bool      // every partition has a cursor
@@ -51,6 +53,8 @@ type partition struct {
 	chunks  []*event.Batch
 	used    int
 	present int // entries of this share that are below from
+	foreign int // of them those of writers other than fhctl
+	lost    int // entries of this share that such a writer lost
 	length  int64
 	cursor  event.Seq // after the last batch
 	trimmed []event.Trim
@@ -106,6 +110,16 @@ func (s *PartitionSet) part(i int, servers map[string]bool) Config {
 		c.Writer = "" // who leads the first partition leads the set
 	}
 	c.warned = servers
+	c.Alarm = func(a event.Alarm, seq event.Seq, detail string) {
+		s.telling.Lock()
+		defer s.telling.Unlock()
+		s.config.Alarm(a, seq, fmt.Sprintf("partition %d: %s", i, detail))
+	}
+	c.CursorMoved = func(m event.CursorMove) {
+		s.telling.Lock()
+		defer s.telling.Unlock()
+		s.config.CursorMoved(m)
+	}
 	return c
 }
 
@@ -338,7 +352,10 @@ func (w *Writer) look(ctx context.Context) (st standing, err error) {
 	if st.cursor, ok = event.ParseSeq(text); st.present && !ok {
 		return st, w.badCursor(text)
 	}
-	return st, nil
+	if st.present {
+		st.cursor, err = w.settle(ctx, st.cursor, st.side)
+	}
+	return st, err
 }
 
 // stands makes the Writer continue from what was read.

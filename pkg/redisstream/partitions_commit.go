@@ -91,7 +91,7 @@ func (s *PartitionSet) open(ctx context.Context, b *event.Batch) error {
 func (s *PartitionSet) split(batches []*event.Batch) {
 	s.where = s.where[:0]
 	for _, p := range s.parts {
-		p.used, p.present, p.trimmed = 0, 0, nil
+		p.used, p.present, p.foreign, p.lost, p.trimmed = 0, 0, 0, 0, nil
 	}
 	for _, b := range batches {
 		for i := range b.Entries {
@@ -162,7 +162,9 @@ func (p *partition) store(ctx context.Context) error {
 	receipts, err := p.Commit(ctx, chunks)
 	for i, r := range receipts {
 		p.from = max(p.from, chunks[i].Upto)
-		p.present += r.Present
+		p.present += r.Present + r.Lost
+		p.foreign += r.Foreign
+		p.lost += r.Lost
 		p.length, p.cursor = r.Length, r.Cursor
 		p.trimmed = append(p.trimmed, r.Trimmed...)
 	}
@@ -197,6 +199,11 @@ func (s *PartitionSet) merge(batches []*event.Batch, took time.Duration) {
 	if n := len(s.receipts); n > 0 {
 		last := &s.receipts[n-1]
 		last.Cursor, last.Trimmed = max(last.Cursor, cursor), s.trims()
+		for _, p := range s.parts {
+			last.Foreign += p.foreign
+			last.Lost += p.lost
+		}
+		last.Present = max(0, last.Present-last.Lost)
 	}
 }
 

@@ -192,7 +192,7 @@ func TestPartitionsPollTheLowest(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
 		s.mustSet(w, s.batch(live, 1, 60))
-		s.set(PartitionKey(DefaultCursorKey, 1), "40")
+		s.rollBack(PartitionKey(DefaultCursorKey, 1), 40)
 		if seq, ok, err := w.Poll(s.ctx()); seq != 40 || !ok || err != nil {
 			t.Errorf("poll: %v, %v, %v", seq, ok, err)
 		}

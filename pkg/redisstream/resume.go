@@ -45,6 +45,14 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 	if err := w.mine(stored, present); err != nil {
 		return event.Resume{}, err
 	}
+	if present && stored != nil {
+		if seq, ok := event.ParseSeq(cursor); ok {
+			if seq, err = w.settle(ctx, seq, stored); err != nil {
+				return event.Resume{}, err
+			}
+			cursor = seq.String()
+		}
+	}
 	if err := w.wentBack(cursor, stored); err != nil {
 		return event.Resume{}, err
 	}

@@ -31,6 +31,8 @@ var (
 	refilterLua string
 	//go:embed lua/lease.lua
 	leaseLua string
+	//go:embed lua/scan.lua
+	scanLua string
 
 	appendText     = commonLua + retentionLua + appendLua
 	appendScript   = redis.NewScript(appendText)
@@ -39,6 +41,7 @@ var (
 	rebaseScript   = redis.NewScript(commonLua + rebaseLua)
 	refilterScript = redis.NewScript(commonLua + refilterLua)
 	leaseScript    = redis.NewScript(commonLua + leaseLua)
+	scanScript     = redis.NewScript(commonLua + scanLua)
 )
 
 // side is the JSON object in the side key. Epoch is written by the scripts.
@@ -58,11 +61,42 @@ type side struct {
 	// Was is the filter that Filter took the place of in a running process; nil
 	// after the next append. Of a set it tells a change that was interrupted.
 	Was *string `json:"was"`
+	// Set is where an operator put the cursor; "" after anything a writer did.
+	Set string `json:"set"`
+	// OthersTo and OthersFrom tell of entries that others than we added above the
+	// cursor: their highest seq, and the id behind which they lie. A writer that
+	// starts reads them again from there.
+	OthersTo   int64  `json:"othersTo"`
+	OthersFrom string `json:"othersFrom"`
+	// Own is Upto or Set, if either is there: see ownOf in the scripts.
+	Own      event.Seq `json:"-"`
+	OwnKnown bool      `json:"-"`
+}
+
+// UnmarshalJSON reads the side key and works out Own.
+func (s *side) UnmarshalJSON(raw []byte) error {
+	type plain side
+	if err := json.Unmarshal(raw, (*plain)(s)); err != nil {
+		return err
+	}
+	var left struct{ Upto *int64 }
+	switch _ = json.Unmarshal(raw, &left); {
+	case left.Upto != nil && *left.Upto >= 0:
+		s.Own, s.OwnKnown = event.Seq(*left.Upto), true
+	case s.Set != "":
+		s.Own, s.OwnKnown = event.ParseSeq(s.Set)
+	}
+	return nil
 }
 
 // head is the side key's JSON without its epoch and closing brace, which the
-// scripts add: only they know the stored epoch.
+// scripts add: only they know the stored epoch. An upto below 0 is left out: where
+// the cursor is left is then for the script to say, or not known.
 func (c *Config) head(buf, eventTime []byte, stored, upto int64) []byte {
+	var left *int64
+	if upto >= 0 {
+		left = &upto
+	}
 	text, _ := json.Marshal(struct {
 		Relay      string `json:"relay"`
 		Filter     string `json:"filter"`
@@ -70,8 +104,8 @@ func (c *Config) head(buf, eventTime []byte, stored, upto int64) []byte {
 		From       string `json:"from"`
 		EventTime  string `json:"eventTime"`
 		Stored     int64  `json:"stored,omitempty"`
-		Upto       int64  `json:"upto,omitempty"`
-	}{c.Identity.Relay, c.Identity.Filter, c.Identity.partitions(), c.From.String(), string(eventTime), stored, upto})
+		Upto       *int64 `json:"upto,omitempty"`
+	}{c.Identity.Relay, c.Identity.Filter, c.Identity.partitions(), c.From.String(), string(eventTime), stored, left})
 	return append(buf, text[:len(text)-1]...)
 }
 
@@ -97,10 +131,12 @@ type call struct {
 	seqs  []int64
 	data  []blob
 	start int64
-	upto  int64
-	epoch int64
-	side  blob
-	cmd   *redis.Cmd
+	// Entries that are left out: present are others', lost are theirs to answer for.
+	foreign, lost int
+	upto          int64
+	epoch         int64
+	side          blob
+	cmd           *redis.Cmd
 }
 
 // types are the boxed values of the type field.
@@ -123,10 +159,18 @@ func (k *call) build(w *Writer, b *event.Batch, at continuation, full bool) {
 	if len(b.Time) > 0 { // a batch without entries says nothing new
 		w.time = append(w.time[:0], b.Time...)
 	}
-	if n := len(b.Entries); n > 0 {
-		w.stored = int64(b.Entries[n-1].Seq)
+	k.foreign, k.lost = 0, 0
+	aware, from := "", ID("")
+	if w.others.watching {
+		aware, from = "1", w.others.from()
 	}
-	k.side = w.config.head(k.side[:0], w.time, w.stored, k.upto)
+	for i := len(b.Entries) - 1; i >= 0; i-- {
+		if w.others.verdicts[b.Entries[i].Seq] == toStore {
+			w.stored = int64(b.Entries[i].Seq)
+			break
+		}
+	}
+	k.side = w.others.note(w.config.head(k.side[:0], w.time, w.stored, k.upto), b.Upto)
 	k.seqs = grow(k.seqs, len(b.Entries))
 	k.data = grow(k.data, len(b.Entries))
 	k.args = append(k.args[:0], "evalsha", appendScript.Hash())
@@ -141,9 +185,17 @@ func (k *call) build(w *Writer, b *event.Batch, at continuation, full bool) {
 		mode = "held"
 	}
 	k.args = append(append(k.args, w.keys...), at.expected, mode, &k.start, &k.upto)
-	k.args = append(append(k.args, w.fixed...), &k.epoch, &k.side, w.lease.id, leaseFor.Milliseconds(), w.retention.policy)
+	k.args = append(append(k.args, w.fixed...), &k.epoch, &k.side, w.lease.id, leaseFor.Milliseconds(), w.retention.policy, aware, string(from))
 	for i := range b.Entries {
 		e := &b.Entries[i]
+		switch w.others.verdicts[e.Seq] {
+		case isPresent:
+			k.foreign++
+			continue
+		case isLost:
+			k.lost++
+			continue
+		}
 		k.seqs[i], k.data[i] = int64(e.Seq), e.Data
 		k.args = append(k.args, &k.seqs[i], types[e.Kind], &k.data[i])
 	}

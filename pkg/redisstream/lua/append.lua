@@ -16,7 +16,10 @@
 --     12 the new side key: a JSON object without its epoch and closing brace
 --     13 the writer's id in the lease, "" = takes no part  14 the lease's ms
 --     15 what may be trimmed: see policyOf
---     16... seq, type, data of each event
+--     16 "1" = the writer knows which entries of writers other than us lie above
+--        the cursor, and has left out what they hold; see FOREIGN
+--     17 with 16 the id behind which those entries begin, else ""
+--     18... seq, type, data of each event
 --
 -- Reply: status, cursor, epoch, appended, already present, stream length,
 -- detail (of LED: who leads), then five values for each group that lost entries: name, unread,
@@ -24,13 +27,16 @@
 -- stream: name, entries since the oldest it has not finished, pending, ms since
 -- it last asked or "" without consumers, and the id it needs. TRIMMED is FULL no
 -- more, perhaps: something could go, so the same call is worth another try.
+-- FOREIGN: somebody else wrote the cursor's key (detail: what it holds), or added
+-- entries above the cursor. The cursor replied is always our own kind's.
 -- A server error that comes before any append is returned as it is.
 
 local stream, cursorKey, sideKey = KEYS[1], KEYS[2], KEYS[3]
 local expected, jump = ARGV[1], ARGV[2] == 'jump'
 local epoch, appended, present = '0', 0, 0
 local policy, limit, honours = policyOf(ARGV[15]), tonumber(ARGV[5]), ARGV[6] == '1'
-local FIRST = 16 -- of the events
+local aware = ARGV[16] == '1'
+local FIRST = 18 -- of the events
 
 local function reply(status, cursor, detail, rows)
   local length = redis.pcall('XLEN', stream)
@@ -64,6 +70,12 @@ local side = sideOf(sideKey)
 local why = mismatch(side, cursor, {relay = ARGV[7], filter = ARGV[8], partitions = ARGV[9], adopt = ARGV[10]})
 if why then return reply('MISMATCH', cursor or '', why) end
 epoch = epochOf(side)
+-- From here on the cursor is where our kind left it, whatever its key holds.
+local found = cursor
+cursor = ownOf(side, cursor)
+if aware and side == nil and cursor and above(cursor, expected) then
+  cursor = expected -- adopting: behind that, what is stored is ours to know
+end
 -- While another leads, all else is its to find and to mend.
 local leader, unread = ledBy(KEYS[4], ARGV[13])
 if unread then return unread end
@@ -74,6 +86,10 @@ if not cursor and expected ~= '' then return reply('MISSING') end
 if cursor and above(expected, cursor) then return reply('BEHIND', cursor) end
 if cursor and epoch ~= ARGV[11] then return reply('CONFLICT', cursor, 'the epoch changed') end
 if jump and cursor ~= expected then return reply('CONFLICT', cursor, 'the cursor moved') end
+local beyond = numberIn(side, 'othersTo')
+if cursor and not jump and not aware and (found ~= cursor or side == nil or beyond and above(beyond, cursor)) then
+  return reply('FOREIGN', cursor, found)
+end
 if cursor and ARGV[2] == 'held' and redis.pcall('XLEN', stream) == 0 then
   return reply('EMPTIED', cursor)
 end
@@ -93,7 +109,12 @@ if jump then epoch = string.format('%.0f', tonumber(epoch) + 1) end
 -- cursor must never stand without one.
 local max = cursor
 if jump or not max then max = ARGV[3] end
-local newSide = ARGV[12] .. ',"epoch":' .. epoch .. '}'
+-- Entries behind this id with seqs above the cursor are not ours. It is set when
+-- an epoch begins: what lies before was stored under another cursor.
+local from = ARGV[17]
+if from == '' and not jump and type(side) == 'table' then from = idIn(side.othersFrom) end
+if from == '' then from = edge(stream, 'XREVRANGE') or '0-0' end
+local newSide = ARGV[12] .. ',"othersFrom":"' .. from .. '","epoch":' .. epoch .. '}'
 if side and above(max, ARGV[4]) then
   -- The cursor stays where a writer that is further on left it, and so does
   -- what that one noted of it.
@@ -129,7 +150,14 @@ end
 if not trouble and above(ARGV[4], max) then max = ARGV[4] end
 local saved = redis.pcall('SET', cursorKey, max)
 if failed(saved) then return saved end
-if trouble then return reply('PARTIAL', max, trouble) end
+if trouble then
+  -- The side key, written before, told of more than there is now.
+  newSide = string.gsub(newSide, '"upto":%d+', '"upto":' .. max, 1)
+  newSide = string.gsub(newSide, '"stored":%d+', '"stored":' .. (appended > 0 and max or numberIn(side, 'stored') or '0'), 1)
+  saved = redis.pcall('SET', sideKey, newSide)
+  if failed(saved) then return saved end
+  return reply('PARTIAL', max, trouble)
+end
 
 -- 5. Trim, last: a script that has written is no longer held to the memory
 -- limit, so trimming first would switch that limit off. A stream that cannot be

@@ -16,12 +16,12 @@ local function failed(reply)
 end
 
 -- digits gives a cursor without leading zeros, nil when it is not a number
--- that a relay can have sent (16 digits hold 2^53).
+-- that a relay can have sent (below 2^53).
 local function digits(text)
   if type(text) ~= 'string' or not string.match(text, '^%d+$') then return nil end
   text = string.gsub(text, '^0+', '')
   if text == '' then text = '0' end
-  if #text > 16 then return nil end
+  if above(text, '9007199254740991') then return nil end
   return text
 end
 
@@ -41,6 +41,26 @@ end
 local function epochOf(side)
   if type(side) ~= 'table' then return '0' end
   return string.format('%.0f', tonumber(side.epoch) or 0)
+end
+
+-- numberIn is a whole number of the side key as exact digits, nil without one.
+local function numberIn(side, name)
+  local n = type(side) == 'table' and tonumber(side[name])
+  if not n or n < 0 then return nil end
+  return string.format('%.0f', n)
+end
+
+-- ownOf is where one of our kind left the cursor: a writer (upto) or an operator
+-- with the tool made for it (set). Anybody can write the cursor's key, and so
+-- others do; the side key is ours alone. Where it does not tell, as in those of
+-- older versions, the key counts.
+local function ownOf(side, cursor)
+  return cursor and (numberIn(side, 'upto') or type(side) == 'table' and digits(side.set) or cursor)
+end
+
+-- idIn is an entry's id as it stands in the side key, "" when it is none.
+local function idIn(text)
+  return type(text) == 'string' and string.match(text, '^%d+%-%d+$') or ''
 end
 
 -- mismatch tells how the side key disagrees with what the writer is, nil when

@@ -3,7 +3,8 @@
 -- KEYS as append. ARGV 1 the writer's id  2 the lease's ms, "0" = give it back
 --   3 relay  4 filter  5 partitions  6 "1" = may adopt an absent side key
 --   7 the lease of a writer known to be dead, as it was read, or ""
--- Reply: status, cursor ("" = none), epoch, detail (of LED: who leads).
+-- Reply: status, cursor ("" = none), epoch, detail (of LED: who leads; of OK: what
+--   the cursor's key holds, if somebody else wrote it).
 
 local cursor = redis.pcall('GET', KEYS[2])
 local err = failed(cursor)
@@ -17,7 +18,8 @@ cursor = cursor and digits(cursor)
 local side = sideOf(KEYS[3])
 local why = mismatch(side, cursor, {relay = ARGV[3], filter = ARGV[4], partitions = ARGV[5], adopt = ARGV[6]})
 if why then return {'MISMATCH', cursor or '', '0', why} end
-local epoch = epochOf(side)
+local epoch, found = epochOf(side), cursor
+cursor = ownOf(side, cursor)
 
 local leader, unread = ledBy(KEYS[4], ARGV[1], ARGV[7])
 if unread then return unread end
@@ -30,4 +32,4 @@ else
   err = failed(set) and set
 end
 if err then return err end
-return {'OK', cursor or '', epoch, ''}
+return {'OK', cursor or '', epoch, found ~= cursor and found or ''}

@@ -20,6 +20,7 @@ local side = sideOf(KEYS[3])
 local why = mismatch(side, cursor, {relay = ARGV[3], filter = ARGV[4], partitions = ARGV[5], adopt = ARGV[6]})
 if why then return {'MISMATCH', cursor, '0', why} end
 local epoch = epochOf(side)
+cursor = ownOf(side, cursor)
 local after = ARGV[7]
 if ARGV[9] ~= 'kept' then after = string.format('%.0f', tonumber(after) + 1) end
 if cursor == ARGV[2] and epoch == after and ARGV[9] ~= 'kept' then

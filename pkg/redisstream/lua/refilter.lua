@@ -3,7 +3,8 @@
 --
 -- KEYS as append. ARGV 1 relay  2 the former filter  3 partitions
 --   4 "1" = may adopt an absent side key  5 epoch
---   6 the new side key without stored, upto and epoch, which are kept as they are
+--   6 the new side key without epoch, and without what is kept as it is: where the
+--     cursor was left, what was stored, and where other writers' entries are
 -- Reply: status, cursor, epoch, detail.
 
 local cursor = redis.pcall('GET', KEYS[2])
@@ -13,12 +14,17 @@ cursor = digits(cursor)
 local side = sideOf(KEYS[3])
 local why = mismatch(side, cursor, {relay = ARGV[1], filter = ARGV[2], partitions = ARGV[3], adopt = ARGV[4]})
 local epoch = epochOf(side)
+cursor = ownOf(side, cursor)
 if why or epoch ~= ARGV[5] then return {'CONFLICT', cursor, epoch, why or ''} end
 local text, raw = ARGV[6], redis.call('GET', KEYS[3]) or ''
-for _, name in ipairs({'stored', 'upto'}) do
+for _, name in ipairs({'stored', 'upto', 'othersTo'}) do
   local exact = string.match(raw, '"' .. name .. '":(%d+)') -- a double would round it
   if exact then text = text .. ',"' .. name .. '":' .. exact end
 end
+local put = type(side) == 'table' and digits(side.set)
+if put then text = text .. ',"set":"' .. put .. '"' end
+local from = type(side) == 'table' and idIn(side.othersFrom) or ''
+if from ~= '' then text = text .. ',"othersFrom":"' .. from .. '"' end
 epoch = string.format('%.0f', tonumber(epoch) + 1)
 local set = redis.pcall('SET', KEYS[3], text .. ',"epoch":' .. epoch .. '}')
 if failed(set) then return set end

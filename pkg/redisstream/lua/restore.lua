@@ -12,11 +12,12 @@ local cursor = redis.pcall('GET', KEYS[2])
 if failed(cursor) then return cursor end
 if cursor then
   if cursor == ARGV[4] and sideOf(KEYS[3]) == nil then
-    local set = redis.pcall('SET', KEYS[3], ARGV[3] .. ',"epoch":' .. ARGV[2] .. '}')
+    local set = redis.pcall('SET', KEYS[3], ARGV[3] .. ',"upto":' .. cursor .. ',"epoch":' .. ARGV[2] .. '}')
     if failed(set) then return set end
     return {'RESTORED', cursor, ARGV[2], 'side'}
   end
-  return {'PRESENT', digits(cursor) or '', epochOf(sideOf(KEYS[3])), ''}
+  local side = sideOf(KEYS[3])
+  return {'PRESENT', ownOf(side, digits(cursor)) or '', epochOf(side), ''}
 end
 local source, to = 'memory', ARGV[1]
 local rows = redis.pcall('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
@@ -29,9 +30,12 @@ if rows[1] then
     end
   end
 end
+-- Where one of us left it counts more than an entry, which another writer may have
+-- added; but not beside a stream that is gone as well.
+local side = sideOf(KEYS[3])
+if source == 'entry' and numberIn(side, 'stored') then to = ownOf(side, to) end
 local set = redis.pcall('SET', KEYS[2], to)
 if failed(set) then return set end
-local side = sideOf(KEYS[3])
 if side == nil then
   -- upto tells that a writer left the cursor here, not somebody else.
   set = redis.pcall('SET', KEYS[3], ARGV[3] .. ',"upto":' .. to .. ',"epoch":' .. ARGV[2] .. '}')

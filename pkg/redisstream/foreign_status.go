@@ -1,0 +1,76 @@
+package redisstream
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+// foreign is what a Dashboard knows of something else that writes the status.
+type foreign struct {
+	who  string // as told last; "" when nobody is there
+	seen time.Time
+}
+
+// foreignGone is how long a foreign status must stay away before its writer counts
+// as gone. Such a writer writes every few seconds, and between two of its statuses
+// ours stands: one of ours says nothing about whether the other still runs.
+const foreignGone = time.Minute
+
+// lookAt tells a status of our own, or of another fhctl, from a foreign one. What
+// is found before the first status was written was left by whoever ran before us.
+// A foreign writer is told of once, and again when it is another or comes back.
+func (d *Dashboard) lookAt(found []byte) {
+	now := time.Now()
+	var s status
+	known := len(found) == 0 || json.Unmarshal(found, &s) == nil && isOurs(s.Writer)
+	switch {
+	case d.wrote == nil:
+	case known && d.foreign.who != "" && now.Sub(d.foreign.seen) >= foreignGone:
+		d.config.Logger.Info("Nothing but fhctl writes the status any more", "key", StatusKey, "was", d.foreign.who)
+		d.foreign = foreign{}
+		d.config.Foreign(false)
+	case !known:
+		d.foreign.seen = now
+		who := nameOfStatus(s)
+		if who == d.foreign.who {
+			return
+		}
+		d.foreign.who = who
+		d.config.Foreign(true)
+		at := ""
+		if s.CurrentCursor != nil && *s.CurrentCursor != "" {
+			at = ", now at seq " + clip(*s.CurrentCursor, 20)
+		}
+		d.config.Alarm(event.AlarmForeign, "something other than fhctl writes "+StatusKey+" ("+who+at+
+			"): a Python bridge, or the app's own producer (its Reconnect button starts it); entries of such a writer are duplicates")
+	}
+}
+
+// isOurs reports whether a status names an fhctl as its writer.
+func isOurs(writer string) bool {
+	return len(writer) > len("fhctl/") && strings.HasPrefix(writer, "fhctl/")
+}
+
+// nameOfStatus is what a foreign status tells of its writer, in a few words.
+func nameOfStatus(s status) string {
+	who := "its status names no writer"
+	if s.Writer != "" {
+		who = "its status says writer " + clip(s.Writer, 60)
+	}
+	if s.URL != "" {
+		who += ", relay " + clip(s.URL, 100)
+	}
+	return who
+}
+
+// clip bounds text that somebody else wrote.
+func clip(text string, most int) string {
+	text = strings.ToValidUTF8(text, "?")
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
+}

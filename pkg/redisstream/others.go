@@ -1,0 +1,349 @@
+package redisstream
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/entry"
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+// others is what a Writer knows of entries that writers other than fhctl added with
+// seqs above the cursor: a bridge that ran before this Writer, or runs beside it.
+// What those hold is not stored a second time, and what they left out is stored
+// unless it would come behind a later event of the same repository.
+//
+// Only what may still be needed is kept: entries above the cursor, mostOthers of
+// them at a time. All of it can be read again from the stream: the side key says
+// behind which id such entries begin (othersFrom) and how high their seqs go
+// (othersTo), so that a process that dies midway is followed exactly.
+type others struct {
+	watching   bool // entries are looked for before each exchange
+	left       []other
+	looked     ID        // entries up to here were looked at; "" none were
+	more       bool      // entries behind looked wait until some of left are done with
+	sameRelay  bool      // an entry of theirs was the very event with that seq
+	otherRelay bool      // one was not: their numbers mean something else
+	sign       time.Time // when something of them was seen last
+	verdicts   map[event.Seq]verdict
+	most       int // bounds left: mostOthers, less in tests
+	teller     teller
+}
+
+// other is one entry that is not ours.
+type other struct {
+	id   ID
+	seq  event.Seq
+	repo uint64 // hash of the DID; 0 when the entry does not tell it
+}
+
+// verdict is what becomes of an event of ours beside others' entries.
+type verdict uint8
+
+const (
+	toStore verdict = iota
+	isPresent
+	isLost
+)
+
+const (
+	// mostOthers bounds how many entries of others are held in memory; the rest is
+	// read when some of these are done with.
+	mostOthers = 1 << 17
+	// mostLooked is how far back the stream is searched when others are met for the
+	// first time.
+	mostLooked = 250_000
+	// lookPage is how many entries one call looks at.
+	lookPage = 1000
+	// othersGone is how long nothing of others must be seen until they are no
+	// longer looked for. A bridge saves its cursor every few seconds.
+	othersGone = 30 * time.Second
+)
+
+// watch begins to look for others before each exchange.
+func (o *others) watch() {
+	if !o.watching {
+		o.watching, o.looked, o.left, o.more = true, "", o.left[:0], false
+		o.sameRelay, o.otherRelay = false, false
+	}
+	o.sign = time.Now()
+}
+
+// unwatch forgets them.
+func (o *others) unwatch() {
+	o.watching, o.looked, o.left, o.more, o.verdicts = false, "", nil, false, nil
+}
+
+// from is the id behind which entries that are still needed begin.
+func (o *others) from() ID {
+	if len(o.left) > 0 {
+		if id, ok := previous(o.left[0].id); ok {
+			return id
+		}
+		return "0-0"
+	}
+	return o.looked
+}
+
+// note adds to a side key that others' entries lie above a cursor.
+func (o *others) note(head []byte, cursor event.Seq) []byte {
+	if !o.watching {
+		return head
+	}
+	to := event.Seq(0)
+	for i := range o.left {
+		to = max(to, o.left[i].seq)
+	}
+	if o.more {
+		to = max(to, cursor+1) // how high they go is not known yet
+	}
+	if to <= cursor {
+		return head
+	}
+	return strconv.AppendInt(append(head, `,"othersTo":`...), int64(to), 10)
+}
+
+// done drops what the cursor has passed.
+func (o *others) done(cursor event.Seq) {
+	o.left = slices.DeleteFunc(o.left, func(e other) bool { return e.seq <= cursor })
+}
+
+// judge decides what becomes of the events of batches. trusted says that others
+// are known to use the same relay's numbers.
+func (o *others) judge(batches []*event.Batch, trusted bool) {
+	o.verdicts = nil
+	if len(o.left) == 0 {
+		return
+	}
+	mine := map[event.Seq]uint64{}
+	latest := map[uint64]event.Seq{}
+	for _, b := range batches {
+		for i := range b.Entries {
+			repo := hashOf(entry.AccountOf(b.Entries[i].Data))
+			mine[b.Entries[i].Seq], latest[repo] = repo, 0
+		}
+	}
+	o.verdicts = map[event.Seq]verdict{}
+	for _, e := range o.left {
+		if repo, has := mine[e.seq]; has {
+			same := e.repo == 0 || e.repo == repo
+			o.sameRelay, o.otherRelay = o.sameRelay || same && e.repo != 0, o.otherRelay || !same
+			if same {
+				o.verdicts[e.seq] = isPresent
+			}
+		}
+		if high, has := latest[e.repo]; has && e.repo != 0 {
+			latest[e.repo] = max(high, e.seq)
+		}
+	}
+	if o.otherRelay || !trusted && !o.sameRelay {
+		return
+	}
+	for seq, repo := range mine {
+		if repo != 0 && latest[repo] > seq && o.verdicts[seq] == toStore {
+			o.verdicts[seq] = isLost
+		}
+	}
+}
+
+// hashOf is a DID in eight bytes; 0 is none.
+func hashOf(did []byte) uint64 {
+	if len(did) == 0 {
+		return 0
+	}
+	h := fnv.New64a()
+	_, _ = h.Write(did)
+	return max(h.Sum64(), 1)
+}
+
+// watch looks for what others did since the last exchange, if there are any, and
+// judges the batches that are about to be sent.
+func (w *Writer) watch(ctx context.Context, batches []*event.Batch) error {
+	o := &w.others
+	if !o.watching || w.at.expected == "" || w.at.jump {
+		o.verdicts = nil
+		return nil
+	}
+	var found event.Seq
+	var present bool
+	var stored *side
+	err := w.config.patiently(ctx, "read cursor", func(ctx context.Context) error {
+		text, has, side, err := w.readState(ctx)
+		if err != nil {
+			return err
+		}
+		stored = side
+		found, present = event.ParseSeq(text)
+		present = present && has
+		return nil
+	})
+	if err != nil || !present {
+		return err // what is wrong with the cursor is for the append to find
+	}
+	own := ownOr(stored, min(found, w.acked))
+	if err := w.findOthers(ctx, own, stored); err != nil {
+		return err
+	}
+	if found != own {
+		if err := w.disputed(ctx, own, found, stored); err != nil {
+			return err
+		}
+	}
+	o.done(own)
+	o.judge(batches, w.config.Identity.Relay == bridgeHost)
+	if len(o.left) > 0 {
+		o.sign = time.Now()
+	} else if !o.more && time.Since(o.sign) > othersGone {
+		o.unwatch()
+	}
+	return nil
+}
+
+// ownOr is where one of our kind left the cursor, or otherwise where that is not known.
+func ownOr(stored *side, otherwise event.Seq) event.Seq {
+	if stored != nil && stored.OwnKnown {
+		return stored.Own
+	}
+	return otherwise
+}
+
+// findOthers reads entries that were added since the last look, and keeps those above a
+// cursor. The first look finds out where to begin.
+func (w *Writer) findOthers(ctx context.Context, cursor event.Seq, stored *side) error {
+	o := &w.others
+	start := "(" + string(o.looked)
+	if o.looked == "" {
+		first, err := w.firstOther(ctx, cursor, stored)
+		if err != nil {
+			return err
+		}
+		start = string(first)
+	}
+	for {
+		if o.more = len(o.left) >= o.most; o.more {
+			return nil
+		}
+		page, err := w.scan(ctx, "XRANGE", start, "+", cursor, "")
+		if err != nil {
+			return err
+		}
+		o.left = append(o.left, page.found...)
+		if page.looked > 0 {
+			o.looked = page.last
+			start = "(" + string(page.last)
+		}
+		if page.looked < lookPage {
+			return nil
+		}
+	}
+}
+
+// firstOther is where entries of others begin that lie above a cursor: where the
+// side key says that a former look had begun, or the lowest such entry of those
+// behind the beginning of this epoch, no more than mostLooked of them.
+func (w *Writer) firstOther(ctx context.Context, cursor event.Seq, stored *side) (ID, error) {
+	o := &w.others
+	low := ID("-")
+	if stored != nil {
+		if _, ok := parsePosition(ID(stored.OthersFrom)); ok {
+			low = "(" + ID(stored.OthersFrom)
+		}
+		if stored.OthersTo > int64(cursor) {
+			return low, nil
+		}
+	}
+	first, start := ID(""), "+"
+	for looked := 0; looked < mostLooked; {
+		page, err := w.scan(ctx, "XREVRANGE", start, string(low), cursor, "")
+		if err != nil {
+			return "", err
+		}
+		if n := len(page.found); n > 0 {
+			first = page.found[n-1].id
+		}
+		if page.looked > 0 && o.looked == "" {
+			o.looked = page.first
+		}
+		looked += page.looked
+		start = "(" + string(page.last)
+		if page.looked < lookPage {
+			break
+		}
+	}
+	if first == "" { // nothing: go on from the newest entry
+		if o.looked == "" {
+			return low, nil
+		}
+		return "(" + o.looked, nil
+	}
+	return first, nil
+}
+
+// page is what one call of the scan script found.
+type page struct {
+	looked      int
+	first, last ID
+	wanted      bool // the seq that was asked for is among them
+	found       []other
+}
+
+// scan looks at no more than lookPage entries.
+func (w *Writer) scan(ctx context.Context, command, from, to string, cursor event.Seq, wanted string) (p page, err error) {
+	err = w.config.patiently(ctx, "look for other writers' entries", func(ctx context.Context) error {
+		reply, err := scanScript.Run(ctx, w.client, []string{w.config.StreamKey}, command, from, to, lookPage, cursor.String(), wanted).Slice()
+		if err != nil {
+			return err
+		}
+		p, err = parsePage(reply)
+		return err
+	})
+	return p, err
+}
+
+func parsePage(reply []any) (p page, err error) {
+	if len(reply) < 4 || (len(reply)-4)%3 != 0 {
+		return p, errReply
+	}
+	n, ok := reply[0].(int64)
+	var first, last, wanted string
+	if !ok || !text(reply[3], &wanted) || !text(reply[1], &first) || !text(reply[2], &last) {
+		return p, errReply
+	}
+	p.looked, p.first, p.last, p.wanted = int(n), ID(first), ID(last), wanted != ""
+	for row := reply[4:]; len(row) > 0; row = row[3:] {
+		var id, digits, did string
+		if !text(row[0], &id) || !text(row[1], &digits) || !text(row[2], &did) {
+			return p, errReply
+		}
+		if seq, ok := event.ParseSeq(digits); ok {
+			p.found = append(p.found, other{id: ID(id), seq: seq, repo: hashOf([]byte(did))})
+		}
+	}
+	return p, nil
+}
+
+// tellLost tells of events that another writer left out and that cannot be stored
+// any more, since it stored later ones of the same repositories (G7).
+func (w *Writer) tellLost(b *event.Batch) {
+	n, first, last := 0, event.Seq(0), event.Seq(0)
+	for i := range b.Entries {
+		if seq := b.Entries[i].Seq; w.others.verdicts[seq] == isLost {
+			if n++; first == 0 {
+				first = seq
+			}
+			last = seq
+		}
+	}
+	w.others.teller.lost(w.config.Alarm, n, first, last)
+}
+
+func rangeOf(first, last event.Seq) string {
+	if first == last {
+		return "seq " + first.String()
+	}
+	return fmt.Sprintf("seq %s to %s", first, last)
+}
