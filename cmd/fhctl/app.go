@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"github.com/fhctl/fhctl/pkg/config"
@@ -52,6 +54,9 @@ type session struct {
 // logs their warnings, and applies --timeout to the context.
 func (a *app) with(do func(ctx context.Context, s *session, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
+		if err := refuseEmpty(cmd.Flags(), args); err != nil {
+			return err
+		}
 		cfg, err := config.Load(cmd.Flags(), a.environ)
 		if err != nil {
 			return err
@@ -68,6 +73,31 @@ func (a *app) with(do func(ctx context.Context, s *session, args []string) error
 			return do(ctx, s, args)
 		})
 	}
+}
+
+// refuseEmpty refuses flags and arguments that are given and hold nothing, as when
+// the variable of a shell that should fill them is not set: what is left out means
+// everything, and nobody who writes a flag means that.
+func refuseEmpty(flags *pflag.FlagSet, args []string) (err error) {
+	const hint = "is the variable set that should fill it? Leave it out to have what --help calls its default"
+	flags.Visit(func(f *pflag.Flag) {
+		list, isList := f.Value.(pflag.SliceValue)
+		empty := !isList && f.Value.String() == ""
+		if isList {
+			items := list.GetSlice()
+			empty = len(items) == 0 || slices.Contains(items, "")
+		}
+		if given, ok := f.Value.(interface{ Empty() bool }); ok { // a setting's
+			empty = given.Empty()
+		}
+		if empty && err == nil {
+			err = usageError(fmt.Errorf("flag --%s: it is empty", f.Name), hint)
+		}
+	})
+	if i := slices.Index(args, ""); i >= 0 && err == nil {
+		err = usageError(fmt.Errorf("argument %d is empty", i+1), hint)
+	}
+	return err
 }
 
 // settingAttrs is every setting as "value (origin)", secrets masked.

@@ -99,8 +99,9 @@ func (e *examination) cursor(c redisstream.CursorState, s *statsReport, purpose 
 // aheadOf reports whether a cursor lies above the newest entry, and not because
 // the events behind that yielded none.
 func aheadOf(c redisstream.CursorState, last event.Seq) bool {
-	explained := c.Side.Stored == int64(last) && c.Side.Upto == int64(c.Seq)
-	filtered := c.Side.Filter != "" && c.Side.Filter != "none"
+	explained := (c.Side.Stored == int64(last) || c.Side.Stored == 0) && c.Side.Upto == int64(c.Seq)
+	// A filter explains it only where its writer left no note of its own.
+	filtered := c.Side.Filter != "" && c.Side.Filter != "none" && c.Side.Upto == 0
 	return last > 0 && c.Seq > last && !explained && !filtered && !c.Status.Connected
 }
 

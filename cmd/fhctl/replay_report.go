@@ -125,6 +125,10 @@ func (r *replayRun) whyNothing() string {
 	if first == 0 {
 		return r.origin.name + " holds no events"
 	}
+	if n := r.passed.unwanted; n > 0 {
+		return fmt.Sprintf("%s events of the range passed (seq %s to %s of %s) and the filters want none of them: see --collection, --did, --kind and --action",
+			output.Thousands(n), first, last, r.origin.name)
+	}
 	return fmt.Sprintf("looked at seq %s to %s of %s and wanted none of it: see --from, --to and the filters", first, last, r.origin.name)
 }
 

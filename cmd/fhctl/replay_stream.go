@@ -35,10 +35,21 @@ type appender struct {
 // replayCursor is the name of the cursor of replays into a stream. In a cluster
 // both keys must share a slot.
 func replayCursor(url, key string, partitions int) string {
-	if partitions <= 1 && strings.Contains(url, "cluster") && !strings.Contains(key, "{") {
-		return "{" + key + "}:replay-cursor"
+	names := replayCursors(key, partitions)
+	if strings.Contains(url, "cluster") {
+		return names[len(names)-1]
 	}
-	return key + ":replay-cursor"
+	return names[0]
+}
+
+// replayCursors are the names that the cursor of replays into a stream may have:
+// the plain one, and where that is another, the one in a cluster.
+func replayCursors(key string, partitions int) []string {
+	names := []string{key + ":replay-cursor"}
+	if partitions <= 1 && !strings.Contains(key, "{") {
+		names = append(names, "{"+key+"}:replay-cursor")
+	}
+	return names
 }
 
 // isLive reports whether a key is a live stream's by its name alone.

@@ -149,7 +149,17 @@ func runTail(ctx context.Context, s *session, o *tailOptions) error {
 	if t.follow && context.Cause(ctx) == errInterrupted {
 		err = nil // there is no other way to end it
 	}
+	if err == nil {
+		t.tellNone()
+	}
 	return errors.Join(err, t.out.Flush())
+}
+
+// tellNone says how much passed when the filters matched nothing of it.
+func (t *tailRun) tellNone() {
+	if t.seen == 0 && t.looked > 0 && !t.match.any {
+		t.slog.Warn(fmt.Sprintf("The filters match none of the %s events that passed", output.Thousands(t.looked)))
+	}
 }
 
 // expecting runs read until enough was seen, or --within has passed.

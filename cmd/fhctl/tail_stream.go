@@ -46,9 +46,19 @@ func (t *tailRun) readStream(ctx context.Context) error {
 		}
 	}
 	if !t.follow {
+		t.tellBeyond(bounds.Last)
 		return nil
 	}
 	return r.added(ctx)
+}
+
+// tellBeyond says that --since lies behind everything, where it does.
+func (t *tailRun) tellBeyond(last redisstream.Stored) {
+	if t.looked > 0 || t.since.Open() || t.since.Kind == place.Live || t.last == 0 || last.ID == "" {
+		return
+	}
+	seq, _ := last.Seq()
+	t.slog.Warn(fmt.Sprintf("Nothing is stored from %s on: the stream ends with %s", t.since, nameMark(seq, last.ID)))
 }
 
 // tellEmpty says why nothing comes, if nothing is there.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/verify"
@@ -31,6 +32,43 @@ func (r *verifyRun) cursor(ctx context.Context, reader *redisstream.Reader, chec
 	return nil
 }
 
+// ownCursor is the reader with the cursor that is the stream's: what a replay made
+// has one of its own, and the live cursor beside it tells nothing of it. A cursor
+// key that somebody chose stands.
+func (r *verifyRun) ownCursor(ctx context.Context, reader *redisstream.Reader) (*redisstream.Reader, error) {
+	key := r.cfg.Redis.StreamKey
+	if r.against != "" || key == redisstream.DefaultStreamKey || r.cfg.Origin("cursor-key").Layer != config.LayerDefault {
+		return reader, nil
+	}
+	for _, name := range replayCursors(key, r.cfg.Redis.Partitions) {
+		first := name
+		if reader.IsSet() {
+			first = redisstream.PartitionKey(name, 0)
+		}
+		// A user who may not read this key has no replays to judge, and what is
+		// no string there is not a replay's.
+		c, err := reader.CursorAt(ctx, first)
+		if err != nil || !c.Present && !c.SidePresent {
+			continue
+		}
+		other := *r.cfg
+		other.Redis.CursorKey = name
+		_ = reader.Close() // nothing was written
+		r.replayed = true
+		return (&session{app: r.app, cfg: &other, slog: r.slog}).reader(ctx)
+	}
+	return reader, nil
+}
+
+// replayMend is what to do about the cursor of a replay: ingest's is another one,
+// and must not be moved for it.
+func (r *verifyRun) replayMend() string {
+	if !r.replayed {
+		return ""
+	}
+	return "this is the cursor of fhctl replay, not of ingest: replay into another stream (--to-stream) and delete this one, or go on with --resume if entries were only not finished; do not move the live cursor for it"
+}
+
 func (r *verifyRun) oneCursor(ctx context.Context, reader *redisstream.Reader, judge func(verify.Cursor) verify.Cursor) error {
 	for until := time.Now().Add(patience); ; {
 		c, live, err := readCursor(ctx, reader)
@@ -38,7 +76,9 @@ func (r *verifyRun) oneCursor(ctx context.Context, reader *redisstream.Reader, j
 			return err
 		}
 		before, ok := event.ParseSeq(c.Before)
-		if ahead := ok && before > c.Last.Seq; !ahead || c.Filtered || c.Explained() || !live || time.Now().After(until) {
+		unnoted := c.Filtered && c.Upto == 0
+		if ahead := ok && before > c.Last.Seq; !ahead || unnoted || c.Explained() || !live || time.Now().After(until) {
+			c.Mend = r.replayMend()
 			c = judge(c)
 			r.report.cursor = &c
 			return nil
@@ -72,7 +112,7 @@ func readCursor(ctx context.Context, reader *redisstream.Reader) (c verify.Curso
 	}
 	filter := second.Side.Filter
 	c.Filtered = filter != "" && filter != "none"
-	c.Stored, c.Upto = event.Seq(second.Side.Stored), event.Seq(second.Side.Upto)
+	c.Stored, c.Upto, c.StoredBefore = event.Seq(second.Side.Stored), event.Seq(second.Side.Upto), event.Seq(first.Side.Stored)
 	if len(last) > 0 {
 		seq, _ := last[0].Seq()
 		c.Last = verify.Mark{Seq: seq, ID: string(last[0].ID)}

@@ -19,6 +19,7 @@ type verifyRun struct {
 	*verifyPlan
 	name      string // of what is checked, for people; no password
 	report    *verifyReport
+	replayed  bool     // the stream is a replay's, with a cursor of its own
 	pairLacks []string // with --against: what of the range is not compared
 }
 
@@ -37,6 +38,9 @@ func runVerify(ctx context.Context, s *session, p *verifyPlan) error {
 		}
 	}
 	reader, err := r.reader(ctx)
+	if err == nil {
+		reader, err = r.ownCursor(ctx, reader)
+	}
 	if err != nil {
 		return err
 	}

@@ -127,6 +127,8 @@ func (r *verifyReport) cursorText() string {
 		return "not compared: the range ends before the stream does"
 	case !c.Present:
 		return "missing (" + c.Key + ")"
+	case c.After == c.Last.Seq.String() && c.Mend != "":
+		return c.After + ", the last stored seq (" + c.Key + ", of a replay)"
 	case c.After == c.Last.Seq.String():
 		return c.After + ", the last stored seq"
 	}
@@ -135,25 +137,23 @@ func (r *verifyReport) cursorText() string {
 	}
 	text := fmt.Sprintf("%s, the last stored seq is %d", c.After, c.Last.Seq)
 	switch {
-	case c.Filtered:
-		text += "; the writer filters, so it may be ahead"
+	case c.Explained() && c.Filtered:
+		text += "; the writer filters, and notes that it keeps no event between them"
 	case c.Explained():
 		text += "; the writer notes that no event between them yields an entry"
+	case c.Filtered && c.Upto == 0:
+		text += "; the writer filters, so it may be ahead"
 	}
 	return text
 }
 
 // mending says once per rule what to do, and how often it was found.
 func (r *verifyReport) mending(sum verify.Summary) {
-	mend := map[verify.Rule]string{}
-	for _, info := range verify.Rules() {
-		mend[info.ID] = info.Mend
-	}
 	for i, c := range sum.Rules {
 		if i == 0 {
 			fmt.Fprintln(r.out, "\nfound")
 		}
-		fmt.Fprintf(r.out, "  %-16s  %s  %s\n    mend: %s\n", c.Rule, output.Thousands(c.Count), c.Severity, mend[c.Rule])
+		fmt.Fprintf(r.out, "  %-16s  %s  %s\n    mend: %s\n", c.Rule, output.Thousands(c.Count), c.Severity, c.Mend)
 	}
 }
 
@@ -238,7 +238,7 @@ func ruleCase(info verify.RuleInfo, count verify.RuleCount, texts []string) juni
 	if count.Count == 0 {
 		return c
 	}
-	text := strings.Join(append(texts, "mend: "+info.Mend), "\n")
+	text := strings.Join(append(texts, "mend: "+count.Mend), "\n")
 	if count.Severity == verify.Warning {
 		c.Out = text
 		return c

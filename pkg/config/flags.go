@@ -32,6 +32,7 @@ type flagValue struct {
 	setting Setting
 	text    string
 	set     bool
+	empty   bool // it was given without a value once
 }
 
 // String is the text so far.
@@ -39,12 +40,19 @@ func (f *flagValue) String() string { return f.text }
 
 // Set takes any text.
 func (f *flagValue) Set(text string) error {
+	for item := range strings.SplitSeq(text, ",") {
+		f.empty = f.empty || strings.TrimSpace(item) == "" && (f.setting.List || text == "")
+	}
 	if f.set && f.setting.List {
 		text = strings.Join([]string{f.text, text}, ",")
 	}
 	f.text, f.set = text, true
 	return nil
 }
+
+// Empty reports whether the flag was given with nothing in it, or in one item of
+// its list. That is what an unset variable of a shell leaves, not a choice.
+func (f *flagValue) Empty() bool { return f.empty }
 
 // Type is what help shows behind the flag.
 func (f *flagValue) Type() string {

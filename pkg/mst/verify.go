@@ -32,7 +32,13 @@ var (
 // Verify checks a commit's ops against the partial tree under data, and that
 // undoing them all leads to prevData (V4 to V6). Get is as for Load. Nil means
 // proven; ErrLegacy means unproven but legal.
+//
+// A commit without ops changes no record, so that its tree is the one before: it
+// sends no node, and none is needed to prove that.
 func Verify(data []byte, get func(cid []byte) []byte, ops []Op, prevData []byte) error {
+	if len(ops) == 0 {
+		return unchanged(data, prevData)
+	}
 	t, err := Load(data, get)
 	if err != nil {
 		return err
@@ -53,6 +59,16 @@ func Verify(data []byte, get func(cid []byte) []byte, ops []Op, prevData []byte)
 		return ErrLegacy
 	}
 	return t.invert(ops, prevData)
+}
+
+func unchanged(data, prevData []byte) error {
+	switch {
+	case prevData == nil:
+		return ErrLegacy
+	case !bytes.Equal(data, prevData):
+		return fmt.Errorf("%w: there are none, and data is another", ErrInversion)
+	}
+	return nil
 }
 
 // holds checks that the tree has what the op left behind (V4).

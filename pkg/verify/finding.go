@@ -92,6 +92,7 @@ type RuleCount struct {
 	Rule     Rule
 	Severity Severity
 	Count    int64
+	Mend     string // what to do about the last of them
 }
 
 // Gaps is what is missing between seqs.
@@ -114,13 +115,14 @@ func (s *Summary) Clean() bool { return s.Errors == 0 }
 type ledger struct {
 	cfg    Config
 	counts map[Rule]int64
+	mends  map[Rule]string
 	listed map[Severity]int
 	sum    Summary
 	random *rand.Rand
 }
 
 func newLedger(cfg Config) *ledger {
-	l := &ledger{cfg: cfg, counts: map[Rule]int64{}, listed: map[Severity]int{}}
+	l := &ledger{cfg: cfg, counts: map[Rule]int64{}, mends: map[Rule]string{}, listed: map[Severity]int{}}
 	if cfg.Seed != 0 {
 		l.random = rand.New(rand.NewPCG(cfg.Seed, 0))
 	}
@@ -137,13 +139,18 @@ func (l *ledger) severity(rule Rule) Severity {
 	return infos[rule].Severity
 }
 
-// found counts f, whose Severity and Mend come from the table.
+// found counts f, whose Severity comes from the table, as does its Mend if it
+// brings none.
 func (l *ledger) found(f Finding) { l.foundMany(f, 1) }
 
 // foundMany counts f as n findings and lists it once.
 func (l *ledger) foundMany(f Finding, n int64) {
-	f.Severity, f.Mend = l.severity(f.Rule), infos[f.Rule].Mend
+	f.Severity = l.severity(f.Rule)
+	if f.Mend == "" {
+		f.Mend = infos[f.Rule].Mend
+	}
 	l.counts[f.Rule] += n
+	l.mends[f.Rule] = f.Mend
 	if f.Severity == Error {
 		l.sum.Errors += n
 	} else {
@@ -189,7 +196,7 @@ func (l *ledger) summary() Summary {
 		}
 	}
 	for rule, n := range l.counts {
-		l.sum.Rules = append(l.sum.Rules, RuleCount{rule, l.severity(rule), n})
+		l.sum.Rules = append(l.sum.Rules, RuleCount{rule, l.severity(rule), n, l.mends[rule]})
 	}
 	slices.SortFunc(l.sum.Rules, func(a, b RuleCount) int {
 		return cmp.Or(cmp.Compare(a.Severity, b.Severity), cmp.Compare(b.Count, a.Count), cmp.Compare(a.Rule, b.Rule))

@@ -140,6 +140,42 @@ func (s *sample) frame(t *testing.T) []byte {
 	return data
 }
 
+// E2, V5: a commit without ops is legal and sends no node of its tree. Its tree is
+// the one before it: that is proven where prevData says the same, and where it
+// says another an op was left out.
+func TestCommitsWithoutOps(t *testing.T) {
+	frames, keys := simFrames(t, 300)
+	for name, v := range map[string]struct {
+		prevData func(data []byte) []byte
+		want     string
+		trees    int64
+		legacy   int64
+	}{
+		"the same tree": {func(data []byte) []byte { return data }, "", 1, 0},
+		"another tree":  {func([]byte) []byte { return syntax.SumCID(syntax.CodecDAGCBOR, []byte("x")) }, "tree-inversion prevData", 0, 0},
+		"unknown":       {func([]byte) []byte { return nil }, "", 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := take(t, frames, func(ev *event.Event) bool { return ev.Kind == event.KindCommit && len(ev.Commit.Ops) == 1 })
+			var block signed
+			if err := dagcbor.Unmarshal(s.archive.Blocks[s.at(s.root())].Data, &block); err != nil {
+				t.Fatal(err)
+			}
+			s.archive.Blocks = []blocks.Block{s.archive.Blocks[s.at(s.root())]} // and nothing else
+			s.ev.Commit.Ops, s.ev.Commit.PrevData = nil, v.prevData(block.Data)
+			found, sum := framesListed(t, [][]byte{s.frame(t)}, Config{Strict: true, Signature: signatures(t, keys)})
+			want := ""
+			if v.want != "" {
+				rule, where, _ := strings.Cut(v.want, " ")
+				want = fmt.Sprintf("%s %d %s", rule, s.ev.Seq, where)
+			}
+			if got := strings.Join(found, "|"); got != want || sum.Trees != v.trees || sum.Legacy != v.legacy || sum.Signatures != 1 {
+				t.Errorf("found %q, want %q; %+v", got, want, sum)
+			}
+		})
+	}
+}
+
 // Each fault of a frame yields the finding that names it, and nothing else.
 func TestPlantedFaultsInFrames(t *testing.T) {
 	frames, keys := simFrames(t, 3000)

@@ -45,6 +45,7 @@ const (
 	CursorInvalid  Rule = "cursor-invalid"
 	CursorAhead    Rule = "cursor-ahead"
 	CursorBehind   Rule = "cursor-behind"
+	CursorUnproven Rule = "cursor-unproven"
 )
 
 // The rules of one stream entry, as a worker reads it.
@@ -106,6 +107,8 @@ const (
 
 const (
 	bridgeMend = "stop the Python bridge, let fhctl write, and read the events again from the relay while it still holds them: fhctl ingest --from SEQ"
+	shapeMend  = "if the Python bridge writes this stream (its entries have record-casing as well), stop it; else find the program that wrote this entry. Read the events again from the relay while it still holds them: fhctl ingest --from SEQ"
+	handleMend = "whoever wrote this passed on, or put in, a DID where no handle was known: the Python bridge, or fhctl before it checked. fhctl stores null; read the event again from the relay while it still holds it: fhctl ingest --from SEQ"
 	writerMend = "find the program that wrote this entry; fhctl does not. Consumers will not take it: read the event again from the relay into a fresh stream if it is still held there"
 	relayMend  = "nothing can be mended here: the relay sent it like this. fhctl ingest skips and counts it"
 	keepMend   = "nothing: the relay sent it like this, and fhctl ingest delivers it as it is"
@@ -130,10 +133,13 @@ var table = [...]RuleInfo{
 	{OfStream, CursorMissing, Error, "There are entries but no cursor: a restarted writer would begin live and leave a hole.",
 		"set it to the last stored seq: fhctl cursor set SEQ"},
 	{OfStream, CursorInvalid, Error, "The cursor is not a seq.", "set it to the last stored seq: fhctl cursor set SEQ"},
-	{OfStream, CursorAhead, Error, "The cursor is above the last stored seq and no filter explains it: events may have been passed over (G1).",
+	{OfStream, CursorAhead, Error, "The cursor is above the last stored seq, and the notes its writer left do not explain it: events were removed or may have been passed over (G1).",
 		"set it back to the last stored seq: fhctl cursor set SEQ. The relay sends what lies between again; events that yield no entry, such as sync, move the cursor once more"},
 	{OfStream, CursorBehind, Error, "The cursor is below the last stored seq: a restarted writer would store events again (G2).",
 		"set it to the last stored seq: fhctl cursor set SEQ"},
+
+	{OfStream, CursorUnproven, Warning, "The cursor is above the last stored seq. Its writer filters, so it may be right, but nothing it noted proves that nothing was passed over.",
+		"nothing, if it was moved on purpose (fhctl cursor history); the next event that the writer stores settles it"},
 
 	{OfStream, PartitionWrong, Error, "The entry is not in the partition of its account: consumers of two partitions see that account out of order.",
 		"look for a writer with another number of partitions (fhctl stream stats); entries cannot be moved, so read them again into a fresh set if order matters"},
@@ -146,16 +152,16 @@ var table = [...]RuleInfo{
 	{OfStream, DataReserved, Error, "data has a key type, seq, time or enriched, which overwrites the Kafka bridge's own.", writerMend},
 	{OfStream, DataSize, Error, "data, a record, or the number of ops is above the limits of the protocol (E1).", writerMend},
 	{OfStream | OfCapture, DIDSyntax, Error, "The DID is not one that workers accept: they skip the whole event.", writerMend},
-	{OfStream, HandleDID, Error, "The handle is a DID: it overwrites a good handle. Unknown handles are null.", bridgeMend},
+	{OfStream, HandleDID, Error, "The handle is a DID: it overwrites a good handle. Unknown handles are null.", handleMend},
 	{OfStream, HandleSyntax, Warning, "The handle is not a domain name. It is what the relay sent.", keepMend},
 	{OfStream, OpShape, Error, "An op's action is unknown, or its cid and record do not fit its action.", writerMend},
 	{OfStream, OpPath, Error, "An op's path is not a collection and a record key with one slash between.", writerMend},
 	{OfStream | OfCapture, OpPathStrict, Warning, "An op's path breaks the syntax of collections or record keys (V4). It is delivered as it came.", keepMend},
 	{OfStream, CIDSyntax, Error, "An op's cid is not a lower-case base32 CIDv1 of DAG-CBOR with SHA-256 (D5).", writerMend},
-	{OfStream, RecordType, Error, "A record, or an object in it that must say what it is, has no string $type: workers cannot route it.", bridgeMend},
+	{OfStream, RecordType, Error, "A record, or an object in it that must say what it is, has no string $type: workers cannot route it.", shapeMend},
 	{OfStream, RecordCasing, Error, "A record's keys were turned into snake_case, or $type into py_type: the Python bridge's mistake. Workers reject it.", bridgeMend},
-	{OfStream, RecordNull, Error, "A record has a null where its block has none: workers reject null for an absent key.", bridgeMend},
-	{OfStream, RecordLink, Error, "A link, bytes or a blob of a record has not the form {\"$link\"} or {\"$bytes\"}.", bridgeMend},
+	{OfStream, RecordNull, Error, "A record has a null where its block has none: workers reject null for an absent key.", shapeMend},
+	{OfStream, RecordLink, Error, "A link, bytes or a blob of a record has not the form {\"$link\"} or {\"$bytes\"}.", shapeMend},
 	{OfStream, RecordNumber, Error, "A record has a number that its block cannot have: a fraction, an exponent, or an integer beyond 64 bits (D2, D3).", writerMend},
 	{OfStream, RecordCID, Error, "A record does not hash to its op's cid: it is not the block that the author signed.", writerMend},
 	{OfStream | OfCapture, RevSyntax, Error, "A rev is not a TID (V2).", keepMend},

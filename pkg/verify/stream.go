@@ -28,28 +28,50 @@ func (e *Entry) value(name string) (string, bool) {
 	return "", false
 }
 
-// Cursor is what stands in the cursor key. Between is set when the stream may
-// have grown while both were read: the last entry was read after Before and
-// before After, so that a sound stream lies between the two.
+// Cursor is what stands in the cursor key. The stream may grow while both are read:
+// the last entry was read after Before and before After, so that a sound stream
+// lies between the two.
 type Cursor struct {
 	Key           string
 	Present       bool
 	Before, After string // as stored, read before and after the last entry
 	Last          Mark   // the last entry of the stream; zero when there is none
 	// Filtered is set when the writer keeps only some events: its cursor then
-	// runs ahead of the stream by right.
+	// runs ahead of the stream by right, as far as its notes say.
 	Filtered bool
 	// Stored is the seq of the last entry that the writer stored and Upto where
 	// it left the cursor, as it noted; 0 when nobody did. Between the two it
-	// had only events that yield no entry.
-	Stored, Upto event.Seq
+	// had only events that yield no entry. StoredBefore is Stored as it was when
+	// Before was read; 0 takes Stored for it.
+	Stored, Upto, StoredBefore event.Seq
+	// Mend replaces the advice of the rules of the cursor, for one that is not
+	// ingest's; "" keeps it.
+	Mend string
 }
 
+// noted reports whether the writer left notes.
+func (c *Cursor) noted() bool { return c.Upto > 0 }
+
 // Explained reports whether the writer itself left the cursor ahead of the last
-// entry, which is still there.
+// entry, and what it stored last is still there.
 func (c *Cursor) Explained() bool {
-	upto := c.Upto.String()
-	return c.Upto > 0 && c.Before == upto && c.After == upto && c.Stored == c.Last.Seq
+	return c.noted() && !c.moved() && !c.removed() && (c.Stored == 0 || c.Last.Seq <= c.Stored)
+}
+
+// moved: the cursor is above where the writer left it.
+func (c *Cursor) moved() bool {
+	before, _ := event.ParseSeq(c.Before)
+	after, _ := event.ParseSeq(c.After)
+	return before > c.Upto || after > c.Upto
+}
+
+// removed: the stream ends below what the writer had stored by then.
+func (c *Cursor) removed() bool {
+	stored := c.StoredBefore
+	if stored == 0 {
+		stored = c.Stored
+	}
+	return c.Last.Seq < stored
 }
 
 // Stream judges the entries of a stream, given in stored order.
@@ -196,7 +218,7 @@ func (s *Stream) cursor(c Cursor) {
 	where := "cursor " + c.Key
 	if !c.Present {
 		if c.Last.ID != "" {
-			s.found(Finding{Rule: CursorMissing, Seq: c.Last.Seq, Where: where, Detail: fmt.Sprintf("the last entry is seq %d", c.Last.Seq)})
+			s.found(Finding{Rule: CursorMissing, Seq: c.Last.Seq, Where: where, Mend: c.Mend, Detail: fmt.Sprintf("the last entry is seq %d", c.Last.Seq)})
 		}
 		return
 	}
@@ -204,14 +226,39 @@ func (s *Stream) cursor(c Cursor) {
 	after, ok2 := event.ParseSeq(c.After)
 	switch {
 	case !ok1 || !ok2:
-		s.found(Finding{Rule: CursorInvalid, Where: where, Detail: fmt.Sprintf("it holds %q", clip(c.After))})
-	case c.Last.Seq == 0:
+		s.found(Finding{Rule: CursorInvalid, Where: where, Mend: c.Mend, Detail: fmt.Sprintf("it holds %q", clip(c.After))})
+	case c.Last.Seq == 0 && (c.Last.ID != "" || !c.noted() || !c.removed()):
 		return // an empty stream, or an entry whose seq was reported
 	case after < c.Last.Seq:
-		s.found(Finding{Rule: CursorBehind, Seq: after, Where: where, Detail: fmt.Sprintf("it is %d, the last entry is seq %d: a restart would store events again", after, c.Last.Seq)})
-	case before > c.Last.Seq && !c.Filtered && !c.Explained():
-		s.found(Finding{Rule: CursorAhead, Seq: before, Where: where, Detail: fmt.Sprintf("it is %d, the last entry is seq %d, %d below", before, c.Last.Seq, before-c.Last.Seq)})
+		s.found(Finding{Rule: CursorBehind, Seq: after, Where: where, Mend: c.Mend, Detail: fmt.Sprintf("it is %d, the last entry is seq %d: a restart would store events again", after, c.Last.Seq)})
+	case before <= c.Last.Seq || c.Explained():
+		return
+	case c.Filtered && !c.noted():
+		s.found(Finding{Rule: CursorUnproven, Seq: before, Where: where, Mend: c.Mend, Detail: fmt.Sprintf("it is %d, the last entry is seq %d, %d below; the writer filters and left no note of what it stored last", before, c.Last.Seq, before-c.Last.Seq)})
+	default:
+		s.found(Finding{Rule: CursorAhead, Seq: before, Where: where, Mend: c.Mend, Detail: c.ahead(before)})
 	}
+}
+
+// ahead says how the cursor came above the last entry, as far as notes tell.
+func (c *Cursor) ahead(before event.Seq) string {
+	detail := fmt.Sprintf("it is %d, the last entry is seq %d, %d below", before, c.Last.Seq, before-c.Last.Seq)
+	if c.Last.ID == "" {
+		detail = fmt.Sprintf("it is %d, and there is no entry", before)
+	}
+	if !c.noted() {
+		return detail
+	}
+	if c.removed() {
+		detail += fmt.Sprintf("; its writer had stored seq %d: what lies between was removed", max(c.Stored, c.StoredBefore))
+	}
+	if c.moved() {
+		detail += fmt.Sprintf("; its writer left it at %d: somebody moved it", c.Upto)
+	}
+	if c.Stored > 0 && c.Last.Seq > c.Stored {
+		detail += fmt.Sprintf("; its writer stored seq %d last: something else appended", c.Stored)
+	}
+	return detail
 }
 
 // Deleted reports the highest entry that was deleted from inside the stream,

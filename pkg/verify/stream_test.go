@@ -229,17 +229,27 @@ func TestCursor(t *testing.T) {
 		cursor Cursor
 		want   string
 	}{
-		"equal":               {Cursor{Present: true, Before: "120", After: "120"}, ""},
-		"missing":             {Cursor{}, "cursor-missing 120 cursor k"},
-		"garbage":             {Cursor{Present: true, Before: "x", After: "x"}, "cursor-invalid 0 cursor k"},
-		"ahead":               {Cursor{Present: true, Before: "121", After: "121"}, "cursor-ahead 121 cursor k"},
-		"behind":              {Cursor{Present: true, Before: "119", After: "119"}, "cursor-behind 119 cursor k"},
-		"ahead by filter":     {Cursor{Present: true, Before: "500", After: "500", Filtered: true}, ""},
-		"ahead, as left":      {Cursor{Present: true, Before: "125", After: "125", Upto: 125, Stored: 120}, ""},
-		"moved since":         {Cursor{Present: true, Before: "126", After: "126", Upto: 125, Stored: 120}, "cursor-ahead 126 cursor k"},
-		"last entry is gone":  {Cursor{Present: true, Before: "125", After: "125", Upto: 125, Stored: 124}, "cursor-ahead 125 cursor k"},
-		"moving":              {Cursor{Present: true, Before: "110", After: "130"}, ""},
-		"moving, still ahead": {Cursor{Present: true, Before: "121", After: "130"}, "cursor-ahead 121 cursor k"},
+		"equal":                              {Cursor{Present: true, Before: "120", After: "120"}, ""},
+		"missing":                            {Cursor{}, "cursor-missing 120 cursor k"},
+		"garbage":                            {Cursor{Present: true, Before: "x", After: "x"}, "cursor-invalid 0 cursor k"},
+		"ahead":                              {Cursor{Present: true, Before: "121", After: "121"}, "cursor-ahead 121 cursor k"},
+		"behind":                             {Cursor{Present: true, Before: "119", After: "119"}, "cursor-behind 119 cursor k"},
+		"ahead by filter":                    {Cursor{Present: true, Before: "500", After: "500", Filtered: true}, "cursor-unproven 500 cursor k"},
+		"ahead by filter, as left":           {Cursor{Present: true, Before: "500", After: "500", Filtered: true, Upto: 500, Stored: 120}, ""},
+		"filtered, moved since":              {Cursor{Present: true, Before: "1500", After: "1500", Filtered: true, Upto: 500, Stored: 120}, "cursor-ahead 1500 cursor k"},
+		"filtered, entries removed":          {Cursor{Present: true, Before: "500", After: "500", Filtered: true, Upto: 500, Stored: 170}, "cursor-ahead 500 cursor k"},
+		"filtered, both":                     {Cursor{Present: true, Before: "1500", After: "1500", Filtered: true, Upto: 500, Stored: 170}, "cursor-ahead 1500 cursor k"},
+		"filtered, appended to":              {Cursor{Present: true, Before: "500", After: "500", Filtered: true, Upto: 500, Stored: 119}, "cursor-ahead 500 cursor k"},
+		"filtered, at work":                  {Cursor{Present: true, Before: "500", After: "600", Filtered: true, Upto: 600, Stored: 130, StoredBefore: 110}, ""},
+		"filtered, at work, entries removed": {Cursor{Present: true, Before: "500", After: "600", Filtered: true, Upto: 600, Stored: 130, StoredBefore: 125}, "cursor-ahead 500 cursor k"},
+		"nothing stored since":               {Cursor{Present: true, Before: "500", After: "500", Filtered: true, Upto: 500}, ""},
+		"filtered, behind":                   {Cursor{Present: true, Before: "90", After: "90", Filtered: true, Upto: 90, Stored: 90}, "cursor-behind 90 cursor k"},
+		"below where it was left":            {Cursor{Present: true, Before: "123", After: "123", Upto: 125, Stored: 120}, ""},
+		"ahead, as left":                     {Cursor{Present: true, Before: "125", After: "125", Upto: 125, Stored: 120}, ""},
+		"moved since":                        {Cursor{Present: true, Before: "126", After: "126", Upto: 125, Stored: 120}, "cursor-ahead 126 cursor k"},
+		"last entry is gone":                 {Cursor{Present: true, Before: "125", After: "125", Upto: 125, Stored: 124}, "cursor-ahead 125 cursor k"},
+		"moving":                             {Cursor{Present: true, Before: "110", After: "130"}, ""},
+		"moving, still ahead":                {Cursor{Present: true, Before: "121", After: "130"}, "cursor-ahead 121 cursor k"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v.cursor.Key, v.cursor.Last = "k", Mark{120, "1700000000019-0"}
@@ -248,6 +258,19 @@ func TestCursor(t *testing.T) {
 				t.Errorf("found %q, want %q", got, v.want)
 			}
 		})
+	}
+}
+
+// What the writer noted of a stream that holds nothing any more is not forgotten,
+// nor is the remedy of a cursor that is not ingest's.
+func TestCursorOfAnEmptiedPartition(t *testing.T) {
+	var mends []string
+	s := NewStream(Config{Report: func(f Finding) { mends = append(mends, string(f.Rule)+" "+f.Mend) }})
+	s.PartitionCursor(Cursor{Present: true, Before: "9", After: "9", Upto: 9, Stored: 8, Mend: "replay it again"})
+	s.PartitionCursor(Cursor{Present: true, Before: "9", After: "9", Upto: 9})
+	s.PartitionCursor(Cursor{Present: true, Before: "9", After: "9"})
+	if sum := s.Close(); strings.Join(mends, "|") != "cursor-ahead replay it again" || sum.Rules[0].Mend != "replay it again" {
+		t.Errorf("found %q, %+v", mends, sum.Rules)
 	}
 }
 
@@ -296,7 +319,7 @@ func TestMaxFindingsBoundsTheListNotTheCount(t *testing.T) {
 		list[i].Fields[3] = "x"
 	}
 	found, sum := listed(t, list, Config{MaxFindings: 3}, nil)
-	if len(found) != 3 || sum.Errors != 20 || sum.Rules[0] != (RuleCount{DataJSON, Error, 20}) {
+	if len(found) != 3 || sum.Errors != 20 || sum.Rules[0] != (RuleCount{DataJSON, Error, 20, writerMend}) {
 		t.Errorf("%d listed, %+v", len(found), sum)
 	}
 }
