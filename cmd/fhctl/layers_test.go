@@ -58,6 +58,7 @@ var doors = map[string][]string{
 	"github.com/spf13/viper":                            {"pkg/config"},
 	"github.com/spf13/pflag":                            {"pkg/config", "cmd/fhctl"},
 	"github.com/spf13/cobra":                            {"cmd/fhctl"},
+	"golang.org/x/net":                                  {"pkg/relay"},
 	"golang.org/x/term":                                 {"cmd/fhctl", "pkg/output"},
 	"golang.org/x/sys":                                  {"pkg/systemd"},
 	"golang.org/x/sync":                                 {"pkg/pipeline", "pkg/relay", "pkg/redisstream", "cmd/fhctl"},

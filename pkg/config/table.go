@@ -131,7 +131,7 @@ func flowSettings() []Setting {
 			Doc:   "how long an event may wait for its batch to fill",
 			store: span(func(c *Config) *time.Duration { return &c.Ingest.BatchAge }, time.Minute)},
 		{Name: "idle-timeout", Arg: "DURATION", Default: "60s", Group: GroupFlow,
-			Doc:   "reconnect when the relay has sent nothing for this long; 0 is off",
+			Doc:   "reconnect when the relay has sent no new event for this long; longer than the pauses of a quiet host; 0 is off",
 			store: span(func(c *Config) *time.Duration { return &c.Ingest.IdleTimeout }, 24*time.Hour)},
 		{Name: "decoders", Arg: "N", Default: "0", Group: GroupFlow,
 			Doc:   "frames decoded at the same time; 0 is one per CPU but one, at most 4",

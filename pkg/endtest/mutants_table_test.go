@@ -185,7 +185,7 @@ var relayMutants = []mutant{
 	{connGo, "			c.chunk.Buf = c.chunk.Buf[:start]\n", "			c.chunk.Frames = append(c.chunk.Frames, event.Frame{Data: c.chunk.Buf[start:]})\n", "half a frame is handed over", in("relay", "sim")},
 	{connGo, "	c.ws.SetReadLimit(limit)\n", "	c.ws.SetReadLimit(0 * limit)\n", "messages have no limit", in("relay", "sim")},
 	{backoffGo, "	for i := 1; i < attempt && full < maximum; i++ {", "	for i := 1; i < 1; i++ {", "reconnecting does not back off", in("relay")},
-	{backoffGo, "		p.attempt, p.oversize, p.refusals = 0, 0, 0\n", "", "progress does not reset the backoff", in("relay")},
+	{backoffGo, "		p.attempt, p.oversize, p.refusals, p.partial = 0, 0, 0, 0\n", "", "progress does not reset the backoff", in("relay")},
 	{sourceGo, "delay := max(last.wait, ", "delay := max(0, ", "Retry-After is ignored", in("relay")},
 }
 

@@ -47,6 +47,7 @@ type Link struct {
 	State   LinkState
 	URL     string   // as dialled, without the cursor
 	From    Position // what the dial asks for
+	Via     string   // HOST:PORT of the proxy between, once up; empty without one
 	Err     error    // why it is down or held; nil otherwise
 	Cause   string   // a bounded word for Err: a metric label
 	Retry   time.Duration
@@ -178,6 +179,10 @@ const (
 	// AlarmSpillFull: the spill directory takes no more, so nothing is read
 	// from the relay until some of it is stored (--when-full spill).
 	AlarmSpillFull
+	// AlarmRefused: a relay that was read before answers now as a host that
+	// serves no stream (405, 426, 501, or a redirect that is refused). It is
+	// asked again slowly.
+	AlarmRefused
 	alarmCount
 )
 
@@ -187,7 +192,7 @@ const Alarms = int(alarmCount)
 var alarmNames = [Alarms]string{
 	"relay_window_exceeded", "future_cursor", "sequence_reset", "redis_rollback",
 	"cursor_conflict", "cursor_missing", "unread_trimmed", "foreign_writer", "repeated_close",
-	"relay_renumbered", "stream_full", "spill_full",
+	"relay_renumbered", "stream_full", "spill_full", "relay_refuses",
 }
 
 // String is the alarm's metric label.

@@ -23,6 +23,41 @@ func PeekSeq(data []byte) (seq event.Seq, ok bool) {
 	return seq, seq.Valid()
 }
 
+// peekBytes bounds what PeekEvent copies, which may grow ninefold.
+const peekBytes = 64 << 10
+
+// PeekEvent is PeekSeq for the four kinds of event alone: a frame of another
+// type yields nothing, even if it has a seq. Unlike PeekSeq it reads indefinite
+// lengths too, at the cost of a copy, in frames of up to 64 KiB.
+func PeekEvent(data []byte) (seq event.Seq, ok bool) {
+	if seq, ok = peekEvent(data); ok {
+		return seq, true
+	}
+	if len(data) > peekBytes {
+		return 0, false
+	}
+	form, end, err := dagcbor.Definite(nil, data)
+	if err != nil || end == len(data) {
+		return 0, false
+	}
+	if form, _, err = dagcbor.Definite(form, data[end:]); err != nil {
+		return 0, false
+	}
+	return peekEvent(form)
+}
+
+func peekEvent(data []byte) (seq event.Seq, ok bool) {
+	f := headerFields{data: data}
+	if _, err := f.read(); err != nil || f.fault() != "" {
+		return 0, false
+	}
+	switch f.kind() {
+	case event.KindCommit, event.KindIdentity, event.KindAccount, event.KindSync:
+		return PeekSeq(data)
+	}
+	return 0, false
+}
+
 // locateSeq is where the payload's first seq value stands; 0 when there is none.
 func locateSeq(data []byte) (start, end int) {
 	header, _ := dagcbor.ReadHead(data, 0)

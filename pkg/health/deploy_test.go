@@ -23,7 +23,7 @@ func everything(t *testing.T) exposed {
 	c := newClock()
 	m := health.New(health.Config{
 		Version: "1", Commit: "c", Now: c.Now,
-		RelayCauses: []string{"eof"}, StoreCauses: []string{"oom", "full"},
+		RelayCauses: []string{"eof", "idle"}, StoreCauses: []string{"oom", "full"},
 	})
 	flow(m, c)
 	m.Store(event.Store{Err: errors.New("OOM"), Cause: "oom"})

@@ -51,24 +51,6 @@ func TestC6SilenceEndsTheConnection(t *testing.T) {
 	}
 }
 
-func TestC6AnyTrafficRenewsTheTimer(t *testing.T) {
-	const idle = 400 * time.Millisecond
-	log := relaytest.Log(t, 1, 1)
-	server := relaytest.Start(t, relayserver.Config{Log: log})
-	f := follow(t, server.URL(), oldest, Config{IdleTimeout: idle, PingEvery: 10 * time.Millisecond}, nil)
-	f.untilSeq(1)
-	start := time.Now()
-	for time.Since(start) < 2*idle { // only pongs arrive
-		time.Sleep(10 * time.Millisecond)
-	}
-	relaytest.Extend(t, log, 2, 2)
-	f.untilSeq(2)
-	f.stop()
-	if pings, _, _ := server.Control(); pings == 0 || !slices.Equal(f.causes(), []string{causeStopped}) {
-		t.Errorf("%d pings, causes %v", pings, f.causes())
-	}
-}
-
 func TestC6PingsWhileTheReceiverIsSlow(t *testing.T) {
 	const idle = 200 * time.Millisecond
 	server, _ := relay(t, 1000, "")

@@ -36,6 +36,7 @@ type progress struct {
 	attempt  int // dials since the position last advanced
 	oversize int // oversized messages met at this position
 	refusals int // closes with 1003 or 1009 at this position
+	partial  int // idle ends within a message at this position
 }
 
 // dialing records that a dial from pos follows after; after is nil on the
@@ -43,7 +44,7 @@ type progress struct {
 func (p *progress) dialing(pos event.Position, after *breach) (advanced bool) {
 	advanced = pos.Start == event.After && (p.last.Start != event.After || pos.Seq > p.last.Seq)
 	if advanced {
-		p.attempt, p.oversize, p.refusals = 0, 0, 0
+		p.attempt, p.oversize, p.refusals, p.partial = 0, 0, 0, 0
 	}
 	p.last = pos
 	p.attempt++
@@ -55,6 +56,8 @@ func (p *progress) dialing(pos event.Position, after *breach) (advanced bool) {
 		p.oversize++
 	case after.cause == causeUnsupported || after.cause == causeTooBig:
 		p.refusals++
+	case after.cause == causeIdle && after.unfinished:
+		p.partial++
 	}
 	return advanced
 }
@@ -70,6 +73,8 @@ func (p *progress) stuck(after *breach) bool {
 		return p.refusals == patience
 	case causeOversize:
 		return p.oversize == patience
+	case causeIdle:
+		return after.unfinished && p.partial == patience
 	}
 	return false
 }

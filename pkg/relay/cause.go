@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -26,6 +27,7 @@ const (
 	causeDialTimeout = "dial_timeout"
 	causeDialOther   = "dial_other"
 	causeTLS         = "tls"
+	causeProxy       = "proxy"     // it cannot be used, or does not connect
 	causeHandshake   = "handshake" // not a websocket answer, or a refused redirect
 	causeHTTP429     = "http_429"
 	causeHTTP3xx     = "http_3xx"
@@ -36,7 +38,7 @@ const (
 	causeClosedOther = "closed_other"
 	causeEOF         = "eof"
 	causeReset       = "reset"
-	causeIdle        = "idle"
+	causeIdle        = "idle" // no new event for too long
 	causeOversize    = "oversize"
 	causeProtocol    = "protocol" // not websocket framing
 	causeHangup      = "hangup"
@@ -52,7 +54,7 @@ var closeCauses = map[int]string{
 // Causes lists every word that event.Link.Cause can be.
 func Causes() []string {
 	words := []string{
-		causeDNS, causeRefused, causeDialTimeout, causeDialOther, causeTLS, causeHandshake,
+		causeDNS, causeRefused, causeDialTimeout, causeDialOther, causeTLS, causeProxy, causeHandshake,
 		causeHTTP429, causeHTTP3xx, causeHTTP4xx, causeHTTP5xx, causeClosedOther,
 		causeEOF, causeReset, causeIdle, causeOversize, causeProtocol, causeHangup, causeStopped,
 	}
@@ -71,12 +73,13 @@ type breach struct {
 	// brought says that frames had arrived, so the position has probably
 	// advanced.
 	brought bool
+	// unfinished says that it ended within a message.
+	unfinished bool
 }
 
 // broken is the breach of a connection whose read failed with err.
 func broken(err error) *breach {
 	var closed *websocket.CloseError
-	var timeout net.Error
 	switch {
 	case errors.Is(err, websocket.ErrReadLimit):
 		return &breach{cause: causeOversize, err: errors.New("read relay: a message is above the size limit")}
@@ -84,8 +87,8 @@ func broken(err error) *breach {
 		return closedBy(closed)
 	case errors.As(err, &closed), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return &breach{cause: causeEOF, err: errors.New("read relay: the connection ended without a close message")}
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return &breach{cause: causeIdle, err: errors.New("read relay: nothing arrived within the idle timeout")}
+	case errors.Is(err, errSilent), errors.Is(err, errMute):
+		return &breach{cause: causeIdle, err: fmt.Errorf("read relay: %w", err)}
 	case isNetwork(err):
 		return &breach{cause: causeReset, err: fmt.Errorf("read relay: %w", err)}
 	default:
@@ -111,15 +114,51 @@ func isNetwork(err error) bool {
 	return errors.As(err, &op) || errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET)
 }
 
-// undialled is the breach of a dial that got no HTTP answer.
-func undialled(err error) *breach {
-	return &breach{cause: dialCause(err), err: fault.New(fault.Unreachable, fmt.Errorf("dial relay: %w", err), dialHint(err))}
+// undialled is the breach of a dial that got no HTTP answer from the host.
+func undialled(l *line, err error) *breach {
+	class, hint := fault.ClassOf(err), fault.HintOf(err)
+	if hint == "" {
+		class, hint = fault.Unreachable, dialHint(err)
+	}
+	cause := dialCause(err)
+	if cause == causeDialOther && l.wire != nil && !isNetwork(err) {
+		cause = causeHandshake // it is there, and speaks something else
+	}
+	return &breach{cause: cause, final: class == fault.Usage, err: fault.New(class, dialError(l.via, err), hint)}
 }
+
+// dialError says through which proxy it happened, if one lies between.
+func dialError(via string, err error) error {
+	if text := err.Error(); len(text) > maxError {
+		err = &longError{text: strings.ToValidUTF8(text[:maxError], "") + "…", err: err}
+	}
+	if via != "" {
+		return fmt.Errorf("dial relay via proxy %s: %w", via, err)
+	}
+	return fmt.Errorf("dial relay: %w", err)
+}
+
+// maxError is how much of an error is told, in bytes: some quote what a host sent.
+const maxError = 400
+
+// longError is an error whose text was too long.
+type longError struct {
+	text string
+	err  error
+}
+
+func (e *longError) Error() string { return e.text }
+func (e *longError) Unwrap() error { return e.err }
 
 func dialCause(err error) string {
 	var dns *net.DNSError
 	var timeout net.Error
+	var proxy *gatewayError
 	switch {
+	case errors.As(err, &proxy), fault.ClassOf(err) == fault.Usage:
+		return causeProxy
+	case errors.Is(err, errHandshakeBytes):
+		return causeHandshake
 	case errors.As(err, &dns):
 		return causeDNS
 	case isTLS(err):
@@ -153,6 +192,8 @@ func dialHint(err error) string {
 	switch dialCause(err) {
 	case causeDNS:
 		return "check the host name in the relay URL, and DNS"
+	case causeHandshake:
+		return "check the relay URL: what answers there does not speak websocket"
 	case causeTLS:
 		return "check the relay's certificate and the CA file; ws:// works on loopback only"
 	default:

@@ -35,13 +35,16 @@ type connection struct {
 	hangup  func(error)
 	discard bool // pass oversized messages over
 	chunk   *event.Chunk
-	within  bool        // between the header and the end of a message
+	within  bool      // between the header and the end of a message
+	overdue time.Time // when whole frames are handed over although more of the next one is to come; zero while none wait
+	alive   liveness
 	brought bool        // any message arrived whole
 	held    atomic.Bool // the receiver has control, so nothing is read
 }
 
-func newConnection(f *following, l *line) *connection {
+func newConnection(f *following, l *line, from event.Position) *connection {
 	c := &connection{following: f, line: l, number: f.conns.Add(1), discard: f.progress.discard()}
+	c.alive = newLiveness(f.cfg.IdleTimeout, f.cfg.PingEvery, from)
 	c.hangup = func(cause error) { l.wire.interrupt(&breach{cause: causeHangup, err: cause}) }
 	c.wire.waiting = c.beforeWait
 	limit := int64(f.cfg.MaxMessage)
@@ -66,6 +69,7 @@ func (c *connection) follow() *breach {
 	}()
 
 	b := c.breachOf(c.read())
+	b.unfinished = c.within
 	if b.cause != causeHangup && b.cause != causeStopped && !c.enough {
 		_ = c.handOver()
 	}
@@ -170,19 +174,40 @@ func (c *connection) openChunk() {
 	c.chunk.Conn, c.chunk.Hangup, c.chunk.Arrived = c.number, c.hangup, time.Now()
 }
 
-// beforeWait runs when the reader is about to wait for the socket. Between two
-// messages that may take long, so what is there goes out first; within a
-// message the rest is already on its way.
-func (c *connection) beforeWait() error {
-	if c.within || c.chunk == nil || len(c.chunk.Frames) == 0 {
-		return nil
+// beforeWait runs when the reader is about to wait for the socket, and says until
+// when it may. Between two messages that may take long, so what is there goes
+// out first; within a message the rest is probably on its way, so what is there
+// waits a moment for it.
+func (c *connection) beforeWait() (until time.Time, err error) {
+	now := time.Now()
+	if c.wire.came {
+		c.wire.came, c.alive.bytes = false, now
 	}
-	c.chunk.Lull = c.cfg.Linger > 0
-	if err := c.handOver(); err != nil {
-		return err
+	switch {
+	case c.chunk == nil || len(c.chunk.Frames) == 0:
+	case !c.within:
+		c.chunk.Lull = c.cfg.Linger > 0
+		if err := c.handOver(); err != nil {
+			return until, err
+		}
+		c.wire.gather(c.cfg.Linger)
+		now = time.Now()
+	case c.overdue.IsZero():
+		c.overdue = now.Add(partTime)
+	case !now.Before(c.overdue):
+		if err := c.handOverWhole(); err != nil {
+			return until, err
+		}
+		now = time.Now()
 	}
-	c.wire.gather(c.cfg.Linger)
-	return nil
+	if err := c.alive.expired(now); err != nil {
+		return until, err
+	}
+	until = c.alive.deadline()
+	if !c.overdue.IsZero() && (until.IsZero() || c.overdue.Before(until)) {
+		until = c.overdue
+	}
+	return until, nil
 }
 
 // handOver yields the chunk if it holds frames.
@@ -192,8 +217,35 @@ func (c *connection) handOver() error {
 	}
 	chunk := c.chunk
 	c.chunk = nil
+	return c.give(chunk)
+}
+
+// handOverWhole yields the frames in front of a message that is still arriving.
+// They are copied, since the reader goes on writing into their chunk.
+func (c *connection) handOverWhole() error {
+	if c.wire.interrupted() != nil {
+		return nil
+	}
+	whole, part := c.newChunk(), c.chunk
+	whole.Conn, whole.Hangup, whole.Arrived = part.Conn, part.Hangup, part.Arrived
+	for _, f := range part.Frames {
+		start := len(whole.Buf)
+		whole.Buf = append(whole.Buf, f.Data...)
+		whole.Frames = append(whole.Frames, event.Frame{Data: whole.Buf[start:len(whole.Buf):len(whole.Buf)], Fault: f.Fault})
+	}
+	clear(part.Frames)
+	part.Frames, part.Arrived = part.Frames[:0], time.Now()
+	return c.give(whole)
+}
+
+// give yields the chunk and notes what it says of the relay's life.
+func (c *connection) give(chunk *event.Chunk) error {
+	c.overdue = time.Time{}
+	c.alive.received(chunk.Frames)
 	c.held.Store(true)
+	began := time.Now()
 	more := c.yield(chunk, nil)
+	c.alive.paused(time.Since(began))
 	c.held.Store(false)
 	if !more {
 		c.enough = true

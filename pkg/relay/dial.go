@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -18,31 +19,37 @@ import (
 // maxRedirects bounds how often a dial is sent elsewhere (C4).
 const maxRedirects = 5
 
+// maxLocation is the longest address that a redirect may name, in bytes.
+const maxLocation = 2 << 10
+
 // line is an upgraded connection.
 type line struct {
 	ws   *websocket.Conn
 	wire *wire
 	url  string // where redirects led, without the cursor
+	via  string // HOST:PORT of the proxy between; empty without one
 }
 
 // dial connects from pos, following redirects. The websocket library does not
-// follow them itself.
+// follow them itself. Time and bytes are bounded for all of it together.
 func (s *Source) dial(ctx context.Context, pos event.Position) (*line, *breach) {
 	target, err := url.Parse(s.cfg.Endpoint.URL(pos))
 	if err != nil {
 		return nil, refusal(causeHandshake, err, "correct the relay URL")
 	}
+	until := time.Now().Add(s.cfg.DialTimeout)
+	allowed := &allowance{left: handshakeBytes}
 	for range maxRedirects + 1 {
-		l, answer, err := s.dialOnce(ctx, target)
+		l, answer, err := s.dialOnce(ctx, target, until, allowed)
 		if err == nil {
 			return l, nil
 		}
 		if answer == nil {
-			return nil, undialled(err)
+			return nil, undialled(l, err)
 		}
 		next := answer.Header.Get("Location")
 		if !isRedirect(answer.StatusCode) || next == "" {
-			return nil, refusedWith(answer)
+			return nil, refusedWith(l.via, answer, err)
 		}
 		if target, err = s.redirect(target, next, pos); err != nil {
 			return nil, refusal(causeHandshake, err, "use the address the relay redirects to as relay URL, if you trust it")
@@ -54,40 +61,97 @@ func (s *Source) dial(ctx context.Context, pos event.Position) (*line, *breach) 
 
 // dialOnce makes one upgrade request. Without an error the line is open;
 // otherwise answer is what the host said, nil if it said nothing.
-func (s *Source) dialOnce(ctx context.Context, target *url.URL) (*line, *http.Response, error) {
+func (s *Source) dialOnce(ctx context.Context, target *url.URL, until time.Time, allowed *allowance) (*line, *http.Response, error) {
 	l := &line{url: display(target)}
+	through, err := gatewayTo(target)
+	if err != nil {
+		return l, nil, err
+	}
+	dialing, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
 	stop := func() bool { return true }
+	open := func(dialing context.Context, network, addr string) (net.Conn, error) {
+		conn, err := s.dialTCP(dialing, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		// The dialer heeds the context only until TCP stands; a cancel
+		// during TLS or upgrade needs the socket closed.
+		stop = context.AfterFunc(ctx, func() { conn.Close() })
+		l.wire = newWire(conn, allowed)
+		return l.wire, nil
+	}
 	dialer := websocket.Dialer{
-		Proxy:            http.ProxyFromEnvironment,
-		TLSClientConfig:  s.cfg.TLS,
-		HandshakeTimeout: s.cfg.DialTimeout,
-		ReadBufferSize:   256,     // headers only: wire buffers, and a second copy costs
-		WriteBufferSize:  1 << 10, // only control messages are written
-		NetDialContext: func(dialing context.Context, network, addr string) (net.Conn, error) {
-			conn, err := s.dialTCP(dialing, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			// The dialer heeds the context only until TCP stands; a cancel
-			// during TLS or upgrade needs the socket closed.
-			stop = context.AfterFunc(ctx, func() { conn.Close() })
-			l.wire = newWire(conn, s.cfg.IdleTimeout)
-			return l.wire, nil
-		},
+		TLSClientConfig: s.cfg.TLS,
+		ReadBufferSize:  256,     // headers only: wire buffers, and a second copy costs
+		WriteBufferSize: 1 << 10, // only control messages are written
+		NetDialContext:  open,
+	}
+	if through != nil {
+		l.via = through.addr
+		dialer.NetDialContext = func(dialing context.Context, _, addr string) (net.Conn, error) {
+			return through.connect(dialing, open, addr, s.cfg.UserAgent, s.cfg.TLS)
+		}
 	}
 	header := http.Header{"User-Agent": {s.cfg.UserAgent}}
-	ws, answer, err := dialer.DialContext(ctx, target.String(), header)
+	ws, answer, err := dialer.DialContext(dialing, target.String(), header)
 	stop()
-	if err != nil {
-		return nil, answer, err
+	if err == nil && upgradeFlaw(answer.Header, nil) != "" {
+		_ = ws.Close()
+		err = errUpgrade
 	}
-	l.ws = ws
+	switch {
+	case err == nil:
+	case answer == nil && ctx.Err() == nil && !time.Now().Before(until): // what it reads as then is chance
+		return l, nil, fmt.Errorf("no upgrade within %s: %w", s.cfg.DialTimeout, context.DeadlineExceeded)
+	default:
+		return l, answer, err
+	}
+	l.ws, l.wire.allowed = ws, nil
 	return l, answer, nil
+}
+
+// errUpgrade is an answer that the websocket library takes and we do not.
+var errUpgrade = errors.New("the upgrade turns on what was not asked for")
+
+// upgradeFlaw names the header that makes a 101 no upgrade to what was asked
+// for; empty when none does. err is what the websocket library says of it.
+func upgradeFlaw(header http.Header, err error) string {
+	switch {
+	case !hasToken(header["Upgrade"], "websocket"):
+		return "without the header Upgrade: websocket"
+	case !hasToken(header["Connection"], "upgrade"):
+		return "without the header Connection: Upgrade"
+	case header.Get("Sec-Websocket-Accept") == "":
+		return "without the header Sec-WebSocket-Accept"
+	case errors.Is(err, websocket.ErrBadHandshake): // what is left of its checks
+		return "with a Sec-WebSocket-Accept that does not fit the request"
+	case header.Get("Sec-Websocket-Extensions") != "": // compression needs no more bytes than a bomb has
+		return "with a Sec-WebSocket-Extensions that was not offered"
+	case header.Get("Sec-Websocket-Protocol") != "":
+		return "with a Sec-WebSocket-Protocol that was not offered"
+	}
+	return ""
+}
+
+// hasToken reports whether one of the comma-separated lists holds the word.
+func hasToken(lists []string, word string) bool {
+	for _, list := range lists {
+		for token := range strings.SplitSeq(list, ",") {
+			if strings.EqualFold(strings.TrimSpace(token), word) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // redirect is where a host at from sends a dial, made to ask for pos again. It
 // must not be less secure than from.
 func (s *Source) redirect(from *url.URL, location string, pos event.Position) (*url.URL, error) {
+	if len(location) > maxLocation {
+		return nil, fmt.Errorf("redirect: the address is longer than %d bytes", maxLocation)
+	}
 	to, err := from.Parse(location)
 	if err != nil {
 		return nil, errors.New("redirect: the address is not a URL")
@@ -119,10 +183,13 @@ func isRedirect(status int) bool {
 
 // refusedWith is the breach of a dial that was answered with anything but an
 // upgrade (C5). The body, often HTML, is never looked at.
-func refusedWith(answer *http.Response) *breach {
+func refusedWith(via string, answer *http.Response, cause error) *breach {
 	code := answer.StatusCode
-	err := fmt.Errorf("dial relay: the host answered %d %s", code, http.StatusText(code))
+	err := dialError(via, fmt.Errorf("the host answered %d %s", code, http.StatusText(code)))
 	switch code {
+	case http.StatusSwitchingProtocols:
+		err = fmt.Errorf("%w %s", err, upgradeFlaw(answer.Header, cause))
+		return &breach{cause: causeHandshake, err: fault.New(fault.Unreachable, err, "check the relay URL; a proxy or load balancer in front of the relay may be changing its answers")}
 	case http.StatusMethodNotAllowed, http.StatusUpgradeRequired, http.StatusNotImplemented:
 		hint := "this host does not serve subscribeRepos as fhctl knows it; check the relay URL"
 		return &breach{cause: statusCause(code), final: true, err: fault.New(fault.Unreachable, err, hint)}
@@ -148,7 +215,7 @@ func statusCause(code int) string {
 
 // refusal is a breach no retry can mend.
 func refusal(cause string, err error, hint string) *breach {
-	return &breach{cause: cause, final: true, err: fault.New(fault.Unreachable, fmt.Errorf("dial relay: %w", err), hint)}
+	return &breach{cause: cause, final: true, err: fault.New(fault.Unreachable, dialError("", err), hint)}
 }
 
 // display is u as people see it: no cursor, and no path if it is the usual one.

@@ -219,12 +219,12 @@ func closedPort(t *testing.T) string {
 func TestCausesAreABoundedSet(t *testing.T) {
 	known := Causes()
 	for _, err := range []error{errors.New("odd"), errEnough} {
-		if !slices.Contains(known, broken(err).cause) || !slices.Contains(known, undialled(err).cause) {
+		if !slices.Contains(known, broken(err).cause) || !slices.Contains(known, undialled(&line{}, err).cause) {
 			t.Errorf("%v has an unlisted cause", err)
 		}
 	}
 	for status := 200; status < 600; status++ {
-		if !slices.Contains(known, refusedWith(&http.Response{StatusCode: status}).cause) {
+		if !slices.Contains(known, refusedWith("", &http.Response{StatusCode: status}, nil).cause) {
 			t.Errorf("status %d has an unlisted cause", status)
 		}
 	}

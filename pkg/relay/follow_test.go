@@ -52,9 +52,16 @@ func settings(t *testing.T, url string, cfg Config) Config {
 
 func follow(t *testing.T, url string, from event.Position, cfg Config, onChunk func(*event.Chunk) bool) *follower {
 	t.Helper()
+	return followEndpoint(t, settings(t, url, cfg).Endpoint, from, cfg, onChunk)
+}
+
+func followEndpoint(t *testing.T, endpoint Endpoint, from event.Position, cfg Config, onChunk func(*event.Chunk) bool) *follower {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	f := &follower{t: t, cancel: cancel, done: make(chan struct{}), moved: make(chan struct{}), at: from, onChunk: onChunk}
-	cfg = settings(t, url, cfg)
+	cfg.Endpoint = endpoint
+	orDefault(&cfg.BackoffMin, time.Millisecond)
+	orDefault(&cfg.BackoffMax, 5*time.Millisecond)
 	cfg.Notify = func(l event.Link) { f.change(func() { f.links = append(f.links, l) }) }
 	cfg.Alarm = func(a event.Alarm, _ event.Seq, detail string) {
 		f.change(func() { f.alarms = append(f.alarms, a.String()+": "+detail) })

@@ -19,6 +19,10 @@ type Source struct {
 	dialTCP func(ctx context.Context, network, addr string) (net.Conn, error)
 	conns   atomic.Uint64
 	free    chan *event.Chunk
+
+	// Only the ranging goroutine touches these.
+	succeeded bool // some dial did
+	refusals  int  // final answers since the last one that did
 }
 
 // New makes a source; it dials nothing yet.
@@ -77,8 +81,9 @@ func (f *following) run(ctx context.Context) error {
 			f.notify(event.Link{State: event.LinkDown, From: pos, Cause: causeStopped, URL: f.cfg.Endpoint.String()})
 			return nil
 		}
+		f.survive(last, pos)
 		attempt := f.progress.attempt
-		if last.brought {
+		if last.brought || last.cause == causeIdle { // which took its time already
 			attempt = 1
 		}
 		delay := max(last.wait, backoff(attempt, f.cfg.BackoffMin, f.cfg.BackoffMax, jitter))
@@ -90,6 +95,21 @@ func (f *following) run(ctx context.Context) error {
 			return last.err
 		}
 		sleep(ctx, delay)
+	}
+}
+
+// survive makes a final breach a passing one when this source was connected
+// before: what served the stream once is probably being repaired, and ending
+// would make a supervisor start us into the same answer again and again. It is
+// asked again slowly, and an operator hears of it once.
+func (f *following) survive(b *breach, pos event.Position) {
+	if !b.final || !f.succeeded {
+		return
+	}
+	b.final = false
+	b.wait = min(refusedWaitMin<<min(f.refusals, 8), refusedWaitMax)
+	if f.refusals++; f.refusals == 1 {
+		f.cfg.Alarm(event.AlarmRefused, pos.Seq, b.err.Error())
 	}
 }
 
@@ -109,7 +129,7 @@ func (f *following) nextPosition(ctx context.Context, last *breach) (event.Posit
 		f.cfg.Alarm(event.AlarmRepeatedClose, pos.Seq, last.err.Error())
 	}
 	// Frames came but moved nothing, so the short delay was too kind.
-	if last.brought && !advanced {
+	if last.brought && !advanced && last.cause != causeIdle {
 		full := backoff(before, f.cfg.BackoffMin, f.cfg.BackoffMax, f.cfg.Jitter())
 		sleep(ctx, full-f.cfg.BackoffMin)
 	}
@@ -124,9 +144,10 @@ func (f *following) connect(ctx context.Context, pos event.Position) *breach {
 	if b != nil {
 		return b
 	}
-	state.State, state.URL = event.LinkUp, l.url
+	f.succeeded, f.refusals = true, 0
+	state.State, state.URL, state.Via = event.LinkUp, l.url, l.via
 	f.notify(state)
-	c := newConnection(f, l)
+	c := newConnection(f, l, pos)
 	defer context.AfterFunc(ctx, func() { l.wire.interrupt(&breach{cause: causeStopped, err: context.Cause(ctx)}) })()
 	return c.follow()
 }
@@ -138,6 +159,8 @@ func (f *following) notify(link event.Link) {
 }
 
 const (
+	refusedWaitMin = 10 * time.Second
+	refusedWaitMax = time.Minute
 	// maxPooled is the memory a chunk may keep for reuse, in bytes.
 	maxPooled = 1 << 20
 	// maxFree is how many released chunks are kept: as many as a queue of
