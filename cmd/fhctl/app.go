@@ -64,6 +64,7 @@ func (a *app) with(do func(ctx context.Context, s *session, args []string) error
 		s := &session{app: a, cfg: cfg, level: new(slog.LevelVar)}
 		s.level.Set(cfg.Log.Level)
 		s.slog = newLogger(a.log, cfg.Log, s.level, a.terminal)
+		defer flushLog(s.slog)
 		s.again = func() (*config.Config, error) { return config.Load(cmd.Flags(), a.environ) }
 		for _, warning := range cfg.Warnings {
 			s.slog.Warn(warning)

@@ -11,7 +11,9 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/redistest"
+	"github.com/fhctl/fhctl/pkg/relay"
 	"github.com/fhctl/fhctl/pkg/relayserver"
+	"github.com/fhctl/fhctl/pkg/relaytest"
 )
 
 // Whatever a relay names (collections, types of events, errors, statuses,
@@ -67,6 +69,47 @@ func TestHostileNamesMakeNoLabels(t *testing.T) {
 	}
 	if !strings.Contains(after, `fhctl_events_total{kind="unknown"} 3`) {
 		t.Errorf("the unknown events are not counted:\n%s", linesWith(after, "fhctl_events_total"))
+	}
+}
+
+// A relay that sends a notice with each event, and events that are rejected,
+// fills no disk with what is logged of them; what is not logged is counted.
+func TestFloodsDoNotFillTheLog(t *testing.T) {
+	t.Parallel()
+	const events = 6000
+	log := relayserver.NewMemoryLog(0)
+	for seq := event.Seq(1); seq <= events; seq++ {
+		raw := identityFrame(t, seq)
+		if seq%2 == 0 { // without a DID
+			raw = relaytest.Frame("#identity", map[string]any{"seq": int64(seq)})
+		}
+		if err := log.Append(seq, raw); err != nil {
+			t.Fatal(err)
+		}
+	}
+	relay := relaytest.Start(t, relayserver.Config{Log: log, Faults: relaytest.Faults(t, "info%1:Hello,unknown%1:#news")})
+	p := start(t, environment(relay.URL(), "embedded://"), "ingest", "--from=oldest", until(events-1))
+	p.mustExit(0, time.Minute)
+	wantFloodCounted(t, p.output(), `"msg":"Relay notice","name":"Hello"`, events-1)
+	wantFloodCounted(t, p.output(), `"msg":"Frame rejected"`, events/2-1)
+	if n := strings.Count(p.output(), "\n"); n > 100 {
+		t.Errorf("%d lines of log", n)
+	}
+}
+
+// wantFloodCounted wants lines that hold a text to be few and to count all that
+// there were, but for the last chunk, which the end may cut short.
+func wantFloodCounted(t *testing.T, output, text string, all int) {
+	t.Helper()
+	lines, said := strings.Split(linesWith(output, text), "\n"), 0
+	for _, line := range lines {
+		_, count, _ := strings.Cut(line, `"not_logged":`)
+		n := 0
+		_, _ = fmt.Sscan(count, &n)
+		said += 1 + n
+	}
+	if len(lines) > 10 || said < all-relay.DefaultChunkFrames || said > all+relay.DefaultChunkFrames {
+		t.Errorf("%d lines with %s count %d, want all %d counted", len(lines), text, said, all)
 	}
 }
 

@@ -37,14 +37,15 @@ func (o *logOutput) divert(liveLine func(terminal io.Writer) io.Writer) (restore
 	}
 }
 
-// newLogger is the program's logger, which logs from level on. The keys of
+// newLogger is the program's logger, which logs from level on and limits lines
+// that come again and again; flushLog ends it. The keys of
 // attributes are seq, did, stream, relay, attempt, delay and err wherever one
 // of these is meant.
 func newLogger(w io.Writer, cfg config.Log, level slog.Leveler, terminal bool) *slog.Logger {
 	if cfg.Format == config.FormatJSON || cfg.Format == config.FormatAuto && !terminal {
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: inWords}))
+		return slog.New(newLimitedLog(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: inWords})))
 	}
-	return slog.New(&consoleHandler{w: w, level: level, terminal: terminal, color: terminal && !cfg.NoColor})
+	return slog.New(newLimitedLog(&consoleHandler{w: w, level: level, terminal: terminal, color: terminal && !cfg.NoColor}))
 }
 
 // inWords names levels as LOG_LEVEL does and writes durations as 33s, which

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
 )
 
@@ -81,16 +83,15 @@ type narrator struct {
 
 	connected atomic.Bool
 
-	mu       sync.Mutex
-	ready    bool
-	total    int64
-	rate     rateMeter
-	quietTil map[event.Reason]time.Time
-	losses   map[string]*lossLog
+	mu     sync.Mutex
+	ready  bool
+	total  int64
+	rate   rateMeter
+	losses map[string]*lossLog
 }
 
 func newNarrator(log *slog.Logger, progress bool) *narrator {
-	return &narrator{log: log, progress: progress, now: time.Now, quietTil: map[event.Reason]time.Time{}, losses: map[string]*lossLog{}}
+	return &narrator{log: log, progress: progress, now: time.Now, losses: map[string]*lossLog{}}
 }
 
 // Link logs connects at info, everything that needs eyes at warn.
@@ -98,7 +99,11 @@ func (n *narrator) Link(l event.Link) {
 	switch l.State {
 	case event.LinkUp:
 		n.connected.Store(true)
-		n.log.Info("Connected to firehose successfully", "relay", l.URL, "from", l.From.String())
+		attrs := []any{"relay", l.URL, "from", l.From.String()}
+		if l.Via != "" {
+			attrs = append(attrs, "via", l.Via)
+		}
+		n.log.Info("Connected to firehose successfully", attrs...)
 	case event.LinkDialing:
 		n.log.Debug("Dialling relay", "relay", l.URL, "from", l.From.String(), "attempt", l.Attempt)
 	case event.LinkDown:
@@ -111,16 +116,25 @@ func (n *narrator) Link(l event.Link) {
 			what = "Relay connection lost, will retry"
 		}
 		n.log.Warn(what, "relay", l.URL, "cause", l.Cause, "err", text(l.Err),
-			"delay", l.Retry.Round(time.Millisecond).String(), "attempt", l.Attempt, "hint", linkHint(l.Cause))
+			"delay", l.Retry.Round(time.Millisecond).String(), "attempt", l.Attempt, "hint", linkHint(l))
 	case event.LinkHeld:
 		n.log.Error("Waiting for an operator: move the cursor to where reading shall begin, or mend the relay",
 			"cause", l.Cause, "err", text(l.Err), "cursor", l.From.String(), "delay", l.Retry.String())
 	}
 }
 
-// linkHint is what to look at when a connection fails for a cause.
-func linkHint(cause string) string {
+// linkHint is what to look at when a connection fails or ends.
+func linkHint(l event.Link) string {
+	cause := l.Cause
 	switch {
+	case errors.Is(l.Err, event.ErrHeld):
+		return "an operator has to decide: the alarm says what about"
+	case cause == "closed_1008":
+		return "the relay does not go on with this connection: it says why, or an alarm does; without one reading continues where it stopped"
+	case cause == "idle":
+		return "reading continues where it stopped; for a host that is quiet by nature set --idle-timeout above its longest pause"
+	case cause == "proxy", cause == "handshake":
+		return fault.HintOf(l.Err)
 	case strings.HasPrefix(cause, "dial_"):
 		return "check the relay's address and the network; ingest goes on by itself once the relay answers"
 	case cause == "tls":
@@ -131,17 +145,10 @@ func linkHint(cause string) string {
 	return "nothing to do: reading continues where it stopped"
 }
 
-// Rejected logs a frame per reason and minute: a flood must not fill the log.
+// Rejected logs a frame; the log's own limit keeps a flood, per reason, from
+// filling it.
 func (n *narrator) Rejected(r *event.Reject, frame []byte) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	now := n.now()
-	if now.Before(n.quietTil[r.Reason]) {
-		return
-	}
-	n.quietTil[r.Reason] = now.Add(time.Minute)
-	n.log.Warn("Frame rejected; further ones for this reason are only counted for a minute",
-		"reason", r.Reason.String(), "seq", r.Seq.String(), "detail", r.Detail, "bytes", len(frame))
+	n.log.Warn("Frame rejected", "reason", r.Reason.String(), "seq", r.Seq.String(), "detail", r.Detail, "bytes", len(frame))
 }
 
 // Stored logs readiness once, then a line at every thousandth event.
@@ -156,7 +163,7 @@ func (n *narrator) Stored(b *event.Batch, r event.Receipt) {
 		n.log.Info("Ready", "seq", b.Upto.String(), "stored", r.Appended)
 	}
 	if n.progress && before/1000 != n.total/1000 {
-		n.log.Info(fmt.Sprintf("Processed %s events (~%s events/sec, cursor: %s)",
+		unlimited(n.log).Info(fmt.Sprintf("Processed %s events (~%s events/sec, cursor: %s)",
 			output.Thousands(n.total/1000*1000), output.Thousands(int64(n.rate.perSecond(n.now()))), r.Cursor))
 	}
 	for _, trim := range r.Trimmed {

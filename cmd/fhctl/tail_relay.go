@@ -182,7 +182,7 @@ func (r *tailRelay) one(f *event.Frame, first bool) (more bool, err error) {
 		}
 	}
 	if ev.Kind == event.KindInfo {
-		r.slog.Warn("The relay says "+string(ev.Notice.Name), "message", string(ev.Notice.Message))
+		r.slog.Warn("The relay sends a notice", "name", string(ev.Notice.Name), "message", string(ev.Notice.Message))
 	}
 	r.describe(ev)
 	return r.show(&r.event)
@@ -227,7 +227,7 @@ func (r *tailRelay) refusal(ev *event.Event) (more bool, err error) {
 		return false, fault.New(fault.Cursor, fmt.Errorf("the relay knows no seq as high as %s: %s %s", r.seen.Position(), name, message),
 			"take a seq of this relay, or --since live")
 	}
-	r.slog.Warn("The relay ends the connection", "reason", name, "message", message)
+	r.slog.Warn("The relay ends the connection", "name", name, "message", message)
 	r.describe(ev)
 	return r.show(&r.event)
 }

@@ -35,6 +35,10 @@ type Role struct {
 	Cursor Seq
 }
 
+// ErrHeld is why a connection is closed when only an operator can decide how to
+// go on: no retry by itself resolves it.
+var ErrHeld = errors.New("held until an operator decides")
+
 // ErrTakeOver is why a process that takes over closes its connection, when that
 // does not reach back to the cursor: the source is to connect again at once.
 var ErrTakeOver = errors.New("taking over, from further back than this connection began")

@@ -35,7 +35,7 @@ const (
 var (
 	errFraming   = errors.New("a frame broke the stream")
 	errRegressed = errors.New("the relay keeps sending events that it sent before")
-	errHeld      = errors.New("held until an operator decides")
+	errHeld      = event.ErrHeld
 )
 
 // link is what the sequencer knows of the present connection.
