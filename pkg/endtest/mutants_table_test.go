@@ -29,6 +29,10 @@ const (
 	sourceGo   = "pkg/relay/source.go"
 	connGo     = "pkg/relay/connection.go"
 	backoffGo  = "pkg/relay/backoff.go"
+	wireGo     = "pkg/relay/wire.go"
+	dialGo     = "pkg/relay/dial.go"
+	livenessGo = "pkg/relay/liveness.go"
+	proxyGo    = "pkg/relay/proxy.go"
 	opsGo      = "pkg/frame/ops.go"
 	partsGo    = "pkg/redisstream/partitions.go"
 	shareGo    = "pkg/redisstream/partitions_commit.go"
@@ -186,6 +190,26 @@ var relayMutants = []mutant{
 	{connGo, "	c.ws.SetReadLimit(limit)\n", "	c.ws.SetReadLimit(0 * limit)\n", "messages have no limit", in("relay", "sim")},
 	{backoffGo, "	for i := 1; i < attempt && full < maximum; i++ {", "	for i := 1; i < 1; i++ {", "reconnecting does not back off", in("relay")},
 	{backoffGo, "		p.attempt, p.oversize, p.refusals, p.partial = 0, 0, 0, 0\n", "", "progress does not reset the backoff", in("relay")},
+	{wireGo, "	w.allowed.left -= n\n", "", "a handshake may have any length", in("relay")},
+	{dialGo, "	allowed := &allowance{left: handshakeBytes}\n	for range maxRedirects + 1 {\n", "	for range maxRedirects + 1 {\n		allowed := &allowance{left: handshakeBytes}\n", "each redirect may be as long as a whole handshake", in("relay")},
+	{dialGo, "	dialing, cancel := context.WithDeadline(ctx, until)", "	dialing, cancel := context.WithDeadline(ctx, time.Now().Add(s.cfg.DialTimeout))", "each redirect has the time of a whole dial", in("relay")},
+	{dialGo, "	if err == nil && upgradeFlaw(answer.Header, nil) != \"\" {", "	if false {", "a host may turn compression on", in("relay")},
+	{dialGo, "		return \"without the header Connection: Upgrade\"", "		return \"\"", "a bad upgrade does not say what is wrong", in("relay")},
+	{livenessGo, "			l.event = time.Now()\n			return\n", "			return\n", "events do not renew the idle timer", in("relay", "sim")},
+	{livenessGo, "ok && l.seen.rises(seq)", "ok", "repeats are life", in("relay")},
+	{livenessGo, "	case seq <= n.sure || seq == n.highest:", "	case seq == n.highest:", "repeats going round are life", in("relay")},
+	{livenessGo, "		n.sure = n.highest\n", "		n.sure = seq\n", "one seq far ahead makes all others repeats", in("relay")},
+	{livenessGo, "	l.event = l.event.Add(max(0, took-chunkTime))\n", "	l.event = l.event.Add(took)\n", "a flood of messages gains time by being handled", in("relay")},
+	{livenessGo, "	l.event = l.event.Add(max(0, took-chunkTime))\n", "", "a slow receiver is taken for a dead relay", in("relay")},
+	{livenessGo, "	case now.Sub(l.bytes) >= l.silence:", "	case false:", "a long idle timeout hides that a host is gone", in("relay")},
+	{connGo, "	case !now.Before(c.overdue):\n", "	case false:\n", "whole events wait for a message that never ends", in("relay")},
+	{connGo, "	part.Frames, part.Arrived = part.Frames[:0], time.Now()\n", "", "events in front of a part are handed over twice", in("relay")},
+	{connGo, "		whole.Buf = append(whole.Buf, f.Data...)\n", "		whole.Buf = f.Data\n", "events in front of a part share its memory", in("relay")},
+	{sourceGo, "	if !b.final || !f.succeeded {", "	if !b.final {", "a host that serves no stream is asked for ever", in("relay")},
+	{sourceGo, "	if !b.final || !f.succeeded {", "	if true {", "a maintenance page ends a run", in("relay", "sim")},
+	{sourceGo, "	if f.refusals++; f.refusals == 1 {", "	if f.refusals++; true {", "each refusal is an alarm", in("relay")},
+	{sourceGo, "		if last.brought || last.cause == causeIdle {", "		if last.brought {", "a quiet host is dialled ever more slowly", in("relay")},
+	{proxyGo, "	case code == http.StatusProxyAuthRequired && g.user == nil:", "	case false:", "a proxy that wants a password is told as one that does not take it", in("relay")},
 	{sourceGo, "delay := max(last.wait, ", "delay := max(0, ", "Retry-After is ignored", in("relay")},
 }
 

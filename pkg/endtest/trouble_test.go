@@ -34,10 +34,14 @@ func troubles() []trouble {
 	return list
 }
 
+// lasting are the kinds that would fill the run if they came back.
+var lasting = map[string]bool{"stall": true, "mute": true, "endless": true, "slow": true}
+
 func relayTroubles() (list []trouble) {
 	for word, shows := range map[string][]string{
 		"drop": {"link eof"}, "reset": {"link reset", "link eof"}, "cut": {"link eof"},
-		"stall:12s": {"link idle"}, "slow:200ms": nil, "repeat:10": {"repeats"}, "regress:5": {"repeats"},
+		"stall:12s": {"link idle"}, "mute:12s": {"link idle"}, "endless:12s": {"link idle"},
+		"http:405": {"alarm relay_refuses", "exit, relay refuses"}, "slow:200ms": nil, "repeat:10": {"repeats"}, "regress:5": {"repeats"},
 		"text": {"rejected text"}, "empty": {"rejected empty"}, "garbage:64": {"rejected cbor", "rejected framing"},
 		"unknown": {"unknown"}, "info": {"alarm relay_window_exceeded"}, "error:ConsumerTooSlow": {"error frame"},
 		"error:FutureCursor": {"alarm future_cursor"}, "close:1000": {"link closed_1000"}, "close:1008": {"link closed_1008"},
@@ -47,7 +51,7 @@ func relayTroubles() (list []trouble) {
 		kind, arg, _ := strings.Cut(word, ":")
 		list = append(list, trouble{name: "relay " + word, counted: "relay " + kind, shows: shows, strike: func(w *world) {
 			f := relayserver.Fault{Kind: kind, Arg: arg, At: w.relay.Sent() + 1 + w.rng.Int64N(5)}
-			if w.rng.IntN(3) == 0 && kind != "stall" && kind != "slow" {
+			if w.rng.IntN(3) == 0 && !lasting[kind] {
 				f.Times = 1 + w.rng.IntN(4) // it comes back on the next connections
 			}
 			if err := w.relay.Inject(f); err != nil {
@@ -62,7 +66,7 @@ func relayTroubles() (list []trouble) {
 // dialTroubles are ways in which the relay cannot be reached; present
 // connections end as well.
 func dialTroubles() (list []trouble) {
-	for _, how := range [][2]string{{"dns", "dial_dns"}, {"refused", "dial_refused"}, {"hangs", "dial_timeout"}, {"reset", "reset"}} {
+	for _, how := range [][2]string{{"dns", "dial_dns"}, {"refused", "dial_refused"}, {"hangs", "dial_timeout"}, {"reset", "reset"}, {"endless", "handshake"}} {
 		list = append(list, trouble{name: "dial " + how[0], shows: []string{"link " + how[1]}, strike: func(w *world) {
 			w.mu.Lock()
 			w.unwilling[how[0]] = time.Now().Add(w.upTo(8 * time.Second))

@@ -222,8 +222,21 @@ func (w *world) dialRelay(ctx context.Context) (*link, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
 	case "reset":
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNRESET}
+	case "endless":
+		near, far := connect()
+		go answerEndlessly(far)
+		return near, nil
 	}
 	return w.board.dial(ctx)
+}
+
+// answerEndlessly is a host whose answer to a handshake has no end.
+func answerEndlessly(host *link) {
+	defer host.Close()
+	_, err := host.Read(make([]byte, 4<<10))
+	for line := []byte("HTTP/1.1 101 "); err == nil; line = make([]byte, 32<<10) {
+		_, err = host.Write(line)
+	}
 }
 
 func (w *world) unwillingNow() string {
@@ -367,6 +380,8 @@ func (w *world) tend() {
 			w.mend()
 		case fault.ClassOf(p.err) == fault.Conflict:
 			w.counts.add("exit conflict") // it was to begin elsewhere, and another writer was quicker
+		case fault.ClassOf(p.err) == fault.Unreachable && strings.Contains(p.err.Error(), "405"):
+			w.counts.add("exit, relay refuses") // at its first dial
 		default:
 			w.fail("process %d ended: %v", p.number, p.err)
 		}

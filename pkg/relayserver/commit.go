@@ -30,6 +30,10 @@ func (c *client) commit(ctx context.Context, f *strike, frame []byte) error {
 		pause(ctx, f.wait)
 		c.stalled.Store(false)
 		c.live()
+	case "mute":
+		return c.every(ctx, 100*time.Millisecond, f.wait, func() error { return c.write(infoFrame("Mute")) })
+	case "endless":
+		return c.endless(ctx, f.wait)
 	case "slow":
 		c.slow = f.wait
 	case "skip":
@@ -89,6 +93,29 @@ func (c *client) resend(back int64, n int) error {
 	from := max(0, len(c.past)-int(back))
 	for _, frame := range c.past[from:min(from+n, len(c.past))] {
 		if err := c.write(frame); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endless sends the beginning of a message and then parts of it that are empty.
+func (c *client) endless(ctx context.Context, wait time.Duration) error {
+	const binaryMessage, continuation = 0x02, 0x00
+	if _, err := c.ws.NetConn().Write([]byte{binaryMessage, 1, 0xa1}); err != nil {
+		return err
+	}
+	_ = c.every(ctx, 10*time.Millisecond, wait, func() error {
+		_, err := c.ws.NetConn().Write([]byte{continuation, 0})
+		return err
+	})
+	return errEnded
+}
+
+// every does something again and again for a time, or until it fails.
+func (c *client) every(ctx context.Context, step, wait time.Duration, do func() error) error {
+	for until := time.Now().Add(wait); time.Now().Before(until) && ctx.Err() == nil; pause(ctx, step) {
+		if err := do(); err != nil {
 			return err
 		}
 	}

@@ -20,6 +20,9 @@ type Fault struct {
 	//	reset          close TCP with RST, losing what is in flight
 	//	cut            send half of the due frame, then close TCP
 	//	stall:TIME     send nothing, not even pongs, for TIME (5s)
+	//	mute:TIME      send no event for TIME (5s), but a notice every 100 ms
+	//	endless:TIME   begin a message and send empty parts of it, every 10 ms
+	//	               for TIME (5s), then close TCP
 	//	slow:TIME      from now on wait TIME (1ms) before each frame
 	//	repeat:N       send the last N (10) frames again
 	//	regress:N      send the frame N (10) back again
@@ -64,7 +67,7 @@ type argument func(s *strike, arg string) error
 
 var kinds = map[string]argument{
 	"drop": noArgument, "reset": noArgument, "cut": noArgument, "text": noArgument, "empty": noArgument,
-	"stall": waitOf(5 * time.Second), "slow": waitOf(time.Millisecond),
+	"stall": waitOf(5 * time.Second), "mute": waitOf(5 * time.Second), "endless": waitOf(5 * time.Second), "slow": waitOf(time.Millisecond),
 	"repeat": numberOf(10), "regress": numberOf(10), "skip": numberOf(1),
 	"garbage": numberOf(64), "oversize": numberOf(5_000_001), "close": numberOf(1000),
 	"unknown": nameOf("#unknown"), "info": nameOf("OutdatedCursor"), "error": nameOf("ConsumerTooSlow"),
