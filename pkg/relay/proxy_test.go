@@ -96,7 +96,8 @@ func join(conn net.Conn, target, greeting string) {
 }
 
 func relayAddr(t *testing.T, last event.Seq) string {
-	server, _ := relay(t, last, "")
+	// It is asked for under the name that the proxy knows it by.
+	server := relaytest.Start(t, relayserver.Config{Log: relaytest.Log(t, 1, last), AllowRemote: true})
 	return strings.TrimPrefix(server.URL(), "ws://")
 }
 
@@ -132,7 +133,7 @@ func TestProxiesAreUsed(t *testing.T) {
 // TLS to the relay runs through the proxy, and so do redirects.
 func TestProxyCarriesTLS(t *testing.T) {
 	issued, trust := certificate(t, nil)
-	server := relaytest.Start(t, relayserver.Config{Log: relaytest.Log(t, 1, 3000), TLS: &tls.Config{Certificates: issued.TLS.Certificates}})
+	server := relaytest.Start(t, relayserver.Config{Log: relaytest.Log(t, 1, 3000), AllowRemote: true, TLS: &tls.Config{Certificates: issued.TLS.Certificates}})
 	proxies(t, map[string]string{"HTTPS_PROXY": "http://" + httpProxy(t, nil, strings.TrimPrefix(server.URL(), "wss://"), "")})
 	endpoint, err := ParseURL("wss://relay.example:8080", false)
 	if err != nil {
