@@ -90,8 +90,14 @@ func (r *replayRun) openTarget(ctx context.Context) (err error) {
 			r.target = nowhere{from: from}
 			return err
 		}
-		r.target, err = openRecorder(p.target.path, r.origin.identity, p.sel.print, p.resume)
-		return err
+		t, err := openRecorder(p.target.path, r.origin.identity, p.sel.print, p.resume)
+		if err != nil {
+			return err
+		}
+		if r.target = t; t.cut != "" {
+			r.session.slog.Warn("The unfinished capture was cut", "what", t.cut)
+		}
+		return nil
 	case endStream:
 		r.targetName = "stream " + p.toStream
 		r.target, err = openAppender(ctx, r.session, p, r.origin, &r.count)

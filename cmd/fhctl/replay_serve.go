@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/capture"
@@ -47,8 +48,10 @@ func serveReplay(ctx context.Context, s *session, p *replayPlan) error {
 		return err
 	}
 	defer closeLog()
+	var failed atomic.Pointer[error]
 	cfg := relayserver.Config{
-		Log: log, Addr: p.serve, Faults: p.faults, Rate: p.pace.rate, Logger: s.slog,
+		Failed: func(err error) { failed.Store(&err); s.playedUpTo(err) },
+		Log:    log, Addr: p.serve, Faults: p.faults, Rate: p.pace.rate, Logger: s.slog,
 		Whole: p.sel.from.Kind != place.Live,
 	}
 	if p.pace.speed > 0 {
@@ -72,6 +75,9 @@ func serveReplay(ctx context.Context, s *session, p *replayPlan) error {
 		return err
 	}
 	err = waitServed(ctx, feed)
+	if broken := failed.Load(); broken != nil {
+		err = errors.Join(err, *broken)
+	}
 	state.State, state.Sent, state.Faults = "ended", server.Sent(), server.Injected()
 	state.Oldest, state.Newest = log.Bounds()
 	for _, request := range server.Requests() {

@@ -62,7 +62,7 @@ func (o *origin) stream() (*streamPlayer, bool) {
 func openOrigin(ctx context.Context, s *session, p *replayPlan) (*origin, error) {
 	switch p.source.kind {
 	case endCapture:
-		return openCaptureOrigin(p.source.path)
+		return openCaptureOrigin(p.source.path, p.sel.from)
 	case endStream:
 		return openStreamOrigin(ctx, s, p)
 	}
@@ -72,19 +72,28 @@ func openOrigin(ctx context.Context, s *session, p *replayPlan) (*origin, error)
 // capturePlayer reads a capture file once.
 type capturePlayer struct {
 	*capture.Reader
+	from event.Seq    // where the range begins; 0 is the beginning
 	part atomic.Int64 // of the file that was read, in millionths
 }
 
-func openCaptureOrigin(path string) (*origin, error) {
+func openCaptureOrigin(path string, from place.Place) (*origin, error) {
 	r, err := capture.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	return &origin{player: &capturePlayer{Reader: r}, kind: endCapture, name: path, identity: "capture:" + filepath.Base(path)}, nil
+	player := &capturePlayer{Reader: r}
+	if from.Kind == place.Seq {
+		player.from = from.Seq
+	}
+	return &origin{player: player, kind: endCapture, name: path, identity: "capture:" + filepath.Base(path)}, nil
 }
 
 func (c *capturePlayer) pieces(ctx context.Context, after event.Seq) iter.Seq2[piece, error] {
 	return func(yield func(piece, error) bool) {
+		if _, err := c.SeekAfter(max(after, c.from-1)); err != nil {
+			yield(piece{}, err)
+			return
+		}
 		for raw, err := range c.Frames() {
 			if ctx.Err() != nil {
 				return

@@ -35,11 +35,15 @@ func loadState(path string) (*resumeState, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fault.New(fault.Refused, fmt.Errorf("resume: %w", err), "")
+		class := fault.Usage
+		if errors.Is(err, fs.ErrPermission) {
+			class = fault.Refused
+		}
+		return nil, fault.New(class, fmt.Errorf("resume: %w", err), "the file beside the capture says where to go on: let this user read it, or begin anew under another name")
 	}
 	state := &resumeState{}
 	err = json.Unmarshal(raw, state)
-	if _, ok := event.ParseSeq(state.Seq); err != nil || state.V != 1 || !ok || state.Size < 0 {
+	if _, ok := event.ParseSeq(state.Seq); err != nil || state.V != 1 || !ok && state.Seq != "" || state.Size < 0 || state.Seq == "" && state.Source == "" {
 		return nil, fault.New(fault.Data, fmt.Errorf("resume: %s is not a state of this version", stateName(path)),
 			fmt.Sprintf("begin anew: remove %s and %s", stateName(path), capture.PartialName(path)))
 	}

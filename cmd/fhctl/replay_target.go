@@ -111,6 +111,7 @@ type recorder struct {
 	from   event.Seq
 	next   time.Time // of the next checkpoint
 	unsafe bool      // something was written since the last one
+	cut    string    // what a person should know of a capture that became shorter
 }
 
 // openRecorder begins a capture, or goes on with one.
@@ -125,11 +126,11 @@ func openRecorder(path, source, selection string, resume bool) (*recorder, error
 		return nil, err
 	}
 	if state == nil {
-		t.w, err = capture.CreatePartial(path)
-		if errors.Is(err, capture.ErrPartial) {
-			err = fault.New(fault.Usage, err, fmt.Sprintf("go on with it: --resume; or begin anew: rm %s %s", capture.PartialName(path), stateName(path)))
+		if t.w, err = capture.CreatePartial(path); err != nil {
+			return nil, unfinished(path, err)
 		}
-		return t, err
+		// From the first moment a crash leaves what --resume needs.
+		return t, t.checkpoint(t.w.Checkpoint)
 	}
 	if state.Source != source || state.Selection != selection {
 		return nil, fault.New(fault.Usage, fmt.Errorf("resume %s: it was begun from %s with other settings (this run: %s)", path, state.Source, source),
@@ -137,8 +138,38 @@ func openRecorder(path, source, selection string, resume bool) (*recorder, error
 	}
 	t.state = *state
 	t.from, _ = event.ParseSeq(state.Seq)
-	t.w, err = capture.Resume(path, state.Size)
-	return t, err
+	if t.w, err = capture.Resume(path, state.Size); err != nil {
+		return nil, err
+	}
+	t.shorten()
+	return t, nil
+}
+
+// unfinished says what to do about a partial capture that is in the way.
+func unfinished(path string, err error) error {
+	if !errors.Is(err, capture.ErrPartial) {
+		return err
+	}
+	hint := fmt.Sprintf("begin anew: rm %s", capture.PartialName(path))
+	if state, e := loadState(path); state != nil || e != nil {
+		hint = fmt.Sprintf("go on with it: --resume; or begin anew: rm %s %s", capture.PartialName(path), stateName(path))
+	}
+	return fault.New(fault.Usage, err, hint)
+}
+
+// shorten goes back to what is left of a partial capture that was cut since its
+// state was written: the source is read again from there.
+func (t *recorder) shorten() {
+	size, frames, last := t.w.Kept()
+	if size >= t.state.Size {
+		return
+	}
+	t.cut = fmt.Sprintf("%s is %d bytes shorter than it was: %d events are left of %d, up to seq %s, and recording goes on behind that",
+		capture.PartialName(t.path), t.state.Size-size, frames, t.state.Events, last)
+	t.from, t.state.Size, t.state.Events, t.state.Seq = last, size, frames, ""
+	if last > 0 {
+		t.state.Seq = last.String()
+	}
 }
 
 func (t *recorder) after() event.Seq { return t.from }
@@ -165,9 +196,6 @@ func (t *recorder) checkpoint(sync func() (int64, error)) (err error) {
 		return err
 	}
 	t.unsafe = false
-	if t.state.Seq == "" {
-		return nil
-	}
 	return t.state.save(t.path)
 }
 
@@ -183,7 +211,7 @@ func (t *recorder) finish(_ context.Context, complete bool) error {
 		return errors.Join(t.w.Close(), removeState(t.path))
 	}
 	if t.state.Seq == "" {
-		return t.w.Discard() // nothing to go on with
+		return errors.Join(t.w.Discard(), removeState(t.path)) // nothing to go on with
 	}
 	return t.checkpoint(t.w.Suspend)
 }

@@ -25,7 +25,7 @@ const maxFileRereads = 16
 func (r *verifyRun) capture(ctx context.Context) error {
 	file, err := capture.Open(r.source.path)
 	if err != nil {
-		return err
+		return notToCheck(err)
 	}
 	defer func() { _ = file.Close() }() // nothing was written
 	r.begin(verify.OfCapture)
@@ -44,19 +44,27 @@ func (r *verifyRun) capture(ctx context.Context) error {
 	check := verify.NewFrames(rules)
 	read, passed, err := r.frames(ctx, file, &within, check)
 	whole = err == nil
-	if damage, ok := errors.AsType[*capture.Damage](err); ok && damage.Frames > 0 {
-		check.Damaged(damage.Err)
+	damage, damaged := errors.AsType[*capture.Damage](err)
+	if damaged {
+		check.Damaged(damage)
 		err = nil
-	} else if ok {
+	} else if errors.As(err, new(*capture.NotCapture)) {
 		r.report.abandon()
-		return fault.New(fault.Unreachable, fmt.Errorf("nothing to check: %s is not a capture: %w", r.source.path, damage.Err),
-			"fhctl record makes captures")
+		return notToCheck(err)
 	}
-	if within.kept == 0 && err == nil && ctx.Err() == nil {
+	if within.kept == 0 && err == nil && !damaged && ctx.Err() == nil {
 		r.report.abandon()
 		return r.nothing("frames", fmt.Sprintf("it holds %d frames, seq %d to %d", read, passed.From, passed.To))
 	}
 	return r.end(ctx, check.Close(), err)
+}
+
+// notToCheck says of a file that is no capture that nothing was checked.
+func notToCheck(err error) error {
+	if !errors.As(err, new(*capture.NotCapture)) {
+		return err
+	}
+	return fault.New(fault.Unreachable, fmt.Errorf("nothing to check: %w", err), fault.HintOf(err))
 }
 
 // frames hands the frames of the range to the check. It gives how many frames

@@ -50,9 +50,9 @@ func openUpstream(s *session) (upstream, error) {
 	raw := s.cfg.Relay.URL
 	switch scheme, rest, _ := strings.Cut(raw, ":"); scheme {
 	case "sim":
-		return serveSim(raw)
+		return serveSim(s, raw)
 	case "capture":
-		return serveCapture(rest)
+		return serveCapture(s, rest)
 	}
 	endpoint, err := relay.ParseURL(raw, s.cfg.Relay.Cleartext)
 	if err != nil {
@@ -61,7 +61,7 @@ func openUpstream(s *session) (upstream, error) {
 	return upstream{endpoint: endpoint, identity: endpoint.Host(), name: endpoint.String(), close: func() {}}, nil
 }
 
-func serveSim(raw string) (upstream, error) {
+func serveSim(s *session, raw string) (upstream, error) {
 	cfg, err := sim.ParseURL(raw)
 	if err != nil {
 		return upstream{}, err
@@ -70,24 +70,27 @@ func serveSim(raw string) (upstream, error) {
 	if err != nil {
 		return upstream{}, fmt.Errorf("start simulator: %w", err)
 	}
-	up, err := serve(source, func() { _ = source.Close() })
+	up, err := serve(s, source, func() { _ = source.Close() })
 	up.identity, up.name = cfg.Series(), raw
 	return up, err
 }
 
-func serveCapture(path string) (upstream, error) {
+func serveCapture(s *session, path string) (upstream, error) {
 	path = strings.TrimPrefix(path, "//")
 	source, err := capture.OpenLog(capture.LogConfig{Path: path})
 	if err != nil {
 		return upstream{}, err
 	}
-	up, err := serve(source, func() { _ = source.Close() })
+	if err := source.Damage(); err != nil {
+		s.slog.Warn("The recording is played up to where it ends too early", "err", err.Error())
+	}
+	up, err := serve(s, source, func() { _ = source.Close() })
 	up.identity, up.name, up.whole = "capture:"+filepath.Base(path), "capture:"+path, true
 	return up, err
 }
 
-func serve(source relayserver.Log, closeSource func()) (upstream, error) {
-	server, err := relayserver.Start(relayserver.Config{Log: source})
+func serve(s *session, source relayserver.Log, closeSource func()) (upstream, error) {
+	server, err := relayserver.Start(relayserver.Config{Log: source, Failed: s.playedUpTo})
 	if err != nil {
 		closeSource()
 		return upstream{}, fmt.Errorf("serve bundled relay: %w", err)
@@ -99,6 +102,11 @@ func serve(source relayserver.Log, closeSource func()) (upstream, error) {
 		return upstream{}, err
 	}
 	return upstream{endpoint: endpoint, close: closeAll}, nil
+}
+
+// playedUpTo tells that a recording ends too early.
+func (s *session) playedUpTo(err error) {
+	s.slog.Error("The recording cannot be played further: nothing more will come", "err", err.Error(), "hint", fault.HintOf(err))
 }
 
 // maxLinger bounds the stay away from an empty socket, whose buffer must hold

@@ -34,7 +34,9 @@ type LogConfig struct {
 // get it.
 type Log struct {
 	cfg            LogConfig
+	indexed        bool // places are found without reading what is before them
 	oldest, newest event.Seq
+	damage         error
 
 	mu      sync.Mutex
 	readers []*logReader // most recently used last
@@ -47,35 +49,57 @@ type logReader struct {
 	flowing bool      // false while skipping to the first frame after last
 }
 
-// OpenLog reads the capture once, to learn its bounds. Damage is no error
-// here: the frames before it are played, then Next returns it.
+// OpenLog learns the bounds of a capture: from its end, or by reading it once
+// where it has none. Damage is no error here: the frames before it are played,
+// then Next returns it; Damage tells of what is known already.
 func OpenLog(cfg LogConfig) (*Log, error) {
+	l := &Log{cfg: cfg, indexed: cfg.SeqOf == nil}
 	if cfg.SeqOf == nil {
-		cfg.SeqOf = frame.PeekSeq
+		l.cfg.SeqOf = frame.PeekSeq
 	}
-	l := &Log{cfg: cfg}
 	r, err := Open(cfg.Path)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
+	if l.indexed {
+		_, end, err := tail(r.file, r.size)
+		if err != nil {
+			return nil, fmt.Errorf("open capture: %w", err)
+		}
+		if end != nil {
+			l.oldest, l.newest = end.First, end.Last
+			return l, nil
+		}
+		l.indexed = false
+	}
+	return l, l.scan(r)
+}
+
+// scan reads the whole file.
+func (l *Log) scan(r *Reader) error {
 	for data, err := range r.Frames() {
 		var damage *Damage
 		if errors.As(err, &damage) {
+			l.damage = err
 			break
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if seq, ok := cfg.SeqOf(data); ok && seq > l.newest {
+		if seq, ok := l.cfg.SeqOf(data); ok && seq > l.newest {
 			if l.oldest == 0 {
 				l.oldest = seq
 			}
 			l.newest = seq
 		}
 	}
-	return l, nil
+	return nil
 }
+
+// Damage is what keeps the file from being played to its end, as far as OpenLog
+// has seen it; nil when it has seen none.
+func (l *Log) Damage() error { return l.damage }
 
 // Bounds is the lowest and the highest seq in the file; both 0 when no frame
 // has one.
@@ -123,6 +147,11 @@ func (l *Log) at(after event.Seq) (*logReader, error) {
 	file, err := Open(l.cfg.Path)
 	if err != nil {
 		return nil, fmt.Errorf("play capture: %w", err)
+	}
+	if l.indexed && after > 0 {
+		if _, err := file.SeekAfter(after); err != nil {
+			return nil, errors.Join(err, file.Close())
+		}
 	}
 	if len(l.readers) == maxReaders {
 		_ = l.readers[0].Close()

@@ -7,7 +7,10 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/fhctl/fhctl/pkg/capture/block"
+	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/files"
 )
 
 // ErrPartial is in the error of CreatePartial when a partial capture of that
@@ -32,45 +35,89 @@ func CreatePartial(path string) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return encode(path, file)
+	return start(path, file)
 }
 
 // Resume goes on with a partial capture behind its first size bytes, which is
-// what a Checkpoint returned; what a crash left behind them is dropped. A
-// partial capture that is missing or shorter is a fault.Data error.
+// what a Checkpoint returned; what a crash left behind them is dropped. Of a
+// partial capture that became shorter what is whole is kept: Kept says how far
+// that reaches. One that is missing, or damaged before size, is a fault.Data
+// error.
 func Resume(path string, size int64) (*Writer, error) {
 	if err := free(path); err != nil {
 		return nil, err
 	}
-	file, err := openPartial(PartialName(path), size)
+	file, err := openPartial(PartialName(path))
 	if err != nil {
 		return nil, err
 	}
-	return encode(path, file)
+	w, err := goOn(path, file, size)
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return w, nil
 }
 
-func openPartial(name string, size int64) (*os.File, error) {
+func goOn(path string, file *os.File, size int64) (*Writer, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("resume capture: %w", err)
+	}
+	k, err := walk(file, min(size, info.Size()))
+	switch {
+	case err == nil && k.damage != nil:
+		frames := int64(0)
+		if k.last != nil {
+			frames = k.last.Before + int64(k.last.Frames)
+		}
+		return nil, partialLost(fmt.Errorf("%s: %w", file.Name(), &Damage{Frames: frames, Err: k.damage}))
+	case err == nil && k.plain && info.Size() < size:
+		return nil, partialLost(fmt.Errorf("%s is cut short: %d bytes are left, %d were written", file.Name(), info.Size(), size))
+	case errors.Is(err, errNoHeader):
+		return nil, partialLost(fmt.Errorf("%s is not the file that was recorded", file.Name()))
+	case err != nil:
+		return nil, fmt.Errorf("resume capture: %w", err)
+	}
+	if err = file.Truncate(k.size); err == nil {
+		_, err = file.Seek(k.size, io.SeekStart)
+	}
+	w := &Writer{path: path, file: file, pack: block.NewPacker(0), index: k.index, size: k.size, plain: k.plain}
+	if k.last != nil {
+		w.pack.Continue(k.last, k.first)
+	}
+	if err == nil && k.size == 0 {
+		err = w.put(block.AppendHeader(nil))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("resume capture: %w", err)
+	}
+	return w, nil
+}
+
+// Kept is what a resumed capture holds: how many bytes and frames, and the
+// highest seq. Of a capture that an earlier version began only the bytes are
+// known.
+func (w *Writer) Kept() (size, frames int64, last event.Seq) {
+	end := w.pack.End(0)
+	return w.size, end.Frames, end.Last
+}
+
+func openPartial(name string) (*os.File, error) {
 	before, err := os.Lstat(name)
 	if err != nil {
 		return nil, partialLost(err)
 	}
-	if !before.Mode().IsRegular() || before.Size() < size {
-		return nil, partialLost(fmt.Errorf("%s is not the file that was recorded: %d bytes are left, %d were written", name, before.Size(), size))
+	if !before.Mode().IsRegular() {
+		return nil, partialLost(fmt.Errorf("%s is %s, not the file that was recorded", name, files.Kind(before.Mode())))
 	}
-	file, err := os.OpenFile(name, os.O_WRONLY, 0)
+	file, err := os.OpenFile(name, os.O_RDWR, 0)
 	if err != nil {
-		return nil, fault.New(createClass(err), fmt.Errorf("resume capture: %w", err), "")
+		return nil, fault.New(createClass(err), fmt.Errorf("resume capture: %w", err), "let this user read and write the file")
 	}
 	// A link put there since would have been followed.
 	after, err := file.Stat()
 	if err == nil && !os.SameFile(before, after) {
 		err = errors.New(name + " was replaced meanwhile")
-	}
-	if err == nil {
-		err = file.Truncate(size)
-	}
-	if err == nil {
-		_, err = file.Seek(size, io.SeekStart)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("resume capture: %w", err), file.Close())
@@ -86,28 +133,22 @@ func partialLost(err error) error {
 	return fault.New(class, fmt.Errorf("resume capture: %w", err), "begin anew, without resuming")
 }
 
-// Checkpoint ends what was written so far as a stream of its own, syncs it to
-// disk, and returns how many bytes of the file are good: where Resume can go
-// on, whatever happens after.
+// Checkpoint writes what there is as a block, syncs the file to disk, and
+// returns how many bytes of it are good: where Resume can go on, whatever happens
+// after.
 func (w *Writer) Checkpoint() (size int64, err error) {
-	if w.err != nil {
-		return 0, w.err
+	if err := w.Flush(); err != nil {
+		return 0, err
 	}
-	err = errors.Join(w.zst.Close(), w.file.Sync())
-	if err == nil {
-		size, err = w.file.Seek(0, io.SeekCurrent)
-	}
-	if err != nil {
+	if err := w.file.Sync(); err != nil {
 		return 0, w.fail(err)
 	}
-	w.zst.Reset(w.file)
-	return size, nil
+	return w.size, nil
 }
 
 // Suspend is Checkpoint and then the end of this Writer, without giving the
 // capture its name. Close or Discard must not follow.
 func (w *Writer) Suspend() (size int64, err error) {
 	size, err = w.Checkpoint()
-	_ = w.zst.Close()
 	return size, errors.Join(err, w.file.Close())
 }

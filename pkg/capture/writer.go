@@ -2,29 +2,27 @@ package capture
 
 import (
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
+	"github.com/fhctl/fhctl/pkg/capture/block"
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/klauspost/compress/zstd"
 )
-
-// writeWindow bounds the encoder's memory, in bytes. Frames are mostly hashes:
-// a larger window finds little more.
-const writeWindow = 1 << 20
 
 // Writer makes one capture. Until Close the bytes are in a hidden file beside
 // the final name, so that the name never shows half a capture. It is not safe
 // for concurrent use.
 type Writer struct {
-	path string
-	file *os.File
-	zst  *zstd.Encoder
-	err  error // of the first failed write; nothing is written after it
+	path  string
+	file  *os.File
+	pack  *block.Packer
+	index block.Index
+	size  int64 // bytes written
+	plain bool  // goes on with a capture that an earlier version began
+	err   error // of the first failed write; nothing is written after it
 }
 
 // Create begins a capture that Close will put at path. The file is private
@@ -40,7 +38,7 @@ func Create(path string) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return encode(path, file)
+	return start(path, file)
 }
 
 // exclusive makes a private file. O_EXCL with O_CREATE also refuses a symbolic
@@ -57,13 +55,20 @@ func exclusive(name string) (*os.File, error) {
 	return file, nil
 }
 
-// encode writes a capture into file, from where that stands.
-func encode(path string, file *os.File) (*Writer, error) {
-	zst, err := zstd.NewWriter(file, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(writeWindow))
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("create capture: %w", err), file.Close())
+// start begins a capture in an empty file.
+func start(path string, file *os.File) (*Writer, error) {
+	w := &Writer{path: path, file: file, pack: block.NewPacker(0)}
+	if err := w.put(block.AppendHeader(nil)); err != nil {
+		return nil, errors.Join(fmt.Errorf("create capture: %w", err), file.Close(), os.Remove(file.Name()))
 	}
-	return &Writer{path: path, file: file, zst: zst}, nil
+	return w, nil
+}
+
+// put writes data behind what was written.
+func (w *Writer) put(data []byte) error {
+	n, err := w.file.Write(data)
+	w.size += int64(n)
+	return err
 }
 
 func createClass(err error) fault.Class {
@@ -98,13 +103,11 @@ func (w *Writer) Write(frame []byte) error {
 	if w.err != nil {
 		return w.err
 	}
-	var prefix [4]byte
-	binary.LittleEndian.PutUint32(prefix[:], uint32(len(frame)))
-	if _, err := w.zst.Write(prefix[:]); err != nil {
+	if err := w.pack.Add(frame); err != nil {
 		return w.fail(err)
 	}
-	if _, err := w.zst.Write(frame); err != nil {
-		return w.fail(err)
+	if w.pack.Full() {
+		return w.Flush()
 	}
 	return nil
 }
@@ -114,16 +117,30 @@ func (w *Writer) fail(err error) error {
 	return w.err
 }
 
-// Flush hands every frame so far to the operating system, in a form a Reader
-// can read: after a crash the hidden file still yields them, and then Damage.
+// Flush hands every frame so far to the operating system, as a block: after a
+// crash the hidden file still yields them, and then Damage that says Cut.
 func (w *Writer) Flush() error {
-	if w.err != nil {
+	if w.err != nil || w.pack.Pending() == 0 {
 		return w.err
 	}
-	if err := w.zst.Flush(); err != nil {
+	descriptor, packed, b := w.pack.Pack()
+	if !w.plain {
+		w.index.Add(&b, w.size)
+		packed = append(descriptor, packed...)
+	}
+	if err := w.put(packed); err != nil {
 		return w.fail(err)
 	}
+	w.pack.Commit()
 	return nil
+}
+
+// end writes what comes behind the last block.
+func (w *Writer) end() error {
+	if err := w.Flush(); err != nil || w.plain {
+		return err
+	}
+	return w.put(w.pack.End(w.size).Append(w.index.Append(nil)))
 }
 
 // Close completes the capture, syncs it to disk and gives it its name. After
@@ -131,7 +148,11 @@ func (w *Writer) Flush() error {
 // names it.
 func (w *Writer) Close() error {
 	temp := w.file.Name()
-	err := errors.Join(w.err, w.zst.Close(), w.file.Sync(), w.file.Close())
+	err := w.end()
+	if err == nil {
+		err = w.file.Sync()
+	}
+	err = errors.Join(err, w.file.Close())
 	if err == nil {
 		err = publish(temp, w.path)
 	}
@@ -160,7 +181,5 @@ func publish(temp, path string) error {
 
 // Discard ends the capture and removes what was written.
 func (w *Writer) Discard() error {
-	// The encoder's last bytes are of no interest.
-	_ = w.zst.Close()
 	return errors.Join(w.file.Close(), os.Remove(w.file.Name()))
 }

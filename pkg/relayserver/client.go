@@ -183,7 +183,14 @@ func (c *client) stream(ctx context.Context, after event.Seq) {
 			c.finish(ctx, websocket.CloseNormalClosure, "")
 			return
 		}
-		if err != nil || c.deliver(ctx, seq, frame) != nil {
+		if err != nil {
+			if ctx.Err() == nil && c.cfg.Failed != nil {
+				c.failure.Do(func() { c.cfg.Failed(err) })
+				<-ctx.Done()
+			}
+			return
+		}
+		if c.deliver(ctx, seq, frame) != nil {
 			return
 		}
 		after = seq

@@ -73,6 +73,9 @@ type Config struct {
 	// WriteTimeout ends a connection that does not take one whole frame
 	// within this time. Zero: 60 s.
 	WriteTimeout time.Duration
+	// Failed hears, once, what keeps the log from being played further. The
+	// connections then stay open and quiet, as at the log's end. May be nil.
+	Failed func(error)
 	// Faults are committed as they fall due.
 	Faults []Fault
 	// Logger gets one debug line per connection and fault; nil is silent.
@@ -90,6 +93,7 @@ type Server struct {
 	work     sync.WaitGroup
 
 	pings, pongs, goodbyes atomic.Int64
+	failure                sync.Once
 
 	mu       sync.Mutex
 	closed   bool

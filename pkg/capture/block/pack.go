@@ -1,0 +1,167 @@
+package block
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/frame"
+)
+
+// window bounds the encoder's memory, in bytes. Frames are mostly hashes: a
+// larger window finds little more.
+const window = 256 << 10
+
+// Packer makes blocks. Add frames, then Pack them, write what that gave, and
+// Commit; after a write that failed, Drop. It is not safe for concurrent use.
+type Packer struct {
+	zst    *zstd.Encoder
+	raw    []byte
+	packed []byte
+	next   Block // of what was added since the last Commit, without sizes
+	first  event.Seq
+	began  event.Seq // first, as it was at the last Commit
+}
+
+// NewPacker begins behind the seq after; 0 is the beginning.
+func NewPacker(after event.Seq) *Packer {
+	zst, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(window), zstd.WithLowerEncoderMem(true))
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	return &Packer{zst: zst, next: Block{After: after, Last: after}}
+}
+
+// Continue goes on behind the block last of a capture whose first seq is known.
+func (p *Packer) Continue(last *Block, first event.Seq) {
+	p.first, p.began = first, first
+	p.next = Block{Number: last.Number, Before: last.Before, Frames: last.Frames, Last: last.Last}
+	p.advance()
+}
+
+// advance turns from a block to the one behind it.
+func (p *Packer) advance() {
+	b := &p.next
+	p.next = Block{Number: b.Number + 1, Before: b.Before + int64(b.Frames), After: b.Last, Last: b.Last}
+	p.raw = p.raw[:0]
+	if cap(p.raw) > 8*Size { // swollen by a giant frame
+		p.raw, p.packed = nil, nil
+	}
+}
+
+// Add adds a frame, copying it. A frame above MaxFrame is refused, and so is one
+// that the block has no room for: Pack first.
+func (p *Packer) Add(data []byte) error {
+	if len(data) > MaxFrame {
+		return fmt.Errorf("a frame of %d bytes is above the limit of %d", len(data), MaxFrame)
+	}
+	if p.Full() {
+		return errors.New("the block is full")
+	}
+	p.raw = append(le.AppendUint32(p.raw, uint32(len(data))), data...)
+	p.next.Frames++
+	if seq, ok := frame.PeekSeq(data); ok {
+		p.next.Last = max(p.next.Last, seq)
+		if p.first == 0 {
+			p.first = seq
+		}
+	}
+	return nil
+}
+
+// Full reports whether the block has its size.
+func (p *Packer) Full() bool { return len(p.raw) >= Size }
+
+// Pending is how many frames wait for Pack.
+func (p *Packer) Pending() int { return p.next.Frames }
+
+// Pack is the block of what was added, as a descriptor and a zstd frame. The
+// bytes are the Packer's until the next call.
+func (p *Packer) Pack() (descriptor, packed []byte, b Block) {
+	p.packed = p.zst.EncodeAll(p.raw, p.packed[:0])
+	b = p.next
+	b.Raw, b.Packed, b.Sum = len(p.raw), len(p.packed), Sum(p.packed)
+	return b.Append(nil), p.packed, b
+}
+
+// Commit says that the block was written.
+func (p *Packer) Commit() {
+	p.began = p.first
+	p.advance()
+}
+
+// Drop forgets what was added since the last Commit.
+func (p *Packer) Drop() {
+	p.first = p.began
+	p.next.Frames, p.next.Last = 0, p.next.After
+	p.raw = p.raw[:0]
+}
+
+// End is the end mark of a capture that ends here, its index at offset.
+func (p *Packer) End(offset int64) *End {
+	return &End{Index: offset, Blocks: p.next.Number, Frames: p.next.Before, First: p.first, Last: p.next.After}
+}
+
+// Unpacker takes blocks apart. It is not safe for concurrent use.
+type Unpacker struct {
+	zst *zstd.Decoder
+	raw []byte
+}
+
+// NewUnpacker makes one; Close frees it.
+func NewUnpacker() *Unpacker {
+	zst, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(8<<20), zstd.WithDecoderMaxMemory(MaxUnpacked))
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	return &Unpacker{zst: zst}
+}
+
+// Unpack checks a zstd frame against its descriptor and unpacks it. The bytes
+// are the Unpacker's until the next call.
+func (u *Unpacker) Unpack(b *Block, packed []byte) ([]byte, error) {
+	if len(packed) != b.Packed || Sum(packed) != b.Sum {
+		return nil, errSum
+	}
+	if cap(u.raw) > 8*Size {
+		u.raw = nil
+	}
+	raw, err := u.zst.DecodeAll(packed, u.raw[:0])
+	if err != nil {
+		return nil, err
+	}
+	u.raw = raw
+	if len(raw) != b.Raw {
+		return nil, fmt.Errorf("a block of %d bytes holds %d", b.Raw, len(raw))
+	}
+	n, rest := 0, raw
+	for ; len(rest) > 0; n++ {
+		if len(rest) < 4 || int64(le.Uint32(rest)) > int64(len(rest)-4) || le.Uint32(rest) > MaxFrame {
+			return nil, errors.New("a frame is longer than its block")
+		}
+		rest = rest[4+le.Uint32(rest):]
+	}
+	if n != b.Frames {
+		return nil, fmt.Errorf("a block of %d frames holds %d", b.Frames, n)
+	}
+	return raw, nil
+}
+
+// Close frees the decoder.
+func (u *Unpacker) Close() { u.zst.Close() }
+
+// Frames ranges over what Unpack gave.
+func Frames(raw []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for len(raw) >= 4 {
+			n := 4 + int(le.Uint32(raw))
+			if !yield(raw[4:n:n]) {
+				return
+			}
+			raw = raw[n:]
+		}
+	}
+}
