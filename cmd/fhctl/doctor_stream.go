@@ -9,6 +9,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/verify"
 )
 
 const (
@@ -44,7 +45,11 @@ func (e *examination) entries(ctx context.Context, r *redisstream.Reader) error 
 	}
 	var look entry.Outline
 	for _, stored := range last {
-		if odd := oddity(stored, &look); odd != "" {
+		odd := oddity(stored, &look)
+		if odd == "" {
+			odd = whyDropped(ctx, stored)
+		}
+		if odd != "" {
 			e.fail("stream.entries", "something else writes this stream: stop it, then: fhctl verify", "entry %s: %s", stored.ID, odd)
 			return nil
 		}
@@ -72,6 +77,19 @@ func oddity(s redisstream.Stored, look *entry.Outline) string {
 		return "a commit without an ops array, which workers deliver again and again"
 	}
 	return ""
+}
+
+// whyDropped is what makes a worker drop an entry that it can read: what verify finds
+// in its data; "" for nothing.
+func whyDropped(ctx context.Context, s redisstream.Stored) (odd string) {
+	check := verify.NewStream(verify.Config{Report: func(f verify.Finding) {
+		if f.Severity == verify.Error && odd == "" {
+			odd = fmt.Sprintf("%s, which workers reject (%s: %s)", f.Where, f.Rule, f.Detail)
+		}
+	}})
+	// It reads nothing again, so it cannot fail.
+	_ = check.Entry(ctx, verify.Entry{ID: string(s.ID), Fields: s.Fields})
+	return odd
 }
 
 func (e *examination) groups(s *statsReport) {

@@ -17,12 +17,18 @@ func (s Span) without(seq event.Seq) bool { return seq < s.From || s.To > 0 && s
 // with the same type and the same data. Both are read once, side by side; one
 // entry of each is kept.
 //
+// What the Python bridge does to every record (contract §7) is set aside where only
+// one of a pair has it: such pairs are one finding together, and what differs beside
+// it is reported as elsewhere.
+//
 // Each must rise. An entry at or below its stream's last is reported and passed
 // over, as is one without a seq. Summary.Items counts this stream's entries,
 // Others the other's, Checked the pairs.
 func Compare(ctx context.Context, cfg Config, span Span, here, there iter.Seq2[Entry, error]) (Summary, error) {
 	c := &comparison{ledger: newLedger(cfg), span: span}
 	err := c.run(ctx, here, there)
+	c.words.report(c.ledger)
+	c.shapes.report(c.ledger)
 	return c.summary(), err
 }
 
@@ -30,6 +36,8 @@ type comparison struct {
 	*ledger
 	span        Span
 	left, right tape
+	// Pairs that say the same in other words, and in the form of the bridge.
+	words, shapes alike
 }
 
 // side is one of the streams.
@@ -139,15 +147,67 @@ func (c *comparison) pair(a, b *side) {
 	case !c.left.parse(dataA) || !c.right.parse(dataB):
 		bad(AgainstData, "data", "they differ, and not both are JSON")
 	default:
-		if at := c.differ(0, 0); at >= 0 {
-			where := c.left.path(0, at)
-			if where == "" {
-				where = "data"
-			}
-			bad(AgainstData, where, "they differ here")
-		} else {
-			bad(AgainstBytes, "data", "the same in other words")
+		c.data(a, b, bad)
+	}
+}
+
+// data compares two data fields that are JSON and not the same bytes.
+func (c *comparison) data(a, b *side, bad func(rule Rule, where, detail string)) {
+	at, detail := c.differ(0, 0), "they differ here"
+	if at < 0 {
+		c.words.add(Finding{Rule: AgainstBytes, Seq: a.seq, ID: a.entry.ID, Where: "data", Detail: "the same in other words; the other is " + b.entry.ID})
+		return
+	}
+	here, there := c.left.bridged(), c.right.bridged()
+	mine, theirs := likeness{bridge: &c.left, exact: &c.right}, likeness{bridge: &c.right, exact: &c.left, exactLeft: true}
+	switch {
+	case here && !there:
+		at, detail = mine.differ(0, 0), "they differ here, beside the form of the Python bridge"
+	case there && !here:
+		at, detail = theirs.differ(0, 0), "they differ here, beside the form of the Python bridge"
+	case !here:
+		mine.hexOnly, theirs.hexOnly = true, true
+		if here = mine.differ(0, 0) < 0; here || theirs.differ(0, 0) < 0 {
+			at = -1
 		}
+	}
+	if at < 0 {
+		c.shapes.add(Finding{Rule: AgainstShape, Seq: a.seq, ID: a.entry.ID, Where: "data", Detail: bridgeOf(here) + "; the other is " + b.entry.ID})
+		return
+	}
+	where := c.left.path(0, at)
+	if where == "" {
+		where = "data"
+	}
+	bad(AgainstData, where, detail)
+}
+
+func bridgeOf(here bool) string {
+	if here {
+		return "this stream's is the Python bridge's"
+	}
+	return "the other stream's is the Python bridge's"
+}
+
+// alike are pairs that differ without saying another thing: between two writers of
+// different make that is nearly all of them, so they are reported as one.
+type alike struct {
+	first Finding
+	n     int64
+}
+
+func (s *alike) add(f Finding) {
+	if s.n++; s.n == 1 {
+		s.first = f
+	}
+}
+
+func (s *alike) report(l *ledger) {
+	if s.n > 1 {
+		s.first.Detail = fmt.Sprintf("%d pairs, of which this is the first: %s", s.n, s.first.Detail)
+	}
+	if s.n > 0 {
+		l.foundMany(s.first, s.n)
 	}
 }
 

@@ -103,6 +103,7 @@ const (
 	AgainstType    Rule = "against-type"
 	AgainstData    Rule = "against-data"
 	AgainstBytes   Rule = "against-bytes"
+	AgainstShape   Rule = "against-shape"
 )
 
 const (
@@ -194,7 +195,9 @@ var table = [...]RuleInfo{
 		"a writer of the other stream lost it, filters it, or reads another relay; look for it in the writer's log by its seq"},
 	{OfPair, AgainstType, Error, "Two entries of one seq have different types.", "the streams follow different relays, or a writer is at fault"},
 	{OfPair, AgainstData, Error, "Two entries of one seq have different data.", "the streams follow different relays, or a writer is at fault: verify each stream by itself"},
-	{OfPair, AgainstBytes, Warning, "Two entries of one seq mean the same in other words: key order, white space or escapes.", "nothing: consumers parse both alike"},
+	{OfPair, AgainstBytes, Warning, "Two entries of one seq mean the same in other words: key order, white space or escapes. All such pairs are listed as one.", "nothing: consumers parse both alike"},
+	{OfPair, AgainstShape, Warning, "One of two entries has the form of the Python bridge (py_type, snake_case, null for absent keys, hex), and says the same otherwise. All such pairs are listed as one.",
+		"nothing beside the bridge: it is why workers reject its records, and fhctl's are exact. What differs beyond the form is against-data"},
 }
 
 // infos finds a rule's row.
