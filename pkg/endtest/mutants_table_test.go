@@ -38,11 +38,21 @@ const (
 	shareGo    = "pkg/redisstream/partitions_commit.go"
 	alignGo    = "pkg/redisstream/partitions_resume.go"
 	exchangeGo = "pkg/redisstream/exchange.go"
+	spillDisk  = "pkg/capture/spill/disk.go"
+	spillFile  = "pkg/capture/spill/segment.go"
+	spillRead  = "pkg/capture/spill/reader.go"
+	spillFlow  = "pkg/capture/spill/flow.go"
+	spillPump  = "pkg/capture/spill/pump.go"
+	spillDir   = "pkg/capture/spill/folder.go"
+	blockPart  = "pkg/capture/block/part.go"
+	blockPack  = "pkg/capture/block/pack.go"
+	captureGo  = "pkg/capture/blocks.go"
+	resumeFile = "pkg/capture/resume.go"
 )
 
 // mutants are the planted bugs, by what they sit in.
 func mutants() (all []mutant) {
-	for _, part := range [][]mutant{scriptMutants, leaseMutants, retentionMutants, partitionMutants, writerMutants, pipelineMutants, standbyMutants, relayMutants, codecMutants} {
+	for _, part := range [][]mutant{scriptMutants, leaseMutants, retentionMutants, partitionMutants, writerMutants, pipelineMutants, standbyMutants, relayMutants, codecMutants, spillMutants, captureMutants} {
 		all = append(all, part...)
 	}
 	return all
@@ -220,4 +230,38 @@ var codecMutants = []mutant{
 	{opsGo, "	case op.Action == event.ActionNone || !path(op.Path):", "	case op.Action == event.ActionNone:", "an op without path poisons its entry", in("frame")},
 	{opsGo, "	case !syntax.StrictCID(op.CID, syntax.CodecDAGCBOR):", "	case op.CID[0] == 0 && !syntax.StrictCID(op.CID, syntax.CodecDAGCBOR):", "an op's CID is not checked", in("frame")},
 	{"pkg/fault/redact.go", "		head = user + mask + head[at:]\n", "", "a password is printed", in("fault")},
+}
+
+var spillMutants = []mutant{
+	{spillFile, "			return fmt.Errorf(\"spill frames: %w\", err)\n", "			return nil\n", "a full disk loses frames", in("spill")},
+	{spillFile, "	if err == nil && n < len(data) {\n", "	if false {\n", "a short write counts as written", in("spill")},
+	{spillFile, "			w.pack.Restore(mark)\n", "			_ = mark\n", "a write that failed leaves its frames to the next", in("spill")},
+	{spillFile, "	w := s.writer\n	mark, good := w.pack.Mark(), w.good\n", "	w := s.writer\n	mark, good := w.pack.Mark(), w.good+1\n", "what a failed write left is taken for written", in("spill")},
+	{spillFile, "	err := dir.rename(s.name, name)\n	if err == nil {\n		s.name = name\n", "	err := dir.rename(s.name, name)\n	s.name = name\n	if err == nil {\n", "a rename that failed loses the file", in("spill")},
+	{spillFile, "	if isOld(f) {\n", "	if false {\n", "an old file without checksums is deleted", in("spill")},
+	{spillDisk, "d.segments[0].last <= d.acked {", "true {", "files are deleted before they are stored", in("spill")},
+	{spillDisk, "	if s.shared {\n", "	if false {\n", "the rest of a damaged file is deleted with its beginning", in("spill")},
+	{spillDisk, "		d.segments = slices.Insert(d.segments, d.next+1, rest)\n", "", "what is behind damage is given up", in("spill")},
+	{spillFlow, "		if s.prev > f.given && f.given > 0 && !s.joined {", "		if false {", "a missing file between two others is a hole", in("spill")},
+	{spillFlow, "	if s.last > f.given {\n		f.damaged(s)", "	if false {\n		f.damaged(s)", "a file that is cut short is a hole", in("spill")},
+	{spillFlow, "	f.lost(s.name, f.given, upto, why.Error())\n", "	_ = upto\n", "damage is not told", in("spill")},
+	{spillFlow, "	f.disk.divide(f.given, read, rest)\n	f.aim(event.AfterSeq(f.given))\n", "	f.disk.divide(f.given, read, rest)\n", "the relay is not asked for what is damaged", in("spill")},
+	{spillRead, "	raw, err := b.unpack.Unpack(d, packed)\n", "	d.Sum = block.Sum(packed)\n	raw, err := b.unpack.Unpack(d, packed)\n", "blocks are not checked before they are handed on", in("spill")},
+	{spillRead, "	if b.last == nil && d.After != b.prev || b.last != nil && !d.Follows(b.last) {", "	if false {", "another file's blocks are taken", in("spill")},
+	{spillRead, "		if err := checkOld(r.file, s); err != nil {", "		if err := checkOld(r.file, s); err != nil && false {", "an old file is not checked", in("spill")},
+	{spillPump, "			if f.spill(chunk, prev) {\n				return true\n			}\n", "			f.spill(chunk, prev)\n			return true\n", "a chunk that was not written is forgotten", in("spill")},
+	{spillDir, "	if !info.Mode().IsRegular() {", "	if false {", "links in the directory are followed", in("spill")},
+}
+
+var captureMutants = []mutant{
+	{blockPart, "	if le.Uint32(head[12:]) != Sum(head[:12]) {", "	if false {", "a part's length is believed unchecked", in("capture")},
+	{blockPart, "	if le.Uint32(data[n:]) != Sum(data[:n]) {", "	if false {", "a descriptor is believed unchecked", in("capture")},
+	{blockPack, "	if len(packed) != b.Packed || Sum(packed) != b.Sum {", "	if len(packed) != b.Packed {", "a block's bytes are not checked", in("capture")},
+	{blockPack, "zstd.WithDecoderMaxMemory(MaxUnpacked)", "zstd.WithDecoderMaxMemory(1<<40)", "a block unpacks to whatever it likes", in("capture")},
+	{blockPart, "		x.Entries = x.Entries[:MaxEntries/2]\n", "		x.Entries = x.Entries[:MaxEntries]\n", "an index grows without bound", in("capture")},
+	{captureGo, "	case b.last == nil && !d.Follows(first), b.last != nil && !d.Follows(b.last):", "	case false:", "missing blocks are not noticed", in("capture")},
+	{captureGo, "	if !b.indexed || !passed && (", "	if !passed && (", "a lost index is not noticed", in("capture")},
+	{captureGo, "		if errors.Is(err, io.EOF) && n == 0 && b.some && !b.headed {", "		if errors.Is(err, io.EOF) && n == 0 {", "a capture cut between two blocks looks whole", in("capture")},
+	{captureGo, "		if d.Before != b.sought.Before || d.After != b.sought.After {", "		if false {", "an index that lies is believed", in("capture")},
+	{resumeFile, "	if err = file.Truncate(k.size); err == nil {", "	if err == nil {", "a resumed capture keeps what a crash left behind", in("capture")},
 }

@@ -41,6 +41,8 @@ var suites = map[string][]string{
 	"entry":      {"./pkg/entry", "."},
 	"blocks":     {"./pkg/blocks", "."},
 	"fault":      {"./pkg/fault", "."},
+	"spill":      {"./pkg/capture/spill", "."},
+	"capture":    {"./pkg/capture", "."},
 }
 
 // Each row can still be planted: the table does not rot.

@@ -183,6 +183,9 @@ const (
 	// serves no stream (405, 426, 501, or a redirect that is refused). It is
 	// asked again slowly.
 	AlarmRefused
+	// AlarmSpillDamaged: frames in the spill directory failed their checks and
+	// are read from the relay instead, as far as that still has them.
+	AlarmSpillDamaged
 	alarmCount
 )
 
@@ -193,6 +196,7 @@ var alarmNames = [Alarms]string{
 	"relay_window_exceeded", "future_cursor", "sequence_reset", "redis_rollback",
 	"cursor_conflict", "cursor_missing", "unread_trimmed", "foreign_writer", "repeated_close",
 	"relay_renumbered", "stream_full", "spill_full", "relay_refuses",
+	"spill_damaged",
 }
 
 // String is the alarm's metric label.

@@ -16,14 +16,13 @@ import (
 const window = 256 << 10
 
 // Packer makes blocks. Add frames, then Pack them, write what that gave, and
-// Commit; after a write that failed, Drop. It is not safe for concurrent use.
+// Commit; after a write that failed, Restore. It is not safe for concurrent use.
 type Packer struct {
 	zst    *zstd.Encoder
 	raw    []byte
 	packed []byte
 	next   Block // of what was added since the last Commit, without sizes
 	first  event.Seq
-	began  event.Seq // first, as it was at the last Commit
 }
 
 // NewPacker begins behind the seq after; 0 is the beginning.
@@ -37,7 +36,7 @@ func NewPacker(after event.Seq) *Packer {
 
 // Continue goes on behind the block last of a capture whose first seq is known.
 func (p *Packer) Continue(last *Block, first event.Seq) {
-	p.first, p.began = first, first
+	p.first = first
 	p.next = Block{Number: last.Number, Before: last.Before, Frames: last.Frames, Last: last.Last}
 	p.advance()
 }
@@ -88,16 +87,20 @@ func (p *Packer) Pack() (descriptor, packed []byte, b Block) {
 }
 
 // Commit says that the block was written.
-func (p *Packer) Commit() {
-	p.began = p.first
-	p.advance()
+func (p *Packer) Commit() { p.advance() }
+
+// Mark is where a Packer stands between blocks.
+type Mark struct {
+	next  Block
+	first event.Seq
 }
 
-// Drop forgets what was added since the last Commit.
-func (p *Packer) Drop() {
-	p.first = p.began
-	p.next.Frames, p.next.Last = 0, p.next.After
-	p.raw = p.raw[:0]
+// Mark is for Restore; nothing may be pending.
+func (p *Packer) Mark() Mark { return Mark{p.next, p.first} }
+
+// Restore goes back to a Mark: what was added since is forgotten.
+func (p *Packer) Restore(m Mark) {
+	p.next, p.first, p.raw = m.next, m.first, p.raw[:0]
 }
 
 // End is the end mark of a capture that ends here, its index at offset.

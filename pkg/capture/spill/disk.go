@@ -2,15 +2,18 @@ package spill
 
 import (
 	"errors"
-	"os"
+	"io/fs"
+	"log/slog"
 	"slices"
 
+	"github.com/fhctl/fhctl/pkg/capture/block"
 	"github.com/fhctl/fhctl/pkg/event"
 )
 
 // disk is the segments in order, and how far they were handed on.
 type disk struct {
-	dir      string
+	dir      folder
+	log      *slog.Logger
 	segments []*segment
 	next     int // the first that was not handed on
 	number   int64
@@ -53,50 +56,67 @@ func (d *disk) writing() *segment {
 }
 
 // roll completes the segment that is being written.
-func (d *disk) roll() error {
+func (d *disk) roll() {
 	s := d.writing()
 	if s == nil {
-		return nil
+		return
 	}
-	err := s.finish(d.dir)
-	if s.path == "" { // it held no event
+	s.finish(d.dir, d.log)
+	if s.last == 0 { // it held no event
 		d.segments = d.segments[:len(d.segments)-1]
 	}
-	return err
 }
 
-// append writes frames that come behind prev. A segment that is full makes way
-// for another.
+// append writes frames that come behind prev, all of them or none. A segment that
+// is full makes way for another.
 func (d *disk) append(frames []event.Frame, prev event.Seq, full int64) error {
-	s := d.writing()
-	if s != nil && s.size >= full {
-		if err := d.roll(); err != nil {
-			return err
-		}
-		s = nil
+	if s := d.writing(); s != nil && s.size >= full {
+		d.roll()
 	}
+	s := d.writing()
 	if s == nil {
-		if n := len(d.segments); n > 0 {
-			d.number = max(d.number, d.segments[n-1].number)
-		}
-		d.number++
 		var err error
-		if s, err = begin(d.dir, d.number, prev); err != nil {
+		if s, err = d.begin(prev); err != nil {
 			return err
 		}
 		d.segments = append(d.segments, s)
 	}
 	if err := s.write(frames); err != nil {
-		return errors.Join(err, d.roll())
+		d.roll() // another file may be written where this one cannot
+		return err
 	}
 	return nil
+}
+
+// maxTries is how many names are tried when others are in the way.
+const maxTries = 16
+
+func (d *disk) begin(prev event.Seq) (s *segment, err error) {
+	for range maxTries {
+		d.number++
+		if s, err = begin(d.dir, d.number, prev); !errors.Is(err, fs.ErrExist) {
+			break
+		}
+	}
+	return s, err
+}
+
+// delete removes the file of a segment. One that stays is found at the next
+// start, stored by then.
+func (d *disk) delete(s *segment) {
+	if s.shared {
+		return
+	}
+	if err := d.dir.remove(s.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		d.log.Warn("Cannot delete spilled frames that are stored", "file", s.name, "err", err)
+	}
 }
 
 // sweep deletes segments that were handed on and are stored up to their end. It
 // reports whether it did.
 func (d *disk) sweep() (changed bool) {
 	for len(d.segments) > 0 && d.next > 0 && d.segments[0].writer == nil && d.segments[0].last <= d.acked {
-		_ = os.Remove(d.segments[0].path)
+		d.delete(d.segments[0])
 		d.segments = slices.Delete(d.segments, 0, 1)
 		d.next--
 		changed = true
@@ -114,9 +134,20 @@ func (d *disk) seek(at event.Seq) {
 
 // clear deletes everything.
 func (d *disk) clear() {
-	_ = d.roll()
+	d.roll()
 	for _, s := range d.segments {
-		_ = os.Remove(s.path)
+		d.delete(s)
 	}
 	d.segments, d.next = nil, 0
+}
+
+// divide makes two segments of the next one: what was read of it, up to at, and
+// the rest, which is nil when nothing of it can be used.
+func (d *disk) divide(at event.Seq, read int64, rest *segment) {
+	s := d.segments[d.next]
+	if rest != nil {
+		s.shared, s.last, s.size = true, max(s.prev, at), max(read, block.HeaderSize)
+		d.segments = slices.Insert(d.segments, d.next+1, rest)
+	}
+	d.next++
 }

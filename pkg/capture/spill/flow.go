@@ -93,9 +93,7 @@ func (f *flow) end() {
 	defer f.mu.Unlock()
 	f.closeReader()
 	f.drop()
-	if err := f.disk.roll(); err != nil {
-		f.cfg.Logger.Warn("Cannot complete spilled frames", "err", err)
-	}
+	f.disk.roll()
 }
 
 // drop gives back what waits in memory.
@@ -118,7 +116,7 @@ func (f *flow) place(at event.Position) {
 	f.hung, f.relay = false, 0
 	f.closeReader()
 	f.drop()
-	_ = f.disk.roll()
+	f.disk.roll()
 	if at.Start == event.Live && !f.started && f.disk.tail() > 0 {
 		f.cfg.Logger.Warn("Starting live leaves behind what an earlier run spilled; it is deleted",
 			"above", f.disk.segments[0].prev.String(), "upto", f.disk.tail().String())
@@ -250,9 +248,7 @@ func (f *flow) next(ctx context.Context, first bool) (*event.Chunk, error) {
 func (f *flow) fromDisk() *event.Chunk {
 	s := f.disk.segments[f.disk.next]
 	if s.writer != nil {
-		if err := f.disk.roll(); err != nil {
-			f.cfg.Logger.Warn("Cannot complete spilled frames", "err", err)
-		}
+		f.disk.roll()
 		return nil
 	}
 	if f.reader == nil {
@@ -264,19 +260,16 @@ func (f *flow) fromDisk() *event.Chunk {
 		if !f.seek {
 			after = 0 // all of it follows what was yielded
 		}
-		f.reader = openSegment(s, after, f.cfg.Logger)
+		f.reader = openSegment(f.disk.dir, s, after)
 	}
 	if chunk := f.reader.chunk(f.free); chunk != nil {
 		return chunk
 	}
-	f.closeReader()
 	if s.last > f.given {
-		f.cfg.Logger.Error("Spilled frames are damaged; what is missing is read from the relay", "file", s.path, "after", f.given.String(), "upto", s.last.String())
-		f.disk.next++
-		f.aim(event.AfterSeq(f.given))
-		f.changed.Broadcast()
+		f.damaged(s)
 		return nil
 	}
+	f.closeReader()
 	f.disk.next++
 	f.disk.sweep()
 	if !f.disk.pending() {
@@ -284,6 +277,25 @@ func (f *flow) fromDisk() *event.Chunk {
 	}
 	f.changed.Broadcast()
 	return nil
+}
+
+// damaged goes on where a segment lacks frames: with the relay, up to the next
+// block on disk that is sound. f.mu is held.
+func (f *flow) damaged(s *segment) {
+	why := f.reader.err
+	if why == nil {
+		why = errCut
+	}
+	rest, read := f.reader.split(s), f.reader.position()
+	f.closeReader()
+	upto := s.last
+	if rest != nil {
+		upto = rest.prev
+	}
+	f.lost(s.name, f.given, upto, why.Error())
+	f.disk.divide(f.given, read, rest)
+	f.aim(event.AfterSeq(f.given))
+	f.changed.Broadcast()
 }
 
 func (f *flow) closeReader() {

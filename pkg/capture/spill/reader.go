@@ -1,10 +1,15 @@
 package spill
 
 import (
-	"log/slog"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/capture"
+	"github.com/fhctl/fhctl/pkg/capture/block"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
 )
@@ -39,33 +44,225 @@ func (free chunks) put(c *event.Chunk) {
 	}
 }
 
-// segmentReader reads the frames of a segment above a seq.
-type segmentReader struct {
-	in      *capture.Reader
-	after   event.Seq
-	flowing bool // a frame above after has come: all that follow do
+var (
+	errCut   = errors.New("the file ends too early")
+	errOrder = errors.New("a block is missing, or another's")
+)
+
+// blocksAt reads checked blocks of a file from an offset on.
+type blocksAt struct {
+	file   file
+	off    int64 // of the next block
+	end    int64 // of what may be read
+	prev   event.Seq
+	last   *block.Block // the block before; nil at the beginning
+	unpack *block.Unpacker
+	buf    []byte
 }
 
-// openSegment begins to read; a file that cannot be read yields nothing.
-func openSegment(s *segment, after event.Seq, log *slog.Logger) *segmentReader {
-	in, err := capture.Open(s.path)
-	if err != nil {
-		log.Error("Cannot read spilled frames", "file", s.path, "err", err)
+// next is the unpacked frames of the next block; io.EOF where the file ends.
+func (b *blocksAt) next() ([]byte, error) {
+	if b.off >= b.end {
+		return nil, io.EOF
 	}
-	return &segmentReader{in: in, after: after, flowing: s.prev >= after}
+	d, packed, err := b.read(b.off)
+	if err != nil {
+		return nil, err
+	}
+	if b.last == nil && d.After != b.prev || b.last != nil && !d.Follows(b.last) {
+		return nil, errOrder
+	}
+	raw, err := b.unpack.Unpack(d, packed)
+	if err != nil {
+		return nil, err
+	}
+	b.last = d
+	b.off += block.DescriptorSize + int64(d.Packed)
+	return raw, nil
+}
+
+// read reads the block at offset, whose frames are not checked yet.
+func (b *blocksAt) read(offset int64) (*block.Block, []byte, error) {
+	var descriptor [block.DescriptorSize]byte
+	if err := b.fill(descriptor[:], offset); err != nil {
+		return nil, nil, err
+	}
+	d, err := parseDescriptor(descriptor[:])
+	if err != nil {
+		return nil, nil, err
+	}
+	if int64(d.Packed) > b.end-offset-block.DescriptorSize {
+		return nil, nil, errCut
+	}
+	if cap(b.buf) < d.Packed {
+		b.buf = make([]byte, d.Packed)
+	}
+	b.buf = b.buf[:d.Packed]
+	return d, b.buf, b.fill(b.buf, offset+block.DescriptorSize)
+}
+
+func (b *blocksAt) fill(data []byte, offset int64) error {
+	if offset+int64(len(data)) > b.end {
+		return errCut
+	}
+	_, err := b.file.ReadAt(data, offset)
+	if errors.Is(err, io.EOF) {
+		err = errCut
+	}
+	return err
+}
+
+func parseDescriptor(data []byte) (*block.Block, error) {
+	if block.Begins(data) != block.Ours {
+		return nil, errOrder
+	}
+	tag, size, err := block.Head(data[:block.HeadSize])
+	if err != nil {
+		return nil, err
+	}
+	if tag != block.TagBlock {
+		return nil, errOrder
+	}
+	d, err := block.ParseBlock(data[block.HeadSize : block.HeadSize+size])
+	return &d, err
+}
+
+// beyond finds the next sound block behind damage: its offset and descriptor.
+func (b *blocksAt) beyond(offset int64) (int64, *block.Block, bool) {
+	const window = 256 << 10
+	head := block.Block{}
+	mark := head.Append(nil)[:4]
+	buf := make([]byte, window)
+	for offset++; offset < b.end-block.DescriptorSize; {
+		n := int(min(int64(len(buf)), b.end-offset))
+		if _, err := b.file.ReadAt(buf[:n], offset); err != nil {
+			offset += window / 2 // a bad place on the disk
+			continue
+		}
+		i := bytes.Index(buf[:n], mark)
+		if i < 0 {
+			offset += int64(max(1, n-len(mark)+1))
+			continue
+		}
+		offset += int64(i)
+		if d, packed, err := b.read(offset); err == nil && block.Sum(packed) == d.Sum && d.After >= b.prev {
+			return offset, d, true
+		}
+		offset++
+	}
+	return 0, nil, false
+}
+
+// isOld reports whether an earlier version wrote the file.
+func isOld(f file) bool {
+	var head [8]byte
+	_, err := f.ReadAt(head[:], 0)
+	return err == nil && block.Begins(head[:]) == block.Zstd
+}
+
+// extent is how far a file reaches, in bytes and in seqs, by all of its sound
+// blocks, those behind damage as well.
+func extent(f file, size int64, prev event.Seq) (end int64, last event.Seq) {
+	b := &blocksAt{file: f, off: block.HeaderSize, end: size, prev: prev}
+	last = prev
+	for off := int64(block.HeaderSize); off < size; {
+		d, packed, err := b.read(off)
+		if err != nil || block.Sum(packed) != d.Sum {
+			var ok bool
+			if off, d, ok = b.beyond(off); !ok {
+				break
+			}
+		}
+		off += block.DescriptorSize + int64(d.Packed)
+		end, last = off, max(last, d.Last)
+	}
+	return end, last
+}
+
+// segmentReader reads the frames of a segment above a seq, each block after it
+// was checked.
+type segmentReader struct {
+	*blocksAt
+	first   int64           // where the segment begins
+	old     *capture.Reader // of a file without blocks
+	after   event.Seq
+	flowing bool // a frame above after has come: all that follow do
+	rest    []byte
+	err     error // what is wrong with the file; nil at its end
+}
+
+// openSegment begins to read; what keeps it from that is in err.
+func openSegment(dir folder, s *segment, after event.Seq) *segmentReader {
+	r := &segmentReader{after: after, flowing: s.prev >= after, first: s.from}
+	f, err := dir.open(s.name)
+	if err != nil {
+		r.err = err
+		return r
+	}
+	r.blocksAt = &blocksAt{file: f, off: s.from, end: s.from - block.HeaderSize + s.size, prev: s.prev, unpack: block.NewUnpacker()}
+	if s.from == block.HeaderSize {
+		r.err = r.begin(s)
+	}
+	return r
+}
+
+// begin checks the header, or the whole file where it has none.
+func (r *segmentReader) begin(s *segment) (err error) {
+	if isOld(r.file) {
+		if err := checkOld(r.file, s); err != nil {
+			return err
+		}
+		r.old, err = capture.NewReader(io.NewSectionReader(r.file, 0, s.size))
+		return err
+	}
+	var head [block.HeaderSize]byte
+	if err := r.fill(head[:], 0); err != nil {
+		return err
+	}
+	tag, size, err := block.Head(head[:block.HeadSize])
+	if block.Begins(head[:]) != block.Ours || err != nil || tag != block.TagHeader {
+		return errors.Join(errors.New("its header is damaged"), err)
+	}
+	return block.ParseHeader(head[block.HeadSize : block.HeadSize+size])
+}
+
+// checkOld reads a file of an earlier version to its end, where the one checksum
+// is that it has.
+func checkOld(f file, s *segment) error {
+	in, err := capture.NewReader(io.NewSectionReader(f, 0, s.size))
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	last := event.Seq(0)
+	for data, err := range in.Frames() {
+		if err != nil {
+			return err
+		}
+		if seq, ok := frame.PeekSeq(data); ok {
+			last = max(last, seq)
+		}
+	}
+	if last != s.last {
+		return fmt.Errorf("it reaches to seq %s, and its name says %s", last, s.last)
+	}
+	return nil
 }
 
 // chunk is the next run of frames; nil at the end, or where the file is damaged.
 func (r *segmentReader) chunk(free chunks) *event.Chunk {
-	if r.in == nil {
+	if r.err != nil {
 		return nil
 	}
 	c := free.get()
 	c.Arrived = time.Now()
 	for len(c.Frames) < chunkFrames && len(c.Buf) < chunkBytes {
-		data, err := r.in.Next()
+		data, err := r.frame()
 		if err != nil {
-			break // the end, damage, or a disk that fails: what is missing shows by the seq
+			if !errors.Is(err, io.EOF) {
+				r.err = err
+			}
+			break
 		}
 		if !r.flowing {
 			seq, ok := frame.PeekSeq(data)
@@ -85,9 +282,52 @@ func (r *segmentReader) chunk(free chunks) *event.Chunk {
 	return c
 }
 
-func (r *segmentReader) close() {
-	if r.in != nil {
-		_ = r.in.Close()
-		r.in = nil
+// frame is the next frame; it is good until the next call.
+func (r *segmentReader) frame() (data []byte, err error) {
+	if r.old != nil {
+		return r.old.Next()
 	}
+	for len(r.rest) == 0 {
+		if r.rest, err = r.next(); err != nil {
+			return nil, err
+		}
+	}
+	n := 4 + int(binary.LittleEndian.Uint32(r.rest))
+	data, r.rest = r.rest[4:n], r.rest[n:]
+	return data, nil
+}
+
+// split is the rest of the segment behind damage, if there is a sound block; it
+// is a segment of its own.
+func (r *segmentReader) split(s *segment) *segment {
+	if r.blocksAt == nil || r.old != nil {
+		return nil
+	}
+	off, d, ok := r.beyond(r.off)
+	if !ok {
+		return nil
+	}
+	rest := &segment{number: s.number, prev: d.After, last: s.last, name: s.name, from: off}
+	rest.size = r.end - off + block.HeaderSize
+	return rest
+}
+
+// position is how much of the segment was read, as segments measure it.
+func (r *segmentReader) position() int64 {
+	if r.blocksAt == nil {
+		return 0
+	}
+	return r.off - r.first + block.HeaderSize
+}
+
+func (r *segmentReader) close() {
+	if r.blocksAt == nil {
+		return
+	}
+	if r.old != nil {
+		_ = r.old.Close()
+	}
+	r.unpack.Close()
+	_ = r.file.Close()
+	r.blocksAt = nil
 }

@@ -3,40 +3,34 @@ package spill
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/fhctl/fhctl/pkg/capture"
+	"github.com/fhctl/fhctl/pkg/capture/block"
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/frame"
 )
 
 const (
-	ending  = ".fhz"
-	partial = ".partial"
+	ending    = ".fhz"
+	partial   = ".partial"
+	unchecked = ".unchecked"
 )
 
-// segment is a run of frames on disk.
+// segment is a run of frames on disk: a file, or, where a file is damaged in the
+// middle, the blocks of it up to there or behind it.
 type segment struct {
 	number int64
 	prev   event.Seq // the frames above this one
 	last   event.Seq // and up to this one
-	path   string
-	size   int64 // of the file, in bytes
-	frames int64
-	writer *capture.Writer // nil once it is complete
-	joined bool            // what lies before it was read from the relay, as far as that has it
-}
-
-func (s *segment) name() string {
-	if s.writer != nil {
-		return fmt.Sprintf("%012d-%s", s.number, s.prev)
-	}
-	return fmt.Sprintf("%012d-%s-%s%s", s.number, s.prev, s.last, ending)
+	name   string    // of its file
+	size   int64     // of its part of the file, in bytes
+	from   int64     // where in the file its first block begins
+	old    bool      // an earlier version wrote it: without blocks
+	shared bool      // the segment behind it has the same file
+	joined bool      // what lies before it was read from the relay, as far as that has it
+	writer *writer   // nil once it is complete
 }
 
 // parseName reads a segment's file name; open says that it was being written.
@@ -52,128 +46,171 @@ func parseName(name string) (s segment, open, ok bool) {
 		return s, false, false
 	}
 	n, err := strconv.ParseUint(parts[0], 10, 63)
-	s.number = int64(n)
+	s.number, s.name, s.from = int64(n), name, block.HeaderSize
 	s.prev, ok = event.ParseSeq(parts[1])
 	if !open && ok {
 		s.last, ok = event.ParseSeq(parts[2])
+		ok = ok && s.last > s.prev
 	}
 	return s, open, ok && err == nil
 }
 
-// scan lists the segments in dir, in order. One that a crash left open is read
-// up to its last whole frame and completed; one without frames is removed.
-func scan(dir string) (list []*segment, err error) {
-	entries, err := os.ReadDir(dir)
+// complete is the name of a segment that is not being written.
+func (s *segment) complete() string {
+	return fmt.Sprintf("%012d-%s-%s%s", s.number, s.prev, s.last, ending)
+}
+
+// scan lists the segments in dir, in order. One that a crash left open is
+// completed up to its last whole block. Nothing is read but that.
+func scan(dir folder, log *slog.Logger, damaged func(s *segment, why string)) (list []*segment, highest int64, err error) {
+	names, err := dir.list()
 	if err != nil {
-		return nil, fmt.Errorf("look for spilled frames: %w", err)
+		return nil, 0, fmt.Errorf("look for spilled frames: %w", err)
 	}
-	for _, entry := range entries {
-		s, open, ok := parseName(entry.Name())
-		if !ok || !entry.Type().IsRegular() {
+	for _, name := range names {
+		s, open, ok := parseName(name)
+		if !ok {
 			continue
 		}
-		s.path = filepath.Join(dir, entry.Name())
+		highest = max(highest, s.number)
+		if s.size, err = dir.look(name); err != nil {
+			log.Error("A name in the spill directory is passed over; what it should hold is read from the relay", "file", name, "err", err)
+			continue
+		}
 		if open {
-			if err := s.recover(dir); err != nil {
-				return nil, err
+			if ok = s.recover(dir, log, damaged); !ok {
+				continue
 			}
 		}
-		if info, err := os.Stat(s.path); err == nil && s.path != "" {
-			s.size = info.Size()
-			list = append(list, &s)
-		}
+		list = append(list, &s)
 	}
-	slices.SortFunc(list, func(a, b *segment) int { return int(a.number - b.number) })
-	return list, nil
+	slices.SortStableFunc(list, func(a, b *segment) int {
+		if a.number != b.number {
+			return int(a.number - b.number)
+		}
+		return int(a.prev - b.prev)
+	})
+	return list, highest, nil
 }
 
-// recover completes a segment that was left open.
-func (s *segment) recover(dir string) error {
-	r, err := capture.Open(s.path)
+// recover completes a segment that was left open; false when nothing in it can
+// be used.
+func (s *segment) recover(dir folder, log *slog.Logger, damaged func(*segment, string)) bool {
+	f, err := dir.open(s.name)
 	if err != nil {
-		return fmt.Errorf("recover spilled frames: %w", err)
+		log.Error("Cannot read spilled frames; they are read from the relay", "file", s.name, "err", err)
+		return false
 	}
-	var damage *capture.Damage
-	for {
-		data, err := r.Next()
-		if errors.Is(err, io.EOF) || errors.As(err, &damage) {
-			break
+	if isOld(f) {
+		_ = f.Close()
+		damaged(s, "an earlier version was killed while it wrote this file, which has no checksums")
+		if err := dir.rename(s.name, s.name+unchecked); err != nil {
+			log.Warn("Cannot set aside spilled frames that cannot be checked", "file", s.name, "err", err)
 		}
-		if err != nil {
-			return errors.Join(fmt.Errorf("recover spilled frames: %w", err), r.Close())
-		}
-		s.note(data)
+		return false
 	}
-	_ = r.Close()
-	return s.complete(dir)
+	end, last := extent(f, s.size, s.prev)
+	_ = f.Close()
+	if last <= s.prev {
+		if err := dir.remove(s.name); err != nil {
+			log.Warn("Cannot remove an empty file from the spill directory", "file", s.name, "err", err)
+		}
+		return false
+	}
+	s.size, s.last = end, last
+	s.rename(dir, log)
+	return true
 }
 
-// note takes a frame into account.
-func (s *segment) note(data []byte) {
-	s.frames++
-	if seq, ok := frame.PeekSeq(data); ok {
-		s.last = max(s.last, seq)
+// rename gives a segment that is written its name. It can be read without.
+func (s *segment) rename(dir folder, log *slog.Logger) {
+	name := s.complete()
+	err := dir.rename(s.name, name)
+	if err == nil {
+		s.name = name
+		err = dir.sync()
+	}
+	if err != nil {
+		log.Warn("Cannot complete spilled frames; they are used as they are", "file", s.name, "err", err)
 	}
 }
 
-// complete gives the file its name, or removes it when it holds no event.
-func (s *segment) complete(dir string) error {
-	old := s.path
-	if s.last == 0 {
-		s.path = ""
-		return os.Remove(old)
-	}
-	s.path = filepath.Join(dir, s.name())
-	if err := os.Rename(old, s.path); err != nil {
-		return fmt.Errorf("complete spilled frames: %w", err)
-	}
-	return nil
+// writer is the end of a segment that is being written.
+type writer struct {
+	file file
+	pack *block.Packer
+	good int64 // bytes that are whole blocks
 }
 
 // begin opens a segment for writing.
-func begin(dir string, number int64, prev event.Seq) (*segment, error) {
-	s := &segment{number: number, prev: prev}
-	path := filepath.Join(dir, fmt.Sprintf("%012d-%s", number, prev))
-	w, err := capture.CreatePartial(path)
+func begin(dir folder, number int64, prev event.Seq) (*segment, error) {
+	s := &segment{number: number, prev: prev, from: block.HeaderSize}
+	s.name = fmt.Sprintf("%012d-%s%s", number, prev, partial)
+	f, err := dir.create(s.name)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("spill frames: %w", err)
 	}
-	s.writer, s.path = w, capture.PartialName(path)
+	s.writer = &writer{file: f, pack: block.NewPacker(prev)}
 	return s, nil
 }
 
-// write adds the frames of a chunk and hands them to the operating system. After
-// an error the segment holds what it held before, and perhaps some of them.
+// write adds the frames of a chunk and hands them to the operating system, all of
+// them or none.
 func (s *segment) write(frames []event.Frame) error {
-	last, count := s.last, s.frames
-	for _, f := range frames {
-		if err := s.writer.Write(f.Data); err != nil {
-			s.last, s.frames = last, count
-			return err
+	w := s.writer
+	mark, good := w.pack.Mark(), w.good
+	for i := range frames {
+		err := w.pack.Add(frames[i].Data)
+		if err == nil && (w.pack.Full() || i == len(frames)-1) {
+			err = w.flush()
 		}
-		s.note(f.Data)
+		if err != nil {
+			w.pack.Restore(mark)
+			w.good = good
+			_ = w.file.Truncate(good) // a reader does not need it: what is behind is no block that follows
+			return fmt.Errorf("spill frames: %w", err)
+		}
 	}
-	if err := s.writer.Flush(); err != nil {
-		s.last, s.frames = last, count
-		return err
-	}
-	if info, err := os.Stat(s.path); err == nil {
-		s.size = info.Size()
+	s.size = w.good
+	if last := w.pack.End(0).Last; last > s.prev {
+		s.last = last
 	}
 	return nil
 }
 
-// finish ends writing. A file that could not be ended is cut short, which its
-// reader bears.
-func (s *segment) finish(dir string) error {
-	if s.writer == nil {
-		return nil
+func (w *writer) flush() error {
+	descriptor, packed, _ := w.pack.Pack()
+	var data []byte
+	if w.good == 0 {
+		data = block.AppendHeader(data)
 	}
-	_, _ = s.writer.Suspend()
+	data = append(append(data, descriptor...), packed...)
+	n, err := w.file.WriteAt(data, w.good)
+	if err == nil && n < len(data) {
+		err = errors.New("the disk took a part")
+	}
+	if err != nil {
+		return err
+	}
+	w.good += int64(len(data))
+	w.pack.Commit()
+	return nil
+}
+
+// finish ends writing. Whatever fails, what was written can be read, and is
+// checked when it is.
+func (s *segment) finish(dir folder, log *slog.Logger) {
+	w := s.writer
 	s.writer = nil
-	err := s.complete(dir)
-	if info, e := os.Stat(s.path); e == nil {
-		s.size = info.Size()
+	err := w.file.Sync()
+	if err = errors.Join(err, w.file.Close()); err != nil {
+		log.Warn("Spilled frames may not outlast a crash of this machine; they would be read from the relay", "file", s.name, "err", err)
 	}
-	return err
+	if s.last == 0 { // it holds no event
+		if err := dir.remove(s.name); err != nil {
+			log.Warn("Cannot remove an empty file from the spill directory", "file", s.name, "err", err)
+		}
+		return
+	}
+	s.rename(dir, log)
 }

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 
+	"github.com/fhctl/fhctl/pkg/capture/block"
 	"github.com/fhctl/fhctl/pkg/event"
 )
 
@@ -43,6 +43,8 @@ type Config struct {
 	// block. May be nil.
 	Alarm  func(a event.Alarm, seq event.Seq, detail string)
 	Logger *slog.Logger // nil is silent
+
+	folder folder // tests put theirs in Dir's place
 }
 
 func (c Config) withDefaults() Config {
@@ -67,8 +69,8 @@ func (c Config) withDefaults() Config {
 // Source passes an upstream's frames on, by way of the disk when it must. It
 // satisfies the pipeline's frame source; one goroutine at a time ranges over it.
 type Source struct {
-	cfg  Config
-	lock *os.File
+	cfg   Config
+	place *place // nil in tests
 
 	mu      sync.Mutex
 	changed *sync.Cond // broadcast whenever something below changes
@@ -93,22 +95,53 @@ type telling struct {
 // Errors: fault.Usage and fault.Refused (the directory), fault.Conflict (another
 // process uses it, or it holds frames of another relay or cursor).
 func Open(cfg Config) (*Source, error) {
-	cfg = cfg.withDefaults()
-	lock, err := claim(cfg.Dir, cfg.Owner)
-	if err != nil {
-		return nil, err
-	}
-	s := &Source{cfg: cfg, lock: lock, free: make(chunks, chunksKept)}
+	s := &Source{cfg: cfg.withDefaults(), free: make(chunks, chunksKept)}
 	s.changed = sync.NewCond(&s.mu)
-	if s.disk.segments, err = scan(cfg.Dir); err != nil {
-		return nil, errors.Join(err, lock.Close())
+	s.disk = disk{dir: cfg.folder, log: s.cfg.Logger}
+	if cfg.folder == nil {
+		place, err := claim(cfg.Dir)
+		if err != nil {
+			return nil, err
+		}
+		s.place, s.disk.dir = place, rootFolder{place.root}
 	}
-	s.disk.dir = cfg.Dir
-	if n := len(s.disk.segments); n > 0 {
-		cfg.Logger.Info("Frames that an earlier run spilled are on disk", "dir", cfg.Dir, "bytes", s.disk.used(),
-			"above", s.disk.segments[0].prev.String(), "upto", s.disk.segments[n-1].last.String())
+	if err := s.takeUp(); err != nil {
+		return nil, errors.Join(err, s.giveBack())
 	}
 	return s, nil
+}
+
+// takeUp finds what is in the directory, if it is this owner's.
+func (s *Source) takeUp() (err error) {
+	if err := s.checkOwner(); err != nil {
+		return err
+	}
+	s.disk.segments, s.disk.number, err = scan(s.disk.dir, s.cfg.Logger, func(f *segment, why string) {
+		s.lost(f.name, f.prev, f.last, why)
+	})
+	if n := len(s.disk.segments); n > 0 {
+		s.cfg.Logger.Info("Frames that an earlier run spilled are on disk", "dir", s.cfg.Dir, "bytes", s.disk.used(),
+			"above", s.disk.segments[0].prev.String(), "upto", s.disk.segments[n-1].last.String())
+	}
+	return err
+}
+
+// checkOwner counts files by their names alone: another owner's are not touched.
+func (s *Source) checkOwner() error {
+	names, err := s.disk.dir.list()
+	if err != nil {
+		return refused(err)
+	}
+	left := 0
+	for _, name := range names {
+		if _, _, ok := parseName(name); !ok {
+			continue
+		}
+		if size, err := s.disk.dir.look(name); err == nil && size > block.HeaderSize {
+			left++
+		}
+	}
+	return own(s.disk.dir, s.cfg.Dir, s.cfg.Owner, left)
 }
 
 // Close completes what is being written and gives the directory back. Frames on
@@ -116,7 +149,27 @@ func Open(cfg Config) (*Source, error) {
 func (s *Source) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return errors.Join(s.disk.roll(), s.lock.Close())
+	s.disk.roll()
+	return s.giveBack()
+}
+
+func (s *Source) giveBack() error {
+	if s.place == nil {
+		return nil
+	}
+	return s.place.close()
+}
+
+// lost tells, each time, that frames on disk cannot be used. upto is 0 when it is
+// not known how far the file went.
+func (s *Source) lost(file string, after, upto event.Seq, why string) {
+	end := "seq " + upto.String()
+	if upto == 0 {
+		end = "an unknown seq"
+	}
+	detail := fmt.Sprintf("%s: %s: what lies above seq %s, up to %s, is read from the relay, as far as that still has it", file, why, after, end)
+	s.cfg.Logger.Error("Spilled frames are damaged and not used", "dir", s.cfg.Dir, "file", file, "after", after.String(), "upto", upto.String(), "why", why)
+	s.cfg.Alarm(event.AlarmSpillDamaged, after, detail)
 }
 
 // Stored says that the sink has stored everything up to seq: segments up to
