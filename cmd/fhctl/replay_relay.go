@@ -86,11 +86,7 @@ func (l relayListener) Link(link event.Link) {
 		o.log.Info("Connected to relay", "relay", link.URL, "from", link.From.String())
 	case link.State != event.LinkDown || link.Err == nil:
 	case !o.up.Load():
-		class, hint := fault.ClassOf(link.Err), fault.HintOf(link.Err)
-		if class == fault.Internal {
-			class, hint = fault.Unreachable, "check the address ("+link.URL+") and the network; is it a relay that answers there?"
-		}
-		o.fail(fault.New(class, fmt.Errorf("connect to relay %s: %w", link.URL, link.Err), hint))
+		o.fail(fault.New(fault.Unreachable, fmt.Errorf("connect to relay %s: %w", link.URL, link.Err), "check the address ("+link.URL+") and the network; is it a relay that answers there?"))
 	default:
 		o.log.Warn("Relay connection lost, will retry", "relay", link.URL, "cause", link.Cause, "err", link.Err.Error(), "delay", link.Retry.Round(time.Millisecond).String())
 	}
@@ -181,7 +177,7 @@ func (o *relayPlayer) fresh(seq event.Seq) bool {
 
 // notice acts on what the relay says of itself.
 func (o *relayPlayer) notice(chunk *event.Chunk, raw []byte) {
-	var decoder frame.Decoder
+	decoder := frame.Decoder{Raw: true}
 	var ev event.Event
 	if decoder.Decode(raw, &ev) != nil {
 		return

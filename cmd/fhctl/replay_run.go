@@ -9,7 +9,6 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/capture"
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/place"
 )
@@ -31,7 +30,6 @@ type replayRun struct {
 	items     chan *played  // reader → writer
 	within    frameRange    // what of a recording was seen; its range
 	looked    atomic.Int64  // pieces the reader has seen
-	came      atomic.Int64  // of them, those that are events
 	reading   atomic.Uint64 // the seq the reader stands at
 }
 
@@ -146,9 +144,6 @@ func (r *replayRun) read(ctx context.Context) {
 			return
 		}
 		r.looked.Add(1)
-		if _, ok := frame.PeekEvent(pc.frame); ok {
-			r.came.Add(1)
-		}
 		p := &played{}
 		v, reject := r.judge(pc, p)
 		r.within.saw(p.seq, p.at)
@@ -264,7 +259,7 @@ func (r *replayRun) next(ctx, storing context.Context) (*played, error) {
 	}
 	timer := time.NewTicker(tick)
 	defer timer.Stop()
-	began, came := time.Now(), r.came.Load()
+	began, looked := time.Now(), r.looked.Load()
 	for {
 		select {
 		case p := <-r.items:
@@ -273,8 +268,8 @@ func (r *replayRun) next(ctx, storing context.Context) (*played, error) {
 			return nil, nil
 		case <-timer.C:
 		}
-		if now := r.came.Load(); now != came { // a notice is silence too
-			began, came = time.Now(), now
+		if now := r.looked.Load(); now != looked {
+			began, looked = time.Now(), now
 		}
 		if quiet := r.origin.quiet(); quiet > 0 && time.Since(began) >= quiet {
 			return nil, nil

@@ -230,7 +230,7 @@ func (l *selectedLog) wants(raw []byte) bool {
 
 // spacing is the time between frames at a multiple of the recorded speed.
 func spacing(speed float64) func(last, next []byte) time.Duration {
-	decoders := sync.Pool{New: func() any { return &timeReader{} }}
+	decoders := sync.Pool{New: func() any { return &timeReader{decoder: frame.Decoder{Raw: true}} }}
 	return func(last, next []byte) time.Duration {
 		d := decoders.Get().(*timeReader)
 		defer decoders.Put(d)

@@ -65,9 +65,6 @@ type tailRelay struct {
 	stop  context.CancelCauseFunc
 	notes *narrator
 	quiet *time.Timer // ends it; nil without --end
-	// quietAt is when the timer fires; of a stopped timer what was left.
-	quietAt   time.Time
-	quietLeft time.Duration
 
 	from    event.Position // where the first connection begins
 	seen    event.Tracker
@@ -122,24 +119,9 @@ func (r *tailRelay) quietly(after time.Duration) {
 	case r.quiet == nil:
 	case after == 0:
 		r.quiet.Stop()
-		r.quietLeft = max(time.Until(r.quietAt), time.Millisecond)
 	default:
-		r.quietAt = time.Now().Add(after)
 		r.quiet.Reset(after)
 	}
-}
-
-// quietAgain starts the clock again behind a chunk: anew when it brought an
-// event, else where it was. Notices and repeats are silence too.
-func (r *tailRelay) quietAgain(before event.Seq) {
-	if r.quiet == nil {
-		return
-	}
-	after := r.quietLeft
-	if r.seen.Last() != before {
-		after = quietEnd
-	}
-	r.quietly(after)
 }
 
 // follow shows frames until ctx ends: how following ends is no failure.
@@ -150,7 +132,6 @@ func (r *tailRelay) follow(ctx context.Context, source *relay.Source) error {
 			return unreachable(err)
 		}
 		r.quietly(0)
-		before := r.seen.Last()
 		more, err := r.chunk(chunk)
 		chunk.Release()
 		if err == nil {
@@ -159,7 +140,7 @@ func (r *tailRelay) follow(ctx context.Context, source *relay.Source) error {
 		if err != nil || !more {
 			return err
 		}
-		r.quietAgain(before)
+		r.quietly(quietEnd)
 	}
 	cause := context.Cause(ctx)
 	if errors.Is(cause, errAtEnd) || errors.Is(cause, errInterrupted) || errors.Is(cause, context.DeadlineExceeded) {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -130,13 +131,21 @@ func TestB4Malformed(t *testing.T) {
 		"CID version 0x81":          append(bytes.Clone(empty), section([]byte{0x81, 0}, root[1:])...),
 		"garbage instead of a CID":  append(bytes.Clone(empty), section([]byte("hello"))...),
 		"truncated after the block": good[:len(good)-1],
+		"tail longer than the file": append(bytes.Clone(good), section(root, make([]byte, 200))[:200]...),
+		"tail of a long length":     append(bytes.Clone(good), append([]byte{0xff, 0x7f}, root...)...),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if a := agree(t, car); a != nil {
 				t.Errorf("accepted: %+v", a)
 			}
-			if _, err := blocks.NewFinder().Find(car); !errors.Is(err, blocks.ErrCAR) {
-				t.Errorf("Find: %v", err)
+			for wanted := range 7 { // none, one, a few, more than a few: each its own loop
+				f := blocks.NewFinder()
+				for i := range wanted {
+					f.Want(block(fmt.Sprint("absent", i)).CID)
+				}
+				if _, err := f.Find(car); !errors.Is(err, blocks.ErrCAR) {
+					t.Errorf("Find %d: %v", wanted, err)
+				}
 			}
 		})
 	}
@@ -145,7 +154,16 @@ func TestB4Malformed(t *testing.T) {
 func TestB4EveryTruncation(t *testing.T) {
 	car := blocks.Write(block("root").CID, []blocks.Block{block("a"), block("bb")})
 	for cut := range car {
-		agree(t, car[:cut])
+		whole := agree(t, car[:cut]) != nil
+		for wanted := range 2 {
+			f := blocks.NewFinder()
+			if wanted > 0 {
+				f.Want(block("absent").CID)
+			}
+			if _, err := f.Find(car[:cut]); (err == nil) != whole {
+				t.Errorf("cut at %d, %d wanted: %v", cut, wanted, err)
+			}
+		}
 	}
 }
 

@@ -116,6 +116,23 @@ func plainRun(text []byte) int {
 	return i
 }
 
+// StringSize is the length of what AppendString appends for text that is UTF-8.
+func StringSize[T ~string | ~[]byte](text T) int {
+	n := len(text) + 2
+	for i := range len(text) {
+		n += int(escapes[text[i]])
+	}
+	return n
+}
+
+// escapes is how many bytes each byte takes beyond itself.
+var escapes = func() (more [256]uint8) {
+	for c := range more {
+		more[c] = uint8(len(appendEscaped(nil, []byte{byte(c)})) - 1)
+	}
+	return more
+}()
+
 func appendEscape(dst []byte, c byte) []byte {
 	switch c {
 	case '"', '\\':

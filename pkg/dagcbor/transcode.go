@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"math"
 	"strconv"
 
 	"github.com/fhctl/fhctl/pkg/event"
@@ -23,7 +24,13 @@ type Info struct {
 // scratch memory between calls and allocates nothing once that has grown. It
 // is not safe for concurrent use.
 type Transcoder struct {
+	// Limit is how long AppendJSON may make its output, in bytes and with what
+	// dst held before; 0 does not bound it. A record may become fourteen times
+	// as long as its block.
+	Limit int
+
 	src     []byte
+	limit   int
 	info    Info
 	err     Error
 	scratch []byte // the definite form of a block
@@ -38,13 +45,18 @@ const keepScratch = 64 << 10
 // AppendJSON appends the canonical atproto JSON of block to dst. The package
 // comment says what is refused; the error is then an *Error whose Reason is one
 // of the ReasonRecord… group, valid until the next call, and out is dst
-// unchanged (its spare capacity may be overwritten).
+// unchanged (its spare capacity may be overwritten). It is ErrLimit when out would
+// be longer than Limit, which is noticed before out has become Overrun bytes longer
+// than that: dst with as much room never grows.
 func (t *Transcoder) AppendJSON(dst, block []byte) (out []byte, info Info, err error) {
 	if len(block) > MaxRecord {
 		t.fail(event.ReasonRecordLimit, MaxRecord, "record too large")
 		return dst, Info{}, &t.err
 	}
-	t.info = Info{}
+	t.info, t.limit = Info{}, t.Limit
+	if t.limit == 0 {
+		t.limit = math.MaxInt
+	}
 	out, fault := t.block(dst, block)
 	if fault == indefinite {
 		t.shrink()
@@ -52,6 +64,9 @@ func (t *Transcoder) AppendJSON(dst, block []byte) (out []byte, info Info, err e
 	}
 	t.shrink()
 	t.src = nil
+	if fault == overLimit || fault == done && len(out) > t.limit {
+		return dst, t.info, ErrLimit
+	}
 	if fault != done {
 		return dst, t.info, &t.err
 	}
@@ -100,7 +115,15 @@ const (
 	done       = 0
 	failed     = -1
 	indefinite = -2
+	overLimit  = -3
 )
+
+// ErrLimit says that a record's JSON is longer than it may be.
+var ErrLimit = errors.New("the JSON is longer than its limit")
+
+// Overrun is how many bytes above Transcoder.Limit may be written before that is
+// noticed: one link, and the ends of what is open.
+const Overrun = 256
 
 func (t *Transcoder) fail(reason event.Reason, at int, detail string) int {
 	t.err = Error{Reason: reason, At: at, Detail: detail}
@@ -141,6 +164,9 @@ func (t *Transcoder) value(dst []byte, at, depth int) ([]byte, int) {
 	if next < 0 {
 		return dst, next
 	}
+	if len(dst) > t.limit {
+		return dst, overLimit
+	}
 	switch major {
 	case MajorText:
 		return t.text(dst, arg, next)
@@ -172,6 +198,9 @@ func (t *Transcoder) text(dst []byte, n uint64, at int) ([]byte, int) {
 	if end < 0 {
 		return dst, end
 	}
+	if most := 6*len(text) + 2; most > t.limit-len(dst) && StringSize(text) > t.limit-len(dst) {
+		return dst, overLimit
+	}
 	dst, ok := appendString(dst, text)
 	if !ok {
 		return dst, t.fail(event.ReasonRecordText, at, "text is not UTF-8")
@@ -193,6 +222,9 @@ func (t *Transcoder) bytes(dst []byte, n uint64, at int) ([]byte, int) {
 	raw, end := t.str(n, at)
 	if end < 0 {
 		return dst, end
+	}
+	if base64.RawStdEncoding.EncodedLen(len(raw)) > t.limit-len(dst) {
+		return dst, overLimit
 	}
 	dst = append(dst, `{"$bytes":"`...)
 	dst = base64.RawStdEncoding.AppendEncode(dst, raw)

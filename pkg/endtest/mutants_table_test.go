@@ -52,7 +52,7 @@ const (
 
 // mutants are the planted bugs, by what they sit in.
 func mutants() (all []mutant) {
-	for _, part := range [][]mutant{scriptMutants, leaseMutants, retentionMutants, partitionMutants, writerMutants, pipelineMutants, standbyMutants, relayMutants, codecMutants, spillMutants, captureMutants} {
+	for _, part := range [][]mutant{swellMutants, scriptMutants, leaseMutants, retentionMutants, partitionMutants, writerMutants, pipelineMutants, standbyMutants, relayMutants, codecMutants, spillMutants, captureMutants} {
 		all = append(all, part...)
 	}
 	return all
@@ -174,7 +174,7 @@ var pipelineMutants = []mutant{
 	{judgeGo, "	case later > windowGap:", "	case false:", "a window that was exceeded is not told", in("pipeline")},
 	{decodeGo, "	if m.filtered = !keep(ev); m.filtered {", "	if m.filtered = !keep(ev); false {", "filtered events are delivered", in("pipeline", "sim")},
 	{decodeGo, "		m.seq = m.reject.Seq\n", "", "a rejected event does not move the position", in("pipeline", "sim")},
-	{readGo, "		w.done <- struct{}{}\n", "", "stopping waits for a chunk nobody decodes", in("pipeline")},
+	{readGo, "		w.finish() // the sequencer will wait for this chunk: it has nothing\n", "", "stopping waits for a chunk nobody decodes", in("pipeline")},
 	{writeGo, "	defer context.AfterFunc(run, func() { time.AfterFunc(g.cfg.Drain, giveUp) })()", "	defer context.AfterFunc(run, giveUp)()", "stopping drops what was read", in("pipeline", "sim")},
 	{writeGo, "	defer context.AfterFunc(run, func() { time.AfterFunc(g.cfg.Drain, giveUp) })()", "", "stopping waits for a sink that hangs", in("pipeline", "sim")},
 	{holdGo, "if err != nil || !ok || seq == at.Seq {", "if true || err != nil || !ok {", "an operator's move is not noticed while held", in("pipeline")},
@@ -264,4 +264,26 @@ var captureMutants = []mutant{
 	{captureGo, "		if errors.Is(err, io.EOF) && n == 0 && b.some && !b.headed {", "		if errors.Is(err, io.EOF) && n == 0 {", "a capture cut between two blocks looks whole", in("capture")},
 	{captureGo, "		if d.Before != b.sought.Before || d.After != b.sought.After {", "		if false {", "an index that lies is believed", in("capture")},
 	{resumeFile, "	if err = file.Truncate(k.size); err == nil {", "	if err == nil {", "a resumed capture keeps what a crash left behind", in("capture")},
+}
+
+// swellMutants are about what is small on the wire and large in memory, and about
+// bugs that no test had noticed.
+var swellMutants = []mutant{
+	{"pkg/pipeline/large.go", "	case <-g.large.free:\n	case <-g.over:\n", "	default:\n	case <-g.over:\n", "large entries share memory that is in use", in("pipeline")},
+	{decodeGo, "w.marks, w.ops, w.times = w.marks[:len(w.marks)-1], w.ops[:ops], w.times[:times]", "_, _ = ops, times", "a frame without room counts twice", in("pipeline")},
+	{decodeGo, "if len(w.marks) > 0 || !w.turn {", "if false {", "an entry is made before those that come first", in("pipeline")},
+	{sequenceGo, "			w.again <- !s.link.hungUp && !s.reached\n", "			w.again <- false\n", "the rest of a chunk is dropped", in("pipeline")},
+	{sequenceGo, "	m.lent = true\n", "	m.lent = false\n", "memory that a batch has is used again", in("pipeline")},
+	{sequenceGo, "return n >= s.cfg.BatchSize || n > 0 && s.filling.Bytes+more > s.cfg.BatchBytes", "return n >= s.cfg.BatchSize", "batches have no bound in bytes", in("pipeline")},
+	{writeGo, "		if b.Lent {\n", "		if false {\n", "the second large entry waits for ever", in("pipeline")},
+	{"pkg/dagcbor/transcode.go", "	if len(dst) > t.limit {\n", "	if false {\n", "JSON grows beyond its limit", in("dagcbor")},
+	{"pkg/entry/append.go", "if o.Skip = m.skip; m.end-m.start > limit-len(dst) {", "if o.Skip = m.skip; false {", "one block named often makes any amount of JSON", in("entry")},
+	{"pkg/entry/append.go", "if !syntax.ValidHandle(ev.Identity.Handle) || !ok || err != nil {", "if len(ev.Identity.Handle) == 0 || !ok || err != nil {", "a DID takes the place of a handle", in("entry")},
+	{"pkg/frame/decoder.go", "		ev.Flags.Set(event.FlagHandle)\n", "", "a handle that is left out is not counted", in("frame")},
+	{"pkg/dagcbor/containers.go", "next > 0 && h.Major == MajorText && h.Arg", "next > 0 && h.Arg", "a $type that is no text passes", in("frame")},
+	{"pkg/blocks/walk.go", "length < syntax.CIDLen || length > uint64(len(data)-start) || !commonCID", "length < syntax.CIDLen || !commonCID", "a CAR that was cut short passes", in("blocks")},
+	{appendLua, "local proof = redis.pcall('SET', sideKey, newSide)", "local proof = 'OK'; redis.pcall('SET', sideKey, newSide)", "a side key that cannot be written is passed over", in("append")},
+	{appendLua, "#ARGV >= FIRST and (not cursor or above(ARGV[#ARGV - 2], cursor)) then", "#ARGV >= FIRST then", "a batch that is stored waits for room", in("retention")},
+	{"pkg/redisstream/reply.go", "	if r.heads {\n", "	if false {\n", "a look at the ends of a stream holds whole entries", in("store")},
+	{"pkg/redisstream/reply.go", "if r.most > 0 && len(r.buf)+r.held+int(limited.N) > r.most {", "if false {", "a page has no bound in bytes", in("store")},
 }

@@ -40,6 +40,7 @@ var suites = map[string][]string{
 	"frame":      {"./pkg/frame", "."},
 	"entry":      {"./pkg/entry", "."},
 	"blocks":     {"./pkg/blocks", "."},
+	"dagcbor":    {"./pkg/dagcbor", "."},
 	"fault":      {"./pkg/fault", "."},
 	"spill":      {"./pkg/capture/spill", "."},
 	"capture":    {"./pkg/capture", "."},

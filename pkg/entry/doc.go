@@ -3,7 +3,8 @@
 // The shapes are those consumers parse (contract section 3). A commit is
 // {"repo","ops"} with ops of {"action","path","cid","record"}; a delete has
 // neither cid nor record; ops with a Skip reason are left out, and ops may be
-// empty. An identity is {"did","handle"}, handle null when the relay gave none. An
+// empty. An identity is {"did","handle"}, handle null when the relay gave none
+// or one without the form of a handle, such as a DID. An
 // account is {"did","active"} and status where the relay gave one. There are no
 // other keys: type, seq, time and enriched would overwrite the envelope of one
 // consumer.

@@ -2,6 +2,16 @@ package event
 
 import "time"
 
+// MaxData bounds the data of one entry, in bytes. A commit may carry 2,000,000
+// bytes of blocks (E1), and text of control characters, which is the text that
+// grows most, becomes six bytes of JSON for each of its own: a commit that names
+// each of its blocks once fits, whatever text they hold, and a megabyte is left for
+// paths and CIDs. What may not fit is one block that many ops name, or empty byte
+// strings by the hundred thousand, each of which becomes fourteen bytes. Such an
+// event is rejected with ReasonLimit. Without a bound 200 ops that name one block
+// would make three gigabytes of 2 MB, which neither Redis nor a consumer takes.
+const MaxData = 13_000_000
+
 // Entry is one event as consumers read it: the contract's three fields.
 type Entry struct {
 	Seq  Seq
@@ -29,12 +39,15 @@ type Batch struct {
 	Arrived time.Time
 	// Bytes is the size of all Data.
 	Bytes int
+	// Lent is set when the batch holds Data that is not its own; see Lend.
+	Lent bool
 
 	arena []byte
 }
 
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset(after Position) {
+	clear(b.Entries) // they may point into memory that the arena has outgrown
 	*b = Batch{After: after, Entries: b.Entries[:0], Time: b.Time[:0], arena: b.arena[:0]}
 }
 
@@ -44,14 +57,31 @@ func (b *Batch) Add(seq Seq, kind Kind, data []byte) {
 	if cap(b.arena)-start < len(data) {
 		// Earlier entries keep pointing into the old array, which stays
 		// valid; only the new bytes go to a larger one.
-		b.arena = make([]byte, 0, max(2*cap(b.arena), len(data), 64<<10))
+		b.arena = make([]byte, 0, max(min(2*cap(b.arena), maxArena), len(data), minArena))
 		start = 0
 	}
 	b.arena = append(b.arena, data...)
-	b.Entries = append(b.Entries, Entry{Seq: seq, Kind: kind, Data: b.arena[start:len(b.arena):len(b.arena)]})
+	b.add(seq, kind, b.arena[start:len(b.arena):len(b.arena)])
+}
+
+// Lend is Add for data so large that it is not copied. It must stay as it is for
+// as long as the batch is used; Lent then says that somebody waits for it.
+func (b *Batch) Lend(seq Seq, kind Kind, data []byte) {
+	b.Lent = true
+	b.add(seq, kind, data)
+}
+
+func (b *Batch) add(seq Seq, kind Kind, data []byte) {
+	b.Entries = append(b.Entries, Entry{Seq: seq, Kind: kind, Data: data})
 	b.Bytes += len(data)
 	b.Upto = seq
 }
+
+// The memory of a batch, in bytes: what it begins with, and up to where it doubles.
+const (
+	minArena = 64 << 10
+	maxArena = 512 << 10
+)
 
 // Cap is the memory the batch keeps for reuse, in bytes.
 func (b *Batch) Cap() int { return cap(b.arena) }

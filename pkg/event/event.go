@@ -88,10 +88,13 @@ type Op struct {
 	Path   []byte // collection/rkey
 	CID    []byte // binary CID; nil on delete
 	Prev   []byte // binary CID of the former record; nil when absent
-	// Record is the canonical atproto JSON of Block; nil on delete and on
-	// an op with a Skip reason.
+	// Record is the canonical atproto JSON of Block; nil on delete, on an op
+	// with a Skip reason, and where the decoder was to leave records as blocks.
 	Record []byte
 	Block  []byte // the record's DAG-CBOR, hash checked
+	// Number tells the blocks of a commit apart: ops of one number name the
+	// same block. It means nothing where Block is nil.
+	Number int
 	// Skip is why consumers must not see this op; 0 means deliver it.
 	Skip Reason
 }
@@ -114,7 +117,7 @@ type Sync struct {
 
 // Identity is the payload of an #identity.
 type Identity struct {
-	Handle []byte // nil when the relay gave none; may be "handle.invalid"
+	Handle []byte // nil when the relay gave none, or one without the form of a handle; may be "handle.invalid"
 }
 
 // Account is the payload of an #account.
@@ -146,13 +149,16 @@ const (
 	FlagRecord
 	// FlagRoot: the CAR's first root is not the commit (B1).
 	FlagRoot
+	// FlagHandle: an identity's handle has not the form of one, as a DID has
+	// not; it is left out, as if the relay had given none.
+	FlagHandle
 	flagCount
 )
 
 // FlagKinds is how many flags there are.
 const FlagKinds = int(flagCount)
 
-var flagNames = [FlagKinds]string{"envelope_not_canonical", "record_not_canonical", "car_root_mismatch"}
+var flagNames = [FlagKinds]string{"envelope_not_canonical", "record_not_canonical", "car_root_mismatch", "handle_left_out"}
 
 // String is the flag's metric label.
 func (f Flag) String() string { return flagNames[f] }

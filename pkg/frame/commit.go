@@ -68,47 +68,82 @@ func (d *Decoder) find(ev *event.Event) *event.Reject {
 	return nil
 }
 
-// transcode turns each op's block into its record.
+// made is the JSON of a block, or why it has none.
+type made struct {
+	record []byte
+	skip   event.Reason
+}
+
+// transcode turns each op's block into its record, once however many ops name it.
 func (d *Decoder) transcode(ev *event.Event) *event.Reject {
+	d.made = d.made[:0]
 	total := 0
 	for i := range ev.Commit.Ops {
-		op := &ev.Commit.Ops[i]
-		if d.wanted[i] < 0 {
+		op, number := &ev.Commit.Ops[i], d.wanted[i]
+		if number < 0 {
 			continue
 		}
-		block, state := d.finder.Block(d.wanted[i])
+		first := number == len(d.made) // numbers rise with the ops that brought them
+		if first {
+			d.made = append(d.made, made{})
+		}
+		block, state := d.finder.Block(number)
 		switch state {
 		case blocks.Missing:
 			op.Skip = event.ReasonBlockMissing
+			continue
 		case blocks.Damaged:
 			op.Skip = event.ReasonBlockHash
-		default:
-			op.Block = block
-			op.Skip = d.record(ev, op)
+			continue
 		}
-		if total += len(op.Record); total > MaxJSON {
-			return limit("records over 8 MiB as JSON")
+		op.Block, op.Number = block, number
+		if d.Raw {
+			continue
+		}
+		if first && !d.record(ev, op) {
+			return tooLarge()
+		}
+		op.Record, op.Skip = d.made[number].record, d.made[number].skip
+		if total += len(op.Record); total > event.MaxData {
+			return tooLarge()
 		}
 	}
 	return nil
 }
 
-// record sets the op's JSON, or says why it has none.
-func (d *Decoder) record(ev *event.Event, op *event.Op) event.Reason {
+func tooLarge() *event.Reject { return limit("records over 13,000,000 bytes as JSON") }
+
+// record makes the JSON of the op's block, or notes why it has none; false when
+// it would be too large.
+func (d *Decoder) record(ev *event.Event, op *event.Op) bool {
 	start := len(d.json)
+	d.records.Limit = keepBytes
 	out, info, err := d.records.AppendJSON(d.json, op.Block)
+	if errors.Is(err, dagcbor.ErrLimit) {
+		// Once for all that may follow: growing by and by would take twice as much.
+		if cap(d.json) <= keepBytes+dagcbor.Overrun {
+			d.json = append(make([]byte, 0, event.MaxData+dagcbor.Overrun), d.json...)
+		}
+		d.records.Limit = event.MaxData
+		out, info, err = d.records.AppendJSON(d.json, op.Block)
+	}
+	m := &d.made[op.Number]
 	switch {
+	case errors.Is(err, dagcbor.ErrLimit):
+		return false
 	case err != nil:
-		return reasonOf(err)
+		m.skip = reasonOf(err)
+		return true
 	case len(info.Type) == 0:
-		return event.ReasonRecordType
+		m.skip = event.ReasonRecordType
+		return true
 	}
 	d.json = out
-	op.Record = out[start:len(out):len(out)]
+	m.record = out[start:len(out):len(out)]
 	if info.NonCanonical {
 		ev.Flags.Set(event.FlagRecord)
 	}
-	return event.ReasonNone
+	return true
 }
 
 // reasonOf is apart from record because its pointer would make every record

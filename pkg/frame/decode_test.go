@@ -289,39 +289,47 @@ func TestB5OneOpAmongOthers(t *testing.T) {
 		reason event.Reason
 		flag   bool
 	}{
-		"sound":                    {op(at(good), p, "update"), nil, 0, false},
-		"delete":                   {op(nil, p, "delete"), nil, 0, false},
-		"delete with cid":          {op(at(good), p, "delete"), nil, 0, false},
-		"delete without cid":       {pairs(t, "path", p, "action", "delete"), nil, 0, false},
-		"not a map":                {raw{1}, nil, event.ReasonOpShape, false},
-		"key is not text":          {pairs(t, 1, 2), nil, event.ReasonOpShape, false},
-		"empty":                    {pairs(t), nil, event.ReasonOpShape, false},
-		"unknown action":           {op(at(good), p, "rename"), nil, event.ReasonOpShape, false},
-		"action is a number":       {op(at(good), p, 1), nil, event.ReasonOpShape, false},
-		"action twice":             {pairs(t, "cid", at(good), "path", p, "action", "create", "action", "delete"), nil, event.ReasonOpShape, false},
-		"no path":                  {pairs(t, "cid", at(good), "action", "create"), nil, event.ReasonOpShape, false},
-		"path without slash":       {op(at(good), "a.b.c", "create"), nil, event.ReasonOpShape, false},
-		"path with two":            {op(at(good), "a/b/c", "create"), nil, event.ReasonOpShape, false},
-		"path without key":         {op(at(good), "a/", "create"), nil, event.ReasonOpShape, false},
-		"path without type":        {op(at(good), "/a", "create"), nil, event.ReasonOpShape, false},
-		"path is not UTF-8":        {op(at(good), raw{0x63, 'a', '/', 0xff}, "create"), nil, event.ReasonOpShape, false},
-		"create without cid":       {op(nil, p, "create"), nil, event.ReasonOpShape, false},
-		"cid is text":              {op("bafy", p, "create"), nil, event.ReasonOpShape, false},
-		"D5/CIDv0":                 {op(at(blocks.Block{CID: good.CID[2:]}), p, "create"), nil, event.ReasonOpCID, false},
-		"D5/raw codec":             {op(dagcbor.Link(syntax.SumCID(syntax.CodecRaw, nil)), p, "create"), nil, event.ReasonOpCID, false},
-		"B5/block missing":         {op(at(record(t, "absent")), p, "create"), nil, event.ReasonBlockMissing, false},
-		"B3/hash differs":          {op(at(damaged), p, "create"), []blocks.Block{damaged}, event.ReasonBlockHash, false},
-		"B3/good copy wins":        {op(at(damaged), p, "create"), []blocks.Block{damaged, record(t, "one")}, 0, false},
-		"D2/float":                 {op(at(hexed("a1 6161 fb3ff0000000000000")), p, "create"), []blocks.Block{hexed("a1 6161 fb3ff0000000000000")}, event.ReasonRecordNumber, false},
-		"D1/duplicate key":         {op(at(hexed("a2 6161 01 6161 02")), p, "create"), []blocks.Block{hexed("a2 6161 01 6161 02")}, event.ReasonRecordCBOR, false},
-		"D1/text is not UTF-8":     {op(at(hexed("a1 6161 61ff")), p, "create"), []blocks.Block{hexed("a1 6161 61ff")}, event.ReasonRecordText, false},
-		"D4/deep":                  {op(at(block(syntax.CodecDAGCBOR, bytes.Repeat([]byte{0x81}, 4394))), p, "create"), []blocks.Block{block(syntax.CodecDAGCBOR, bytes.Repeat([]byte{0x81}, 4394))}, event.ReasonRecordLimit, false},
-		"no $type":                 {op(at(encode(map[string]any{"a": 1})), p, "create"), []blocks.Block{encode(map[string]any{"a": 1})}, event.ReasonRecordType, false},
-		"$type is a number":        {op(at(encode(map[string]any{"$type": 1})), p, "create"), []blocks.Block{encode(map[string]any{"$type": 1})}, event.ReasonRecordType, false},
-		"$type is empty":           {op(at(encode(map[string]any{"$type": ""})), p, "create"), []blocks.Block{encode(map[string]any{"$type": ""})}, event.ReasonRecordType, false},
-		"record is a list":         {op(at(encode([]any{})), p, "create"), []blocks.Block{encode([]any{})}, event.ReasonRecordType, false},
-		"D1/unsorted is delivered": {op(at(unsorted), p, "create"), []blocks.Block{unsorted}, 0, true},
-		"D1/sorted by length":      {op(at(oddMap), p, "create"), []blocks.Block{oddMap}, 0, false},
+		"sound":                {op(at(good), p, "update"), nil, 0, false},
+		"delete":               {op(nil, p, "delete"), nil, 0, false},
+		"delete with cid":      {op(at(good), p, "delete"), nil, 0, false},
+		"delete without cid":   {pairs(t, "path", p, "action", "delete"), nil, 0, false},
+		"not a map":            {raw{1}, nil, event.ReasonOpShape, false},
+		"key is not text":      {pairs(t, 1, 2), nil, event.ReasonOpShape, false},
+		"empty":                {pairs(t), nil, event.ReasonOpShape, false},
+		"unknown action":       {op(at(good), p, "rename"), nil, event.ReasonOpShape, false},
+		"action is a number":   {op(at(good), p, 1), nil, event.ReasonOpShape, false},
+		"action twice":         {pairs(t, "cid", at(good), "path", p, "action", "create", "action", "delete"), nil, event.ReasonOpShape, false},
+		"no path":              {pairs(t, "cid", at(good), "action", "create"), nil, event.ReasonOpShape, false},
+		"path without slash":   {op(at(good), "a.b.c", "create"), nil, event.ReasonOpShape, false},
+		"path with two":        {op(at(good), "a/b/c", "create"), nil, event.ReasonOpShape, false},
+		"path without key":     {op(at(good), "a/", "create"), nil, event.ReasonOpShape, false},
+		"path without type":    {op(at(good), "/a", "create"), nil, event.ReasonOpShape, false},
+		"path is not UTF-8":    {op(at(good), raw{0x63, 'a', '/', 0xff}, "create"), nil, event.ReasonOpShape, false},
+		"create without cid":   {op(nil, p, "create"), nil, event.ReasonOpShape, false},
+		"cid is text":          {op("bafy", p, "create"), nil, event.ReasonOpShape, false},
+		"D5/CIDv0":             {op(at(blocks.Block{CID: good.CID[2:]}), p, "create"), nil, event.ReasonOpCID, false},
+		"D5/raw codec":         {op(dagcbor.Link(syntax.SumCID(syntax.CodecRaw, nil)), p, "create"), nil, event.ReasonOpCID, false},
+		"B5/block missing":     {op(at(record(t, "absent")), p, "create"), nil, event.ReasonBlockMissing, false},
+		"B3/hash differs":      {op(at(damaged), p, "create"), []blocks.Block{damaged}, event.ReasonBlockHash, false},
+		"B3/good copy wins":    {op(at(damaged), p, "create"), []blocks.Block{damaged, record(t, "one")}, 0, false},
+		"D2/float":             {op(at(hexed("a1 6161 fb3ff0000000000000")), p, "create"), []blocks.Block{hexed("a1 6161 fb3ff0000000000000")}, event.ReasonRecordNumber, false},
+		"D1/duplicate key":     {op(at(hexed("a2 6161 01 6161 02")), p, "create"), []blocks.Block{hexed("a2 6161 01 6161 02")}, event.ReasonRecordCBOR, false},
+		"D1/text is not UTF-8": {op(at(hexed("a1 6161 61ff")), p, "create"), []blocks.Block{hexed("a1 6161 61ff")}, event.ReasonRecordText, false},
+		"D4/deep":              {op(at(block(syntax.CodecDAGCBOR, bytes.Repeat([]byte{0x81}, 4394))), p, "create"), []blocks.Block{block(syntax.CodecDAGCBOR, bytes.Repeat([]byte{0x81}, 4394))}, event.ReasonRecordLimit, false},
+		"no $type":             {op(at(encode(map[string]any{"a": 1})), p, "create"), []blocks.Block{encode(map[string]any{"a": 1})}, event.ReasonRecordType, false},
+		"$type is a number":    {op(at(encode(map[string]any{"$type": 1})), p, "create"), []blocks.Block{encode(map[string]any{"$type": 1})}, event.ReasonRecordType, false},
+		// What follows is long enough to be taken for the text of a type.
+		"$type is a number, and more": {op(at(hexed("a2 652474797065 05 66616161616161 656162636465")), p, "create"), []blocks.Block{hexed("a2 652474797065 05 66616161616161 656162636465")}, event.ReasonRecordType, false},
+		"$type is bytes":              {op(at(hexed("a1 652474797065 45612e622e63")), p, "create"), []blocks.Block{hexed("a1 652474797065 45612e622e63")}, event.ReasonRecordType, false},
+		"$type is a list":             {op(at(encode(map[string]any{"$type": []any{"a.b.c"}})), p, "create"), []blocks.Block{encode(map[string]any{"$type": []any{"a.b.c"}})}, event.ReasonRecordType, false},
+		"$type is a map":              {op(at(encode(map[string]any{"$type": map[string]any{"$type": "a.b.c"}})), p, "create"), []blocks.Block{encode(map[string]any{"$type": map[string]any{"$type": "a.b.c"}})}, event.ReasonRecordType, false},
+		"$type is a link":             {op(at(encode(map[string]any{"$type": dagcbor.Link(good.CID)})), p, "create"), []blocks.Block{encode(map[string]any{"$type": dagcbor.Link(good.CID)})}, event.ReasonRecordType, false},
+		"$type is null":               {op(at(encode(map[string]any{"$type": nil, "text": "hej"})), p, "create"), []blocks.Block{encode(map[string]any{"$type": nil, "text": "hej"})}, event.ReasonRecordType, false},
+		"$type only further in":       {op(at(encode(map[string]any{"a": map[string]any{"$type": "a.b.c"}})), p, "create"), []blocks.Block{encode(map[string]any{"a": map[string]any{"$type": "a.b.c"}})}, event.ReasonRecordType, false},
+		"$type is empty":              {op(at(encode(map[string]any{"$type": ""})), p, "create"), []blocks.Block{encode(map[string]any{"$type": ""})}, event.ReasonRecordType, false},
+		"record is a list":            {op(at(encode([]any{})), p, "create"), []blocks.Block{encode([]any{})}, event.ReasonRecordType, false},
+		"D1/unsorted is delivered":    {op(at(unsorted), p, "create"), []blocks.Block{unsorted}, 0, true},
+		"D1/sorted by length":         {op(at(oddMap), p, "create"), []blocks.Block{oddMap}, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sibling := op(at(good), "x.y.z/w", "create")
@@ -342,20 +350,40 @@ func TestB5OneOpAmongOthers(t *testing.T) {
 			if !ok || err != nil || len(parsed.Commit.Ops) < 2 {
 				t.Errorf("entry: %v: %s", err, out)
 			}
+			sameRaw(t, commit(t, map[string]any{"ops": list(sibling, c.op, sibling), "blocks": car(append(c.blocks, good)...)}), ev, out)
 		})
+	}
+}
+
+// sameRaw decodes a frame without making its records, and makes the entry of the
+// blocks: reasons, flags and bytes are those of the other way.
+func sameRaw(t *testing.T, data []byte, want *event.Event, entryOf []byte) {
+	t.Helper()
+	d, ev, enc := frame.Decoder{Raw: true}, event.Event{}, entry.Encoder{}
+	if err := d.Decode(data, &ev); err != nil {
+		t.Fatal(err)
+	}
+	out, ok, err := enc.Data(&ev)
+	if err != nil || !ok || string(out) != string(entryOf) || ev.Flags != want.Flags {
+		t.Errorf("from blocks: %v, %v, flags %b: %s\nwant flags %b: %s", ok, err, ev.Flags, out, want.Flags, entryOf)
+	}
+	for i := range ev.Commit.Ops {
+		if got := ev.Commit.Ops[i].Skip; got != want.Commit.Ops[i].Skip {
+			t.Errorf("ops[%d] from blocks: skip %s, want %s", i, got, want.Commit.Ops[i].Skip)
+		}
 	}
 }
 
 func TestE1ManyOpsOneBlock(t *testing.T) {
 	big := record(t, strings.Repeat("\x01", 200_000)) // six bytes each as JSON
-	ops := make([]raw, 8)
+	ops := make([]raw, 11)
 	for i := range ops {
 		ops[i] = pairs(t, "cid", dagcbor.Link(big.CID), "path", "a.b.c/d", "action", "create")
 	}
 	if _, reject := decode(t, commit(t, map[string]any{"ops": list(ops...), "blocks": car(big)})); reject == nil || reject.Reason != event.ReasonLimit || reject.Seq != 7 {
-		t.Errorf("8 times 1.2 MB of JSON: %v", reject)
+		t.Errorf("11 times 1.2 MB of JSON: %v", reject)
 	}
-	ev := sound(t, commit(t, map[string]any{"ops": list(ops[:6]...), "blocks": car(big)}))
+	ev := sound(t, commit(t, map[string]any{"ops": list(ops[:10]...), "blocks": car(big)}))
 	for _, op := range ev.Commit.Ops {
 		if len(op.Record) < 1_200_000 {
 			t.Errorf("record of %d bytes", len(op.Record))
@@ -463,5 +491,38 @@ func TestD4TortureCostsOneOp(t *testing.T) {
 	ev := sound(t, commit(t, map[string]any{"ops": list(op), "blocks": car(b)}))
 	if ev.Commit.Ops[0].Skip != event.ReasonRecordLimit {
 		t.Errorf("skip %s", ev.Commit.Ops[0].Skip)
+	}
+}
+
+// Contract §3: a handle that is a DID would overwrite a good one, and so would
+// anything else that is none. It is left out and counted; handle.invalid passes.
+func TestHandlesWithoutTheFormOfOne(t *testing.T) {
+	for handle, good := range map[string]bool{
+		"cat.example": true, "handle.invalid": true, "CAT.Example": true, "xn--ls8h.example": true, "1.cat.example": true,
+		did: false, "did:web:cat.example": false, "cat": false, "cat.1": false, ".cat.example": false, "cat.example.": false,
+		"cat..example": false, "@cat.example": false, "at://cat.example": false, "cat example": false, " cat.example": false,
+		"cat.example\n": false, "cät.example": false, "-cat.example": false, "cat_1.example": false, "https://cat.example": false,
+		strings.Repeat("a", 64) + ".example": false, strings.Repeat("a.", 130) + "example": false, strings.Repeat("\x01", 100_000): false,
+	} {
+		frame := message(t, "#identity", pairs(t, "did", did, "seq", 7, "time", "t", "handle", handle))
+		ev := sound(t, frame)
+		want := "null"
+		if good {
+			want = `"` + handle + `"`
+		}
+		if ev.Flags.Has(event.FlagHandle) == good || good != (string(ev.Identity.Handle) == handle) {
+			t.Errorf("%.80q: handle %.80q, flags %b", handle, ev.Identity.Handle, ev.Flags)
+		}
+		out, ok := entry.Append(nil, ev)
+		if !ok || string(out) != `{"did":"`+did+`","handle":`+want+`}` {
+			t.Errorf("%.80q is stored as %.200s", handle, out)
+		}
+		sameRaw(t, frame, ev, out)
+	}
+	for name, handle := range map[string]any{"none": nil, "empty": ""} {
+		ev := sound(t, message(t, "#identity", pairs(t, "did", did, "seq", 7, "time", "t", "handle", handle)))
+		if ev.Flags.Has(event.FlagHandle) || ev.Identity.Handle != nil {
+			t.Errorf("%s: handle %q, flags %b", name, ev.Identity.Handle, ev.Flags)
+		}
 	}
 }

@@ -19,17 +19,26 @@ var (
 // between calls and, once that has grown, allocates nothing for sound frames.
 // It is not safe for concurrent use; give each goroutine its own.
 type Decoder struct {
+	// Raw leaves the records of commits as blocks: Op.Record is nil, and a
+	// block that cannot be made into JSON is not noticed.
+	Raw bool
+
 	fields  fields
 	ops     opList
 	finder  *blocks.Finder
 	wanted  []int // for each op the finder's number of its block, or -1
 	records dagcbor.Transcoder
 	json    []byte // the records of the commit in hand
+	made    []made // of its blocks, by number
 	form    []byte // the definite form of a frame that had none
 }
 
-// keepBytes bounds the memory that one large frame leaves behind.
-const keepBytes = 1 << 20
+// keepBytes bounds the memory that one large frame leaves behind: of records,
+// and of a frame that had to be copied.
+const (
+	keepBytes = 1 << 20
+	keepForm  = 64 << 10
+)
 
 // Decode reads one message into ev, replacing what it held and reusing its Ops.
 // The event points into data and into the Decoder until the next call. The
@@ -63,7 +72,7 @@ func (d *Decoder) reuse() {
 	if cap(d.json) > keepBytes {
 		d.json = nil
 	}
-	if cap(d.form) > keepBytes {
+	if cap(d.form) > keepForm {
 		d.form = nil
 	}
 	d.json = d.json[:0]
@@ -129,6 +138,9 @@ func (d *Decoder) message(data []byte, ev *event.Event) *event.Reject {
 func (d *Decoder) begin(ev *event.Event, head *header) {
 	*ev = event.Event{} // alone, it is cleared where it stands
 	ev.Kind, ev.Time, ev.Type = head.kind(), d.fields.text(fieldTime), head.label
+	if len(ev.Time) > MaxTime {
+		ev.Time = nil
+	}
 	ev.Commit.Ops = d.ops.list[:0]
 	if len(ev.Type) > 0 && ev.Type[0] == '#' {
 		ev.Type = ev.Type[1:]
@@ -243,8 +255,12 @@ func (d *Decoder) identity(ev *event.Event) *event.Reject {
 	if !ok {
 		return lexicon("handle is not one text")
 	}
-	if len(handle) > 0 {
+	switch {
+	case len(handle) == 0:
+	case syntax.ValidHandle(handle):
 		ev.Identity.Handle = handle
+	default: // a DID, for one: stored, it would overwrite a good handle
+		ev.Flags.Set(event.FlagHandle)
 	}
 	return nil
 }

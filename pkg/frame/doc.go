@@ -25,7 +25,10 @@
 // is passed on and never judged (E6).
 //
 // Memory is bounded: nothing is allocated from a declared length, and what one
-// large frame needed is not kept.
+// large frame needed is not kept. A commit's records may be larger than the frame,
+// each up to fourteen times its block, and every op may name the same: they are
+// made once for each block, and event.MaxData bounds them. A Decoder that is Raw
+// makes none and leaves it to entry.Encoder, which writes them where they go.
 package frame
 
 import "github.com/fhctl/fhctl/pkg/event"
@@ -35,9 +38,7 @@ const (
 	MaxBlocks     = 2_000_000 // bytes of a commit's CAR
 	MaxOps        = 200       // ops of a commit
 	MaxSyncBlocks = 10_000    // bytes of a sync's CAR
-	// MaxJSON bounds what the records of one commit become, since many ops
-	// may name one block. Bytes.
-	MaxJSON = 8 << 20
+	MaxTime       = 64        // bytes of an event's time; a longer one is none
 )
 
 // header is what the first of the two maps says.

@@ -77,10 +77,10 @@ type Config struct {
 
 	Decoders   int           // goroutines; one per CPU but one, at most 4; 1 is the reader itself
 	BatchSize  int           // entries in a batch: 500
-	BatchBytes int           // bytes of JSON in a batch: 1 MiB
+	BatchBytes int           // bytes of JSON in a batch: 512 KiB
 	BatchAge   time.Duration // longest wait of an entry for its batch: 40 ms
 	InFlight   int           // batches handed to the sink at once: 4
-	QueueBytes int64         // bytes of frames whose events are between reader and sequencer: 8 MiB
+	QueueBytes int64         // bytes between reader and sequencer, of frames or what they became: 8 MiB
 	UntilSeq   event.Seq     // stop once this seq is stored; 0 runs on
 	OnReset    OnReset
 	Drain      time.Duration // time to store what was read when stopping: 6 s
@@ -89,7 +89,7 @@ type Config struct {
 func (c *Config) setDefaults() {
 	setDefault(&c.Decoders, min(max(runtime.GOMAXPROCS(0)-1, 1), 4))
 	setDefault(&c.BatchSize, 500)
-	setDefault(&c.BatchBytes, 1<<20)
+	setDefault(&c.BatchBytes, 512<<10)
 	setDefault(&c.BatchAge, 40*time.Millisecond)
 	setDefault(&c.InFlight, 4)
 	setDefault(&c.QueueBytes, 8<<20)
@@ -117,6 +117,7 @@ type Pipeline struct {
 	recent revs
 	losing map[string]time.Time // groups that lost entries to trimming, and when last
 	told   string               // who leads, as last logged
+	large  large
 }
 
 // New checks nothing: the edge has validated the settings.
@@ -257,6 +258,7 @@ type generation struct {
 
 	standby standby
 	flowing chan struct{} // closed once this process leads, or never will
+	over    chan struct{} // closed once the sequencer has ended
 
 	room    *semaphore.Weighted // bytes between reader and sequencer
 	todo    chan *work          // reader → decoders
@@ -288,6 +290,7 @@ func (p *Pipeline) newGeneration(at event.Resume, stopReading context.CancelFunc
 		stopReading: stopReading,
 		standby:     standby{at: at.Position},
 		flowing:     make(chan struct{}),
+		over:        make(chan struct{}),
 		room:        semaphore.NewWeighted(p.cfg.QueueBytes),
 		todo:        make(chan *work, chunksInFlight),
 		ordered:     make(chan *work, chunksInFlight),
@@ -299,6 +302,11 @@ func (p *Pipeline) newGeneration(at event.Resume, stopReading context.CancelFunc
 		g.empty <- new(event.Batch)
 	}
 	g.acked.Store(int64(at.Position.Seq))
+	// What an earlier generation had in flight is gone.
+	p.queuedFrames.Store(0)
+	p.queuedBytes.Store(0)
+	p.large.free = make(chan struct{}, 1)
+	g.giveLarge()
 	return g
 }
 

@@ -49,6 +49,7 @@ func (g *generation) newSequencer() *sequencer {
 // the generation is given up; then it flushes.
 func (g *generation) sequence(ctx context.Context) error {
 	defer close(g.filled)
+	defer close(g.over)
 	select {
 	case <-g.flowing:
 	case <-ctx.Done():
@@ -80,31 +81,51 @@ func (g *generation) sequence(ctx context.Context) error {
 	return nil
 }
 
-// take accounts for one chunk, or answers a barrier.
+// take accounts for one chunk, portion by portion, or answers a barrier.
 func (s *sequencer) take(ctx context.Context, w *work) error {
 	if w.barrier != nil {
 		w.barrier <- s.tracker.Position()
 		return nil
 	}
-	select {
-	case <-w.done:
-	case <-ctx.Done():
-		return errDone
+	for more := true; more; {
+		select {
+		case <-w.done:
+		case <-ctx.Done():
+			return errDone
+		}
+		if err := s.portion(ctx, w); err != nil {
+			return err
+		}
+		if more = w.more; more {
+			w.reset()
+			w.again <- !s.link.hungUp && !s.reached
+		}
 	}
-	defer s.recycle(w)
+	s.lull(&w.from)
+	s.recycle(w)
+	return nil
+}
+
+// portion accounts for what was made of a chunk's next frames.
+func (s *sequencer) portion(ctx context.Context, w *work) error {
 	s.counts = event.Counts{}
 	s.link.enter(&w.from)
+	lent := false
 	for i := range w.marks {
 		if s.link.hungUp || s.reached {
 			break // the source will bring these again
 		}
-		if err := s.account(ctx, &w.from, &w.marks[i]); err != nil {
+		m := &w.marks[i]
+		if err := s.account(ctx, &w.from, m); err != nil {
 			return err
 		}
+		lent = lent || m.lent
+	}
+	if w.large && !lent {
+		s.giveLarge()
 	}
 	s.counts.Last = s.tracker.Position().Seq
 	s.cfg.Observer.Counted(&s.counts)
-	s.lull(&w.from)
 	return nil
 }
 
@@ -207,10 +228,22 @@ func (s *sequencer) store(ctx context.Context, chunk *event.Chunk, m *mark) erro
 			s.entered = true
 			s.age.Reset(s.cfg.BatchAge)
 		}
-		s.filling.Add(m.seq, m.kind, m.entry)
+		s.put(m)
 	}
 	s.reached = s.cfg.UntilSeq > 0 && m.seq >= s.cfg.UntilSeq
 	return nil
+}
+
+// put gives the batch an entry. One that is larger than any batch is lent, and the
+// batch goes at once: the next such entry waits for its memory.
+func (s *sequencer) put(m *mark) {
+	if !m.large || len(m.entry) <= s.cfg.BatchBytes {
+		s.filling.Add(m.seq, m.kind, m.entry)
+		return
+	}
+	m.lent = true
+	s.filling.Lend(m.seq, m.kind, m.entry)
+	s.flush()
 }
 
 func (s *sequencer) full(more int) bool {
@@ -247,4 +280,5 @@ func (s *sequencer) flush() {
 	s.flushed = event.AfterSeq(s.filling.Upto)
 	s.filled <- s.filling
 	s.filling = nil
+	s.shrink()
 }

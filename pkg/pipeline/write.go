@@ -64,6 +64,9 @@ func (g *generation) acknowledge(batches []*event.Batch, receipts []event.Receip
 		g.tellLosses(receipt.Trimmed)
 	}
 	for _, b := range batches {
+		if b.Lent {
+			g.giveLarge()
+		}
 		if b.Cap() > 2*g.cfg.BatchBytes {
 			*b = event.Batch{} // swollen by a giant event
 		}

@@ -484,3 +484,21 @@ func TestAppendAnothersStartIsNotOnesOwn(t *testing.T) {
 		k.moved(late, event.AlarmConflict, event.AfterSeq(5), batch(live, 3, 4, 5))
 	})
 }
+
+// Step 2 of the script: the side key is written before anything is appended. Where
+// that is refused nothing is stored, and the cursor stays.
+func TestAppendSideKeyUnwritable(t *testing.T) {
+	redistest.RequireReal(t)
+	k := newKit(t, redistest.Start(t))
+	k.do("acl", "setuser", "fh", "on", ">pw", "~firehose:*", "&*", "+@all")
+	w, _ := k.open(func(c *Config) { c.URL = "redis://fh:pw@" + k.server.Addr() })
+	k.must(w, batch(live, 1))
+	meta := k.get(DefaultCursorKey + ":meta")
+	k.do("acl", "setuser", "fh", "resetkeys", "%R~firehose:*", "~"+DefaultStreamKey, "~"+DefaultCursorKey, "~"+DefaultCursorKey+":l*")
+	_, err := w.Commit(k.ctx(), []*event.Batch{batch(event.AfterSeq(1), 2, 3)})
+	wantErr(t, err, fault.Refused)
+	k.want(1, 1)
+	if got := k.get(DefaultCursorKey + ":meta"); got != meta {
+		t.Errorf("the side key is %s, was %s", got, meta)
+	}
+}

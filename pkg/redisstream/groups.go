@@ -132,7 +132,7 @@ func (r *Reader) measureLag(ctx context.Context, g *Group, b Bounds, theirs int6
 		g.Lag = theirs
 		return nil
 	}
-	unread, err := r.page(ctx, "xrange", g.LastDelivered.Next(), b.Last.ID, r.config.Page)
+	unread, err := r.heads(ctx, "xrange", g.LastDelivered.Next(), b.Last.ID, r.config.Page)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func (r *Reader) LedgerKey() string { return ledgerKeyOf(r.config.CursorKey) }
 func (r *Reader) Losses(ctx context.Context, n int) (losses []Loss, why string, err error) {
 	ledger := *r
 	ledger.config.StreamKey = r.LedgerKey()
-	lines, err := ledger.page(ctx, "xrevrange", "+", "-", n)
+	lines, err := ledger.heads(ctx, "xrevrange", "+", "-", n)
 	switch class := fault.ClassOf(err); {
 	case errors.Is(err, ErrNoStream):
 		return nil, "", nil

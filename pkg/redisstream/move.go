@@ -218,7 +218,7 @@ func (r *Reader) HistoryKey() string { return r.first().config.CursorKey + ":his
 func (r *Reader) History(ctx context.Context) ([]Change, error) {
 	h := *r.first()
 	h.config.StreamKey = r.HistoryKey()
-	entries, err := h.page(ctx, "xrevrange", "+", "-", historyKept)
+	entries, err := h.heads(ctx, "xrevrange", "+", "-", historyKept)
 	if err != nil {
 		return nil, fmt.Errorf("read history: %w", err)
 	}

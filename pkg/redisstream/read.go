@@ -106,7 +106,8 @@ func (c Connection) classed(ctx context.Context, doing string, err error) error 
 	}
 }
 
-// Bounds are the ends of a stream. First and Last are zero when it is empty.
+// Bounds are the ends of a stream. First and Last are zero when it is empty. Values
+// longer than 64 KiB are cut: an entry may be large, and this is asked often.
 type Bounds struct {
 	First, Last Stored
 	Length      int64
@@ -122,10 +123,9 @@ func (r *Reader) Bounds(ctx context.Context) (b Bounds, err error) {
 	defer cancel()
 	pipe := r.client.Pipeline()
 	length := pipe.XLen(once, r.config.StreamKey)
-	first := redis.NewRawCmd(once, "xrange", r.config.StreamKey, "-", "+", "count", 1)
-	last := redis.NewRawCmd(once, "xrevrange", r.config.StreamKey, "+", "-", "count", 1)
-	_ = pipe.Process(once, first)
-	_ = pipe.Process(once, last)
+	first, last := raw{heads: true}, raw{heads: true}
+	_ = pipe.Process(once, redis.NewRawWriteToCmd(once, &first, "xrange", r.config.StreamKey, "-", "+", "count", 1))
+	_ = pipe.Process(once, redis.NewRawWriteToCmd(once, &last, "xrevrange", r.config.StreamKey, "+", "-", "count", 1))
 	_, err = pipe.Exec(once)
 	if err == nil && length.Val() == 0 {
 		err = r.exists(once)
@@ -135,10 +135,10 @@ func (r *Reader) Bounds(ctx context.Context) (b Bounds, err error) {
 	}
 	if err == nil {
 		b.Length = length.Val()
-		b.First, err = only(first)
+		b.First, err = first.only()
 	}
 	if err == nil {
-		b.Last, err = only(last)
+		b.Last, err = last.only()
 	}
 	if err != nil {
 		return b, r.config.classed(ctx, "read stream "+r.config.StreamKey, err)
@@ -156,8 +156,8 @@ func (r *Reader) exists(ctx context.Context) error {
 	return err
 }
 
-func only(cmd *redis.RawCmd) (Stored, error) {
-	entries, err := (&raw{buf: cmd.Val()}).entries(nil)
+func (r *raw) only() (Stored, error) {
+	entries, err := r.entries(nil)
 	if err != nil || len(entries) == 0 {
 		return Stored{}, err
 	}
@@ -167,20 +167,47 @@ func only(cmd *redis.RawCmd) (Stored, error) {
 // replies keeps the memory of replies: a page is half a megabyte.
 var replies = sync.Pool{New: func() any { return &raw{} }}
 
-// page reads up to count entries between two ids; command is xrange or
-// xrevrange.
-func (r *Reader) page(ctx context.Context, command string, from, to ID, count int) ([]Stored, error) {
+// pageBytes is about how much of a stream one page holds at most. An entry that is
+// larger is a page of its own.
+const pageBytes = 2 << 20
+
+// page reads up to count entries between two ids, as many as a page holds; command
+// is xrange or xrevrange. more is false when there are no others.
+func (r *Reader) page(ctx context.Context, command string, from, to ID, count int) (entries []Stored, more bool, err error) {
+	entries, err = r.ask(ctx, raw{most: pageBytes}, command, from, to, count)
+	switch {
+	case errors.Is(err, errOverfull) && len(entries) > 0:
+		return entries, true, nil
+	case errors.Is(err, errOverfull):
+		count = 1
+		entries, err = r.ask(ctx, raw{}, command, from, to, count)
+	}
+	return entries, len(entries) >= count, err
+}
+
+// heads reads count entries, or all there are, with values longer than 64 KiB cut.
+func (r *Reader) heads(ctx context.Context, command string, from, to ID, count int) ([]Stored, error) {
+	return r.ask(ctx, raw{heads: true}, command, from, to, count)
+}
+
+// ask reads entries in one exchange. With errOverfull come those that were whole.
+func (r *Reader) ask(ctx context.Context, how raw, command string, from, to ID, count int) ([]Stored, error) {
 	once, cancel := r.config.within(ctx)
 	defer cancel()
 	reply, _ := replies.Get().(*raw)
 	defer replies.Put(reply)
-	reply.buf, reply.at = reply.buf[:0], 0
+	reply.reset()
+	reply.heads, reply.most = how.heads, how.most
 	cmd := redis.NewRawWriteToCmd(once, reply, command, r.config.StreamKey, string(from), string(to), "count", count)
 	err := r.client.Process(once, cmd)
+	if errors.Is(err, errOverfull) {
+		return reply.whole(), errOverfull
+	}
 	var entries []Stored
 	if err == nil {
 		entries, err = reply.entries(make([]Stored, 0, min(count, DefaultPage)))
 	}
+	reply.long = nil // they are the entries' now
 	if err != nil {
 		return nil, r.config.classed(ctx, "read stream "+r.config.StreamKey, err)
 	}
@@ -223,25 +250,51 @@ type pageOf struct {
 	err     error
 }
 
+// large reports whether the page is an entry that fills more than one.
+func (p pageOf) large() bool {
+	if len(p.entries) != 1 {
+		return false
+	}
+	size := 0
+	for _, value := range p.entries[0].Fields {
+		size += len(value)
+	}
+	return size > pageBytes
+}
+
 // readAhead sends pages until the range ends, one fails, or the receiver has
 // had enough. It closes pages. It does not watch ctx itself: a range that was
-// cut short must end with an error.
+// cut short must end with an error. A page asks for twice as many entries as the one
+// before held, so that the server need not gather what is then left unread; and while
+// the receiver works on a large entry, nothing is read ahead.
 func (r *Reader) readAhead(ctx context.Context, from, to ID, pages chan<- pageOf, enough <-chan struct{}) {
 	defer close(pages)
-	for {
-		var p pageOf
-		p.entries, p.err = r.page(ctx, "xrange", from, to, r.config.Page)
+	send := func(p pageOf) bool {
 		select {
 		case pages <- p:
+			return true
 		case <-enough:
-			return
+			return false
 		}
-		if p.err != nil || len(p.entries) < r.config.Page {
+	}
+	for count, more := min(firstPage, r.config.Page), true; more; {
+		var p pageOf
+		p.entries, more, p.err = r.page(ctx, "xrange", from, to, count)
+		large := p.large()
+		if !send(p) || p.err != nil || len(p.entries) == 0 {
 			return
 		}
 		from = p.entries[len(p.entries)-1].ID.Next()
+		count = min(2*len(p.entries), r.config.Page)
+		p.entries = nil
+		if large && !send(pageOf{}) { // taken once the receiver is done with the other
+			return
+		}
 	}
 }
+
+// firstPage is how many entries the first page asks for.
+const firstPage = 128
 
 // Last is the newest n entries, oldest first; fewer when there are not as many.
 func (r *Reader) Last(ctx context.Context, n int) ([]Stored, error) { return r.newest(ctx, "+", n) }
@@ -262,13 +315,12 @@ func (r *Reader) newest(ctx context.Context, to ID, n int) ([]Stored, error) {
 	}
 	var newest []Stored
 	for len(newest) < n {
-		ask := min(n-len(newest), r.config.Page)
-		entries, err := r.page(ctx, "xrevrange", to, "-", ask)
+		entries, more, err := r.page(ctx, "xrevrange", to, "-", min(n-len(newest), r.config.Page))
 		if err != nil {
 			return nil, err
 		}
 		newest = append(newest, entries...)
-		if len(entries) < ask {
+		if !more {
 			break
 		}
 		before, ok := previous(entries[len(entries)-1].ID)
@@ -330,6 +382,7 @@ type follower struct {
 	*Reader
 	client redis.UniversalClient
 	after  ID
+	count  int // of the next read; 0 is the first
 }
 
 func (f *follower) run(ctx context.Context, yield func(Stored) bool) error {
@@ -372,7 +425,7 @@ func (f *follower) pin(ctx context.Context) error {
 	if f.after != "$" {
 		return nil
 	}
-	last, err := f.Last(ctx, 1)
+	last, err := f.heads(ctx, "xrevrange", "+", "-", 1)
 	if err != nil {
 		return err
 	}
@@ -388,24 +441,48 @@ func (f *follower) wait(ctx context.Context) ([]Stored, error) {
 	block := min(followBlock, f.config.CommandTimeout/2)
 	once, cancel := f.config.within(ctx)
 	defer cancel()
-	cmd := redis.NewRawCmd(once, "xread", "count", f.config.Page, "block", block.Milliseconds(), "streams", f.config.StreamKey, string(f.after))
+	if f.count == 0 {
+		f.count = firstPage
+	}
+	entries, err := f.read(once, raw{most: pageBytes}, min(f.count, f.config.Page), block)
+	if !errors.Is(err, errOverfull) {
+		f.count = min(2*f.count, f.config.Page)
+		return entries, err
+	}
+	if len(entries) == 0 {
+		entries, err = f.read(once, raw{}, 1, block)
+	} else {
+		err = nil
+	}
+	f.count = max(2*len(entries), 2)
+	return entries, err
+}
+
+// read is one XREAD.
+func (f *follower) read(ctx context.Context, how raw, count int, block time.Duration) ([]Stored, error) {
+	r := &how
+	cmd := redis.NewRawWriteToCmd(ctx, r, "xread", "count", count, "block", block.Milliseconds(), "streams", f.config.StreamKey, string(f.after))
 	cmd.SetFirstKeyPos(6)
-	err := f.client.Process(once, cmd)
-	if errors.Is(err, redis.Nil) {
-		return nil, nil
-	}
-	if err != nil {
+	err := f.client.Process(ctx, cmd)
+	if err != nil && !errors.Is(err, errOverfull) {
+		if errors.Is(err, redis.Nil) {
+			err = nil
+		}
 		return nil, err
 	}
-	r := raw{buf: cmd.Val()}
-	if n, err := r.header('*'); err != nil || n < 1 {
-		return nil, err
+	r.left = err != nil
+	n, bad := r.header('*')
+	if bad != nil || n < 1 {
+		return nil, bad
 	}
-	if _, err := r.header('*'); err != nil {
-		return nil, err
+	if _, bad = r.header('*'); bad == nil {
+		_, bad = r.bulk()
 	}
-	if _, err := r.bulk(); err != nil {
-		return nil, err
+	if err != nil { // left before its end
+		return r.whole(), err
+	}
+	if bad != nil {
+		return nil, bad
 	}
 	return r.entries(nil)
 }

@@ -305,7 +305,7 @@ type Place []ID
 func (r *Reader) End(ctx context.Context) (Place, error) {
 	var end Place
 	for _, part := range r.Partitions() {
-		last, err := part.Last(ctx, 1)
+		last, err := part.heads(ctx, "xrevrange", "+", "-", 1)
 		if err != nil {
 			return nil, err
 		}

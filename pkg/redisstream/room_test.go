@@ -354,3 +354,23 @@ func TestBlockKeepsForTheSlowestWhateverItsName(t *testing.T) {
 		}
 	})
 }
+
+// A batch that an earlier try had stored needs no room: asked to wait for some, its
+// writer would wait for readers of what is stored already.
+func TestBlockAcknowledgesWhatIsStoredWhileFull(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		k.do("xgroup", "create", DefaultStreamKey, "g", "0", "mkstream")
+		w, _ := k.open(blocking(100, 0))
+		last, full := k.feed(w, 0, 10)
+		if full == nil {
+			t.Fatalf("%d stored, and the stream is not full", last)
+		}
+		again := run(event.AfterSeq(last-50), last-49, last)
+		receipts, err := w.Commit(k.ctx(), []*event.Batch{again})
+		if err != nil || len(receipts) != 1 || receipts[0].Present != 50 || receipts[0].Cursor != last {
+			t.Fatalf("the last batch again: %+v, %v", receipts, err)
+		}
+		k.wantRun(1, last)
+	})
+}

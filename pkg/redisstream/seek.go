@@ -15,7 +15,7 @@ const seekScan = 64
 // SeekTime finds the first entry stored at or after t, by the server's clock
 // (entry ids), in one exchange. found is false when there is none.
 func (r *Reader) SeekTime(ctx context.Context, t time.Time) (s Stored, found bool, err error) {
-	entries, err := r.page(ctx, "xrange", IDAt(t), "+", 1)
+	entries, err := r.heads(ctx, "xrange", IDAt(t), "+", 1)
 	if err != nil || len(entries) == 0 {
 		return Stored{}, false, err
 	}
@@ -105,7 +105,7 @@ func (k *seek) halve(ctx context.Context) error {
 // firstNumbered is the first entry at or behind a position that has a seq.
 func (k *seek) firstNumbered(ctx context.Context, at position) (Stored, event.Seq, error) {
 	for count := 1; ; count = k.config.Page {
-		entries, err := k.page(ctx, "xrange", at.id(), "+", count)
+		entries, err := k.heads(ctx, "xrange", at.id(), "+", count)
 		if err != nil || len(entries) == 0 {
 			return Stored{}, 0, err
 		}
@@ -123,7 +123,7 @@ func (k *seek) firstNumbered(ctx context.Context, at position) (Stored, event.Se
 func (k *seek) scan(ctx context.Context) error {
 	end, _ := previous(k.to.id())
 	count := min(k.config.Page, 4*seekScan)
-	entries, err := k.page(ctx, "xrange", k.from.id(), end, count)
+	entries, err := k.heads(ctx, "xrange", k.from.id(), end, count)
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func (r *Reader) EntriesAdded(ctx context.Context) (int64, error) {
 
 // Following is the first entry behind an id; found is false when there is none.
 func (r *Reader) Following(ctx context.Context, id ID) (s Stored, found bool, err error) {
-	entries, err := r.page(ctx, "xrange", id.Next(), "+", 1)
+	entries, err := r.heads(ctx, "xrange", id.Next(), "+", 1)
 	if err != nil || len(entries) == 0 {
 		return Stored{}, false, err
 	}
@@ -85,10 +85,10 @@ func (r *Reader) Following(ctx context.Context, id ID) (s Stored, found bool, er
 // caller that stops early has read little more. An error ends it.
 func (r *Reader) Newest(ctx context.Context, n int) iter.Seq2[Stored, error] {
 	return func(yield func(Stored, error) bool) {
-		to, more := ID("+"), true
-		for more && n > 0 {
+		to, ok := ID("+"), true
+		for ok && n > 0 {
 			ask := min(n, newestPage)
-			entries, err := r.page(ctx, "xrevrange", to, "-", ask)
+			entries, more, err := r.page(ctx, "xrevrange", to, "-", ask)
 			if err != nil {
 				yield(Stored{}, err)
 				return
@@ -98,10 +98,10 @@ func (r *Reader) Newest(ctx context.Context, n int) iter.Seq2[Stored, error] {
 					return
 				}
 			}
-			if n -= ask; len(entries) < ask {
+			if n -= len(entries); !more {
 				return
 			}
-			to, more = previous(entries[len(entries)-1].ID)
+			to, ok = previous(entries[len(entries)-1].ID)
 		}
 	}
 }

@@ -1,11 +1,7 @@
 package redisstream
 
 import (
-	"bytes"
-	"fmt"
-	"io"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -92,7 +88,7 @@ func (p position) compare(q position) int {
 }
 
 // Stored is one entry of a stream, as it is: nothing about it has been checked.
-// It belongs to the receiver. All its strings share one piece of memory.
+// It belongs to the receiver. Its short strings share one piece of memory.
 type Stored struct {
 	ID        ID
 	Fields    []string // name, value, name, value, … in stored order
@@ -115,115 +111,4 @@ func (s Stored) Seq() (seq event.Seq, ok bool) {
 	text, _ := s.Value("seq")
 	seq, ok = event.ParseSeq(text)
 	return seq, ok && seq > 0
-}
-
-// raw reads Redis's reply to XRANGE and its kin without an interface or a map
-// per field: on a million entries those cost more than the server does. RESP2
-// only, which is what Dial asks for.
-type raw struct {
-	buf []byte
-	at  int
-}
-
-// Write appends to the reply as it arrives.
-func (r *raw) Write(p []byte) (int, error) {
-	r.buf = append(r.buf, p...)
-	return len(p), nil
-}
-
-// ReadFrom appends what comes from a reader that knows how much that is, as
-// go-redis's do for the body of a string.
-func (r *raw) ReadFrom(from io.Reader) (int64, error) {
-	limited, ok := from.(*io.LimitedReader)
-	if !ok {
-		return 0, errReply
-	}
-	at := len(r.buf)
-	r.buf = slices.Grow(r.buf, int(limited.N))[:at+int(limited.N)]
-	n, err := io.ReadFull(limited.R, r.buf[at:])
-	return int64(n), err
-}
-
-// span is a string in buf.
-type span struct{ from, to int }
-
-// header reads one line that begins with kind and gives the number on it, -1
-// for a null.
-func (r *raw) header(kind byte) (int, error) {
-	rest := r.buf[r.at:]
-	end := bytes.IndexByte(rest, '\n')
-	if end < 2 || rest[0] != kind {
-		return 0, fmt.Errorf("%w: %.16q in place of %q", errReply, rest, kind)
-	}
-	n, err := strconv.Atoi(string(rest[1 : end-1]))
-	if err != nil || n < -1 || n > len(rest) {
-		return 0, fmt.Errorf("%w: length %.16q", errReply, rest)
-	}
-	r.at += end + 1
-	return n, nil
-}
-
-// bulk reads one string.
-func (r *raw) bulk() (span, error) {
-	n, err := r.header('$')
-	if err != nil {
-		return span{}, err
-	}
-	s := span{r.at, r.at + n}
-	if n < 0 || s.to+2 > len(r.buf) {
-		return span{}, fmt.Errorf("%w: a string is cut short", errReply)
-	}
-	r.at = s.to + 2
-	return s, nil
-}
-
-// entries reads an array of entries and appends them.
-func (r *raw) entries(to []Stored) ([]Stored, error) {
-	n, err := r.header('*')
-	if err != nil {
-		return to, err
-	}
-	for range n {
-		s, err := r.entry()
-		if err != nil {
-			return to, err
-		}
-		to = append(to, s)
-	}
-	return to, nil
-}
-
-// entry reads one entry. Its bytes are copied once, framing included, and its
-// strings are cut from the copy.
-func (r *raw) entry() (s Stored, err error) {
-	n, err := r.header('*')
-	if err == nil && n != 2 {
-		err = fmt.Errorf("%w: an entry of %d parts", errReply, n)
-	}
-	if err != nil {
-		return s, err
-	}
-	from := r.at
-	var few [16]span // more fields than any entry of ours has
-	spans := few[:0]
-	id, err := r.bulk()
-	if err != nil {
-		return s, err
-	}
-	if n, err = r.header('*'); err != nil {
-		return s, err
-	}
-	for range n { // none when they are null
-		field, err := r.bulk()
-		if err != nil {
-			return s, err
-		}
-		spans = append(spans, field)
-	}
-	text := string(r.buf[from:r.at])
-	s.ID, s.Fields = ID(text[id.from-from:id.to-from]), make([]string, len(spans))
-	for i, f := range spans {
-		s.Fields[i] = text[f.from-from : f.to-from]
-	}
-	return s, nil
 }

@@ -124,7 +124,7 @@ func (c *connection) message(kind int, from io.Reader) error {
 		fault = event.ReasonText
 	}
 	for {
-		c.chunk.Buf = c.withRoom(c.chunk.Buf)
+		c.chunk.Buf = c.withRoom(c.chunk.Buf, start)
 		end := len(c.chunk.Buf)
 		n, err := from.Read(c.chunk.Buf[end:cap(c.chunk.Buf)])
 		c.chunk.Buf = c.chunk.Buf[:end+n]
@@ -150,9 +150,10 @@ func (c *connection) message(kind int, from io.Reader) error {
 	return nil
 }
 
-// withRoom grows buf when it is nearly full. Growth follows the bytes that came
-// and never a declared length; frames already cut keep the old array.
-func (c *connection) withRoom(buf []byte) []byte {
+// withRoom grows buf when it is nearly full; the message that is being read begins
+// at start. Growth follows the bytes that came and never a declared length; frames
+// already cut keep the old array.
+func (c *connection) withRoom(buf []byte, start int) []byte {
 	if cap(buf)-len(buf) >= minRead {
 		return buf
 	}
@@ -160,7 +161,16 @@ func (c *connection) withRoom(buf []byte) []byte {
 	if usual := c.cfg.ChunkBytes + oversizeKept; cap(buf) < usual {
 		return slices.Grow(buf, min(max(2*cap(buf), 16<<10), usual)-len(buf)+minRead)
 	}
-	return slices.Grow(buf, 2*cap(buf)-len(buf))
+	if cap(buf) < maxPooled {
+		return slices.Grow(buf, 2*cap(buf)-len(buf))
+	}
+	// A large message gets what any may need, once: by doubling, what was outgrown
+	// would take as much again.
+	most := max(start+c.cfg.MaxMessage+minRead, cap(buf)+maxPooled)
+	if large := c.large.Swap(nil); large != nil && cap(*large) >= most {
+		return append((*large)[:0], buf...)
+	}
+	return append(make([]byte, 0, most), buf...)
 }
 
 func (c *connection) openChunk() {

@@ -19,6 +19,10 @@ type Source struct {
 	dialTCP func(ctx context.Context, network, addr string) (net.Conn, error)
 	conns   atomic.Uint64
 	free    chan *event.Chunk
+	// large is the memory of a large message, for as long as more come; since
+	// counts the usual chunks since one came.
+	large atomic.Pointer[[]byte]
+	since atomic.Int64
 
 	// Only the ranging goroutine touches these.
 	succeeded bool // some dial did
@@ -163,9 +167,13 @@ const (
 	refusedWaitMax = time.Minute
 	// maxPooled is the memory a chunk may keep for reuse, in bytes.
 	maxPooled = 1 << 20
-	// maxFree is how many released chunks are kept: as many as a queue of
-	// 8 MiB has in flight, or each round would pay for growing new ones.
-	maxFree = 40
+	// maxFree is how many released chunks are kept: more than decoders have in
+	// hand at a time. A chunk is released once it is decoded, so that what is
+	// kept here comes on top of what the queue holds.
+	maxFree = 12
+	// largeKept is after how many chunks of usual messages the memory of a
+	// large one is given up.
+	largeKept = 100
 )
 
 func (s *Source) newChunk() *event.Chunk {
@@ -179,7 +187,13 @@ func (s *Source) newChunk() *event.Chunk {
 
 func (s *Source) recycle(c *event.Chunk) {
 	if cap(c.Buf) > maxPooled {
+		buf := c.Buf[:0]
+		s.large.Store(&buf)
+		s.since.Store(0)
 		return
+	}
+	if s.since.Add(1) == largeKept {
+		s.large.Store(nil)
 	}
 	// A frame may point into memory that Buf has outgrown.
 	clear(c.Frames)

@@ -9,9 +9,8 @@ import (
 	"github.com/fhctl/fhctl/pkg/syntax"
 )
 
-// MaxData is the largest data a sound writer stores, in bytes: what records may
-// become as JSON, and room for paths and CIDs.
-const MaxData = frame.MaxJSON + 1<<20
+// MaxData is the largest data a sound writer stores, in bytes.
+const MaxData = event.MaxData
 
 // data judges the data field of one entry after the other.
 type data struct {

@@ -57,7 +57,7 @@ func (f *Frames) Close() Summary {
 }
 
 // flagRules are the rules of oddities that were tolerated.
-var flagRules = [event.FlagKinds]Rule{event.FlagEnvelope: FrameOdd, event.FlagRecord: RecordOdd, event.FlagRoot: CARRoot}
+var flagRules = [event.FlagKinds]Rule{event.FlagEnvelope: FrameOdd, event.FlagRecord: RecordOdd, event.FlagRoot: CARRoot, event.FlagHandle: HandleSyntax}
 
 // contents judges one frame by itself and against its repository's last.
 func (f *Frames) contents(id string, data []byte) {

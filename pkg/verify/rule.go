@@ -154,7 +154,7 @@ var table = [...]RuleInfo{
 	{OfStream, DataSize, Error, "data, a record, or the number of ops is above the limits of the protocol (E1).", writerMend},
 	{OfStream | OfCapture, DIDSyntax, Error, "The DID is not one that workers accept: they skip the whole event.", writerMend},
 	{OfStream, HandleDID, Error, "The handle is a DID: it overwrites a good handle. Unknown handles are null.", handleMend},
-	{OfStream, HandleSyntax, Warning, "The handle is not a domain name. It is what the relay sent.", keepMend},
+	{OfStream | OfCapture, HandleSyntax, Warning, "The handle that the relay sent is not a domain name; a writer stores null in its place.", keepMend},
 	{OfStream, OpShape, Error, "An op's action is unknown, or its cid and record do not fit its action.", writerMend},
 	{OfStream, OpPath, Error, "An op's path is not a collection and a record key with one slash between.", writerMend},
 	{OfStream | OfCapture, OpPathStrict, Warning, "An op's path breaks the syntax of collections or record keys (V4). It is delivered as it came.", keepMend},

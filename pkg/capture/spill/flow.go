@@ -62,6 +62,7 @@ func (f *flow) run(ctx context.Context) error {
 	defer pump.Wait()
 	defer stop()
 	defer context.AfterFunc(pumping, f.wake)()
+	f.decoder.Raw = true // only times are read
 	f.moving = true
 	pump.Go(func() { f.pump(pumping) })
 	for {
