@@ -35,10 +35,12 @@ VALUE is one of
 A time is answered from the events in the stream: the cursor becomes the seq of
 the last one that Redis had stored by then.
 
-Stop the writer first. While its heartbeat is fresh (a killed one leaves it for
-10 s) nothing is changed, unless --force says so: a running ingest then notices
-the move and goes on from the new place. "live" cannot be forced on it: it would
-restore its cursor, so stop it, or start it again with --from live.
+Stop the writer first. While its heartbeat is fresh (a killed one, and the Python
+bridge, leave it for 10 s) nothing is changed, unless --force says so: a running
+ingest then notices the move and goes on from the new place. "live" cannot be
+forced on it: it would restore its cursor, so stop it, or start it again with
+--from live. An ingest that is held waits for its cursor to be moved: it needs
+neither to be stopped nor --force.
 
 A seq means nothing on another relay. The cursor stays with the relay it
 belongs to; --relay gives it to another, as after the Python bridge, whose
@@ -229,16 +231,19 @@ func (o *cursorSet) expectedIs(r *redisstream.Reader, state redisstream.CursorSt
 // alone refuses what a fresh heartbeat forbids.
 func (o *cursorSet) alone(p *cursorPlan) error {
 	beat, removes := p.seen.Status, p.target.remove
-	hint := "stop it first; --force moves the cursor under a running ingest, which notices and goes on from the new place"
+	restores := removes && (beat.Connected || beat.Held != "")
+	hint := "stop it first, " + untilGone(beat) + "; --force moves the cursor under a running ingest, which notices and goes on from the new place"
 	switch {
 	case !beat.Present || beat.Stopped || o.dryRun:
 		return nil
-	case o.force && !(removes && beat.Connected):
+	case beat.Held != "" && !removes: // it waits for just this
 		return nil
-	case removes && beat.Connected:
+	case o.force && !restores:
+		return nil
+	case restores:
 		hint = "a running writer restores the cursor it had: stop it first, or start it again with --from live"
 	case !beat.Connected:
-		hint = "it says so every few seconds while it runs, and once it is killed that lasts 10 s: repeat then, or add --force"
+		hint = "it says so every few seconds while it runs; " + untilGone(beat) + ", or add --force"
 	}
 	return fault.New(fault.Conflict, fmt.Errorf("a writer is running: %s; nothing was changed", describeWriter(beat)), hint)
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/redisstream"
@@ -120,6 +121,15 @@ func (p *cursorPlan) done() string {
 	return "Dry run; nothing was changed."
 }
 
+// untilGone says when the heartbeat of a writer that has ended is gone.
+func untilGone(h redisstream.Heartbeat) string {
+	left := int((h.TTL + time.Second - 1) / time.Second)
+	if left <= 0 {
+		return "or, if it has ended, repeat in 10 s, when its heartbeat has gone"
+	}
+	return fmt.Sprintf("or, if it has ended, repeat in %d s, when its heartbeat has gone", left)
+}
+
 // describeWriter is a heartbeat in one line.
 func describeWriter(h redisstream.Heartbeat) string {
 	name := h.Writer
@@ -132,6 +142,9 @@ func describeWriter(h redisstream.Heartbeat) string {
 		link = "stopped"
 	case !h.Connected:
 		link = "disconnected from " + h.URL
+	}
+	if h.Held != "" && !h.Stopped {
+		link = "held for an operator (" + h.Held + "), " + link
 	}
 	if h.TTL > 0 {
 		link += ", heartbeat " + output.Span(h.Age()) + " old"

@@ -154,14 +154,16 @@ func (e *examination) writer(h redisstream.Heartbeat) {
 	case !h.Present:
 		e.ok("writer", "none at work, or one without dashboard keys")
 	case h.Writer == "":
-		e.fail("writer", "stop it: the Python bridge, or the app's own producer (its Reconnect button starts it)",
+		e.fail("writer", "stop it: the Python bridge, or the app's own producer (its Reconnect button starts it); "+untilGone(h),
 			"something other than fhctl writes %s: two writers store events twice", key)
 	case h.Stopped:
 		e.ok("writer", "%s stopped cleanly", h.Writer)
 	case !strings.HasPrefix(h.Writer, "fhctl/"):
 		e.fail("writer", "find out what it is, and stop it", "%s writes %s", h.Writer, key)
+	case h.Held != "":
+		e.warn("writer", "read what the runbook says of "+h.Held+", then move the cursor: fhctl cursor set", "%s is held and waits for an operator (%s)", h.Writer, h.Held)
 	case !h.Connected:
-		e.warn("writer", "look at its log and /readyz", "%s is at work and not connected to %s", h.Writer, h.URL)
+		e.warn("writer", "look at its log and /readyz; "+untilGone(h), "%s is at work and not connected to %s", h.Writer, h.URL)
 	default:
 		e.ok("writer", "%s is at work, reading %s", h.Writer, h.URL)
 	}

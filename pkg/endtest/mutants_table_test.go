@@ -12,6 +12,9 @@ const (
 	missingGo  = "pkg/redisstream/missing.go"
 	scriptGo   = "pkg/redisstream/script.go"
 	leaseGo    = "pkg/redisstream/lease.go"
+	othersGo   = "pkg/redisstream/others.go"
+	strangeGo  = "pkg/redisstream/strangers.go"
+	openGo     = "pkg/redisstream/open.go"
 	faultsGo   = "pkg/redisstream/faults.go"
 	sequenceGo = "pkg/pipeline/sequence.go"
 	judgeGo    = "pkg/pipeline/judge.go"
@@ -52,7 +55,7 @@ const (
 
 // mutants are the planted bugs, by what they sit in.
 func mutants() (all []mutant) {
-	for _, part := range [][]mutant{swellMutants, scriptMutants, leaseMutants, retentionMutants, partitionMutants, writerMutants, pipelineMutants, standbyMutants, relayMutants, codecMutants, spillMutants, captureMutants} {
+	for _, part := range [][]mutant{swellMutants, scriptMutants, leaseMutants, strangerMutants, retentionMutants, partitionMutants, writerMutants, pipelineMutants, standbyMutants, relayMutants, codecMutants, spillMutants, captureMutants} {
 		all = append(all, part...)
 	}
 	return all
@@ -108,6 +111,21 @@ var leaseMutants = []mutant{
 	{leaseGo, "	case w.behindUs(m):\n", "	case false:\n", "who takes over does not notice a rollback", in("lease", "sim")},
 	{leaseGo, "case m.epoch < w.epoch || m.cursor < w.acked:", "case false:", "a quiet leader does not notice a rollback", in("lease", "sim")},
 	{leaseGo, "w.lease.leading, w.lease.followed, w.lease.passed = false, true, true", "w.lease.leading, w.lease.followed, w.lease.passed = true, true, true", "a leader that lost the lead goes on", in("lease", "sim")},
+}
+
+var strangerMutants = []mutant{
+	{commonLua, "return cursor and (numberIn(side, 'upto') or", "return cursor and (nil or", "a stranger's cursor is followed", in("strangers", "sim")},
+	{appendLua, "(found ~= cursor or side == nil or", "(side == nil or", "a stranger's move is not told", in("strangers")},
+	{appendLua, "or beyond and above(beyond, cursor)) then", ") then", "a take-over that crashed repeats what the bridge had stored", in("strangers")},
+	{appendLua, "  cursor = expected -- adopting", "  cursor = cursor -- adopting", "a bridge that goes on while it is taken over hides what it left out", in("strangers")},
+	{appendLua, "  newSide = string.gsub(newSide, '\"upto\":%d+', '\"upto\":' .. max, 1)\n", "", "a batch stored in part counts as left at its end", in("strangers", "sim")},
+	{commonLua, "  return side .. ',\"othersFrom\":\"' .. id .. '\"'\n", "  return side .. ',\"othersFrom\":\"0-0\"'\n", "after an operator's move our own entries count as others'", in("sim", "strangers")},
+	{othersGo, "				o.verdicts[e.seq] = isPresent\n", "", "what a bridge had stored is stored again", in("strangers")},
+	{othersGo, "latest[repo] > seq &&", "latest[repo] < seq &&", "what a bridge left out comes behind later events", in("strangers")},
+	{othersGo, "	if o.otherRelay || !trusted && !o.sameRelay {", "	if false {", "another relay's numbers decide what is lost", in("strangers")},
+	{othersGo, "	if to <= cursor {", "	if true {", "a take-over that crashed is forgotten", in("strangers")},
+	{strangeGo, "	return !there, err\n}\n\n// lastIsThere", "	return there, err\n}\n\n// lastIsThere", "a set-back is taken for a rollback", in("strangers", "sim")},
+	{openGo, "		seq = side.Own //", "		_ = side.Own //", "who is held follows a stranger", in("strangers")},
 }
 
 var retentionMutants = []mutant{

@@ -37,6 +37,7 @@ type memory struct {
 	moves   int       // changes in the operator's history
 	undone  event.Seq // what was passed before the last move or rollback; 0 once an entry followed it
 	again   int       // entries stored once more, by right
+	strange string    // what a stranger wrote into the cursor's key; "" when nobody did
 }
 
 // made notes that the relay has made an event; want is nil when it yields no
@@ -89,7 +90,11 @@ func (o *oracle) check() {
 	if err != nil {
 		return // there is none, or something else is there
 	}
+	if o.strange != "" && text == o.strange {
+		return // nobody has followed it yet, and nobody may
+	}
 	if cursor, ok := event.ParseSeq(text); ok {
+		o.strange = ""
 		o.cursor(cursor)
 	}
 }

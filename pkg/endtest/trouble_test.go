@@ -152,7 +152,7 @@ func operatorTroubles() []trouble {
 			switch {
 			case !w.bridge:
 				w.spoil(sideKey, "GET", sideKey)
-			case !w.spoilt(): // whoever comes next adopts the cursor
+			case !w.spoilt() && !w.oracle.estranged(): // whoever comes next adopts the cursor
 				w.store.do("DEL", sideKey)
 				w.counts.struck("side key gone")
 			}
@@ -170,7 +170,45 @@ func operatorTroubles() []trouble {
 			w.store.turn.Unlock()
 			w.counts.struck("everything deleted")
 		}},
+		{name: "stranger sets the cursor ahead", shows: []string{"alarm cursor_conflict"}, strike: func(w *world) { w.strange(1+w.rng.Int64N(60), false) }},
+		{name: "stranger sets the cursor back", shows: []string{"alarm cursor_conflict"}, strike: func(w *world) { w.strange(-1-w.rng.Int64N(60), false) }},
+		{name: "stranger deletes and sets the cursor", shows: []string{"alarm cursor_conflict"}, strike: func(w *world) { w.strange(w.rng.Int64N(80)-40, true) }},
 		{name: "operator moves the cursor", shows: []string{"alarm cursor_conflict"}, strike: (*world).moveCursor},
+	}
+}
+
+// estranged reports whether the cursor is still as a stranger wrote it. Without the
+// side key nobody could know, and so that is not taken away then.
+func (o *oracle) estranged() bool {
+	text, _ := o.store.redis.Get(cursorKey)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.strange != "" && o.strange == text
+}
+
+// strange writes the cursor as a bridge does that runs beside us: by itself, without
+// a script and without the side key. It may do so again and again.
+func (w *world) strange(by int64, deleted bool) {
+	for range 1 + w.rng.IntN(3) {
+		if w.spoilt() {
+			return
+		}
+		w.store.turn.Lock()
+		text, err := w.store.redis.Get(cursorKey)
+		seq, ok := event.ParseSeq(text)
+		side, _ := w.store.redis.Get(sideKey)
+		if to := event.Seq(max(1, int64(seq)+by)); err == nil && ok && to != seq && strings.Contains(side, `"upto":`) {
+			if deleted {
+				w.store.redis.Del(cursorKey)
+			}
+			_ = w.store.redis.Set(cursorKey, to.String())
+			w.oracle.mu.Lock()
+			w.oracle.strange = to.String()
+			w.oracle.mu.Unlock()
+			w.counts.struck(w.striking)
+		}
+		w.store.turn.Unlock()
+		w.pause(time.Second)
 	}
 }
 

@@ -311,7 +311,7 @@ func (p *process) run(ctx context.Context) error {
 	}
 	sink, err := redisstream.Open(ctx, redisstream.Config{
 		Connection: redisstream.Connection{URL: "redis://store:6379", Dialer: p.wiring.through(w.store.dial), Jitter: jitter, CommandTimeout: time.Second},
-		Identity:   identity, From: from, MaxLen: w.trim, Notify: w.counts.Store,
+		Identity:   identity, From: from, MaxLen: w.trim, Notify: w.counts.Store, Alarm: w.counts.Alarm,
 		Writer: fmt.Sprintf("sim-%d", p.number),
 	})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {

@@ -83,9 +83,11 @@ func (c *commit) send(ctx context.Context) []call {
 	ctx, cancel := w.config.within(ctx)
 	defer cancel()
 	pipe := w.client.Pipeline()
+	stored := w.stored
 	for i, b := range batches {
 		k := &w.calls[i]
-		k.build(w, b, at, c.full && i == 0)
+		k.build(w, b, at, stored, c.full && i == 0)
+		stored = k.stored
 		k.cmd = redis.NewCmd(ctx, k.args...)
 		_ = pipe.Process(ctx, k.cmd)
 		at = continuation{expected: b.Upto.String(), epoch: at.epoch}
@@ -118,7 +120,7 @@ func (c *commit) receive(ctx context.Context, calls []call, took time.Duration) 
 		if r.status != "OK" {
 			return c.refused(ctx, r)
 		}
-		if err := c.accept(r, took, calls[i].foreign, calls[i].lost); err != nil {
+		if err := c.accept(r, took, &calls[i]); err != nil {
 			return err
 		}
 	}
@@ -143,20 +145,21 @@ func (c *commit) failed(ctx context.Context, err error) error {
 }
 
 // accept acknowledges the first batch left.
-func (c *commit) accept(r reply, took time.Duration, foreign, lost int) error {
+func (c *commit) accept(r reply, took time.Duration, k *call) error {
 	w, b := c.w, c.left[0]
 	c.receipts = append(c.receipts, event.Receipt{
-		Appended: r.appended, Present: r.present + foreign, Foreign: foreign, Lost: lost,
+		Appended: r.appended, Present: r.present + k.foreign, Foreign: k.foreign, Lost: k.lost,
 		Cursor: r.cursor, Length: r.length, Took: took, Trimmed: w.retention.losses(r.trimmed),
 	})
-	if lost > 0 {
+	w.stored = k.stored
+	if k.lost > 0 {
 		w.tellLost(b)
 	}
 	c.left, c.partial, c.unsure = c.left[1:], 0, false
 	if w.at.expected == "" {
 		w.floor.began(b)
 	}
-	w.acked, w.epoch, w.held = r.cursor, r.epoch, r.length > 0
+	w.acked, w.epoch, w.held, w.sided = r.cursor, r.epoch, r.length > 0, true
 	w.at = continuation{expected: r.cursor.String(), epoch: r.epoch}
 	w.lease.held()
 	w.retention.tellOdd(r.detail)
@@ -245,6 +248,10 @@ func (c *commit) behind(r reply) error {
 func (w *Writer) movedTo(cursor event.Seq, epoch int64, alarm event.Alarm, detail string) error {
 	w.acked, w.epoch, w.ahead, w.held = cursor, epoch, ahead{}, false
 	w.at = continuation{expected: cursor.String(), epoch: epoch}
+	w.others.unwatch() // behind another cursor other entries count
+	if w.stored > int64(cursor) {
+		w.stored = 0 // what is stored behind the cursor is not known to be there
+	}
 	return &event.Moved{To: after(cursor), Alarm: alarm, Detail: detail}
 }
 
@@ -254,6 +261,9 @@ func (c *commit) partly(ctx context.Context, r reply) error {
 	w := c.w
 	w.acked, w.epoch = r.cursor, r.epoch
 	w.at = continuation{expected: r.cursor.String(), epoch: r.epoch}
+	if r.appended > 0 {
+		w.stored = int64(r.cursor)
+	}
 	err := serverError(r.detail)
 	if cause := causeOf(err); cause != "" {
 		return c.w.outage.failed(ctx, err, cause)

@@ -81,6 +81,9 @@ type Heartbeat struct {
 	Writer        string // "fhctl/HOST-PID"; "" is a writer that is not fhctl
 	// Stopped is a writer's last words: it has stored all it will.
 	Stopped bool
+	// Held names what a writer waits for an operator for, an alarm; "" when it does
+	// not wait. It stores nothing until the cursor is moved or the relay is mended.
+	Held string
 	// TTL is how long it has left; 0 when this Redis user may not ask.
 	TTL time.Duration
 }
@@ -152,7 +155,7 @@ func parseSide(cmd *redis.StringCmd) (Side, bool) {
 func parseHeartbeat(text string) Heartbeat {
 	var s status
 	_ = json.Unmarshal([]byte(text), &s)
-	h := Heartbeat{Present: true, Connected: s.Connected, URL: s.URL, Writer: s.Writer, Stopped: s.Stopped}
+	h := Heartbeat{Present: true, Connected: s.Connected, URL: s.URL, Writer: s.Writer, Stopped: s.Stopped, Held: s.Held}
 	if s.CurrentCursor != nil {
 		h.CurrentCursor = *s.CurrentCursor
 	}

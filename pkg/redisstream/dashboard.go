@@ -59,6 +59,7 @@ type Dashboard struct {
 	silent     bool // another leads, or nobody knows yet
 	connected  bool
 	stopped    bool
+	held       string // what reading waits for an operator for; "" once an event is stored
 	url        string
 	cursor     event.Seq
 	nextSample time.Time
@@ -115,6 +116,9 @@ func (d *Dashboard) Link(l event.Link) {
 	connected := l.State == event.LinkUp
 	changed := connected != d.connected
 	d.connected = connected
+	if l.State == event.LinkHeld && d.held != l.Cause {
+		d.held, changed = l.Cause, true
+	}
 	if l.URL != "" && l.URL != d.url {
 		d.url, changed = l.URL, true
 	}
@@ -129,7 +133,7 @@ func (d *Dashboard) Link(l event.Link) {
 func (d *Dashboard) Role(r event.Role) {
 	d.mu.Lock()
 	changed := d.silent == r.Leading
-	d.silent, d.cursor = !r.Leading, r.Cursor
+	d.silent, d.cursor, d.held = !r.Leading, r.Cursor, ""
 	d.mu.Unlock()
 	if changed {
 		d.tell()
@@ -155,8 +159,8 @@ func (d *Dashboard) quiet() bool {
 func (d *Dashboard) Stored(b *event.Batch, r event.Receipt) {
 	now := time.Now()
 	d.mu.Lock()
-	first := d.cursor == 0 && r.Cursor > 0
-	d.cursor = r.Cursor
+	first := d.cursor == 0 && r.Cursor > 0 || d.held != ""
+	d.cursor, d.held = r.Cursor, ""
 	due := !now.Before(d.nextSample) && len(b.Entries) > 0
 	if due {
 		d.nextSample = now.Add(time.Second / time.Duration(d.config.Rate))
@@ -221,20 +225,22 @@ func (d *Dashboard) farewell(ctx context.Context) {
 	d.writeStatus(ctx)
 }
 
-// status is the contract's object; writer and stopped are ours, and safe to
-// add. Stopped tells the last words of a writer from a relay that is away.
+// status is the contract's object; writer, stopped and held are ours, and safe to
+// add. Stopped tells the last words of a writer from a relay that is away, held one
+// that waits for an operator to move the cursor.
 type status struct {
 	Connected     bool    `json:"connected"`
 	URL           string  `json:"url"`
 	CurrentCursor *string `json:"currentCursor"`
 	Writer        string  `json:"writer"`
 	Stopped       bool    `json:"stopped,omitempty"`
+	Held          string  `json:"held,omitempty"`
 }
 
 func (d *Dashboard) status() []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s := status{Connected: d.connected, URL: d.url, Writer: d.config.Writer, Stopped: d.stopped}
+	s := status{Connected: d.connected, URL: d.url, Writer: d.config.Writer, Stopped: d.stopped, Held: d.held}
 	if d.cursor > 0 {
 		text := d.cursor.String()
 		s.CurrentCursor = &text

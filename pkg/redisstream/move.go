@@ -63,7 +63,7 @@ func MoveCursor(ctx context.Context, r *Reader, m Move) error {
 	}
 	once, cancel := r.config.within(ctx)
 	defer cancel()
-	keys := []string{r.config.CursorKey, sideKeyOf(r.config.CursorKey), r.HistoryKey()}
+	keys := []string{r.config.CursorKey, sideKeyOf(r.config.CursorKey), r.HistoryKey(), r.config.StreamKey}
 	reply, err := moveScript.Run(once, r.client, keys,
 		flag(m.Seen.Present), m.Seen.Raw, m.Seen.Side.Epoch, flag(!m.Remove), m.To.String(), m.Owner.head(m.To),
 		historyKept, m.Owner.Relay, m.How, m.By, string(m.Undoes), m.above).StringSlice()

@@ -33,6 +33,7 @@ type Writer struct {
 	floor     floor
 	ahead     ahead
 	others    others // entries and cursor moves that are not ours
+	sided     bool   // a side key was there, or has been written
 	calls     []call
 	plan      []event.Receipt
 	former    []string // filters this Writer had, until Resume has replaced them
@@ -169,7 +170,7 @@ func (w *Writer) Length(ctx context.Context) (int64, error) {
 
 // Poll reads the stored cursor, to notice that an operator moved it; ok is
 // false when there is none. What somebody else than fhctl wrote into the key does
-// not count. It tries once.
+// not count, and without a side key nothing does. It tries once.
 func (w *Writer) Poll(ctx context.Context) (seq event.Seq, ok bool, err error) {
 	ctx, cancel := w.config.within(ctx)
 	defer cancel()
@@ -186,7 +187,11 @@ func (w *Writer) Poll(ctx context.Context) (seq event.Seq, ok bool, err error) {
 	if seq, ok = event.ParseSeq(text); !ok {
 		return 0, false, w.badCursor(text)
 	}
-	if side, broken := parseSide(beside); !broken && side.OwnKnown {
+	side, broken := parseSide(beside)
+	if beside.Err() == redis.Nil || broken {
+		return 0, false, nil // nobody of ours left it there, and no operator
+	}
+	if side.OwnKnown {
 		seq = side.Own // the key itself may hold what a stranger wrote
 	}
 	return seq, true, nil

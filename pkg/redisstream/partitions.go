@@ -366,7 +366,7 @@ func (w *Writer) stands(st *standing) {
 	w.acked, w.epoch = st.cursor, st.epoch()
 	w.at = continuation{expected: st.cursor.String(), epoch: w.epoch}
 	w.time, w.stored, w.held = w.time[:0], 0, false
-	if st.side != nil {
+	if w.sided = st.side != nil; w.sided {
 		w.time, w.stored, w.held = append(w.time, st.side.EventTime...), st.side.Stored, st.side.Stored > 0
 	}
 }

@@ -57,7 +57,7 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 		return event.Resume{}, err
 	}
 	w.epoch, w.floor, w.ahead, w.time, w.stored, w.held, w.former = 0, floor{}, ahead{}, w.time[:0], 0, false, nil
-	if stored != nil {
+	if w.sided = stored != nil; w.sided {
 		w.stored, w.held = stored.Stored, stored.Stored > 0
 		w.epoch = stored.Epoch
 		w.time = append(w.time, stored.EventTime...)
@@ -246,6 +246,8 @@ func (w *Writer) rebase(ctx context.Context, to event.Seq) error {
 	switch m.status {
 	case "OK":
 		w.acked, w.epoch, w.floor = m.cursor, m.epoch, floor{}
+		w.others.unwatch()
+		w.stored = 0
 		w.at = continuation{expected: m.cursor.String(), epoch: m.epoch}
 		return nil
 	case "BADCURSOR":

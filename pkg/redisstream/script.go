@@ -131,6 +131,8 @@ type call struct {
 	seqs  []int64
 	data  []blob
 	start int64
+	// stored is the seq of the last entry in the stream after this call.
+	stored int64
 	// Entries that are left out: present are others', lost are theirs to answer for.
 	foreign, lost int
 	upto          int64
@@ -153,24 +155,25 @@ type continuation struct {
 }
 
 // build fills in the arguments for storing b. full sends the script's text
-// rather than its digest.
-func (k *call) build(w *Writer, b *event.Batch, at continuation, full bool) {
+// rather than its digest. After is the last entry stored before this call: what a
+// former try of later batches was to store must not be noted as stored.
+func (k *call) build(w *Writer, b *event.Batch, at continuation, after int64, full bool) {
 	k.start, k.upto, k.epoch = int64(startOf(b)), int64(b.Upto), at.epoch
 	if len(b.Time) > 0 { // a batch without entries says nothing new
 		w.time = append(w.time[:0], b.Time...)
 	}
-	k.foreign, k.lost = 0, 0
+	k.foreign, k.lost, k.stored = 0, 0, after
 	aware, from := "", ID("")
 	if w.others.watching {
 		aware, from = "1", w.others.from()
 	}
 	for i := len(b.Entries) - 1; i >= 0; i-- {
 		if w.others.verdicts[b.Entries[i].Seq] == toStore {
-			w.stored = int64(b.Entries[i].Seq)
+			k.stored = int64(b.Entries[i].Seq)
 			break
 		}
 	}
-	k.side = w.others.note(w.config.head(k.side[:0], w.time, w.stored, k.upto), b.Upto)
+	k.side = w.others.note(w.config.head(k.side[:0], w.time, k.stored, k.upto), b.Upto)
 	k.seqs = grow(k.seqs, len(b.Entries))
 	k.data = grow(k.data, len(b.Entries))
 	k.args = append(k.args[:0], "evalsha", appendScript.Hash())

@@ -270,6 +270,23 @@ func TestTakeoverFromAKilledBridge(t *testing.T) {
 	})
 }
 
+// A bridge that goes on while it is taken over: what it leaves out from then on is
+// ours to store, although its cursor has passed it.
+func TestTakeoverFromABridgeThatGoesOn(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		k.theirs(1, 41)
+		k.set(DefaultCursorKey, "40")
+		w, at := k.open(func(c *Config) { c.Identity.Relay = BridgeRelay })
+		k.theirs(4, 44)
+		k.set(DefaultCursorKey, "44")
+		k.must(w, ofRepos(at.Position, 10, 41, 42, 43, 44, 45))
+		if seqs := k.seqs(); fmt.Sprint(seqs) != "[41 44 42 43 45]" {
+			t.Errorf("stream is %v", seqs)
+		}
+	})
+}
+
 // A bridge that ran alone for so long that nothing of ours is left is followed from
 // where it stands.
 func TestTakeoverAfterABridgeThatRanAlone(t *testing.T) {

@@ -111,10 +111,10 @@ local max = cursor
 if jump or not max then max = ARGV[3] end
 -- Entries behind this id with seqs above the cursor are not ours. It is set when
 -- an epoch begins: what lies before was stored under another cursor.
-local from = ARGV[17]
-if from == '' and not jump and type(side) == 'table' then from = idIn(side.othersFrom) end
-if from == '' then from = edge(stream, 'XREVRANGE') or '0-0' end
-local newSide = ARGV[12] .. ',"othersFrom":"' .. from .. '","epoch":' .. epoch .. '}'
+local from, newSide = ARGV[17], ARGV[12]
+if from == '' and cursor and not jump and type(side) == 'table' then from = idIn(side.othersFrom) end
+if from ~= '' then newSide = newSide .. ',"othersFrom":"' .. from .. '"' end
+newSide = behindTail(newSide, stream) .. ',"epoch":' .. epoch .. '}'
 if side and above(max, ARGV[4]) then
   -- The cursor stays where a writer that is further on left it, and so does
   -- what that one noted of it.

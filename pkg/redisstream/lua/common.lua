@@ -63,6 +63,15 @@ local function idIn(text)
   return type(text) == 'string' and string.match(text, '^%d+%-%d+$') or ''
 end
 
+-- behindTail tells, in a side key that begins an epoch, that other writers' entries
+-- can only come behind what the stream holds now. One that tells of them is left.
+local function behindTail(side, stream)
+  if string.find(side, '"othersFrom":', 1, true) then return side end
+  local rows = redis.pcall('XREVRANGE', stream, '+', '-', 'COUNT', 1)
+  local id = not failed(rows) and rows[1] and rows[1][1] or '0-0'
+  return side .. ',"othersFrom":"' .. id .. '"'
+end
+
 -- mismatch tells how the side key disagrees with what the writer is, nil when
 -- it does not. An absent side key beside a cursor was left by the Python
 -- bridge, which always read one host: only that host may adopt it.

@@ -1,7 +1,8 @@
 -- move: an operator's change of the cursor, by compare-and-set. What was there
 -- before goes into the history first, so that it can be had back.
 --
--- KEYS 1 cursor  2 side key  3 history, a stream, all in one slot
+-- KEYS 1 cursor  2 side key  3 history, a stream  4 the stream of events, all in
+--      one slot
 -- ARGV 1 "1" = the operator saw a cursor, which held 2, beside epoch 3
 --      4 "1" = the cursor becomes 5; else it is removed: the next start is live
 --      6 the new side key without its epoch
@@ -50,7 +51,7 @@ if ARGV[4] ~= '1' then
   return {'OK', '', epoch, id}
 end
 -- The side key comes first: a cursor must never stand without one.
-local set = redis.pcall('SET', KEYS[2], ARGV[6] .. ',"epoch":' .. epoch .. '}')
+local set = redis.pcall('SET', KEYS[2], behindTail(ARGV[6], KEYS[4]) .. ',"epoch":' .. epoch .. '}')
 if failed(set) then return set end
 set = redis.pcall('SET', KEYS[1], ARGV[5])
 if failed(set) then return set end

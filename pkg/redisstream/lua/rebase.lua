@@ -29,6 +29,6 @@ end
 if cursor ~= ARGV[1] or epoch ~= ARGV[7] then return {'CONFLICT', cursor, epoch, ''} end
 local set = redis.pcall('SET', KEYS[2], ARGV[2])
 if failed(set) then return set end
-set = redis.pcall('SET', KEYS[3], ARGV[8] .. ',"epoch":' .. after .. '}')
+set = redis.pcall('SET', KEYS[3], behindTail(ARGV[8], KEYS[1]) .. ',"epoch":' .. after .. '}')
 if failed(set) then return set end
 return {'OK', ARGV[2], after, ''}

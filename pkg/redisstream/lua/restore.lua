@@ -12,7 +12,7 @@ local cursor = redis.pcall('GET', KEYS[2])
 if failed(cursor) then return cursor end
 if cursor then
   if cursor == ARGV[4] and sideOf(KEYS[3]) == nil then
-    local set = redis.pcall('SET', KEYS[3], ARGV[3] .. ',"upto":' .. cursor .. ',"epoch":' .. ARGV[2] .. '}')
+    local set = redis.pcall('SET', KEYS[3], behindTail(ARGV[3], KEYS[1]) .. ',"upto":' .. cursor .. ',"epoch":' .. ARGV[2] .. '}')
     if failed(set) then return set end
     return {'RESTORED', cursor, ARGV[2], 'side'}
   end
@@ -36,10 +36,11 @@ local side = sideOf(KEYS[3])
 if source == 'entry' and numberIn(side, 'stored') then to = ownOf(side, to) end
 local set = redis.pcall('SET', KEYS[2], to)
 if failed(set) then return set end
-if side == nil then
+if side == nil or type(side) == 'table' and ownOf(side, to) ~= to then
+  local epoch = side == nil and ARGV[2] or epochOf(side)
   -- upto tells that a writer left the cursor here, not somebody else.
-  set = redis.pcall('SET', KEYS[3], ARGV[3] .. ',"upto":' .. to .. ',"epoch":' .. ARGV[2] .. '}')
+  set = redis.pcall('SET', KEYS[3], behindTail(ARGV[3], KEYS[1]) .. ',"upto":' .. to .. ',"epoch":' .. epoch .. '}')
   if failed(set) then return set end
-  return {'RESTORED', to, ARGV[2], source}
+  return {'RESTORED', to, epoch, source}
 end
 return {'RESTORED', to, epochOf(side), source}
