@@ -200,13 +200,13 @@ func TestRedisClockJumpsAroundALeadersDeath(t *testing.T) {
 	tr.run()
 	second := tr.p
 	second.says("Standing by", time.Minute)
-	first.signal(syscall.SIGSTOP) // not dead, so that nobody can look
+	first.signal(redistest.SignalStop) // not dead, so that nobody can look
 	tr.server.Do("pexpire", lease, 3_600_000)
 	tr.open(100)
 	second.says(`"msg":"Leading"`, time.Minute)
 	tr.stored()
 
-	first.signal(syscall.SIGCONT)
+	first.signal(redistest.SignalContinue)
 	eventually(t, time.Minute, func() error {
 		tr.server.Do("pexpire", lease, 0) // until the first comes between
 		if first.metric("fhctl_leader") != "1" {

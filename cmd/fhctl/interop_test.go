@@ -226,7 +226,7 @@ func (c *crew) killHolding(name string, more func()) {
 	cmd, done := c.workers[name], c.done[name]
 	c.mu.Unlock()
 	eventually(c.t, time.Minute, func() error {
-		_ = cmd.Process.Signal(syscall.SIGSTOP)
+		_ = cmd.Process.Signal(redistest.SignalStop)
 		more()
 		for range 20 {
 			if c.pendingOf(name) > 0 {
@@ -234,7 +234,7 @@ func (c *crew) killHolding(name string, more func()) {
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
-		_ = cmd.Process.Signal(syscall.SIGCONT)
+		_ = cmd.Process.Signal(redistest.SignalContinue)
 		return fmt.Errorf("%s never holds an entry", name)
 	})
 	_ = cmd.Process.Kill()

@@ -28,7 +28,7 @@ func TestTakeoverTimes(t *testing.T) {
 	redistest.RequireReal(t)
 	needsProc(t)
 	for _, rate := range []int{500, 5000} {
-		for _, end := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL, syscall.SIGSTOP} {
+		for _, end := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL, redistest.SignalStop} {
 			t.Run(fmt.Sprintf("%v at %d a second", end, rate), func(t *testing.T) { measureTakeovers(t, rate, end) })
 		}
 	}

@@ -103,13 +103,13 @@ func TestPairsAreExactWhateverEndsTheLeader(t *testing.T) {
 	pair.passes(cursorOf(t, server.Client()) + 2000)
 
 	second := pair.leader()
-	second.signal(syscall.SIGSTOP)
+	second.signal(redistest.SignalStop)
 	pair.leave(second)
 	upto := cursorOf(t, server.Client())
 	third := pair.leader()
 	pair.passes(upto + 2000)
 	stood := second.timesStandingBy() + third.timesStandingBy()
-	second.signal(syscall.SIGCONT)
+	second.signal(redistest.SignalContinue)
 	pair.all = append(pair.all, second)
 	eventually(t, time.Minute, func() error { // on a machine this slow it may even be the third
 		if second.timesStandingBy()+third.timesStandingBy() == stood {

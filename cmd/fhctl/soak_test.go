@@ -123,9 +123,9 @@ func soakFaults() []soakFault {
 			s.replace()
 		}},
 		{"ingest SIGSTOP", func(s *soak) {
-			s.running[0].signal(syscall.SIGSTOP)
+			s.running[0].signal(redistest.SignalStop)
 			time.Sleep(s.upTo(3 * time.Second))
-			s.running[0].signal(syscall.SIGCONT)
+			s.running[0].signal(redistest.SignalContinue)
 		}},
 		{"ingest taken over", (*soak).takeOver},
 		{"redis kill -9", func(s *soak) { s.crash(0) }},

@@ -182,10 +182,10 @@ func (s *Server) Restart() {
 }
 
 // Pause stops the process without closing its sockets (SIGSTOP).
-func (s *Server) Pause() { s.signal(halt) }
+func (s *Server) Pause() { s.signal(SignalStop) }
 
 // Continue lets a paused process run on (SIGCONT).
-func (s *Server) Continue() { s.signal(resume) }
+func (s *Server) Continue() { s.signal(SignalContinue) }
 
 // Log is the end of what the process printed.
 func (s *Server) Log() string {
@@ -278,7 +278,7 @@ func (s *Server) end(sig syscall.Signal) {
 		return
 	}
 	_ = s.cmd.Process.Signal(sig)
-	_ = s.cmd.Process.Signal(resume) // a paused process ignores SIGTERM
+	_ = s.cmd.Process.Signal(SignalContinue) // a paused process ignores SIGTERM
 	select {
 	case <-s.gone:
 	case <-time.After(patience):

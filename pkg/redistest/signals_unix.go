@@ -2,7 +2,13 @@
 
 package redistest
 
-import "syscall"
+import (
+	"errors"
+	"syscall"
+)
 
-// What halts a process and lets it run on.
-const halt, resume = syscall.SIGSTOP, syscall.SIGCONT
+// SignalStop halts a process and SignalContinue lets it run on.
+const SignalStop, SignalContinue = syscall.SIGSTOP, syscall.SIGCONT
+
+// gone reports whether the process has ended and was waited for.
+func gone(pid int) bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
