@@ -129,6 +129,48 @@ func TestWorkflowsArePinned(t *testing.T) {
 	}
 }
 
+// The base of the image is one that somebody looked at, not what a tag points at
+// on the day of the release.
+func TestImageBaseIsPinned(t *testing.T) {
+	bases := regexp.MustCompile(`(?m)^FROM (.*)$`).FindAllStringSubmatch(deployFile(t, "Dockerfile"), -1)
+	if len(bases) == 0 {
+		t.Fatal("the Dockerfile has no base")
+	}
+	for _, base := range bases {
+		if !regexp.MustCompile(`^\S+@sha256:[0-9a-f]{64}$`).MatchString(base[1]) {
+			t.Errorf("%s is not pinned by digest", base[1])
+		}
+	}
+}
+
+// Nothing of a release is public before all of it: a draft would publish its
+// cask and its image while the files they name are hidden. The protected
+// environment is what holds it back, after the tests.
+func TestReleaseIsLetOutAtOnce(t *testing.T) {
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(moduleRoot(t), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	if release := read(".goreleaser.yaml"); !strings.Contains(release, "\n  draft: false\n") {
+		t.Error("the release may be a draft")
+	}
+	tried, published, found := strings.Cut(read(".github/workflows/release.yaml"), "\n  release:\n")
+	if !found || !strings.Contains(tried, "bash .ci/run") || !strings.Contains(tried, "govulncheck ./...") {
+		t.Error("the release is not tried first")
+	}
+	if !strings.Contains(published, "\n    needs: test\n") || !strings.Contains(published, "\n    environment: release\n") {
+		t.Error("the release does not wait for its tests and for a maintainer")
+	}
+	for _, subjects := range []string{"dist/checksums.txt", "dist/digests.txt"} {
+		if !strings.Contains(published, "subject-checksums: "+subjects+"\n") {
+			t.Errorf("no provenance for what is in %s", subjects)
+		}
+	}
+}
+
 // The cask names its man pages one by one, and the packages bring what messages
 // and alerts refer to.
 func TestReleaseBringsEveryPage(t *testing.T) {

@@ -27,8 +27,9 @@ import (
 // command that is gone does not stay.
 var generatedDirs = []string{"completions", "docs/cli", "docs/man"}
 
-// TestGeneratedFiles compares completions, man pages, the CLI reference and the
-// configuration page with what the program says of itself. With -update it
+// TestGeneratedFiles compares completions, man pages, the CLI reference, the
+// configuration page and the licences of what is linked with what the program
+// says of itself. With -update it
 // writes them instead.
 func TestGeneratedFiles(t *testing.T) {
 	root := moduleRoot(t)
@@ -96,6 +97,7 @@ func generate(t *testing.T) map[string][]byte {
 	put("docs/metrics.md", func(b *bytes.Buffer) error {
 		return health.WriteReference(b, health.Config{RelayCauses: relay.Causes(), StoreCauses: redisstream.Causes()})
 	})
+	put(licenceFile, func(b *bytes.Buffer) error { return writeLicences(t, b) })
 	put("completions/fhctl.bash", func(b *bytes.Buffer) error { return fresh().GenBashCompletionV2(b, true) })
 	put("completions/fhctl.zsh", func(b *bytes.Buffer) error { return fresh().GenZshCompletion(b) })
 	put("completions/fhctl.fish", func(b *bytes.Buffer) error { return fresh().GenFishCompletion(b, true) })
@@ -210,7 +212,9 @@ func TestPagesLinkToFiles(t *testing.T) {
 			}
 		}
 	}
-	check("README.md")
+	for _, page := range []string{"README.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md"} {
+		check(page)
+	}
 	err := fs.WalkDir(os.DirFS(root), "docs", func(name string, _ fs.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(name, ".md") {
 			check(name)

@@ -203,7 +203,7 @@ func moduleRoot(t *testing.T) string {
 // TestTopLevel keeps the first page a newcomer sees: chores go into go
 // commands, their configuration into hidden files.
 func TestTopLevel(t *testing.T) {
-	allowed := []string{"cmd", "pkg", "docs", "completions", "go.mod", "go.sum", "README.md", "LICENSE"}
+	allowed := []string{"cmd", "pkg", "docs", "completions", "go.mod", "go.sum", "README.md", "LICENSE", licenceFile}
 	entries, err := os.ReadDir(moduleRoot(t))
 	if err != nil {
 		t.Fatal(err)

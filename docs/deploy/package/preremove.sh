@@ -1,0 +1,11 @@
+#!/bin/sh
+# Runs before the files of a package go. deb says "remove" or "upgrade"; rpm says
+# how many versions will be left.
+set -e
+
+[ -z "$DPKG_ROOT" ] && [ -d /run/systemd/system ] || exit 0
+
+case "$1" in
+remove) systemctl stop fhctl.service ;; # it stays enabled until a purge
+0) systemctl disable --now fhctl.service ;;
+esac
