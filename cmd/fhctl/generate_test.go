@@ -132,19 +132,97 @@ func documented(cmd *cobra.Command) []*cobra.Command {
 // aDay stands for the date that pages must not have.
 var aDay = time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// Options of a man page, as cobra writes them: --name[=false] and --name= .
+var (
+	switchOff   = regexp.MustCompile(`(?m)^(.*\\fB--[\w-]+\\fP)\[=false\]$`)
+	switchOn    = regexp.MustCompile(`(?m)^(.*\\fB--[\w-]+\\fP)\[=true\]$`)
+	emptyOption = regexp.MustCompile(`(?m)^(.*\\fB--([\w-]+)\\fP)=(""|\[\])?$`)
+)
+
+// manPage is cobra's page, without a date and with options as people type them:
+// a switch that is off has no value, one that is on shows that it is, and what has no
+// default shows the kind of value it takes.
 func manPage(cmd *cobra.Command, b *bytes.Buffer) error {
 	day := aDay
 	var page bytes.Buffer
-	err := doc.GenMan(cmd, &doc.GenManHeader{Section: "1", Source: "fhctl", Manual: "fhctl", Date: &day}, &page)
-	b.Write(bytes.Replace(page.Bytes(), []byte(`"Jan 1970"`), []byte(`""`), 1))
+	err := doc.GenMan(listsApart(cmd), &doc.GenManHeader{Section: "1", Source: "fhctl", Manual: "fhctl", Date: &day}, &page)
+	text := strings.Replace(page.String(), `"Jan 1970"`, `""`, 1)
+	text = switchOff.ReplaceAllString(text, "$1")
+	text = switchOn.ReplaceAllString(text, "$1=true")
+	text = emptyOption.ReplaceAllStringFunc(text, func(line string) string {
+		match := emptyOption.FindStringSubmatch(line)
+		return match[1] + ` \fI` + kindOfValue(cmd, match[2]) + `\fP`
+	})
+	b.WriteString(text)
 	return err
+}
+
+func kindOfValue(cmd *cobra.Command, name string) string {
+	flag := cmd.Flag(name)
+	if flag == nil {
+		return "VALUE"
+	}
+	if kind, _ := pflag.UnquoteUsage(flag); kind != "" {
+		return kind
+	}
+	return "VALUE"
 }
 
 // cliPage links pages by their file names, which hold dashes here.
 func cliPage(cmd *cobra.Command, b *bytes.Buffer) error {
-	return doc.GenMarkdownCustom(cmd, b, func(name string) string {
+	return doc.GenMarkdownCustom(listsApart(cmd), b, func(name string) string {
 		return strings.ReplaceAll(name, "_", "-")
 	})
+}
+
+// listsApart fences the indented lists of a help text, which Markdown and man
+// pages would otherwise run into one paragraph.
+func listsApart(cmd *cobra.Command) *cobra.Command {
+	if strings.Contains(cmd.Long, "```") {
+		return cmd // done for the other kind of page
+	}
+	var b strings.Builder
+	fenced := false
+	for line := range strings.Lines(cmd.Long) {
+		if indented := strings.HasPrefix(line, "  "); indented != fenced {
+			if fenced = indented; fenced {
+				b.WriteString("\n```\n")
+			} else {
+				b.WriteString("```\n\n")
+			}
+		}
+		b.WriteString(line)
+	}
+	if fenced {
+		b.WriteString("\n```")
+	}
+	cmd.Long = b.String()
+	return cmd
+}
+
+// No list of a man page is one paragraph, and no option looks like --help[=false].
+func TestManPagesKeepTheirLists(t *testing.T) {
+	for _, cmd := range documented(fresh()) {
+		long := cmd.Long
+		var b bytes.Buffer
+		if err := manPage(cmd, &b); err != nil {
+			t.Fatal(err)
+		}
+		page := b.String()
+		if strings.Contains(page, "[=") || strings.Contains(page, `\fP=`+"\n") {
+			t.Errorf("%s: an option shows what nobody types:\n%s", cmd.CommandPath(), regexp.MustCompile(`(?m)^.*(\[=|\\fP=\n).*`).FindString(page))
+		}
+		inList := regexp.MustCompile(`(?s)\.EX\n(.*?)\n\.EE`).FindAllString(page, -1)
+		for line := range strings.Lines(long) {
+			words := strings.Fields(line)
+			if !strings.HasPrefix(line, "  ") || len(words) == 0 {
+				continue
+			}
+			if !slices.ContainsFunc(inList, func(list string) bool { return strings.Contains(list, words[len(words)-1]) }) {
+				t.Errorf("%s: %q stands in no list of the page", cmd.CommandPath(), strings.TrimSpace(line))
+			}
+		}
+	}
 }
 
 // TestEveryCommandIsExplained holds commands to the house's manners.
