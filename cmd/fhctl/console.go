@@ -98,6 +98,9 @@ func writeAttr(b *strings.Builder, prefix string, a slog.Attr) {
 		return
 	}
 	text := value.String()
+	if a.Key == "hint" {
+		text = withAddresses(text)
+	}
 	if text == "" || strings.ContainsAny(text, " =\"") || output.Escape(text) != text {
 		text = strconv.QuoteToGraphic(text)
 	}

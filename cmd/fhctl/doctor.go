@@ -136,7 +136,7 @@ func (r *doctorReport) rows() []output.Row {
 		c := r.Checks[i]
 		rows = append(rows, output.Row{Text: text, Tone: tones[c.Status]})
 		if c.Fix != "" {
-			rows = append(rows, output.Row{Text: "         → " + output.Escape(c.Fix)})
+			rows = append(rows, output.Row{Text: "         → " + output.Escape(withAddresses(c.Fix))})
 		}
 	}
 	sum := fmt.Sprintf("%d ok, %s, %s, %d unknown", r.Counts[doctorOK],

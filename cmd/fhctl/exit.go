@@ -121,7 +121,7 @@ func report(w io.Writer, err error) int {
 		part = classWrite(part)
 		fmt.Fprintf(w, "fhctl: %s\n", output.Escape(part.Error()))
 		if hint := fault.HintOf(part); hint != "" {
-			fmt.Fprintf(w, "hint: %s\n", output.Escape(hint))
+			fmt.Fprintf(w, "hint: %s\n", output.Escape(withAddresses(hint)))
 		}
 	}
 	return code

@@ -48,11 +48,14 @@ func newLogger(w io.Writer, cfg config.Log, level slog.Leveler, terminal bool) *
 	return slog.New(newLimitedLog(&consoleHandler{w: w, level: level, terminal: terminal, color: terminal && !cfg.NoColor}))
 }
 
-// inWords names levels as LOG_LEVEL does and writes durations as 33s, which
-// would be nanoseconds.
+// inWords names levels as LOG_LEVEL does, writes durations as 33s, which would be
+// nanoseconds, and gives the documents of a hint by address.
 func inWords(groups []string, a slog.Attr) slog.Attr {
 	if level, ok := a.Value.Any().(slog.Level); ok && a.Key == slog.LevelKey && len(groups) == 0 {
 		a.Value = slog.StringValue(levelName(level))
+	}
+	if a.Key == "hint" {
+		a.Value = slog.StringValue(withAddresses(a.Value.String()))
 	}
 	if a.Value.Kind() == slog.KindDuration {
 		a.Value = slog.StringValue(a.Value.Duration().String())

@@ -56,8 +56,11 @@ func commands(a *app) []*cobra.Command {
 func newRoot(a *app) *cobra.Command {
 	root := newFamily("fhctl", "Feed Redis from an atproto relay", commands(a)...)
 	root.Long = rootLong
-	root.Example = `  fhctl config show
-  fhctl version`
+	root.Example = `  # A relay and a Redis in one process, nothing else needed
+  fhctl ingest --relay-url sim:// --redis-url embedded://
+
+  # What is stored, as it comes
+  fhctl tail -f`
 	addVersionFlag(root, a)
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.AddGroup(&cobra.Group{ID: groupRiver, Title: "Events:"}, &cobra.Group{ID: groupAbout, Title: "About:"})
@@ -72,6 +75,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.log)
+	addressHelp(root)
 	return root
 }
 

@@ -140,7 +140,7 @@ func roomText(r *statsReport) string {
 	if r.Room.Seconds != nil {
 		text += ", " + span(*r.Room.Seconds) + " at the present rate,"
 	}
-	return fmt.Sprintf("%s until trimming reaches group %s, if it stood still (%s)", text, r.Room.Group, r.Room.Needs)
+	return fmt.Sprintf("%s until trimming reaches group %s, if the group read nothing more (%s)", text, r.Room.Group, r.Room.Needs)
 }
 
 func (p *statsPage) sample(s *sampleReport) {

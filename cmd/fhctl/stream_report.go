@@ -130,7 +130,7 @@ type consumerReport struct {
 }
 
 // roomReport is how many entries may be added before trimming reaches the
-// oldest entry that a group still needs, if the group stood still.
+// oldest entry that a group still needs, if the group read nothing more.
 type roomReport struct {
 	Group   string   `json:"group"`
 	Entries int64    `json:"entries"`
@@ -180,7 +180,7 @@ type cursorReport struct {
 type windowReport struct {
 	Seconds     float64  `json:"seconds"`
 	Assumed     bool     `json:"assumed"`
-	LeftSeconds *float64 `json:"leftSeconds"` // until the cursor leaves it, if it stood still
+	LeftSeconds *float64 `json:"leftSeconds"` // until the cursor leaves it, if it did not move
 }
 
 // checkReport is one limit held against one thing.

@@ -262,7 +262,7 @@ func TestStatsForPeople(t *testing.T) {
   last    1767355200000-0  seq 8000  stored 2026-01-02 12:00:00Z, 0.0 s ago; relay's time 2026-01-02 11:58:20Z
   span    17 min from first to last; 17 min at the present rate
   rate    1.0/s over the last 11 entries (10 s); 1.0/s on average
-  room    about 899 entries, 15 min at the present rate, until trimming reaches group wor\x1bkers, if it stood still (pending)
+  room    about 899 entries, 15 min at the present rate, until trimming reaches group wor\x1bkers, if the group read nothing more (pending)
 
 Newest 11 entries: 2.1 KiB, 10 s
   KIND     ENTRIES  SHARE    BYTES  SHARE

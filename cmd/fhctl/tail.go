@@ -101,7 +101,7 @@ func newTailCommand(a *app) *cobra.Command {
 	flags.BoolVar(&o.ops, "ops", false, "one line per op")
 	flags.BoolVar(&o.raw, "raw", false, "entries as they are stored, as {\"id\",\"fields\"}; frames as they came, in base64")
 	flags.StringVarP(&o.format, "output", "o", "", "print `FORMAT`: text or json (default text on a terminal, else json)")
-	flags.StringVar(&o.template, "template", "", "print each line through this `TEMPLATE`, in the language of Go's text/template, of its JSON; {{json .x}} prints JSON")
+	flags.StringVar(&o.template, "template", "", "print each line through this `TEMPLATE`, a Go template over the JSON keys (docs/json.md); {{json .x}} prints JSON")
 	flags.Int64Var(&o.expect, "expect", 0, "end with exit code 0 once `N` matching events were seen; implies -f")
 	flags.DurationVar(&o.within, "within", 30*time.Second, "how long --expect waits before exit code 124, a `DURATION`")
 	addSettings(cmd, config.GroupRedis, config.GroupRelay)

@@ -18,7 +18,7 @@ func TestVerifyPageListsTheRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const head = "| rule | severity | what it means | how to mend it |\n| --- | --- | --- | --- |\n"
+	const head = "| rule | severity | what it means | how to fix it |\n| --- | --- | --- | --- |\n"
 	before, _, ok := strings.Cut(string(page), head)
 	if !ok {
 		t.Fatal("docs/verify.md has no table of rules")

@@ -238,7 +238,7 @@ func ruleCase(info verify.RuleInfo, count verify.RuleCount, texts []string) juni
 	if count.Count == 0 {
 		return c
 	}
-	text := strings.Join(append(texts, "mend: "+count.Mend), "\n")
+	text := strings.Join(append(texts, "fix: "+count.Mend), "\n")
 	if count.Severity == verify.Warning {
 		c.Out = text
 		return c

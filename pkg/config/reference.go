@@ -29,7 +29,7 @@ collection: [app.bsky.feed.post, app.bsky.graph.*]
 ` + "```" + `
 
 Lists are comma separated in variables and repeatable as flags. Durations are
-written ` + "`20ms`, `60s`, `5m`" + `; sizes in bytes or as ` + "`8MiB`" + `. A password belongs into a
+written ` + "`20ms`, `60s`, `5m`" + `; sizes in bytes or as ` + "`8MiB`" + `. A password belongs in a
 file or a variable: a flag is visible to every user of the machine.
 `
 

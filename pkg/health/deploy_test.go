@@ -112,7 +112,7 @@ func alertRules(t *testing.T) (rules []rule) {
 			continue
 		}
 		last := &rules[len(rules)-1]
-		for key, field := range map[string]*string{"expr": &last.expr, "runbook": &last.runbook, "summary": &last.summary, "severity": &last.severity} {
+		for key, field := range map[string]*string{"expr": &last.expr, "runbook_url": &last.runbook, "summary": &last.summary, "severity": &last.severity} {
 			if name == key {
 				*field = value
 			}
@@ -132,7 +132,7 @@ func TestAlertsNameWhatIsExposed(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 		seen[r.name] = true
-		anchor, ok := strings.CutPrefix(r.runbook, "docs/runbook.md#")
+		anchor, ok := strings.CutPrefix(r.runbook, "https://github.com/fhctl/fhctl/blob/main/docs/runbook.md#")
 		if !ok || !anchors[anchor] {
 			t.Errorf("%s: %s is not in the runbook", r.name, r.runbook)
 		}

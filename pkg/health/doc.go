@@ -17,7 +17,7 @@
 //     at once. Foreign text is escaped, and has no script: the page's policy
 //     allows its own style and script alone.
 //   - /livez answers 200 "ok" while the process can answer at all. It does not
-//     look at relay or Redis: restarting the process mends neither.
+//     look at relay or Redis: restarting the process fixes neither.
 //   - /readyz answers 200 when the relay is connected, Redis is up and the
 //     stored position moved within the idle time, or another process leads and
 //     this one stands by; else 503. Both carry the same JSON, see [Report].

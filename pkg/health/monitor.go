@@ -18,6 +18,9 @@ type Config struct {
 	Host   string // it runs on
 	Stream string // key of the stream it writes
 	Redis  string // address, without a password
+	// Runbook is the address of the runbook, without an anchor. The page links
+	// to the part that says what to do; "" is docs/runbook.md.
+	Runbook string
 	// IdleTimeout is how long nothing may be stored before readiness is
 	// lost; 0 or less means for ever.
 	IdleTimeout time.Duration

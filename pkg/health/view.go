@@ -1,6 +1,7 @@
 package health
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -122,7 +123,7 @@ func (m *Monitor) View() View {
 		v.Detail = sentence(v.Detail)
 	}
 	if state.help != "" {
-		v.Help = "docs/runbook.md#" + state.help
+		v.Help = cmp.Or(m.cfg.Runbook, "docs/runbook.md") + "#" + state.help
 	}
 	return v
 }

@@ -71,7 +71,7 @@ func (c *client) forge(ctx context.Context, f *strike) error {
 	case "info":
 		return c.write(infoFrame(f.name))
 	case "error":
-		return c.fail(ctx, f.name, "Injected.")
+		return c.fail(ctx, f.name, "a message a relay could send")
 	}
 	return errEnded
 }
@@ -149,7 +149,7 @@ func (c *client) fail(ctx context.Context, name, message string) error {
 }
 
 func infoFrame(name string) []byte {
-	return typedFrame("#info", map[string]any{"name": name, "message": "Injected."})
+	return typedFrame("#info", map[string]any{"name": name, "message": "a message a relay could send"})
 }
 
 func typedFrame(name string, payload map[string]any) []byte {

@@ -1,5 +1,5 @@
 // Package verify folds entries and frames into findings: what breaks the
-// contract with consumers, or the protocol, where it stands, and how to mend it.
+// contract with consumers, or the protocol, where it stands, and how to fix it.
 //
 // Stream reads the entries of a Redis stream in stored order, Frames the frames
 // of a capture, Compare two streams side by side. Each is given one item after

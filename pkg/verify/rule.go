@@ -111,7 +111,7 @@ const (
 	shapeMend  = "if the Python bridge writes this stream (its entries have record-casing as well), stop it; else find the program that wrote this entry. Read the events again from the relay while it still holds them: fhctl ingest --from SEQ"
 	handleMend = "whoever wrote this passed on, or put in, a DID where no handle was known: the Python bridge, or fhctl before it checked. fhctl stores null; read the event again from the relay while it still holds it: fhctl ingest --from SEQ"
 	writerMend = "find the program that wrote this entry; fhctl does not. Consumers will not take it: read the event again from the relay into a fresh stream if it is still held there"
-	relayMend  = "nothing can be mended here: the relay sent it like this. fhctl ingest skips and counts it"
+	relayMend  = "nothing can be fixed here: the relay sent it like this. fhctl ingest skips and counts it"
 	keepMend   = "nothing: the relay sent it like this, and fhctl ingest delivers it as it is"
 	fileMend   = "the recording was changed or the relay is at fault: record the same seqs again and compare"
 )

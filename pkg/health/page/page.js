@@ -61,6 +61,7 @@ const state = (v) => {
   text($("word"), v.word);
   text($("detail"), v.detail);
   text($("help"), v.help);
+  attr($("help"), "href", v.help);
   $("help-line").hidden = v.help === "";
   text($("time"), v.time);
   sync($("numbers"), v.numbers, () => null, number);
