@@ -3,6 +3,7 @@ package event_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
 )
@@ -46,9 +47,9 @@ func TestQ2TrackerDropsRepeatsAndMeasuresGaps(t *testing.T) {
 		{20, event.Fresh, 8}, {12, event.Repeat, 0}, {21, event.Fresh, 0},
 	}
 	for _, step := range steps {
-		verdict, skipped := tracker.Observe(step.seq)
-		if verdict != step.verdict || skipped != step.skipped {
-			t.Errorf("Observe(%d) = %v, %d; want %v, %d", step.seq, verdict, skipped, step.verdict, step.skipped)
+		got := tracker.Observe(step.seq, 1, time.Time{})
+		if got.Verdict != step.verdict || got.Skipped != step.skipped {
+			t.Errorf("Observe(%d) = %v, %d; want %v, %d", step.seq, got.Verdict, got.Skipped, step.verdict, step.skipped)
 		}
 	}
 	if tracker.Position() != event.AfterSeq(21) {
@@ -58,8 +59,8 @@ func TestQ2TrackerDropsRepeatsAndMeasuresGaps(t *testing.T) {
 
 func TestTrackerTakesAnyFirstSeqWhenStartingLive(t *testing.T) {
 	tracker := event.NewTracker(event.Position{Start: event.Live})
-	if verdict, skipped := tracker.Observe(5_000_000); verdict != event.Fresh || skipped != 0 {
-		t.Errorf("first live event: %v, skipped %d", verdict, skipped)
+	if got := tracker.Observe(5_000_000, 1, time.Time{}); got.Verdict != event.Fresh || got.Skipped != 0 {
+		t.Errorf("first live event: %v, skipped %d", got.Verdict, got.Skipped)
 	}
 }
 

@@ -25,6 +25,7 @@ const (
 	ReasonDID     // did or repo is not a DID consumers accept
 	ReasonLimit   // blocks, ops or JSON over the limits (E1)
 	ReasonCAR     // blocks is not a readable CARv1 (B4)
+	ReasonLeap    // seq far above the last one, and what followed disproved it
 
 	// One op is skipped, its siblings are delivered.
 	ReasonOpShape      // action, path or cid unusable
@@ -45,7 +46,7 @@ const Reasons = int(reasonCount)
 var reasonNames = [Reasons]string{
 	"none",
 	"empty", "text", "oversize", "framing", "cbor", "header",
-	"lexicon", "seq", "did", "limit", "car",
+	"lexicon", "seq", "did", "limit", "car", "seq_leap",
 	"op_shape", "op_cid", "block_missing", "block_hash",
 	"record_cbor", "record_number", "record_text", "record_limit", "record_type",
 }

@@ -186,6 +186,10 @@ const (
 	// AlarmSpillDamaged: frames in the spill directory failed their checks and
 	// are read from the relay instead, as far as that still has them.
 	AlarmSpillDamaged
+	// AlarmLeap: an event's seq was far above what rate and time allow, and
+	// nothing confirmed it: it was not stored, and reading went on behind the
+	// last sound seq.
+	AlarmLeap
 	alarmCount
 )
 
@@ -196,7 +200,7 @@ var alarmNames = [Alarms]string{
 	"relay_window_exceeded", "future_cursor", "sequence_reset", "redis_rollback",
 	"cursor_conflict", "cursor_missing", "unread_trimmed", "foreign_writer", "repeated_close",
 	"relay_renumbered", "stream_full", "spill_full", "relay_refuses",
-	"spill_damaged",
+	"spill_damaged", "seq_leap",
 }
 
 // String is the alarm's metric label.

@@ -1,5 +1,7 @@
 package event
 
+import "time"
+
 // Verdict is what a Tracker says about a sequence number.
 type Verdict uint8
 
@@ -8,13 +10,50 @@ const (
 	Fresh Verdict = iota
 	// Repeat: at or below the last seq; drop it and count (Q2, Q3).
 	Repeat
+	// Leap: so far above the last seq that neither rate nor time explain it.
+	// Deliver nothing and move nothing: what follows on this connection, or
+	// another connection, tells whether it is true.
+	Leap
 )
 
-// Tracker follows sequence numbers in stream order: it drops repeats and
-// measures gaps. The zero Tracker has seen nothing. It is not safe for
+// Tracker follows sequence numbers in stream order: it drops repeats, measures
+// gaps and doubts leaps. The zero Tracker has seen nothing. It is not safe for
 // concurrent use.
+//
+// A leap is an event whose seq is further above the last one than the usual
+// gaps, the rate and the time that has passed allow. One such event proves
+// nothing: accepted, it would make everything behind it a repeat. An event on
+// the former numbers that follows on the same connection, or comes first on the
+// next one, disproves it. Two connections on which nothing disproves it prove
+// it, and the third one delivers it.
 type Tracker struct {
-	pos Position
+	pos   Position
+	pace  pace
+	doubt doubt
+	crossed
+}
+
+// crossed is the last leap that was believed.
+type crossed struct{ from, to Seq }
+
+// Step is what an event does to a Tracker.
+type Step struct {
+	Verdict Verdict
+	// Skipped is how many numbers lie between the last seq and this one, of a
+	// Fresh event: gaps are legal (Q1), so it is a measure and not an error.
+	Skipped int64
+	// Refuted is the lowest seq of the leap that this Fresh event disproves, 0
+	// usually.
+	Refuted Seq
+	// Believed is set on the first event behind a leap that is now proven; it is
+	// the highest seq that proved it. What came from above that did not.
+	Believed Seq
+	// Ask is set on a Leap when this connection has shown enough: close it, and
+	// connect again from Position.
+	Ask bool
+	// Contradicts is set on a Repeat that lies inside a leap that was believed:
+	// its seq was never delivered, so the leap was none.
+	Contradicts bool
 }
 
 // NewTracker starts at pos.
@@ -31,17 +70,54 @@ func (t *Tracker) Last() Seq {
 	return 0
 }
 
-// Observe judges seq and, when it is fresh, moves on to it. Skipped is how many
-// numbers lie between the last seq and this one: gaps are legal (Q1), so it is
-// a measure and not an error.
-func (t *Tracker) Observe(seq Seq) (v Verdict, skipped int64) {
+// Usual is the middle one of the last gaps, in numbers skipped; ok is false
+// until a few are known.
+func (t *Tracker) Usual() (skipped int64, ok bool) { return t.pace.usual() }
+
+// Crossed is the last leap that was believed: the seqs before and behind it, 0
+// while there was none.
+func (t *Tracker) Crossed() (from, to Seq) { return t.from, t.to }
+
+// Observe judges the seq of an event that arrived at a time on a connection, of
+// which any two have different numbers. It moves on to it when it is Fresh.
+func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 	last := t.Last()
-	if seq <= last {
-		return Repeat, 0
+	switch {
+	case seq <= last:
+		return Step{Verdict: Repeat, Contradicts: t.from < seq && seq < t.to}
+	case t.pace.near(last, seq, arrived):
+		step := Step{Refuted: t.doubt.first, Skipped: gap(last, seq)}
+		t.doubt = doubt{}
+		if last == 0 {
+			t.crossed = crossed{to: seq - min(seq, leapLeast)} // nothing has confirmed where it began
+		}
+		t.pace.note(last, seq, arrived)
+		t.pos = AfterSeq(seq)
+		return step
 	}
-	if last > 0 {
-		skipped = int64(seq - last - 1)
+	believed, ask := t.doubt.add(last, seq, conn, arrived, &t.pace)
+	if !believed {
+		return Step{Verdict: Leap, Ask: ask}
 	}
+	step := Step{Skipped: gap(last, seq), Believed: max(seq, t.doubt.newest)}
+	t.crossed = crossed{from: last, to: seq}
+	t.pace = t.doubt.line.afresh(arrived, seq)
+	t.pace.learn(float64(seq - last))
+	t.doubt = doubt{}
 	t.pos = AfterSeq(seq)
-	return Fresh, skipped
+	return step
+}
+
+// Doubted is what is not decided yet: the lowest seq of the leap, 0 when there is
+// none. Quiet says that the connection may be asked again although little came:
+// a seq that no numbering has reached needs others behind it.
+func (t *Tracker) Doubted() (first Seq, quiet bool) {
+	return t.doubt.first, t.doubt.first > 0 && !t.doubt.unreached()
+}
+
+func gap(last, seq Seq) int64 {
+	if last == 0 {
+		return 0
+	}
+	return int64(seq - last - 1)
 }

@@ -57,12 +57,13 @@ type decoding struct {
 	decoder frame.Decoder
 	encoder entry.Encoder
 	ev      event.Event
+	last    event.Seq // one in order, of a moment before the chunk
 }
 
 // work decodes a chunk and lets the sequencer have it, in portions if it must.
 func (d *decoding) work(ctx context.Context, g *generation, w *work) {
 	defer w.finish()
-	d.decoder.Raw = true
+	d.decoder.Raw, d.last = true, event.Seq(g.placed.Load())
 	if w.data == nil {
 		w.data = make([]byte, 0, portionBytes+entry.Overrun)
 	}
@@ -151,7 +152,7 @@ func (d *decoding) note(w *work, m *mark, f event.Frame) {
 			w.countOps(m, d.ev.Commit.Ops)
 		}
 	}
-	if m.reject == nil && m.skips == nil {
+	if m.reject == nil && m.skips == nil && !event.FarAhead(d.last, m.seq) {
 		return
 	}
 	if m.frame = f.Data; len(f.Data) > largeFrame {

@@ -23,13 +23,13 @@ const (
 	// regressEvents bounds repeats in the middle of a connection before it
 	// is closed and judged anew from its first event.
 	regressEvents = 1000
-	// windowGap is how much later than the last stored event the first
-	// event after connecting must claim to be before the relay's window is
-	// thought to have been exceeded (Q5). Relays carry many events a second.
-	windowGap = 5 * time.Minute
-	// renumberJump is how far the numbers must jump, while events go back in
-	// time by windowGap, for the host to be another relay than before (Q8).
-	renumberJump = 1_000_000
+	// repeatTime bounds how long a connection may go on with nothing but
+	// repeats before it is closed and judged anew; a single one, where replay
+	// meets live, costs a quiet stream one new connection.
+	repeatTime = time.Minute
+	// contradictions is how many events must lie inside a leap that was
+	// believed before that is called a reset: one may be wrong itself.
+	contradictions = 3
 )
 
 var (
@@ -52,18 +52,21 @@ type link struct {
 type stray struct {
 	count int
 	first event.Seq
+	lost  int // of them, that were never delivered
 	timer *time.Timer
 }
 
-// enter notes that frames of a chunk's connection follow.
-func (l *link) enter(chunk *event.Chunk) {
+// enter notes that frames of a chunk's connection follow, and reports whether it
+// is another one than before.
+func (l *link) enter(chunk *event.Chunk) (another bool) {
 	if l.known && l.conn == chunk.Conn {
-		return
+		return false
 	}
 	l.known, l.conn, l.hangup = true, chunk.Conn, chunk.Hangup
 	l.hungUp, l.reached = false, false
-	l.stray.count, l.stray.first = 0, 0
+	l.stray.count, l.stray.first, l.stray.lost = 0, 0, 0
 	l.stray.timer.Stop()
+	return true
 }
 
 // advance notes a fresh event; first is called when it is the connection's
@@ -72,7 +75,7 @@ func (l *link) advance(first func()) {
 	if !l.reached {
 		first()
 	}
-	l.reached, l.stray.count = true, 0
+	l.reached, l.stray.count, l.stray.lost = true, 0, 0
 	l.stray.timer.Stop()
 }
 
@@ -115,6 +118,7 @@ func (s *sequencer) notice(m *mark) {
 	name := string(m.notice.Name)
 	switch {
 	case m.kind == event.KindInfo && name == "OutdatedCursor":
+		s.seam.Close()
 		s.cfg.Observer.Alarm(event.AlarmWindow, s.tracker.Last(), "the relay says OutdatedCursor: it no longer held everything after the cursor")
 	case m.kind == event.KindError && name == "FutureCursor":
 		s.hold(event.AlarmFuture, 0, "the relay says FutureCursor: it knows no event as late as the cursor")
@@ -128,28 +132,39 @@ func (s *sequencer) notice(m *mark) {
 
 // repeated judges an event at or below the last one. The boundary event of an
 // inclusive replay is at it (Q3), and so the end of any replay from below.
-func (s *sequencer) repeated(seq event.Seq) {
+func (s *sequencer) repeated(seq event.Seq, contradicts bool) {
 	stray := &s.link.stray
 	if seq == s.tracker.Last() {
-		s.link.reached, stray.count = true, 0
+		s.link.reached, stray.count, stray.lost = true, 0, 0
 		stray.timer.Stop()
 		return
 	}
 	if stray.count++; stray.count == 1 {
 		stray.first = seq
 	}
+	if contradicts {
+		stray.lost++
+	}
 	switch {
+	case stray.lost >= contradictions:
+		s.contradicted()
 	case s.link.reached && stray.count >= regressEvents:
 		s.link.close(errRegressed)
-	case !s.link.reached && stray.count == 1:
+	case s.link.reached && stray.count == 1:
+		stray.timer.Reset(repeatTime)
+	case stray.count == 1:
 		stray.timer.Reset(strayTime)
 	}
 }
 
 // strayTooLong fires when a connection has sent only events below the cursor
-// for strayTime.
+// for strayTime, or only repeats for repeatTime.
 func (s *sequencer) strayTooLong() {
-	if !s.link.hungUp && !s.link.reached {
+	switch {
+	case s.link.hungUp:
+	case s.link.reached:
+		s.link.close(errRegressed)
+	default:
 		s.reset()
 	}
 }
@@ -159,32 +174,4 @@ func (s *sequencer) strayTooLong() {
 func (s *sequencer) reset() {
 	s.hold(event.AlarmReset, s.link.stray.first, fmt.Sprintf(
 		"the relay sends events from seq %s, below the cursor %s: its numbering restarted", s.link.stray.first, s.tracker.Last()))
-}
-
-// checkFirst compares a connection's first fresh event with the last one
-// stored. Far later in time means that the relay no longer held what lies
-// between, which the reference relay does not announce (Q5). Earlier in time
-// although the numbers jumped up means another numbering (Q8).
-func (s *sequencer) checkFirst(before event.Position, skipped int64, m *mark) {
-	if before.Start != event.After || skipped == 0 {
-		return
-	}
-	last, err := time.Parse(time.RFC3339, string(s.time))
-	if err != nil {
-		return
-	}
-	first, err := time.Parse(time.RFC3339, string(m.time))
-	if err != nil {
-		return
-	}
-	switch later := first.Sub(last); {
-	case later > windowGap:
-		s.cfg.Observer.Alarm(event.AlarmWindow, m.seq, fmt.Sprintf(
-			"the first event after seq %s is %s later: the relay no longer held what lies between", before.Seq, later.Round(time.Second)))
-	case later < -windowGap && skipped >= renumberJump:
-		s.revs.until = last
-		s.cfg.Observer.Alarm(event.AlarmRenumbered, m.seq, fmt.Sprintf(
-			"the numbers jumped from %s to %s but the events are %s older: this host is another relay now; commits seen lately are not stored twice",
-			before.Seq, m.seq, (-later).Round(time.Second)))
-	}
 }

@@ -118,6 +118,7 @@ type Pipeline struct {
 	losing map[string]time.Time // groups that lost entries to trimming, and when last
 	told   string               // who leads, as last logged
 	large  large
+	leapt  time.Time // when a leap was rejected last; the sequencer's
 }
 
 // New checks nothing: the edge has validated the settings.
@@ -269,6 +270,7 @@ type generation struct {
 
 	stored  atomic.Bool  // something reached the sink
 	acked   atomic.Int64 // last watermark the sink acknowledged
+	placed  atomic.Int64 // last seq that was Fresh, as decoders may know it
 	holding atomic.Pointer[hold]
 
 	// Only the reader's goroutine touches these.
@@ -307,6 +309,7 @@ func (p *Pipeline) newGeneration(at event.Resume, stopReading context.CancelFunc
 	p.queuedBytes.Store(0)
 	p.large.free = make(chan struct{}, 1)
 	g.giveLarge()
+	g.placed.Store(int64(at.Position.Seq))
 	return g
 }
 

@@ -4,6 +4,8 @@ import (
 	"hash/maphash"
 	"strings"
 	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
 )
 
 // revs remembers the last rev of recently active repositories, to know events
@@ -80,14 +82,18 @@ func (r *revs) repeats(m *mark) bool {
 	return false
 }
 
+// caughtUp is how much later than those events one may claim to be to end the
+// suspicion: a time far off says nothing (E6).
+const caughtUp = 10 * time.Minute
+
 // expecting ends the suspicion once events are as late as those stored before
 // the numbering changed.
 func (r *revs) expecting(now []byte) bool {
 	if r.until.IsZero() {
 		return false
 	}
-	at, err := time.Parse(time.RFC3339, string(now))
-	if err == nil && at.After(r.until) {
+	at, ok := event.ParseTime(string(now))
+	if ok && at.After(r.until) && at.Before(r.until.Add(caughtUp)) {
 		r.until = time.Time{}
 	}
 	return !r.until.IsZero()

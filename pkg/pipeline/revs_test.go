@@ -31,7 +31,7 @@ func TestQ8MovedHostDoesNotRepeatCommits(t *testing.T) {
 		commitOf(repoB, "3kaaaaaaaab2a", 9_000_003, hourAgo), // known
 		commitOf(repoB, "3kaaaaaaaac2a", 9_000_004, hourAgo), // new
 		commitOf(repoA, "3kaaaaaaaaa2a", 9_000_005, epoch.Add(time.Second)))
-	r := newRiver(old, moved)
+	r := newRiver(old, moved, moved, moved) // so far a leap has to be confirmed
 	r.run(t)
 	if got := brief(r.sink.seqs()); got != "[10 11 9000004 9000005]" {
 		t.Errorf("stored %s", got)

@@ -21,12 +21,16 @@ type sequencer struct {
 	link    link
 	poison  poison
 	revs    *revs
+	doubts  doubts
+	seam    event.Seam
+	watch   *time.Timer // fires when doubts and seam have waited long enough
 
 	filling *event.Batch
 	flushed event.Position // what earlier batches cover
 	age     *time.Timer    // fires when filling is due
 	entered bool           // filling holds an entry
-	time    []byte         // of the last event, as the relay sent it
+	times   event.Times    // of the last events
+	fresh   int64          // events that were
 	reached bool           // UntilSeq is covered
 }
 
@@ -37,9 +41,13 @@ func (g *generation) newSequencer() *sequencer {
 		flushed:    g.at.Position,
 		revs:       &g.recent,
 		age:        time.NewTimer(time.Hour),
-		time:       []byte(g.at.Time),
+		watch:      time.NewTimer(time.Hour),
+	}
+	if g.at.Time != "" {
+		s.times.Note([]byte(g.at.Time))
 	}
 	s.age.Stop()
+	s.watch.Stop()
 	s.link.stray.timer = time.NewTimer(time.Hour)
 	s.link.stray.timer.Stop()
 	return s
@@ -58,10 +66,12 @@ func (g *generation) sequence(ctx context.Context) error {
 	s := g.newSequencer()
 	defer s.age.Stop()
 	defer s.link.stray.timer.Stop()
+	defer s.watch.Stop()
 	for !s.reached {
 		select {
 		case w, ok := <-g.ordered:
 			if !ok {
+				s.judgeSeam(true)
 				s.flush()
 				return nil
 			}
@@ -72,11 +82,14 @@ func (g *generation) sequence(ctx context.Context) error {
 			s.flush()
 		case <-s.link.stray.timer.C:
 			s.strayTooLong()
+		case <-s.watch.C:
+			s.watched()
 		case <-ctx.Done():
 			return errDone
 		}
 	}
 	g.stopReading()
+	s.judgeSeam(true)
 	s.flush()
 	return nil
 }
@@ -109,7 +122,9 @@ func (s *sequencer) take(ctx context.Context, w *work) error {
 // portion accounts for what was made of a chunk's next frames.
 func (s *sequencer) portion(ctx context.Context, w *work) error {
 	s.counts = event.Counts{}
-	s.link.enter(&w.from)
+	if s.link.enter(&w.from) {
+		s.judgeSeam(false)
+	}
 	lent := false
 	for i := range w.marks {
 		if s.link.hungUp || s.reached {
@@ -125,6 +140,7 @@ func (s *sequencer) portion(ctx context.Context, w *work) error {
 		s.giveLarge()
 	}
 	s.counts.Last = s.tracker.Position().Seq
+	s.placed.Store(int64(s.counts.Last))
 	s.cfg.Observer.Counted(&s.counts)
 	return nil
 }
@@ -133,7 +149,7 @@ func (s *sequencer) portion(ctx context.Context, w *work) error {
 // queued: these events have waited already, in the socket, and all else would
 // be another timer. When the sink is behind, waiting makes batches larger.
 func (s *sequencer) lull(chunk *event.Chunk) {
-	if chunk.Lull && s.entered && len(s.ordered) == 0 && len(s.filled) == 0 {
+	if chunk.Lull && s.entered && !s.opening() && len(s.ordered) == 0 && len(s.filled) == 0 {
 		s.flush()
 	}
 }
@@ -155,19 +171,29 @@ func (s *sequencer) account(ctx context.Context, chunk *event.Chunk, m *mark) er
 		return nil
 	}
 	before := s.tracker.Position()
+	step := s.tracker.Observe(m.seq, chunk.Conn, chunk.Arrived)
+	if step.Verdict == event.Repeat && s.takeBack(m.seq) {
+		step = s.tracker.Observe(m.seq, chunk.Conn, chunk.Arrived)
+	}
+	switch {
+	case step.Verdict == event.Repeat:
+		s.counts.Repeats++
+		s.repeated(m.seq, step.Contradicts)
+		return nil
+	case step.Verdict == event.Leap:
+		s.doubt(m, step)
+		return nil
+	}
+	s.settle(m.seq, step)
 	if s.beyondUntil(m.seq) {
 		return nil
 	}
-	verdict, skipped := s.tracker.Observe(m.seq)
-	if verdict == event.Repeat {
-		s.counts.Repeats++
-		s.repeated(m.seq)
-		return nil
-	}
-	s.link.advance(func() { s.checkFirst(before, skipped, m) })
-	if skipped > 0 {
+	s.fresh++
+	s.link.advance(func() { s.joinFirst(before, step.Skipped, m) })
+	s.joinNext(m)
+	if step.Skipped > 0 {
 		s.counts.Gaps++
-		s.counts.Skipped += skipped
+		s.counts.Skipped += step.Skipped
 	}
 	if s.revs.repeats(m) {
 		s.counts.Repeats++
@@ -214,7 +240,9 @@ func (s *sequencer) report(m *mark) {
 
 // store puts the event's entry, or only its position, into the batch.
 func (s *sequencer) store(ctx context.Context, chunk *event.Chunk, m *mark) error {
-	s.time = append(s.time[:0], m.time...)
+	if len(m.time) > 0 {
+		s.times.Note(m.time)
+	}
 	if s.filling != nil && m.entry != nil && s.full(len(m.entry)) {
 		s.flush()
 	}
@@ -276,7 +304,9 @@ func (s *sequencer) flush() {
 		return
 	}
 	s.age.Stop()
-	s.filling.Time = append(s.filling.Time[:0], s.time...)
+	if sent, _, ok := s.times.Middle(); ok {
+		s.filling.Time = append(s.filling.Time[:0], sent...)
+	}
 	s.flushed = event.AfterSeq(s.filling.Upto)
 	s.filled <- s.filling
 	s.filling = nil

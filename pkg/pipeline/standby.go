@@ -142,6 +142,7 @@ func (g *generation) flow(ctx context.Context, at event.Resume) {
 	defer s.mu.Unlock()
 	g.at = at
 	g.acked.Store(int64(at.Position.Seq))
+	g.placed.Store(int64(at.Position.Seq))
 	s.flowing = true
 	close(g.flowing)
 	if s.stale = !s.reaches(at.Position); s.stale {

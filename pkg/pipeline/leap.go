@@ -1,0 +1,161 @@
+package pipeline
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+var errLeap = errors.New("the numbers leapt: another connection shall confirm it")
+
+const (
+	// doubtedKept and doubtedBytes bound what is kept of events in doubt: their
+	// frames are needed only when they are rejected.
+	doubtedKept  = 16
+	doubtedBytes = 1 << 20
+	// leapPause is how long no leap must have been rejected before one is an
+	// alarm again. Each is counted.
+	leapPause = time.Minute
+)
+
+// doubts are the events that came far above the last one and are not decided.
+type doubts struct {
+	after event.Seq // the last sound seq
+	seqs  []event.Seq
+	kept  [][]byte // the frames of the first seqs; nil where there was no room
+	bytes int
+	more  int64  // events that are not listed
+	conn  uint64 // the connection that showed them last
+	told  bool   // that one of them cannot be true
+}
+
+// doubt keeps an event that is far ahead out of the stream, and has it confirmed
+// by another connection when nothing disproves it here.
+func (s *sequencer) doubt(m *mark, step event.Step) {
+	d := &s.doubts
+	if first := len(d.seqs) == 0; first || d.conn != s.link.conn {
+		s.watch.Reset(event.LeapWait)
+		d.after, d.conn = s.tracker.Last(), s.link.conn
+		if first {
+			s.cfg.Logger.Warn("A seq is far above what rate and time allow; it is not stored unless other connections confirm it",
+				"seq", m.seq.String(), "after", d.after.String())
+		}
+	}
+	d.add(m.seq, m.frame)
+	if step.Ask {
+		s.link.close(errLeap)
+	}
+}
+
+func (d *doubts) add(seq event.Seq, frame []byte) {
+	for _, known := range d.seqs {
+		if known == seq {
+			return
+		}
+	}
+	if len(d.seqs) == doubtedKept {
+		d.more++
+		return
+	}
+	if d.bytes+len(frame) > doubtedBytes {
+		frame = nil
+	}
+	frame = bytes.Clone(frame) // it may be memory of its chunk
+	d.bytes += len(frame)
+	d.seqs, d.kept = append(d.seqs, seq), append(d.kept, frame)
+}
+
+// settle acts on what a fresh event says about a leap before it.
+func (s *sequencer) settle(seq event.Seq, step event.Step) {
+	d := &s.doubts
+	switch {
+	case len(d.seqs) == 0:
+		return
+	case step.Believed > 0:
+		s.cfg.Logger.Warn("The numbers leapt, and other connections confirm it", "from", d.after.String(), "to", seq.String())
+		d.more = 0
+		s.rejectLeaps(func(doubted event.Seq) bool { return doubted > step.Believed })
+	case step.Refuted > 0:
+		s.rejectLeaps(func(event.Seq) bool { return true })
+		s.counts.Rejected[event.ReasonLeap] += d.more
+		s.leapAlarm(d.seqs[0], fmt.Sprintf("seq %s came after %s, far above what rate and time allow, and %s which followed disproves it", d.seqs[0], d.after, seq))
+	}
+	*d = doubts{seqs: d.seqs[:0], kept: d.kept[:0]}
+}
+
+func (s *sequencer) rejectLeaps(which func(event.Seq) bool) {
+	d := &s.doubts
+	for i, seq := range d.seqs {
+		if which(seq) {
+			s.rejectLeap(seq, d.kept[i], fmt.Sprintf("far above %s, the last sound seq, and not confirmed", d.after))
+		}
+	}
+	clear(d.kept)
+}
+
+func (s *sequencer) rejectLeap(seq event.Seq, frame []byte, detail string) {
+	s.counts.Rejected[event.ReasonLeap]++
+	s.cfg.Observer.Rejected(&event.Reject{Reason: event.ReasonLeap, Seq: seq, Detail: detail}, frame)
+}
+
+// leapAlarm names the last sound seq. A relay that leaps again and again is one
+// alarm.
+func (s *sequencer) leapAlarm(seq event.Seq, detail string) {
+	now := time.Now()
+	if quiet := s.leapt.IsZero() || now.Sub(s.leapt) > leapPause; quiet {
+		s.cfg.Observer.Alarm(event.AlarmLeap, s.doubts.after, detail+": it is not stored, and reading goes on behind the last sound seq")
+	}
+	s.Pipeline.leapt = now
+}
+
+// watched fires some time after a connection began or leapt.
+func (s *sequencer) watched() {
+	s.judgeSeam(false)
+	d := &s.doubts
+	first, quiet := s.tracker.Doubted()
+	switch {
+	case first == 0 || s.link.hungUp || d.conn != s.link.conn:
+	case quiet:
+		s.link.close(errLeap)
+	case !d.told:
+		d.told = true
+		s.leapAlarm(first, fmt.Sprintf("seq %s came after %s: no numbering has got there, and nothing followed that confirms it", first, d.after))
+	}
+}
+
+// contradicted reports that a leap which was believed was none: what lies inside
+// it cannot be stored, for the cursor is behind it.
+func (s *sequencer) contradicted() {
+	from, to := s.tracker.Crossed()
+	first := s.link.stray.first
+	s.hold(event.AlarmReset, first, fmt.Sprintf(
+		"the relay sends events from seq %s, inside the leap from %s to %s: that was none, or the numbering restarted; %s is the last seq before it", first, from, to, from))
+}
+
+// takeBack undoes the first event of a start without a cursor, while it is alone
+// in its batch, when one that lies far below follows: which of the two is wrong
+// the next event tells.
+func (s *sequencer) takeBack(seq event.Seq) bool {
+	first := s.tracker.Last()
+	if !s.opening() || !event.FarAhead(seq, first) {
+		return false
+	}
+	s.age.Stop()
+	s.filling.Reset(s.flushed)
+	s.empty <- s.filling
+	s.filling, s.entered = nil, false
+	*s.tracker = *event.NewTracker(s.at.Position)
+	s.doubts.after = 0
+	s.rejectLeap(first, nil, fmt.Sprintf("the first event of a start without a cursor, far above %s which followed", seq))
+	s.leapAlarm(first, fmt.Sprintf("seq %s was the first event, far above %s which followed", first, seq))
+	return true
+}
+
+// opening reports whether all there is, on a start without a cursor, is its first
+// event, and that is not handed over yet.
+func (s *sequencer) opening() bool {
+	return s.fresh == 1 && s.at.Position.Start != event.After && s.filling != nil
+}
