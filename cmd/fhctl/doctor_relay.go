@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
@@ -21,8 +22,9 @@ type glance struct {
 	began    time.Time
 	frames   int64
 	odd      int64 // that are no events
-	newest   event.Seq
-	sent     string // time of the newest, as it says
+	seqs     []event.Seq
+	newest   event.Seq   // the highest of them that the others bear out
+	times    event.Times // of the last events, as they say
 	first    time.Time
 	last     time.Time
 }
@@ -91,10 +93,28 @@ func (g *glance) look(chunk *event.Chunk, decoder *frame.Decoder) {
 			g.odd++
 			continue
 		}
-		if ev.Seq > g.newest {
-			g.newest, g.sent = ev.Seq, string(ev.Time)
+		if ev.Seq > 0 {
+			g.seqs = append(g.seqs, ev.Seq)
+			g.times.Note(ev.Time)
 		}
 	}
+	g.newest = highest(g.seqs)
+}
+
+// highest is the highest seq, but for those that lie far above most others: one
+// frame may hold any number.
+func highest(seqs []event.Seq) (high event.Seq) {
+	if len(seqs) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(seqs))
+	middle := sorted[(len(sorted)-1)/2]
+	for _, seq := range sorted {
+		if seq <= middle || !event.FarAhead(middle, seq) {
+			high = seq
+		}
+	}
+	return high
 }
 
 func (e *examination) judgeRelay(g *glance) {
@@ -135,12 +155,12 @@ const (
 )
 
 func (e *examination) judgeRelayClock(g *glance) {
-	at := relayTime(g.sent)
-	if at == nil {
+	_, at, ok := g.times.Middle()
+	if !ok {
 		e.unknown("relay.clock", "no event told its time")
 		return
 	}
-	lag := g.last.Sub(*at)
+	lag := g.last.Sub(at)
 	const fix = "compare with: date -u; set this machine's clock with NTP"
 	switch {
 	case e.relayIsBundled():

@@ -37,6 +37,7 @@ type relayPlayer struct {
 	ctx         context.Context
 
 	tracker  *event.Tracker
+	leap     leapWatch
 	stray    int
 	repeated atomic.Int64
 	up       atomic.Bool
@@ -135,6 +136,7 @@ func (o *relayPlayer) pieces(ctx context.Context, after event.Seq) iter.Seq2[pie
 
 // chunk yields what is new; false ends the iteration.
 func (o *relayPlayer) chunk(chunk *event.Chunk, yield func(piece, error) bool) bool {
+	o.leap.enter(chunk)
 	for _, f := range chunk.Frames {
 		if o.ctx.Err() != nil {
 			return true // Frames is about to end
@@ -160,8 +162,10 @@ func (o *relayPlayer) chunk(chunk *event.Chunk, yield func(piece, error) bool) b
 }
 
 func (o *relayPlayer) fresh(seq event.Seq) bool {
-	verdict, _ := o.tracker.Observe(seq)
-	if verdict == event.Repeat {
+	switch o.leap.observe(o.log, o.tracker, seq).Verdict {
+	case event.Leap:
+		return false
+	case event.Repeat:
 		o.repeated.Add(1)
 		if o.stray++; o.stray == strayFrames {
 			o.fail(fault.New(fault.Cursor, fmt.Errorf("the relay sends seq %s and the like, below the position %s: its numbering restarted, or the position is another relay's", seq, o.tracker.Position()),

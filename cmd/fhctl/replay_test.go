@@ -207,7 +207,7 @@ func (c *corpus) recordAll(t *testing.T) string {
 func TestReplayOfALiveRunGivesTheSameStream(t *testing.T) {
 	t.Parallel()
 	c := newCorpus(t, 1500)
-	live := c.serve(t, "drop@200,cut@700,repeat@900:20,drop@1200", inclusive)
+	live := c.serve(t, "drop@200,leap@300,leap@400:1000000000,cut@700,repeat@900:20,drop@1200", inclusive)
 	path := filepath.Join(t.TempDir(), "live.fhz")
 	first, second := redistest.Start(t), redistest.Start(t)
 

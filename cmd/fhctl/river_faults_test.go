@@ -20,6 +20,7 @@ func TestIngestIsExactUnderRelayFaults(t *testing.T) {
 	server := redistest.Start(t)
 	const faults = "drop@900,cut@2100,repeat@3000:40,regress@4000:25,text@5000,garbage@6000,empty@7000," +
 		"unknown@8000,info@9000:Hello,error@10000:ConsumerTooSlow,close@11000:1000,close@12000:1012,reset@13000," +
+		"leap@9500,leap@9501:1000000000,time@9600:2262-04-11T23:47:16Z,time@9700:0001-01-01T00:00:00Z," +
 		"stall@14000:1500ms,http@15000:502,http@15000:429/1,oversize@16000,repeat@17000:500"
 	relay := c.serve(t, faults, slow(8000))
 	p := start(t, append(environment(relay.URL(), server.URL()), "FHCTL_IDLE_TIMEOUT=1s"), "ingest", "--from=oldest", until(c.last))

@@ -68,6 +68,7 @@ type tailRelay struct {
 
 	from    event.Position // where the first connection begins
 	seen    event.Tracker
+	leap    leapWatch
 	conn    uint64 // of the last chunk
 	up      bool   // a connection has succeeded
 	endSeq  atomic.Int64
@@ -132,6 +133,7 @@ func (r *tailRelay) follow(ctx context.Context, source *relay.Source) error {
 			return unreachable(err)
 		}
 		r.quietly(0)
+		r.leap.enter(chunk)
 		more, err := r.chunk(chunk)
 		chunk.Release()
 		if err == nil {
@@ -174,11 +176,11 @@ func (r *tailRelay) one(f *event.Frame, first bool) (more bool, err error) {
 		return r.refusal(ev)
 	}
 	if ev.Seq > 0 {
+		if !r.fresh(ev.Seq, first) {
+			return true, nil
+		}
 		if end := event.Seq(r.endSeq.Load()); end > 0 && ev.Seq >= end {
 			return false, nil
-		}
-		if r.repeats(ev.Seq, first) {
-			return true, nil
 		}
 	}
 	if ev.Kind == event.KindInfo {
@@ -188,15 +190,15 @@ func (r *tailRelay) one(f *event.Frame, first bool) (more bool, err error) {
 	return r.show(&r.event)
 }
 
-// repeats drops what was shown. A connection that begins below what we asked
-// for is a relay that counts anew (Q6): dropping would drop everything.
-func (r *tailRelay) repeats(seq event.Seq, first bool) bool {
+// fresh is false for what was shown, and for a leap that nothing confirms yet. A
+// connection that begins below what we asked for is a relay that counts anew
+// (Q6): dropping would drop everything.
+func (r *tailRelay) fresh(seq event.Seq, first bool) bool {
 	if first && seq < r.seen.Last() {
 		r.slog.Warn("The relay begins below the seq asked for: its numbering has restarted", "seq", seq.String(), "asked", r.seen.Last().String())
 		r.seen = *event.NewTracker(event.Position{})
 	}
-	verdict, _ := r.seen.Observe(seq)
-	return verdict == event.Repeat
+	return r.leap.observe(r.slog, &r.seen, seq).Verdict == event.Fresh
 }
 
 func (r *tailRelay) decode(f *event.Frame) error {
@@ -267,20 +269,27 @@ func unstored(ev *event.Event) []byte {
 	return data
 }
 
-// findEnd notes the first seq that the relay sends live: what lies before it is
-// what there was when we came.
+// findEnd notes the lowest of the first seqs that the relay sends live: what lies
+// before it is what there was when we came.
 func (r *tailRelay) findEnd(ctx context.Context, source *relay.Source) {
 	live := func(context.Context) (event.Position, error) { return event.Position{Start: event.Live}, nil }
+	const enough = 3 // one of them may be far off
+	seen := 0
 	for chunk, err := range source.Frames(ctx, live) {
 		if err != nil {
 			return // silence will tell
 		}
 		for _, f := range chunk.Frames {
 			if seq, ok := frame.PeekSeq(f.Data); ok {
-				r.endSeq.Store(int64(seq))
-				return
+				if end := r.endSeq.Load(); end == 0 || int64(seq) < end {
+					r.endSeq.Store(int64(seq))
+				}
+				seen++
 			}
 		}
 		chunk.Release()
+		if seen >= enough {
+			return
+		}
 	}
 }

@@ -131,7 +131,7 @@ func shown(t *testing.T, text string) (seqs []event.Seq, data []string) {
 func TestTailFollowsAFaultyRelay(t *testing.T) {
 	t.Parallel()
 	c := newCorpus(t, 1500)
-	relay := c.serve(t, "drop@200,repeat@400:20,cut@600,garbage@800,regress@900:15,info@1000", inclusive)
+	relay := c.serve(t, "drop@200,repeat@400:20,cut@600,garbage@800,leap@850,leap@860:1000000000,regress@900:15,info@1000", inclusive)
 	out := fhctl(t, 0, []string{"RELAY_URL=" + relay.URL()}, "tail", "--source", "relay", "--since", "oldest",
 		"--kind", "commit,identity,account", "--limit", fmt.Sprint(len(c.want)))
 	seqs, data := shown(t, out)

@@ -46,6 +46,7 @@ func relayTroubles() (list []trouble) {
 		"unknown": {"unknown"}, "info": {"alarm relay_window_exceeded"}, "error:ConsumerTooSlow": {"error frame"},
 		"error:FutureCursor": {"alarm future_cursor"}, "close:1000": {"link closed_1000"}, "close:1008": {"link closed_1008"},
 		"close:1012": {"link closed_1012"}, "oversize:70000": {"link oversize", "rejected oversize"},
+		"leap": {"alarm seq_leap"}, "leap:1000000000": {"rejected seq_leap"}, "time:2262-04-11T23:47:16Z": nil, "time:0001-01-01T00:00:00Z": nil,
 		"http:502": {"link http_5xx"}, "http:429/2": {"link http_429"},
 	} {
 		kind, arg, _ := strings.Cut(word, ":")

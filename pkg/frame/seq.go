@@ -11,7 +11,7 @@ import (
 // when there is none, it is not valid (Q1), or bytes before it are malformed or
 // of indefinite length; what follows it is not looked at.
 func PeekSeq(data []byte) (seq event.Seq, ok bool) {
-	at, _ := locateSeq(data)
+	at, _ := locate(data, "seq")
 	if at == 0 {
 		return 0, false
 	}
@@ -58,11 +58,56 @@ func peekEvent(data []byte) (seq event.Seq, ok bool) {
 	return 0, false
 }
 
-// locateSeq is where the payload's first seq value stands; 0 when there is none.
-func locateSeq(data []byte) (start, end int) {
-	header, _ := dagcbor.ReadHead(data, 0)
-	at, _, err := dagcbor.Skip(data, 0)
-	if err != nil || header.Major != dagcbor.MajorMap {
+// numberedHeader is where the payload begins; 0 when the header is no map, or that
+// of an #info or error frame, whose seq, should one be there, says nothing (F5).
+func numberedHeader(data []byte) (payload int) {
+	header, at := dagcbor.ReadHead(data, 0)
+	if at == 0 || header.Major != dagcbor.MajorMap {
+		return 0
+	}
+	if header.Indefinite {
+		payload, _, err := dagcbor.Skip(data, 0)
+		if err != nil {
+			return 0
+		}
+		return payload
+	}
+	for range header.Arg {
+		key, name := dagcbor.ReadHead(data, at)
+		value, _, err := dagcbor.Skip(data, at)
+		if err != nil {
+			return 0
+		}
+		next, _, err := dagcbor.Skip(data, value)
+		if err != nil {
+			return 0
+		}
+		if key.Major == dagcbor.MajorText && unnumbered(string(data[name:value]), data, value, next) {
+			return 0
+		}
+		at = next
+	}
+	return at
+}
+
+// unnumbered reports whether one entry of the header makes the frame an #info or
+// an error frame.
+func unnumbered(key string, data []byte, value, next int) bool {
+	h, text := dagcbor.ReadHead(data, value)
+	switch key {
+	case "op":
+		return h.Major == dagcbor.MajorNegative && h.Arg == 0
+	case "t":
+		return h.Major == dagcbor.MajorText && !h.Indefinite && string(data[text:next]) == "#info"
+	}
+	return false
+}
+
+// locate is where the payload's first value of this name stands; 0 when there is
+// none.
+func locate(data []byte, name string) (start, end int) {
+	at := numberedHeader(data)
+	if at == 0 {
 		return 0, 0
 	}
 	payload, at := dagcbor.ReadHead(data, at)
@@ -75,7 +120,7 @@ func locateSeq(data []byte) (start, end int) {
 		if err != nil {
 			return 0, 0
 		}
-		found := key.Major == dagcbor.MajorText && string(data[next:value]) == "seq"
+		found := key.Major == dagcbor.MajorText && string(data[next:value]) == name
 		if at, _, err = dagcbor.Skip(data, value); err != nil {
 			return 0, 0
 		}
@@ -90,12 +135,24 @@ func locateSeq(data []byte) (start, end int) {
 // byte kept: to play a recording again under new numbers. ok is false, and dst
 // unchanged, when the frame has no seq, as #info and error frames.
 func SetSeq(dst, data []byte, seq event.Seq) (out []byte, ok bool) {
-	start, end := locateSeq(data)
+	start, end := locate(data, "seq")
 	if start == 0 || seq < 0 {
 		return dst, false
 	}
 	dst = slices.Grow(dst, len(data)+8)
 	dst = append(dst, data[:start]...)
 	dst = dagcbor.AppendHead(dst, dagcbor.MajorUint, uint64(seq))
+	return append(dst, data[end:]...), true
+}
+
+// SetTime appends data to dst with the payload's time replaced and every other
+// byte kept. ok is false, and dst unchanged, when the frame has none.
+func SetTime(dst, data []byte, sent string) (out []byte, ok bool) {
+	start, end := locate(data, "time")
+	if start == 0 {
+		return dst, false
+	}
+	dst = append(dst, data[:start]...)
+	dst = dagcbor.AppendText(dst, sent)
 	return append(dst, data[end:]...), true
 }

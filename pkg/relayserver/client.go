@@ -13,6 +13,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	codec "github.com/fhctl/fhctl/pkg/frame"
 )
 
 // remembered is how many sent frames repeat and regress can go back.
@@ -38,6 +39,7 @@ type client struct {
 	spacing pace
 	slow    time.Duration
 	skip    int64
+	retimed string   // what the next frame says of its time; empty is what it says
 	past    [][]byte // the last frames sent, oldest first
 }
 
@@ -218,6 +220,12 @@ func (c *client) deliver(ctx context.Context, seq event.Seq, frame []byte) error
 		c.skipped = append(c.skipped, seq)
 		c.mu.Unlock()
 		return nil
+	}
+	if c.retimed != "" {
+		if changed, ok := codec.SetTime(nil, frame, c.retimed); ok {
+			frame = changed
+		}
+		c.retimed = ""
 	}
 	pause(ctx, max(c.slow+c.pace.wait(c.cfg.Rate), c.spaced(frame)))
 	if err := c.write(frame); err != nil {

@@ -10,6 +10,8 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/fhctl/fhctl/pkg/dagcbor"
+	"github.com/fhctl/fhctl/pkg/event"
+	codec "github.com/fhctl/fhctl/pkg/frame"
 )
 
 // commit does what the fault asks; an error ends the connection.
@@ -36,6 +38,10 @@ func (c *client) commit(ctx context.Context, f *strike, frame []byte) error {
 		return c.endless(ctx, f.wait)
 	case "slow":
 		c.slow = f.wait
+	case "time":
+		c.retimed = f.name
+	case "leap":
+		return c.leap(frame, f.number)
 	case "skip":
 		c.skip += f.number
 	case "repeat":
@@ -74,6 +80,19 @@ func (c *client) forge(ctx context.Context, f *strike) error {
 		return c.fail(ctx, f.name, "a message a relay could send")
 	}
 	return errEnded
+}
+
+// leap sends a copy of the frame whose seq is higher by so much, or the highest.
+func (c *client) leap(frame []byte, by int64) error {
+	seq, _ := codec.PeekSeq(frame)
+	if seq += event.Seq(by); by == 0 || seq > event.MaxSeq {
+		seq = event.MaxSeq
+	}
+	copied, ok := codec.SetSeq(nil, frame, seq)
+	if !ok {
+		return nil // it has no seq that could leap
+	}
+	return c.write(copied)
 }
 
 // garbage is reproducible, and no CBOR map.

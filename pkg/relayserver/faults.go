@@ -26,6 +26,8 @@ type Fault struct {
 	//	slow:TIME      from now on wait TIME (1ms) before each frame
 	//	repeat:N       send the last N (10) frames again
 	//	regress:N      send the frame N (10) back again
+	//	leap:N         send a copy of the due frame, its seq N higher (2^53-1)
+	//	time:TEXT      send the due frame with this time (1970-01-01T00:00:00Z)
 	//	skip:N         never send the next N (1) frames; see Server.Skipped
 	//	text           send a text message
 	//	empty          send an empty message
@@ -70,6 +72,7 @@ var kinds = map[string]argument{
 	"stall": waitOf(5 * time.Second), "mute": waitOf(5 * time.Second), "endless": waitOf(5 * time.Second), "slow": waitOf(time.Millisecond),
 	"repeat": numberOf(10), "regress": numberOf(10), "skip": numberOf(1),
 	"garbage": numberOf(64), "oversize": numberOf(5_000_001), "close": numberOf(1000),
+	"leap": leapOf, "time": nameOf("1970-01-01T00:00:00Z"),
 	"unknown": nameOf("#unknown"), "info": nameOf("OutdatedCursor"), "error": nameOf("ConsumerTooSlow"),
 	"http": status,
 }
@@ -184,6 +187,16 @@ func numberOf(usual int64) argument {
 		}
 		return nil
 	}
+}
+
+func leapOf(s *strike, arg string) (err error) {
+	if arg != "" {
+		s.number, err = strconv.ParseInt(arg, 10, 54)
+	}
+	if err != nil || s.number < 0 {
+		return errors.New("the argument is not a positive number below 2^53")
+	}
+	return nil
 }
 
 func nameOf(usual string) argument {
