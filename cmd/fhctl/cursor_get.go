@@ -167,6 +167,9 @@ type writerReport struct {
 	AgeSeconds *float64 `json:"ageSeconds"` // null where the user may not ask
 }
 
+// longestWindow is how far back relays go, with some to spare.
+const longestWindow = 7 * 24 * time.Hour
+
 func reportCursor(ctx context.Context, r *redisstream.Reader, state redisstream.CursorState, now time.Time) (*cursorGetReport, error) {
 	c := &cursorGetReport{
 		V: cursorVersion, Key: r.CursorKey(), Relay: unlessEmpty(state.Relay()),
@@ -191,7 +194,11 @@ func reportCursor(ctx context.Context, r *redisstream.Reader, state redisstream.
 		return nil, err
 	}
 	c.StoredAt = unlessZero(at)
-	if sent, err := time.Parse(time.RFC3339, state.Side.EventTime); err == nil {
+	stored := at
+	if stored.IsZero() && c.Stream != nil && c.Stream.LastStoredAt != nil {
+		stored = *c.Stream.LastStoredAt
+	}
+	if sent, ok := event.ParseTime(state.Side.EventTime); ok && plausible(sent, stored, now, longestWindow) {
 		at = sent
 	}
 	if !at.IsZero() {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
@@ -13,9 +14,10 @@ var errLeap = errors.New("the numbers leapt: another connection shall confirm it
 // leapWatch has a leap of a relay's numbers confirmed by other connections, for
 // commands that follow a relay by themselves. The zero leapWatch is ready.
 type leapWatch struct {
-	chunk event.Chunk // of the present frames, for its connection
-	asked uint64      // the connection that showed a leap last
-	timer *time.Timer // hangs up when nothing but the leap comes
+	chunk event.Chunk   // of the present frames, for its connection
+	asked uint64        // the connection that showed a leap last
+	timer *time.Timer   // hangs up when nothing but the leap comes
+	stood atomic.Uint64 // the connection that it hung up
 }
 
 // enter notes whose frames follow.
@@ -26,6 +28,7 @@ func (l *leapWatch) enter(chunk *event.Chunk) {
 // observe judges a seq; what is a leap is not to be used.
 func (l *leapWatch) observe(log *slog.Logger, tracker *event.Tracker, seq event.Seq) event.Step {
 	last := tracker.Last()
+	tracker.Waited(l.stood.Load())
 	step := tracker.Observe(seq, l.chunk.Conn, l.chunk.Arrived)
 	switch {
 	case step.Refuted > 0:
@@ -41,10 +44,11 @@ func (l *leapWatch) observe(log *slog.Logger, tracker *event.Tracker, seq event.
 		l.asked = l.chunk.Conn
 		l.stop()
 		log.Debug("A seq is far above what rate and time allow", "seq", seq.String(), "after", last.String())
-		if _, quiet := tracker.Doubted(); quiet {
-			chunk := l.chunk
-			l.timer = time.AfterFunc(event.LeapWait, func() { l.hangup(chunk) })
-		}
+		chunk := l.chunk
+		l.timer = time.AfterFunc(event.LeapWait, func() {
+			l.stood.Store(chunk.Conn)
+			l.hangup(chunk)
+		})
 	}
 	return step
 }

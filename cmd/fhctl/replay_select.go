@@ -63,6 +63,7 @@ type selection struct {
 	outline entry.Outline
 	data    []byte // of an entry that is made here
 	late    int    // events in a row behind the end's time
+	trust   trusted
 }
 
 func newSelection(cfg filter.Config, actions []string) (*selection, error) {
@@ -115,12 +116,12 @@ func (s *selection) frame(raw []byte, p *played) (verdict, *event.Reject) {
 	}
 	ev := &s.ev
 	p.kind, p.typ, p.seq, p.sent = ev.Kind, string(ev.Type), ev.Seq, string(ev.Time)
-	p.at, _ = time.Parse(time.RFC3339, p.sent)
+	p.at, _ = event.ParseTime(p.sent)
 	if ev.Seq == 0 {
 		p.notice = string(ev.Notice.Name)
 		return notice, nil
 	}
-	if v := s.place(p.seq, p.at); v != deliver {
+	if v := s.placeBetween(p.seq, s.trust.span(ev.Time)); v != deliver {
 		return v, nil
 	}
 	if !s.narrow(ev) {
@@ -138,15 +139,20 @@ func (s *selection) frame(raw []byte, p *played) (verdict, *event.Reject) {
 	return deliver, nil
 }
 
-// place judges where an event lies.
+// place judges where an event lies whose time is sure.
 func (s *selection) place(seq event.Seq, at time.Time) verdict {
+	return s.placeBetween(seq, timeSpan{at, at})
+}
+
+// placeBetween judges where an event lies.
+func (s *selection) placeBetween(seq event.Seq, at timeSpan) verdict {
 	switch {
 	case s.from.Kind == place.Seq && seq < s.from.Seq:
 		return outside
-	case s.from.Kind == place.Time && !at.IsZero() && at.Before(s.from.Time):
+	case s.from.Kind == place.Time && !at.latest.IsZero() && at.latest.Before(s.from.Time):
 		return outside
 	case s.until.Kind == place.Seq && seq > s.until.Seq,
-		s.until.Kind == place.Time && at.After(s.until.Time):
+		s.until.Kind == place.Time && at.earliest.After(s.until.Time):
 		if s.late++; s.late >= beyondRun {
 			return beyond
 		}

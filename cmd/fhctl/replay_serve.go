@@ -248,6 +248,6 @@ func (d *timeReader) time(raw []byte) time.Time {
 	if d.decoder.Decode(raw, &d.ev) != nil {
 		return time.Time{}
 	}
-	at, _ := time.Parse(time.RFC3339, string(d.ev.Time))
+	at, _ := event.ParseTime(string(d.ev.Time))
 	return at
 }

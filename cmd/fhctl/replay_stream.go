@@ -27,6 +27,7 @@ type appender struct {
 	at    event.Position
 	max   event.Seq
 	batch event.Batch
+	times event.Times // of the last events
 	count *replayCount
 	// failed is set once Redis refused a batch, which is not sent again.
 	failed bool
@@ -185,7 +186,9 @@ func (t *appender) put(ctx context.Context, p *played) (bool, error) {
 		t.batch.Arrived = time.Now()
 	}
 	t.batch.Add(p.seq, p.kind, []byte(p.data))
-	t.batch.Time = append(t.batch.Time[:0], p.sent...)
+	if p.sent != "" {
+		t.times.Note([]byte(p.sent))
+	}
 	return true, nil
 }
 
@@ -197,6 +200,8 @@ func (t *appender) flush(ctx context.Context) error {
 		t.max = max(t.max, e.Seq)
 	}
 	t.batch.Upto = t.max
+	sent, _, _ := t.times.Middle()
+	t.batch.Time = append(t.batch.Time[:0], sent...)
 	receipts, err := t.w.Commit(ctx, []*event.Batch{&t.batch})
 	t.failed = err != nil
 	var moved *event.Moved

@@ -39,7 +39,7 @@ func (f *streamFacts) cursorReport() cursorReport {
 	}
 	r.Seq = new(event.Seq)
 	*r.Seq = c.Seq
-	r.EventTime, r.TimeFrom = relayTime(c.Side.EventTime), "relay"
+	r.EventTime, r.TimeFrom = f.cursorTime(), "relay"
 	if s := f.cursorEntry; r.EventTime == nil && s.ID != "" {
 		stored := s.ID.Time()
 		if r.EventTime = relayTime(valueOf(s, "time")); r.EventTime == nil {

@@ -199,7 +199,7 @@ func (c *statsCollector) deadLetters(ctx context.Context, f *streamFacts) (err e
 // cursorTime finds the cursor's entry where the side key does not tell the
 // event's time: when it was stored has to do.
 func (c *statsCollector) cursorTime(ctx context.Context, f *streamFacts) error {
-	if !f.exists || f.cursor.Seq == 0 || relayTime(f.cursor.Side.EventTime) != nil {
+	if !f.exists || f.cursor.Seq == 0 || f.cursorTime() != nil {
 		return nil
 	}
 	s, found, err := c.reader.SeekSeq(ctx, f.cursor.Seq)

@@ -104,7 +104,8 @@ type frameRange struct {
 	from, to place.Place
 	decoder  frame.Decoder
 	ev       event.Event
-	at       time.Time
+	at       timeSpan
+	trust    trusted
 	seq      event.Seq
 	kept     int64
 	// Of the whole file, so far: where it begins, and how far it goes.
@@ -119,15 +120,15 @@ func (f *frameRange) holds(data []byte, seq event.Seq) bool {
 	f.saw(seq, time.Time{})
 	if f.from.Kind == place.Time || f.to.Kind == place.Time {
 		if f.decoder.Decode(data, &f.ev) == nil {
-			if at, err := time.Parse(time.RFC3339, string(f.ev.Time)); err == nil {
+			if at := f.trust.span(f.ev.Time); !at.latest.IsZero() {
 				f.at = at
-				f.saw(0, at)
+				f.saw(0, at.earliest)
 			}
 		}
 	}
 	switch {
 	case f.from.Kind == place.Seq && f.seq < f.from.Seq, f.to.Kind == place.Seq && f.seq > f.to.Seq,
-		f.from.Kind == place.Time && f.at.Before(f.from.Time), f.to.Kind == place.Time && f.at.After(f.to.Time):
+		f.from.Kind == place.Time && f.at.latest.Before(f.from.Time), f.to.Kind == place.Time && f.at.earliest.After(f.to.Time):
 		return false
 	}
 	f.kept++

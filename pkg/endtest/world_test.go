@@ -202,6 +202,10 @@ func (w *world) produce() {
 	for range w.size {
 		time.Sleep(time.Duration(rng.Int64N(int64(800 * time.Millisecond))))
 		seq += event.Seq(1 + rng.Int64N(3)*rng.Int64N(3))
+		if rng.IntN(80) == 0 { // gaps are the relay's right (Q1): this one has to be confirmed
+			seq += 1 << 31
+			w.counts.struck("numbers leap")
+		}
 		raw, want := w.corpus.make(rng, seq, w.filter)
 		w.oracle.made(seq, want)
 		if err := w.log.Append(seq, raw); err != nil {

@@ -127,7 +127,8 @@ type doubt struct {
 	first  Seq // lowest seq, 0 when nothing is doubted
 	newest Seq // highest one that followed it
 	conn   uint64
-	conns  int     // connections that showed it; conn is the last of them
+	proofs int     // connections before conn that were watched long enough
+	stood  bool    // conn was
 	events int     // of conn, that followed each other
 	line   pace    // of those events
 	rise   float64 // from the last seq: numbers that leapt may have gaps as wide
@@ -136,9 +137,10 @@ type doubt struct {
 	seen int    // how much of it
 }
 
-// proofs is how many connections must have shown a leap, and nothing that
-// disproves it, before it is believed on the next.
-const proofs = 2
+// leapProofs is how many connections must have shown a leap, and for a while
+// nothing that disproves it, before it is believed on the next. One that ends at
+// once proves nothing.
+const leapProofs = 2
 
 // add takes an event that is far ahead of the last seq.
 func (d *doubt) add(last, seq Seq, conn uint64, now time.Time, usual *pace) (believed, ask bool) {
@@ -149,13 +151,16 @@ func (d *doubt) add(last, seq Seq, conn uint64, now time.Time, usual *pace) (bel
 	switch {
 	case d.first == 0, seq < d.first && !d.near(seq, d.first):
 		// Numbers rise, so what lies lower was sent before, or is true instead.
-		*d = doubt{first: seq, newest: seq, conn: conn, conns: 1, events: 1, line: usual.afresh(now, seq), rise: float64(seq - last), on: conn, seen: d.seen}
+		*d = doubt{first: seq, newest: seq, conn: conn, events: 1, line: usual.afresh(now, seq), rise: float64(seq - last), on: conn, seen: d.seen}
 	case conn != d.conn && d.agrees(seq):
-		if d.conns >= proofs && !d.unreached() {
+		if d.stood {
+			d.proofs++
+		}
+		if d.proofs >= leapProofs && !d.unreached() {
 			return true, false
 		}
 		d.first, d.newest = min(d.first, seq), max(d.newest, seq)
-		d.conn, d.conns, d.events, d.line.at = conn, d.conns+1, 1, now
+		d.conn, d.stood, d.events, d.line.at = conn, false, 1, now
 	case conn == d.conn && seq > d.newest && (d.line.near(d.newest, seq, now) || float64(seq-d.newest) <= gapSlack*d.rise):
 		d.line.note(d.newest, seq, now)
 		d.newest = seq
@@ -163,7 +168,9 @@ func (d *doubt) add(last, seq Seq, conn uint64, now time.Time, usual *pace) (bel
 	case conn == d.conn && d.first < seq && seq <= d.newest: // the former connection got further
 		d.events++
 	}
-	return false, d.seen == leapEvents || d.seen%(10*leapEvents) == 0
+	ask = d.seen == leapEvents || d.seen%(10*leapEvents) == 0
+	d.stood = d.stood || ask && d.conn == conn
+	return false, ask
 }
 
 // agrees reports whether seq continues the numbers that another connection showed.

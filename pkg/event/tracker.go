@@ -109,10 +109,20 @@ func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 }
 
 // Doubted is what is not decided yet: the lowest seq of the leap, 0 when there is
-// none. Quiet says that the connection may be asked again although little came:
-// a seq that no numbering has reached needs others behind it.
-func (t *Tracker) Doubted() (first Seq, quiet bool) {
-	return t.doubt.first, t.doubt.first > 0 && !t.doubt.unreached()
+// none.
+func (t *Tracker) Doubted() Seq { return t.doubt.first }
+
+// Waited tells the Tracker that a connection which showed a leap was open for
+// LeapWait since, and showed nothing that disproves it. It reports whether to
+// close that one and connect again. A seq that no numbering has reached needs
+// others behind it, and silence proves nothing.
+func (t *Tracker) Waited(conn uint64) (ask bool) {
+	d := &t.doubt
+	if d.first == 0 || d.conn != conn || d.unreached() {
+		return false
+	}
+	d.stood = true
+	return true
 }
 
 func gap(last, seq Seq) int64 {

@@ -101,7 +101,7 @@ func (m *Monitor) Snapshot() Snapshot {
 	}
 	m.mu.Unlock()
 
-	if at, ok := informalTime(sent); ok {
+	if at, ok := event.ParseTime(sent); ok && !at.After(now.Add(mostAhead)) {
 		s.LastTime, s.Lag = at, now.Sub(at)
 	}
 	if queue != nil {
@@ -171,6 +171,10 @@ func detailOf(what string, err error, retry time.Duration) string {
 }
 
 const (
+	// mostAhead is how far events may be in the future, by clocks that differ,
+	// for their time to say anything.
+	mostAhead = time.Hour
+
 	maxPlain = 512 // bytes of an error that are shown
 	maxTime  = 64  // bytes of an informal time that are kept
 )
@@ -198,15 +202,4 @@ func bounded(text string) string {
 		cut--
 	}
 	return text[:cut] + "…"
-}
-
-// informalTime reads the times seen in the wild: with or without a zone, with
-// any number of fraction digits.
-func informalTime(sent string) (time.Time, bool) {
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
-		if at, err := time.Parse(layout, sent); err == nil {
-			return at, true
-		}
-	}
-	return time.Time{}, false
 }

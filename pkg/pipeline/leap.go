@@ -115,10 +115,10 @@ func (s *sequencer) leapAlarm(seq event.Seq, detail string) {
 func (s *sequencer) watched() {
 	s.judgeSeam(false)
 	d := &s.doubts
-	first, quiet := s.tracker.Doubted()
+	first := s.tracker.Doubted()
 	switch {
 	case first == 0 || s.link.hungUp || d.conn != s.link.conn:
-	case quiet:
+	case s.tracker.Waited(s.link.conn):
 		s.link.close(errLeap)
 	case !d.told:
 		d.told = true

@@ -67,14 +67,20 @@ func TestOneSeqFarAheadCostsItselfOnly(t *testing.T) {
 		conns []connection
 		leaps int // rejected
 	}{
-		"on one connection":             {once(script(split(far)...), sound), 1},
-		"on each connection":            {again(script(split(far)...)), 1},
-		"a billion at a fast rate":      {again(script(split(1_000_001_005)...)), 1},
-		"three that rise":               {again(script(split(far-2, far-1, far)...)), 3},
-		"two that fall":                 {again(script(split(far, 1<<40)...)), 2},
-		"again and again":               {again(script(slices.Concat(span(1001, 1005), []event.Seq{far}, span(1006, 1050), []event.Seq{1 << 40}, span(1051, 1100))...)), 2},
-		"last before a cut":             {once(only(frames(append(span(1001, 1005), far)...)...), sound), 1},
-		"last before a cut, each time":  {[]connection{only(frames(append(span(1001, 1005), far)...)...), only(frames(far)...), only(frames(far)...), only(frames(far)...), sound}, 1},
+		"on one connection":                {once(script(split(far)...), sound), 1},
+		"on each connection":               {again(script(split(far)...)), 1},
+		"a billion at a fast rate":         {again(script(split(1_000_001_005)...)), 1},
+		"three that rise":                  {again(script(split(far-2, far-1, far)...)), 3},
+		"two that fall":                    {again(script(split(far, 1<<40)...)), 2},
+		"again and again":                  {again(script(slices.Concat(span(1001, 1005), []event.Seq{far}, span(1006, 1050), []event.Seq{1 << 40}, span(1051, 1100))...)), 2},
+		"last before a cut":                {once(only(frames(append(span(1001, 1005), far)...)...), sound), 1},
+		"last before a cut, each time":     {[]connection{only(frames(append(span(1001, 1005), far)...)...), only(frames(far)...), only(frames(far)...), only(frames(far)...), sound}, 1},
+		"a billion, then a cut, each time": {append(slices.Repeat([]connection{only(frames(1_000_001_000)...)}, 5), sound), 1},
+		"a billion, then poison, each time": {again(func(ctx context.Context, from event.Position, send func(...[]byte) bool) {
+			if send(frames(1_000_001_005)...) && send([]byte{0xff}) && send(frames(span(from.Seq+1, 1100)...)...) {
+				hangUpSeen(ctx)
+			}
+		}), 1},
 		"first of a connection":         {once(script(append([]event.Seq{far}, span(1001, 1100)...)...), sound), 1},
 		"first of each connection":      {again(script(append([]event.Seq{far}, span(1001, 1100)...)...)), 1},
 		"another one on each, then cut": {[]connection{only(frames(1 << 50)...), only(frames(1 << 40)...), only(frames(1 << 45)...), only(frames(1 << 35)...), sound}, 4},

@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
@@ -25,14 +26,14 @@ func TestQ8MovedHostDoesNotRepeatCommits(t *testing.T) {
 	old := only(
 		commitOf(repoA, "3kaaaaaaaaa2a", 10, epoch),
 		commitOf(repoB, "3kaaaaaaaab2a", 11, epoch))
-	moved := only(
+	moved := waits( // for so far a leap has to be confirmed
 		commitOf(repoA, "3kaaaaaaaa22a", 9_000_001, hourAgo), // before what is known: a repeat
 		commitOf(repoA, "3kaaaaaaaaa2a", 9_000_002, hourAgo), // known
 		commitOf(repoB, "3kaaaaaaaab2a", 9_000_003, hourAgo), // known
 		commitOf(repoB, "3kaaaaaaaac2a", 9_000_004, hourAgo), // new
 		commitOf(repoA, "3kaaaaaaaaa2a", 9_000_005, epoch.Add(time.Second)))
-	r := newRiver(old, moved, moved, moved) // so far a leap has to be confirmed
-	r.run(t)
+	r := newRiver(old, moved, moved, moved)
+	synctest.Test(t, func(t *testing.T) { r.runFor(t, time.Minute) })
 	if got := brief(r.sink.seqs()); got != "[10 11 9000004 9000005]" {
 		t.Errorf("stored %s", got)
 	}

@@ -111,7 +111,7 @@ func (w *Writer) describe(held []holder) string {
 // holds only so much of what comes after the newest stored event.
 func (w *Writer) explain(held []holder, since time.Time) []any {
 	args := []any{"full", w.describe(held), "waiting", time.Since(since).Round(time.Second)}
-	if at, err := time.Parse(time.RFC3339, string(w.time)); err == nil {
+	if at, ok := event.ParseTime(string(w.time)); ok {
 		args = append(args, "newest_stored", time.Since(at).Round(time.Second).String()+" ago")
 	}
 	group := "GROUP"
