@@ -139,7 +139,7 @@ func (e *examination) window(c redisstream.CursorState, s *statsReport) {
 	case e.relayIsBundled():
 		e.ok("cursor", "%s of %s", c.Seq, c.Relay())
 	case left < 0:
-		e.fail("cursor", "fhctl cursor set oldest to go on with what the relay still holds",
+		e.fail("cursor", "start ingest: it goes on with the oldest event that the relay still holds, and says what is missing",
 			"%s is %s old, beyond the relay's window of %s%s: a gap", c.Seq, output.Span(age), output.Span(e.options.window), assumed)
 	case left < e.options.window/4:
 		e.warn("cursor", fix, "%s is %s old; it leaves the relay's window in %s%s", c.Seq, output.Span(age), output.Span(left), assumed)

@@ -26,6 +26,10 @@ const (
 	standbyGo  = "pkg/pipeline/standby.go"
 	leadGo     = "pkg/pipeline/lead.go"
 	revsGo     = "pkg/pipeline/revs.go"
+	pipeLeapGo = "pkg/pipeline/leap.go"
+	leapGo     = "pkg/event/leap.go"
+	seamGo     = "pkg/event/seam.go"
+	timeGo     = "pkg/event/time.go"
 	trackerGo  = "pkg/event/tracker.go"
 	batchGo    = "pkg/event/batch.go"
 	filterGo   = "pkg/filter/filter.go"
@@ -179,7 +183,7 @@ var writerMutants = []mutant{
 var pipelineMutants = []mutant{
 	{sequenceGo, "s.flushed = event.AfterSeq(s.filling.Upto)", "s.flushed = s.flushed", "batches do not tell what they continue", in("sim", "pipeline")},
 	{sequenceGo, "		s.filling.Upto = m.seq\n", "", "events without entry do not move the position", in("sim", "pipeline")},
-	{sequenceGo, "	if verdict == event.Repeat {", "	if verdict == event.Repeat && false {", "repeats are passed on", in("pipeline", "sim")},
+	{sequenceGo, "	case step.Verdict == event.Repeat:\n", "	case false:\n", "repeats are passed on", in("pipeline", "sim")},
 	{sequenceGo, "		if s.link.hungUp || s.reached {", "		if s.reached {", "a broken connection's rest is used", in("pipeline", "sim")},
 	{sequenceGo, "	if s.filling != nil && m.entry != nil && s.full(len(m.entry)) {", "	if false {", "batches have no bound", in("pipeline")},
 	{sequenceGo, "		w.barrier <- s.tracker.Position()\n", "		w.barrier <- s.at.Position\n", "a reconnect asks for the start-up cursor", in("pipeline", "sim")},
@@ -189,7 +193,24 @@ var pipelineMutants = []mutant{
 	{judgeGo, "if s.poison.tries++; s.poison.tries < poisonTries {", "if s.poison.tries++; false {", "a frame damaged on its way is passed over at once", in("pipeline")},
 	{judgeGo, "		stray.timer.Reset(strayTime)", "		stray.timer.Reset(1e6 * strayTime)", "a restarted numbering is dropped in silence", in("pipeline")},
 	{judgeGo, "	case m.kind == event.KindError && name == \"FutureCursor\":", "	case m.kind == event.KindError && name == \"PastCursor\":", "FutureCursor is not told", in("pipeline", "sim")},
-	{judgeGo, "	case later > windowGap:", "	case false:", "a window that was exceeded is not told", in("pipeline")},
+	{judgeGo, "	case s.link.reached && stray.count == 1:\n", "	case false:\n", "a connection with nothing but repeats is never looked at anew", in("pipeline")},
+	{judgeGo, "	case stray.lost >= contradictions:\n", "	case false:\n", "a leap that proves wrong drops events in silence", in("pipeline")},
+	{seamGo, "	case by > windowGap && s.missing(by):", "	case false:", "a window that was exceeded is not told", in("pipeline")},
+	{seamGo, "	case by > windowGap && s.missing(by):", "	case by > windowGap:", "a quiet host has lost events", in("pipeline")},
+	{seamGo, "	enough := votes >= timesKept ||", "	enough := votes >= 1 ||", "one event's time raises an alarm", in("pipeline")},
+	{seamGo, "	case by < -windowGap && s.skipped >= renumberGap && votes >= 2:", "	case false:", "another relay under the same name is not told", in("pipeline")},
+	{timeGo, "votes[n/2].sent", "votes[n-1].sent", "the latest time counts", in("pipeline")},
+	{timeGo, "return at, firstYear <= at.Year() && at.Year() <= lastYear", "return at, true", "the year 1970 is a time", in("event", "pipeline")},
+	{pipeLeapGo, "		s.rejectLeaps(func(event.Seq) bool { return true })\n", "", "a leap that was disproved is not counted", in("pipeline", "sim")},
+	{pipeLeapGo, "	case s.tracker.Waited(s.link.conn):\n", "	case false:\n", "a leap of a quiet relay is never confirmed", in("pipeline", "sim")},
+	{pipeLeapGo, "	if step.Ask {\n", "	if false {\n", "a leap of a busy relay waits for nothing", in("event", "pipeline")},
+	{leapGo, "	return rise <= max(allowed, gapSlack*p.widest[1])", "	return true", "one seq moves the cursor anywhere", in("pipeline", "sim")},
+	{leapGo, "		allowed = max(allowed, paceSlack*p.rate*passed.Seconds())\n", "", "a pause of a steady relay is a leap", in("event")},
+	{leapGo, "gapSlack*p.widest[1]", "gapSlack*p.widest[0]", "one true leap excuses the next", in("event")},
+	{leapGo, "gapSlack*p.widest[1])", "0)", "sparse numbers are doubted each time", in("pipeline")},
+	{leapGo, "const leapProofs = 2", "const leapProofs = 0", "one connection proves a leap", in("pipeline", "sim")},
+	{leapGo, "		if d.stood {\n", "		if true {\n", "a connection that ends at once proves a leap", in("pipeline")},
+	{leapGo, "func (d *doubt) unreached() bool { return", "func (d *doubt) unreached() bool { return d.first < 0 &&", "silence proves a seq that nothing has reached", in("pipeline")},
 	{decodeGo, "	if m.filtered = !keep(ev); m.filtered {", "	if m.filtered = !keep(ev); false {", "filtered events are delivered", in("pipeline", "sim")},
 	{decodeGo, "		m.seq = m.reject.Seq\n", "", "a rejected event does not move the position", in("pipeline", "sim")},
 	{readGo, "		w.finish() // the sequencer will wait for this chunk: it has nothing\n", "", "stopping waits for a chunk nobody decodes", in("pipeline")},

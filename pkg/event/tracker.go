@@ -82,27 +82,26 @@ func (t *Tracker) Crossed() (from, to Seq) { return t.from, t.to }
 // which any two have different numbers. It moves on to it when it is Fresh.
 func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 	last := t.Last()
-	switch {
-	case seq <= last:
+	if seq <= last {
 		return Step{Verdict: Repeat, Contradicts: t.from < seq && seq < t.to}
-	case t.pace.near(last, seq, arrived):
-		step := Step{Refuted: t.doubt.first, Skipped: gap(last, seq)}
-		t.doubt = doubt{}
+	}
+	step := Step{Skipped: gap(last, seq)}
+	if t.pace.near(last, seq, arrived) {
+		step.Refuted = t.doubt.first
+		t.pace.note(last, seq, arrived)
 		if last == 0 {
 			t.crossed = crossed{to: seq - min(seq, leapLeast)} // nothing has confirmed where it began
 		}
-		t.pace.note(last, seq, arrived)
-		t.pos = AfterSeq(seq)
-		return step
+	} else {
+		believed, ask := t.doubt.add(last, seq, conn, arrived, &t.pace)
+		if !believed {
+			return Step{Verdict: Leap, Ask: ask}
+		}
+		step.Believed = max(seq, t.doubt.newest)
+		t.crossed = crossed{from: last, to: seq}
+		t.pace = t.doubt.line.afresh(arrived, seq)
+		t.pace.learn(float64(seq - last))
 	}
-	believed, ask := t.doubt.add(last, seq, conn, arrived, &t.pace)
-	if !believed {
-		return Step{Verdict: Leap, Ask: ask}
-	}
-	step := Step{Skipped: gap(last, seq), Believed: max(seq, t.doubt.newest)}
-	t.crossed = crossed{from: last, to: seq}
-	t.pace = t.doubt.line.afresh(arrived, seq)
-	t.pace.learn(float64(seq - last))
 	t.doubt = doubt{}
 	t.pos = AfterSeq(seq)
 	return step

@@ -135,6 +135,11 @@ func TestSnapshotMeasuresLagFromTheInformalTime(t *testing.T) {
 		"2026-07-04T13:59:58+02:00":        2 * time.Second,
 		"2026-07-04T12:00:01Z":             -time.Second,
 		"yesterday":                        0,
+		"1970-01-01T00:00:00Z":             0, // E6: no event is of these years, and none of tomorrow
+		"0001-01-01T00:00:00Z":             0,
+		"2262-04-11T23:47:16Z":             0,
+		"9999-12-31T23:59:59Z":             0,
+		"2026-07-05T12:00:00Z":             0,
 		strings.Repeat("2026-07-04T11", 9): 0,
 	} {
 		m, _ := newMonitor(t)

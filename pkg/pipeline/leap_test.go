@@ -313,3 +313,25 @@ func TestOnlyRepeatsAreLookedAtAnew(t *testing.T) {
 		}
 	})
 }
+
+// Silence proves nothing of a seq that no numbering has reached: it is named, and
+// what comes after hours is stored.
+func TestAbsurdSeqIsNotProvedBySilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		r := newRiver(again(func(ctx context.Context, from event.Position, send func(...[]byte) bool) {
+			send(frames(append(span(from.Seq+1, 1005), far)...)...)
+			select {
+			case <-time.After(time.Until(began.Add(9 * time.Minute))):
+				send(frames(span(max(1006, from.Seq+1), 1100)...)...)
+				hangUpSeen(ctx)
+			case <-ctx.Done():
+			}
+		})...)
+		leapRun(t, r)
+		wantSeqs(t, r.sink, span(1001, 1100))
+		if r.seen.alarmed(event.AlarmLeap) == 0 || len(r.relay.positions()) != 1 {
+			t.Errorf("alarms %v, %d connections", r.seen.alarms, len(r.relay.positions()))
+		}
+	})
+}

@@ -1,0 +1,84 @@
+package event_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+// follow lets a tracker see a steady relay: n events, of which each is step above
+// the one before and every later.
+func follow(tracker *event.Tracker, conn uint64, at time.Time, n int, step event.Seq, every time.Duration) (last event.Seq, now time.Time) {
+	last, now = tracker.Last(), at
+	for range n {
+		last, now = last+step, now.Add(every)
+		tracker.Observe(last, conn, now)
+	}
+	return last, now
+}
+
+// Q1: what rate and time explain is no leap, however wide the gap.
+func TestQ1PauseOfASteadyRelayIsNoLeap(t *testing.T) {
+	tracker := event.NewTracker(event.AfterSeq(7_000_000_000))
+	last, now := follow(tracker, 1, time.Now(), 50_000, 1, time.Millisecond)
+	for _, pause := range []time.Duration{time.Hour, 3 * 24 * time.Hour} {
+		now = now.Add(pause)
+		last += event.Seq(pause.Seconds() * 1000)
+		if step := tracker.Observe(last, 2, now); step.Verdict != event.Fresh {
+			t.Errorf("after %v: %+v", pause, step)
+		}
+		last, now = follow(tracker, 2, now, 100, 1, time.Millisecond)
+	}
+	if step := tracker.Observe(last+1_000_000_000, 2, now.Add(time.Second)); step.Verdict != event.Leap {
+		t.Errorf("a billion within a second: %+v", step)
+	}
+}
+
+// A leap that was true once does not make the next one true.
+func TestOneTrueLeapExcusesNoOther(t *testing.T) {
+	now := time.Now()
+	tracker := event.NewTracker(event.AfterSeq(1000))
+	for conn := uint64(1); tracker.Last() == 1000; conn++ {
+		if conn > 3 {
+			t.Fatal("not believed on the third connection")
+		}
+		for seq := event.Seq(9_000_000_000); ; seq++ {
+			if step := tracker.Observe(seq, conn, now); step.Ask || step.Verdict == event.Fresh {
+				break
+			}
+		}
+	}
+	if step := tracker.Observe(tracker.Last()+9_000_000_000, 3, now); step.Verdict != event.Leap {
+		t.Errorf("the next leap: %+v", step)
+	}
+}
+
+// Clocks jump, and a machine sleeps: arrival times that go back or stand still
+// neither excuse a leap nor make one.
+func TestClockJumpMakesNoLeap(t *testing.T) {
+	tracker := event.NewTracker(event.AfterSeq(1000))
+	now := time.Now()
+	for i, jump := range []time.Duration{0, -24 * time.Hour, 48 * time.Hour, -1000 * time.Hour} {
+		now = now.Add(jump)
+		last, _ := follow(tracker, 1, now, 1000, 1, 0)
+		if tracker.Last() != last || last != event.Seq(1000+1000*(i+1)) {
+			t.Errorf("after a jump of %v the tracker is at %d, want %d", jump, tracker.Last(), last)
+		}
+		if step := tracker.Observe(event.MaxSeq, 1, now); step.Verdict != event.Leap {
+			t.Errorf("after a jump of %v: %+v", jump, step)
+		}
+	}
+}
+
+func TestE6ParseTime(t *testing.T) {
+	for sent, want := range map[string]bool{
+		"2026-07-04T11:59:58.5Z": true, "2026-07-04T11:59:58.1234567": true, "2026-07-04T13:59:58+02:00": true,
+		"1970-01-01T00:00:00Z": false, "0001-01-01T00:00:00Z": false, "2262-04-11T23:47:16Z": false, "9999-12-31T23:59:59Z": false,
+		"": false, "yesterday": false, "12": false,
+	} {
+		if _, ok := event.ParseTime(sent); ok != want {
+			t.Errorf("ParseTime(%q) = %v", sent, ok)
+		}
+	}
+}
