@@ -14,7 +14,7 @@ import (
 const (
 	graphWidth  = 360.0
 	graphHeight = 100.0
-	leastPoints = 30 // a young process has a graph of five minutes
+	leastSpan   = 5 * time.Minute // a young process has a graph of this
 )
 
 // Graph is one line over the last hour at most, drawn: the same with and
@@ -32,10 +32,11 @@ type Graph struct {
 	Down   string    `json:"down"`   // where it was not ready
 	Blank  string    `json:"blank"`  // why there is no line, where there is none
 	Said   string    `json:"said"`   // for those who cannot see it
-	Values []reading `json:"values"` // oldest first, one each Step seconds up to Until
-	Slots  int       `json:"slots"`  // how many of them the width holds
-	Step   float64   `json:"step"`
-	Until  int64     `json:"until"` // Unix seconds of the newest
+	Values []reading `json:"values"` // oldest first
+	Times  []int64   `json:"times"`  // of each, Unix milliseconds
+	Step   float64   `json:"step"`   // seconds before its time that a value is the measure of, at most
+	Span   float64   `json:"span"`   // seconds that the width is
+	Until  int64     `json:"until"`  // Unix milliseconds of the right end
 }
 
 // reading is a number, null in JSON where it is NaN.
@@ -52,7 +53,7 @@ func (r reading) MarshalJSON() ([]byte, error) {
 // graphs draws the three lines.
 func (m *Monitor) graphs() []Graph {
 	m.mu.Lock()
-	points, until := slices.Clone(m.t.history.points.items), m.t.history.since
+	points, until := slices.Clone(m.t.history.points.items), m.t.history.since.Round(0)
 	m.mu.Unlock()
 	draw := func(g Graph, least float64, of func(point) float64) Graph {
 		return drawGraph(g, points, until, least, of)
@@ -69,28 +70,44 @@ func (m *Monitor) graphs() []Graph {
 
 // drawGraph keeps the word for a blank graph only where no value is known.
 func drawGraph(g Graph, points []point, until time.Time, least float64, of func(point) float64) Graph {
-	g.Slots, g.Step = max(len(points), leastPoints), pointEach.Seconds()
+	span := leastSpan
+	if len(points) > 0 {
+		span = min(max(span, until.Sub(points[0].from)), keepFor)
+	}
+	g.Step, g.Span = mostSpan.Seconds(), span.Seconds()
 	if !until.IsZero() {
-		g.Until = until.Unix()
+		g.Until = until.UnixMilli()
 	}
 	highest := 0.0
 	for _, p := range points {
-		g.Values = append(g.Values, reading(of(p)))
+		g.Values, g.Times = append(g.Values, reading(of(p))), append(g.Times, p.at.UnixMilli())
 		if v := of(p); v > highest {
 			highest = v
 		}
 	}
 	top := niceTop(max(highest, least))
-	span := time.Duration(g.Slots) * pointEach
 	g.Top, g.Middle = tickLabel(top), tickLabel(top/2)
 	g.Start, g.Half = ago(span), ago(span/2)
-	g.draw(points, top)
+	g.draw(points, axis{until, span, top})
 	if g.Line != "" {
 		g.Blank = ""
 	}
 	g.Said = fmt.Sprintf("%s over the last %s in %s: now %s, highest %s", g.Title, wide(span), g.Unit, g.now(), tickLabel(highest))
 	return g
 }
+
+// axis is where times and values stand in the box.
+type axis struct {
+	until time.Time
+	span  time.Duration
+	top   float64
+}
+
+func (a axis) x(at time.Time) string {
+	return short(graphWidth * max(0, 1-a.until.Sub(at).Seconds()/a.span.Seconds()))
+}
+
+func (a axis) y(v reading) string { return short(graphHeight * (1 - float64(v)/a.top)) }
 
 // now is the newest value in words.
 func (g *Graph) now() string {
@@ -100,36 +117,34 @@ func (g *Graph) now() string {
 	return "unknown"
 }
 
-// draw makes the paths. A run of known values is one line; a point alone is a
-// short one, so that it can be seen.
-func (g *Graph) draw(points []point, top float64) {
-	step := graphWidth / float64(g.Slots)
+// draw makes the paths. A run of known values without a hole between them is one
+// line; a point alone is a short one, so that it can be seen.
+func (g *Graph) draw(points []point, a axis) {
 	var line, area, down strings.Builder
-	left := graphWidth - step*float64(len(points))
 	from := -1
 	for i := 0; i <= len(points); i++ {
 		if i < len(points) && !points[i].ready {
-			fmt.Fprintf(&down, "M%s 0h%sV%gh-%sz", short(left+step*float64(i)), short(step), graphHeight, short(step))
+			fmt.Fprintf(&down, "M%s 0H%sV%gH%sz", a.x(points[i].from), a.x(points[i].at), graphHeight, a.x(points[i].from))
 		}
 		known := i < len(points) && !math.IsNaN(float64(g.Values[i]))
+		if from >= 0 && (!known || points[i].from.After(points[i-1].at)) {
+			run(&line, &area, points[from:i], g.Values[from:i], a)
+			from = -1
+		}
 		if known && from < 0 {
 			from = i
-		}
-		if !known && from >= 0 {
-			run(&line, &area, g.Values[from:i], left+step*float64(from), step, top)
-			from = -1
 		}
 	}
 	g.Line, g.Area, g.Down = line.String(), area.String(), down.String()
 }
 
-// run draws consecutive values; each stands at the end of its step.
-func run(line, area *strings.Builder, values []reading, left, step, top float64) {
-	y := func(v reading) string { return short(graphHeight * (1 - float64(v)/top)) }
-	fmt.Fprintf(line, "M%s %s", short(left), y(values[0]))
-	fmt.Fprintf(area, "M%s %gV%s", short(left), graphHeight, y(values[0]))
+// run draws consecutive values; each stands at the end of its time.
+func run(line, area *strings.Builder, points []point, values []reading, a axis) {
+	left := a.x(points[0].from)
+	fmt.Fprintf(line, "M%s %s", left, a.y(values[0]))
+	fmt.Fprintf(area, "M%s %gV%s", left, graphHeight, a.y(values[0]))
 	for i, v := range values {
-		at := "L" + short(left+step*float64(i+1)) + " " + y(v)
+		at := "L" + a.x(points[i].at) + " " + a.y(v)
 		line.WriteString(at)
 		area.WriteString(at)
 	}

@@ -3,29 +3,36 @@ package health
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 )
 
 const (
 	tickEach   = 2 * time.Second // what the page shows is renewed
 	pointEach  = 10 * time.Second
-	keepPoints = 360 // an hour
-	rateTicks  = 5   // the rate shown is over this many ticks
+	keepFor    = time.Hour
+	keepPoints = int(keepFor / pointEach)
+	// mostSpan is how long a point may be the measure of: a process that was
+	// stopped, or a machine that slept, saw nothing of what was longer.
+	mostSpan  = pointEach + 2*tickEach
+	rateTicks = 5 // the rate shown is over this many ticks
 )
 
-// point is one moment of the last hour. Unknown numbers are NaN.
+// point is one moment of the last hour, and a while before it. Unknown numbers
+// are NaN.
 type point struct {
-	rate    float64 // entries stored per second
-	lag     float64 // of the relay, in seconds
-	backlog float64 // entries the slowest group was not given
-	ready   bool
+	from, at time.Time // by the wall clock
+	rate     float64   // entries stored per second
+	lag      float64   // of the relay, in seconds
+	backlog  float64   // entries the slowest group was not given
+	ready    bool
 }
 
 // history is the last hour in steps of pointEach, guarded by Monitor.mu.
 type history struct {
 	points ring[point]
 	totals ring[total] // of the last ticks
-	since  time.Time   // of the newest point, or of the first tick
+	since  time.Time   // of the newest point, or of the first tick; with the monotonic clock
 	stored uint64      // at that time
 	lows   bool        // it was not ready at some tick since then
 }
@@ -87,15 +94,38 @@ func (h *history) advance(now time.Time, s *Snapshot) (added bool) {
 		return false
 	}
 	span := now.Sub(h.since)
-	if span < pointEach-tickEach/2 {
+	from, at := h.since.Round(0), now.Round(0)
+	if wall := at.Sub(from); wall < 0 || span < 0 {
+		h.turnBack(at) // the clock was set back: what was later has no place any more
+		h.since, h.stored, h.lows = now, s.Appended, !s.Able()
+		return true
+	} else if max(span, wall) < pointEach-tickEach/2 {
 		return false
+	} else if wall > mostSpan {
+		from = at.Add(-min(max(span, tickEach), pointEach))
 	}
 	h.points.add(point{
-		rate: float64(s.Appended-h.stored) / span.Seconds(),
+		from: from, at: at,
+		rate: float64(s.Appended-h.stored) / max(span, time.Second).Seconds(),
 		lag:  lagOf(s), backlog: backlogOf(s), ready: !h.lows,
 	})
+	h.forget(at.Add(-keepFor))
 	h.since, h.stored, h.lows = now, s.Appended, !s.Able()
 	return true
+}
+
+// forget drops the points before a time.
+func (h *history) forget(before time.Time) {
+	n := 0
+	for n < len(h.points.items) && h.points.items[n].at.Before(before) {
+		n++
+	}
+	h.points.items = slices.Delete(h.points.items, 0, n)
+}
+
+// turnBack drops the points after a time.
+func (h *history) turnBack(to time.Time) {
+	h.points.items = slices.DeleteFunc(h.points.items, func(p point) bool { return p.at.After(to) })
 }
 
 func lagOf(s *Snapshot) float64 {

@@ -86,12 +86,12 @@ const graph = (g) => {
 const point = (el, event) => {
   const g = drawn.get(el), box = el.querySelector("svg").getBoundingClientRect();
   if (!g || !g.values) return;
-  const slot = Math.min(g.slots - 1, Math.max(0, Math.floor((event.clientX - box.left) / box.width * g.slots)));
-  const index = slot - (g.slots - g.values.length);
-  if (index < 0) return leave(el);
-  const value = g.values[index], at = new Date((g.until - (g.values.length - 1 - index) * g.step) * 1000);
+  const when = g.until - (1 - (event.clientX - box.left) / box.width) * g.span * 1000;
+  const index = g.times.findIndex((t) => t >= when);
+  if (index < 0 || g.times[index] - when > g.step * 1000) return leave(el); // a hole, or before the first
+  const value = g.values[index], at = new Date(g.times[index]);
   text(el.querySelector("output"), `${at.toISOString().slice(11, 19)}  ${value === null ? "unknown" : value.toLocaleString("en-US")}`);
-  attr(el.querySelector(".at"), "d", `M${(slot + 1) / g.slots * 360} 0V100`);
+  attr(el.querySelector(".at"), "d", `M${(1 - (g.until - g.times[index]) / 1000 / g.span) * 360} 0V100`);
 };
 const leave = (el) => { text(el.querySelector("output"), ""); attr(el.querySelector(".at"), "d", ""); };
 for (const el of document.querySelectorAll("figure")) {
