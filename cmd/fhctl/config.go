@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -52,14 +50,14 @@ they would do, and fails as they would where a setting cannot be used.`,
 }
 
 func writeValues(w io.Writer, values []shownValue) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "SETTING\tVALUE\tORIGIN")
+	var table output.Table
+	table.Add("SETTING", "VALUE", "ORIGIN")
 	for _, v := range values {
-		value := output.Escape(v.Value)
+		value := v.Value
 		if value == "" {
 			value = `""` // a column must not vanish
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", v.Name, value, output.Escape(v.Origin))
+		table.Add(v.Name, value, v.Origin)
 	}
-	return table.Flush()
+	return writeLines(w, table.Lines(""))
 }

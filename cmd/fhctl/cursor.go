@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"text/tabwriter"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -109,17 +109,16 @@ func reportHistory(r *redisstream.Reader, changes []redisstream.Change) historyR
 }
 
 func writeHistory(w io.Writer, changes []redisstream.Change) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "WHEN\tBEFORE\tAFTER\tRELAY\tASKED\tBY\t")
+	var table output.Table
+	table.Add("WHEN", "BEFORE", "AFTER", "RELAY", "ASKED", "BY")
 	for _, c := range changes {
 		note := ""
 		if c.Undone {
 			note = "(undone)"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", clockText(c.ID.Time()), nameCursor(c.Before), nameCursor(c.After),
-			nameEmpty(output.Escape(c.Relay)), output.Escape(c.How), nameEmpty(output.Escape(c.By)), note)
+		table.Add(clockText(c.ID.Time()), nameCursor(c.Before), nameCursor(c.After), nameEmpty(c.Relay), c.How, nameEmpty(c.By), note)
 	}
-	return table.Flush()
+	return writeLines(w, table.Lines(""))
 }
 
 // nameCursor is what a cursor key held, for people.
@@ -172,4 +171,10 @@ func storedAt(ctx context.Context, r *redisstream.Reader, seq event.Seq) (time.T
 		return time.Time{}, nil
 	}
 	return s.ID.Time(), nil
+}
+
+// writeLines writes lines to w.
+func writeLines(w io.Writer, lines []string) error {
+	_, err := io.WriteString(w, strings.Join(lines, "\n")+"\n")
+	return err
 }

@@ -59,6 +59,7 @@ var doors = map[string][]string{
 	"github.com/spf13/pflag":                            {"pkg/config", "cmd/fhctl"},
 	"github.com/spf13/cobra":                            {"cmd/fhctl"},
 	"golang.org/x/net":                                  {"pkg/relay"},
+	"github.com/rivo/uniseg":                            {"pkg/output"},
 	"golang.org/x/term":                                 {"cmd/fhctl", "pkg/output"},
 	"golang.org/x/sys":                                  {"pkg/systemd"},
 	"golang.org/x/sync":                                 {"pkg/pipeline", "pkg/relay", "pkg/redisstream", "cmd/fhctl"},

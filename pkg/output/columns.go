@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/fhctl/fhctl/pkg/entry"
 )
@@ -74,7 +73,10 @@ func (c *Columns) Append(dst []byte, e *Event) []byte {
 	line.cell(c.clock(e, to.time), to.time, faint)
 	line.cell(e.Kind, to.kind, kindColor(e))
 	line.cell(action, to.action, actionColor(action))
-	line.cell(tailOf(coll, to.coll, line.left >= 0), to.coll, blue)
+	if line.left >= 0 {
+		coll = cutHead(Escape(coll), to.coll) // the end tells it from its siblings
+	}
+	line.cell(coll, to.coll, blue)
 	line.cell(e.Outline.DID, to.did, faint)
 	line.cell(rkey, to.rkey, plainText)
 	color := plainText
@@ -130,18 +132,6 @@ func (l *columnLine) part(text, color string) {
 	}
 	l.dst = append(append(l.dst, "\x1b["...), color...)
 	l.dst = append(append(append(l.dst, 'm'), text...), "\x1b[0m"...)
-}
-
-// tailOf keeps the end of a collection, which tells it from its siblings.
-func tailOf(text string, width int, cut bool) string {
-	if !cut || len(text) <= width {
-		return text
-	}
-	text = text[len(text)-width+1:]
-	for len(text) > 0 && !utf8.RuneStart(text[0]) {
-		text = text[1:]
-	}
-	return "…" + text
 }
 
 // clock is local time on a terminal, as in the log, with the date instead of

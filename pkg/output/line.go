@@ -175,7 +175,7 @@ func (l *Line) draw(now time.Time) {
 	if l.bar != nil {
 		text = l.bar.render(l.rate(), now, width-1)
 	}
-	text = truncate(text, width-1)
+	text = Cut(text, width-1)
 	_, _ = io.WriteString(l.out, "\r"+text+"\x1b[K")
 	l.drawn = true
 }
@@ -208,28 +208,4 @@ func (l *Line) rate() float64 {
 func sameEnds(a, b *Status) bool {
 	return a.Link.State == b.Link.State && a.Link.Attempt == b.Link.Attempt && a.Link.Retry == b.Link.Retry &&
 		a.StoreDown == b.StoreDown && a.Store.Attempt == b.Store.Attempt && a.Store.Retry == b.Store.Retry
-}
-
-// truncate cuts text to that many columns and marks the cut. From U+1100 on a
-// character may be two columns wide and is taken to be.
-func truncate(text string, limit int) string {
-	limit = max(limit, 0)
-	used, cut := 0, 0 // cut is where the text ends if a mark must follow
-	for i, r := range text {
-		cells := 1
-		if r >= 0x1100 {
-			cells = 2
-		}
-		if used <= limit-1 {
-			cut = i
-		}
-		if used+cells > limit {
-			if limit == 0 {
-				return ""
-			}
-			return text[:cut] + "…"
-		}
-		used += cells
-	}
-	return text
 }

@@ -177,6 +177,17 @@ func TestLineKeepsToTheWidth(t *testing.T) {
 	s.mustShow("fhctl  held: 日本語…") // 13 + 3·2 + 1 columns
 }
 
+// No text makes the line longer than the terminal, which would wrap it, nor cuts
+// it for nothing.
+func TestLineKeepsToTheWidthWithEmoji(t *testing.T) {
+	l, s, _ := newLine(t, 23)
+	l.Set(output.Status{Length: -1, Held: "👨‍👩‍👧‍👦 👍🏽 ❤️"})
+	s.mustShow("fhctl  held: 👨‍👩‍👧‍👦 👍🏽 ❤️…") // 13 + 2+1+2+1+2 + 1 columns
+	l, s, _ = newLine(t, 20)
+	l.Set(output.Status{Length: -1, Held: "👨‍👩‍👧‍👦👨‍👩‍👧‍👦👨‍👩‍👧‍👦👨‍👩‍👧‍👦"})
+	s.mustShow("fhctl  held: 👨‍👩‍👧‍👦👨‍👩‍👧‍👦…")
+}
+
 func TestLineRedrawsTwiceASecondAtMost(t *testing.T) {
 	l, s, now := newLine(t, 100)
 	for i := range 1000 {

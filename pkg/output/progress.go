@@ -74,7 +74,7 @@ func (p *progressing) render(rate float64, now time.Time, width int) string {
 		parts = append(parts, p.Note)
 	}
 	text := strings.Join(parts, "  ")
-	return Escape(p.Label + p.bar(width-len(p.Label)-len(text)-6) + "  " + text)
+	return Escape(p.Label + p.bar(width-Width(p.Label)-Width(text)-6) + "  " + text)
 }
 
 // bar fills the room there is, if it is worth it.

@@ -40,6 +40,46 @@ func TestWidthAndCut(t *testing.T) {
 	}
 }
 
+// Emoji of several code points, as posts have them, with the columns that
+// terminals give them.
+var pictures = map[string]int{
+	"👨‍👩‍👧‍👦": 2, "👍🏽": 2, "❤️": 2, "🇸🇪": 2, "🏳️‍🌈": 2, "👩🏾‍🚀": 2, "😀": 2, "⌚": 2, "☀️": 2, "1️⃣": 2,
+	"❤": 1, "é": 1, "e\u0301": 1, "日": 2, "ｶ": 1, "한": 2, "각": 2, "नि": 2, "…": 1, "▁": 1, "x": 1,
+}
+
+func TestWidthOfWhatPeopleWrite(t *testing.T) {
+	for text, want := range pictures {
+		if got := Width(text); got != want {
+			t.Errorf("Width(%q, %+q) = %d, want %d", text, text, got, want)
+		}
+		if got := Width("ab" + text + "cd"); got != want+4 {
+			t.Errorf("Width of %q between letters = %d, want %d", text, got, want+4)
+		}
+		if got := Cut(text+text+text, 2*want); got != text+"…" && want > 1 {
+			t.Errorf("Cut(%q, %d) = %q: a character is cut in two", text+text+text, 2*want, got)
+		}
+		if got := cutHead(text+text+text, 2*want); got != "…"+text && want > 1 {
+			t.Errorf("cutHead(%q, %d) = %q", text+text+text, 2*want, got)
+		}
+		for columns := range 8 {
+			for _, got := range []string{Cut(text+"abc"+text, columns), cutHead(text+"abc"+text, columns)} {
+				if Width(got) > columns {
+					t.Errorf("%q takes %d columns, not %d", got, Width(got), columns)
+				}
+			}
+		}
+	}
+	var table Table
+	for text := range pictures {
+		table.Add(Escape(text), "|")
+	}
+	for _, line := range table.Lines("") {
+		if before, _, _ := strings.Cut(line, "|"); Width(before) != 4 {
+			t.Errorf("the second column of %q begins after %d columns", line, Width(before))
+		}
+	}
+}
+
 func TestBytes(t *testing.T) {
 	for n, want := range map[int64]string{
 		-1: "0 B", 0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1<<20 - 1: "1.0 MiB", 3 << 29: "1.5 GiB", math.MaxInt64: "8192.0 PiB",

@@ -3,7 +3,6 @@ package output
 import (
 	"fmt"
 	"strings"
-	"unicode"
 )
 
 // Table lays out text in columns as wide as their widest cell. Cells may hold
@@ -63,60 +62,6 @@ func gap(column int, indent string) string {
 		return indent
 	}
 	return "  "
-}
-
-// Width is how many columns text takes on a terminal: two for a wide character,
-// none for a mark that combines with the one before.
-func Width(text string) (columns int) {
-	for _, r := range text {
-		columns += cells(r)
-	}
-	return columns
-}
-
-// Cut shortens text to that many columns and marks the cut with an ellipsis.
-func Cut(text string, columns int) string {
-	if Width(text) <= columns {
-		return text
-	}
-	used := 0
-	for i, r := range text {
-		used += cells(r)
-		if used > columns-1 {
-			if columns < 1 {
-				return ""
-			}
-			return text[:i] + "…"
-		}
-	}
-	return text
-}
-
-// wide are the blocks whose characters take two columns, coarsely: a mistake
-// costs a column of alignment.
-var wide = &unicode.RangeTable{
-	R16: []unicode.Range16{
-		{Lo: 0x1100, Hi: 0x115f, Stride: 1}, // Hangul Jamo
-		{Lo: 0x2e80, Hi: 0xa4cf, Stride: 1}, // CJK, kana, Yi
-		{Lo: 0xac00, Hi: 0xd7a3, Stride: 1}, // Hangul
-		{Lo: 0xf900, Hi: 0xfaff, Stride: 1}, // CJK compatibility
-		{Lo: 0xfe30, Hi: 0xfe6f, Stride: 1},
-		{Lo: 0xff00, Hi: 0xff60, Stride: 1}, // full-width forms
-		{Lo: 0xffe0, Hi: 0xffe6, Stride: 1},
-	},
-	R32: []unicode.Range32{{Lo: 0x1f300, Hi: 0x1faff, Stride: 1}, {Lo: 0x20000, Hi: 0x3fffd, Stride: 1}},
-}
-
-func cells(r rune) int {
-	switch {
-	case r < 0x300:
-		return 1
-	case unicode.In(r, unicode.Mn, unicode.Me) || r == 0x200d:
-		return 0
-	case unicode.Is(wide, r):
-		return 2
-	}
-	return 1
 }
 
 // Bytes prints a size to the precision a glance needs: "512 B", "1.4 MiB".
