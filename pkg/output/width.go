@@ -2,6 +2,7 @@ package output
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/rivo/uniseg"
 )
@@ -24,6 +25,9 @@ func Width(text string) (columns int) {
 // nextCharacter takes what people see as one character off a text. State is that
 // of the call before, -1 at first.
 func nextCharacter(text string, state int) (character, rest string, columns, next int) {
+	if isPlain(text[:1]) && (len(text) == 1 || text[1] < utf8.RuneSelf) {
+		return text[:1], text[1:], 1, -1 // nothing that follows can belong to it
+	}
 	character, rest, columns, next = uniseg.FirstGraphemeClusterInString(text, state)
 	if columns == 1 && strings.Contains(character, emojiStyle) {
 		columns = 2 // a keycap, which the library takes for its digit
