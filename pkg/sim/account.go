@@ -23,6 +23,27 @@ type account struct {
 	records []record // those that may yet change or go, oldest first
 	profile bool
 	signer  signer
+	done    *deeds
+}
+
+// deeds is what an account did to posts and people, so that it does so once.
+type deeds struct {
+	likes, reposts [recent]uint32 // which post of each place in chapter.liked
+	people         map[deed]bool
+}
+
+// deed is a record about somebody.
+type deed struct {
+	collection string
+	whom       int // by the cast's number
+}
+
+// deeds are made when they are first needed: most accounts do little.
+func (a *account) deeds() *deeds {
+	if a.done == nil {
+		a.done = &deeds{people: map[deed]bool{}}
+	}
+	return a.done
 }
 
 // record is what an account remembers of one it wrote.

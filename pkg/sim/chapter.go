@@ -26,6 +26,7 @@ type chapter struct {
 	births  births
 	away    []int // accounts that are not active
 	liked   [recent]ref
+	serials [recent]uint32 // which of its posts each place holds, from 1
 	posted  int
 }
 
@@ -55,6 +56,7 @@ func (s *series) open(number int64, history *mst.Tree) *chapter {
 	for i := range c.liked {
 		by := c.cast[c.random.IntN(c.births.first)].did
 		path := posts + "/" + tid(s.time(c.next).Add(-time.Duration(i)*time.Minute), i)
+		c.serials[i] = 1
 		c.liked[i] = ref{URI: "at://" + by + "/" + path, CID: syntax.CIDText(syntax.SumCID(syntax.CodecDAGCBOR, []byte(by+path)))}
 	}
 	return c

@@ -79,9 +79,9 @@ func (c *chapter) create(w *commit) {
 	case draw < posting:
 		c.post(w)
 	case draw < sharing:
-		w.put(reposts, w.key(), subject{Type: reposts, Subject: c.target(), CreatedAt: c.recently(w)})
+		c.react(w, reposts, &w.by.deeds().reposts)
 	case draw < following:
-		w.put(follows, w.key(), relation{Type: follows, Subject: c.other(), CreatedAt: c.recently(w)})
+		c.relate(w, follows)
 	default:
 		c.seldom(w)
 	}
@@ -93,7 +93,7 @@ func (c *chapter) seldom(w *commit) {
 	case 0, 1, 2:
 		c.update(w)
 	case 3:
-		w.put(blocking, w.key(), relation{Type: blocking, Subject: c.other(), CreatedAt: c.recently(w)})
+		c.relate(w, blocking)
 	case 4, 5:
 		c.list(w)
 	case 6:
@@ -120,7 +120,39 @@ func (c *chapter) update(w *commit) {
 }
 
 func (c *chapter) like(w *commit) {
-	w.put(likes, w.key(), subject{Type: likes, Subject: c.target(), CreatedAt: c.recently(w)})
+	c.react(w, likes, &w.by.deeds().likes)
+}
+
+// react likes or reposts a recent post that the account has not yet; when it has
+// all of them, it posts.
+func (c *chapter) react(w *commit, collection string, done *[recent]uint32) {
+	drawn := c.random.IntN(recent)
+	for k := range recent {
+		at := (drawn + k) % recent
+		if done[at] == c.serials[at] {
+			continue
+		}
+		done[at] = c.serials[at]
+		w.put(collection, w.key(), subject{Type: collection, Subject: c.liked[at], CreatedAt: c.recently(w)})
+		return
+	}
+	c.post(w)
+}
+
+// relate follows or blocks somebody else whom the account has not yet; when it
+// has everybody near, it posts.
+func (c *chapter) relate(w *commit, collection string) {
+	const near = 32
+	drawn := c.random.IntN(len(c.cast))
+	for k := range min(near, len(c.cast)) {
+		whom := (drawn + k) % len(c.cast)
+		if to := (deed{collection, whom}); &c.cast[whom] != w.by && !w.by.deeds().people[to] {
+			w.by.deeds().people[to] = true
+			w.put(collection, w.key(), relation{Type: collection, Subject: c.cast[whom].did, CreatedAt: c.recently(w)})
+			return
+		}
+	}
+	c.post(w)
 }
 
 // post makes a post that others may then like and answer.
@@ -128,6 +160,7 @@ func (c *chapter) post(w *commit) {
 	uri, cid := w.put(posts, w.key(), c.newPost(w))
 	if uri != "" {
 		c.liked[c.posted%recent] = ref{URI: uri, CID: cid}
+		c.serials[c.posted%recent]++
 		c.posted++
 	}
 }
