@@ -18,7 +18,7 @@ func (i *ingestion) spill(source pipeline.FrameSource, up upstream) (_ pipeline.
 	stage, err := spill.Open(spill.Config{
 		Source: source, Dir: r.SpillDir, MaxBytes: r.SpillMaxBytes,
 		Owner: spill.Owner{Relay: up.identity, Stream: r.StreamKey, Cursor: r.CursorKey},
-		Alarm: i.heard.Alarm, Logger: i.slog,
+		Alarm: i.heard.Alarm, Rejected: i.refused, Logger: i.slog,
 	})
 	if err != nil {
 		return nil, nil, i.cfg.Refuse("when-full", err)
@@ -39,3 +39,12 @@ type spillObserver struct {
 }
 
 func (o spillObserver) Stored(b *event.Batch, _ event.Receipt) { o.stage.Stored(b.Upto) }
+
+// refused counts a frame that the spill stage kept out of the stream, as the
+// pipeline counts what it keeps out.
+func (i *ingestion) refused(r *event.Reject, frame []byte) {
+	var counts event.Counts
+	counts.Rejected[r.Reason]++
+	i.heard.Counted(&counts)
+	i.heard.Rejected(r, frame)
+}

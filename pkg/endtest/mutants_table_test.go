@@ -28,6 +28,7 @@ const (
 	revsGo     = "pkg/pipeline/revs.go"
 	pipeLeapGo = "pkg/pipeline/leap.go"
 	leapGo     = "pkg/event/leap.go"
+	leapSpill  = "pkg/capture/spill/leap.go"
 	seamGo     = "pkg/event/seam.go"
 	timeGo     = "pkg/event/time.go"
 	trackerGo  = "pkg/event/tracker.go"
@@ -208,6 +209,7 @@ var pipelineMutants = []mutant{
 	{leapGo, "		allowed = max(allowed, paceSlack*p.rate*passed.Seconds())\n", "", "a pause of a steady relay is a leap", in("event")},
 	{leapGo, "gapSlack*p.widest[1]", "gapSlack*p.widest[0]", "one true leap excuses the next", in("event")},
 	{leapGo, "gapSlack*p.widest[1])", "0)", "sparse numbers are doubted each time", in("pipeline")},
+	{leapSpill, "		if step.Verdict == event.Leap {\n", "		if false {\n", "one seq moves what the relay is asked for while spilling", in("spill")},
 	{leapGo, "const leapProofs = 2", "const leapProofs = 0", "one connection proves a leap", in("pipeline", "sim")},
 	{leapGo, "		if d.stood {\n", "		if true {\n", "a connection that ends at once proves a leap", in("pipeline")},
 	{leapGo, "func (d *doubt) unreached() bool { return", "func (d *doubt) unreached() bool { return d.first < 0 &&", "silence proves a seq that nothing has reached", in("pipeline")},

@@ -59,6 +59,10 @@ type Step struct {
 // NewTracker starts at pos.
 func NewTracker(pos Position) *Tracker { return &Tracker{pos: pos} }
 
+// Rewind goes on from another position of the same relay. What was learned of its
+// pace stays, and so does a leap that was believed: it is not doubted again.
+func (t *Tracker) Rewind(pos Position) { t.pos, t.doubt = pos, doubt{} }
+
 // Position is where the stream has got to: where to resume after a break.
 func (t *Tracker) Position() Position { return t.pos }
 
@@ -86,7 +90,7 @@ func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 		return Step{Verdict: Repeat, Contradicts: t.from < seq && seq < t.to}
 	}
 	step := Step{Skipped: gap(last, seq)}
-	if t.pace.near(last, seq, arrived) {
+	if t.pace.near(last, seq, arrived) || last > 0 && last == t.from && seq >= t.to && t.pace.near(t.to, seq, arrived) {
 		step.Refuted = t.doubt.first
 		t.pace.note(last, seq, arrived)
 		if last == 0 {

@@ -43,9 +43,13 @@ type flow struct {
 	err      error          // why
 
 	// The pump's own.
-	conns   uint64    // the connection it last saw
-	sent    time.Time // what the last frame claims, when it is known
+	conns   uint64      // the connection it last saw
+	times   event.Times // what frames claim, the last of some chunks
+	seam    event.Seam  // to the connection before
 	decoder frame.Decoder
+	decoded event.Event
+	line    event.Tracker // judges the seqs it brings
+	leap    leap
 
 	// The receiver's own.
 	placed bool      // its first place was found
@@ -140,6 +144,7 @@ func (f *flow) place(at event.Position) {
 func (f *flow) aim(at event.Position) {
 	f.epoch++
 	f.pumpAt, f.catch, f.high = at, 0, at.Seq
+	f.line.Rewind(at)
 	if f.disk.pending() {
 		if next := f.disk.segments[f.disk.next]; next.prev > at.Seq && at.Start != event.Live {
 			f.catch = next.prev
@@ -159,6 +164,7 @@ func (f *flow) aim(at event.Position) {
 func (f *flow) behindDisk() {
 	f.catch, f.high = 0, f.disk.tail()
 	f.pumpAt = event.AfterSeq(f.high)
+	f.line.Rewind(f.pumpAt)
 }
 
 // deliver yields chunks until they come from elsewhere, so that the receiver

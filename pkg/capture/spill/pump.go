@@ -73,9 +73,9 @@ func (f *flow) put(ctx context.Context, chunk *event.Chunk) bool {
 		f.hangUpPump(errMoved)
 		return false
 	}
-	f.checkWindow(chunk)
 	prev, epoch := f.high, f.epoch
 	caught := f.advance(chunk)
+	f.checkWindow(chunk, prev)
 	if len(chunk.Frames) == 0 {
 		f.caughtUp(caught)
 		return false
@@ -85,36 +85,50 @@ func (f *flow) put(ctx context.Context, chunk *event.Chunk) bool {
 	return kept && f.remembered(chunk)
 }
 
-// windowGap is how much later than the frame before it a connection's first one
-// must claim to be before the relay's window is thought to have been exceeded
-// (Q5). The pipeline judges so itself where it sees where connections begin.
-const windowGap = 5 * time.Minute
-
-// checkWindow judges the first frame of a connection whose beginning the
-// receiver does not see, since what came before it is on disk.
-func (f *flow) checkWindow(chunk *event.Chunk) {
+// checkWindow judges the first events of a connection whose beginning the receiver
+// does not see, since what came before it is on disk (Q5). The pipeline judges so
+// itself where it sees where connections begin. After is the last seq before the
+// chunk.
+func (f *flow) checkWindow(chunk *event.Chunk, after event.Seq) {
 	begins := chunk.Conn != f.conns
 	f.conns = chunk.Conn
-	if begins && f.relay == 0 && f.catch == 0 && !f.sent.IsZero() {
-		seq, sent := f.timeOf(chunk.Frames[0].Data)
-		if later := sent.Sub(f.sent); seq > f.high+1 && later > windowGap {
-			f.cfg.Alarm(event.AlarmWindow, seq, fmt.Sprintf(
-				"the first event after seq %s is %s later: the relay no longer held what lies between", f.high, later.Round(time.Second)))
+	if begins && f.seam.Open() {
+		f.windowFound(f.seam.Judge(true, false))
+	}
+	if begins && f.relay == 0 && f.catch == 0 && !f.seam.Open() && after > 0 {
+		seq, ok := firstSeq(chunk)
+		if _, last, known := f.times.Middle(); ok && known && seq > after+1 {
+			usual, sure := f.line.Usual()
+			f.seam.Begin(after, seq, int64(seq-after-1), last, usual, sure)
 		}
 	}
-	if _, sent := f.timeOf(chunk.Frames[len(chunk.Frames)-1].Data); !sent.IsZero() {
-		f.sent = sent
+	for i := 0; i < len(chunk.Frames) && f.seam.Open(); i++ {
+		if seq, sent := f.timeOf(chunk.Frames[i].Data); seq > 0 {
+			f.seam.Note(seq, sent)
+			f.windowFound(f.seam.Judge(false, false))
+		}
+	}
+	if n := len(chunk.Frames); n > 0 {
+		if seq, sent := f.timeOf(chunk.Frames[n-1].Data); seq > 0 {
+			f.times.Note(sent)
+		}
 	}
 }
 
-// timeOf is a frame's seq and the time it claims; zero where it has none.
-func (f *flow) timeOf(data []byte) (event.Seq, time.Time) {
-	var ev event.Event
-	if f.decoder.Decode(data, &ev) != nil {
-		return 0, time.Time{}
+func (f *flow) windowFound(found event.Finding, by time.Duration) {
+	if found == event.Exceeded {
+		f.cfg.Alarm(event.AlarmWindow, f.seam.First, fmt.Sprintf(
+			"the first events after seq %s are %s later: the relay no longer held what lies between", f.seam.After, by.Round(time.Second)))
 	}
-	at, _ := time.Parse(time.RFC3339, string(ev.Time))
-	return ev.Seq, at
+}
+
+// timeOf is a frame's seq and the time it claims, good until the next frame; zero
+// where it has none.
+func (f *flow) timeOf(data []byte) (event.Seq, []byte) {
+	if f.decoder.Decode(data, &f.decoded) != nil {
+		return 0, nil
+	}
+	return f.decoded.Seq, f.decoded.Time
 }
 
 // remembered reports whether the chunk itself is needed: on disk it is a copy.
@@ -126,6 +140,7 @@ func (f *flow) remembered(chunk *event.Chunk) bool {
 // advance notes how far the chunk comes. What the disk has already is cut off;
 // caught says that this is where the disk begins.
 func (f *flow) advance(chunk *event.Chunk) (caught bool) {
+	f.keepSound(chunk)
 	for i := range chunk.Frames {
 		seq, ok := frame.PeekSeq(chunk.Frames[i].Data)
 		if !ok || chunk.Frames[i].Fault != event.ReasonNone {

@@ -41,8 +41,12 @@ type Config struct {
 	Memory int64
 	// Alarm hears when the limit is reached or the disk fails; it must not
 	// block. May be nil.
-	Alarm  func(a event.Alarm, seq event.Seq, detail string)
-	Logger *slog.Logger // nil is silent
+	Alarm func(a event.Alarm, seq event.Seq, detail string)
+	// Rejected hears of frames that are not passed on: their seq was far above
+	// the others and not confirmed. The frame may be read only during the call,
+	// which must not block; nil where it was too large to keep. May be nil.
+	Rejected func(r *event.Reject, frame []byte)
+	Logger   *slog.Logger // nil is silent
 
 	folder folder // tests put theirs in Dir's place
 }
@@ -56,6 +60,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Memory <= 0 {
 		c.Memory = DefaultMemory
+	}
+	if c.Rejected == nil {
+		c.Rejected = func(*event.Reject, []byte) {}
 	}
 	if c.Alarm == nil {
 		c.Alarm = func(event.Alarm, event.Seq, string) {}

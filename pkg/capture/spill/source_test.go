@@ -40,7 +40,8 @@ type rig struct {
 	cut    context.CancelCauseFunc
 	asked  []event.Position
 	alarms []event.Alarm
-	held   int64 // bytes of chunks that were not given back
+	held   int64                   // bytes of chunks that were not given back
+	far    map[event.Seq]event.Seq // sent in front of a seq: one that is far off
 
 	at  event.Position // the receiver's
 	got []event.Seq
@@ -136,6 +137,9 @@ func (r *rig) connect(ctx context.Context, number uint64, cut context.CancelCaus
 			}
 			if next > last {
 				break
+			}
+			if far, odd := r.far[next]; odd {
+				c.Frames = append(c.Frames, event.Frame{Data: made(far)})
 			}
 			raw := made(next)
 			c.Buf = append(c.Buf, raw...)

@@ -1,0 +1,114 @@
+package spill
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/frame"
+)
+
+var errLeap = errors.New("the numbers leapt: another connection shall confirm it")
+
+// The bounds of what is kept of frames in doubt.
+const (
+	leapKept  = 16
+	leapBytes = 1 << 20
+	leapPause = time.Minute // between two alarms
+)
+
+// leap is what came far above the last seq and is not decided. Nothing of it may
+// reach memory or disk: the pump asks the relay for what follows its last seq, and
+// segments are found and deleted by theirs.
+type leap struct {
+	seqs  []event.Seq
+	kept  [][]byte
+	bytes int
+	conn  uint64 // the connection that showed it last
+	told  time.Time
+}
+
+// keepSound takes frames out of a chunk whose seq is far ahead and not confirmed,
+// and has them confirmed by other connections. f.mu is held.
+func (f *flow) keepSound(chunk *event.Chunk) {
+	sound := chunk.Frames[:0]
+	for _, fr := range chunk.Frames {
+		seq, ok := frame.PeekSeq(fr.Data)
+		if !ok || fr.Fault != event.ReasonNone {
+			sound = append(sound, fr)
+			continue
+		}
+		step := f.line.Observe(seq, chunk.Conn, chunk.Arrived)
+		if step.Verdict == event.Leap {
+			f.doubt(chunk, seq, fr.Data, step.Ask)
+			continue
+		}
+		f.settle(seq, step)
+		sound = append(sound, fr)
+	}
+	clear(chunk.Frames[len(sound):])
+	chunk.Frames = sound
+}
+
+func (f *flow) doubt(chunk *event.Chunk, seq event.Seq, data []byte, ask bool) {
+	l := &f.leap
+	if len(l.seqs) == 0 || l.conn != chunk.Conn {
+		l.conn = chunk.Conn
+		conn, hangup := chunk.Conn, chunk.Hangup
+		time.AfterFunc(event.LeapWait, func() { f.waited(conn, hangup) })
+	}
+	l.add(seq, data)
+	if ask {
+		f.hangUpPump(errLeap)
+	}
+}
+
+func (l *leap) add(seq event.Seq, data []byte) {
+	for _, known := range l.seqs {
+		if known == seq {
+			return
+		}
+	}
+	if len(l.seqs) == leapKept {
+		return
+	}
+	var copied []byte
+	if l.bytes+len(data) <= leapBytes {
+		copied = bytes.Clone(data)
+		l.bytes += len(data)
+	}
+	l.seqs, l.kept = append(l.seqs, seq), append(l.kept, copied)
+}
+
+// waited hangs up a connection that showed nothing but a leap for a while.
+func (f *flow) waited(conn uint64, hangup func(error)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.line.Waited(conn) && hangup != nil {
+		hangup(errLeap)
+	}
+}
+
+// settle acts on what a sound event says about a leap before it.
+func (f *flow) settle(seq event.Seq, step event.Step) {
+	l := &f.leap
+	switch {
+	case len(l.seqs) == 0:
+		return
+	case step.Believed > 0:
+		f.cfg.Logger.Warn("The numbers leapt, and other connections confirm it", "from", f.high.String(), "to", seq.String())
+	case step.Refuted > 0:
+		for i, far := range l.seqs {
+			f.cfg.Rejected(&event.Reject{Reason: event.ReasonLeap, Seq: far,
+				Detail: fmt.Sprintf("far above %s, the last sound seq, and not confirmed", f.high)}, l.kept[i])
+		}
+		if now := time.Now(); now.Sub(l.told) > leapPause {
+			l.told = now
+			f.cfg.Alarm(event.AlarmLeap, f.high, fmt.Sprintf(
+				"seq %s came after %s, far above what rate and time allow, and %s which followed disproves it: it is not stored, and reading goes on behind the last sound seq", l.seqs[0], f.high, seq))
+		}
+	}
+	*l = leap{told: l.told}
+}
