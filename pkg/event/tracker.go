@@ -106,7 +106,9 @@ func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 		t.pace = t.doubt.line.afresh(arrived, seq)
 		t.pace.learn(float64(seq - last))
 	}
-	t.doubt = doubt{}
+	if t.doubt.first > 0 {
+		t.doubt = doubt{}
+	}
 	t.pos = AfterSeq(seq)
 	return step
 }
