@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -48,6 +49,7 @@ func (o *cursorSet) aimAtKey(ctx context.Context, r *redisstream.Reader, p *curs
 	}
 	p.target = cursorTarget{to: from.Seq, found: fmt.Sprintf("the value of %s, which is %s's", o.fromKey, from.Relay())}
 	p.owner, err = o.ownerOf(from, p.seen, o.fromKey)
+	p.adopt = !from.SidePresent && p.owner.Relay == redisstream.BridgeRelay
 	return err
 }
 
@@ -72,9 +74,30 @@ func (o *cursorSet) aimAtPartitions(ctx context.Context, p *cursorPlan) error {
 				fmt.Sprintf("start fhctl ingest --partitions %d once more and stop it with SIGTERM: a clean stop leaves them equal", len(all)))
 		}
 	}
+	if err := notTakenOver(ctx, former, all[0]); err != nil {
+		return err
+	}
 	p.target = cursorTarget{to: all[0].Seq, found: fmt.Sprintf("where %s stands, with %d partitions", former.CursorKey(), len(all))}
 	p.owner, err = o.ownerOf(all[0], p.seen, former.CursorKey())
 	return err
+}
+
+// notTakenOver refuses a stream whose entries go beyond its cursor because the Python
+// bridge wrote them: what they hold would be stored again, in other streams.
+func notTakenOver(ctx context.Context, r *redisstream.Reader, c redisstream.CursorState) error {
+	if c.SidePresent && c.Side.OthersTo <= int64(c.Seq) {
+		return nil
+	}
+	b, err := r.Bounds(ctx)
+	if errors.Is(err, redisstream.ErrNoStream) {
+		return nil
+	}
+	last, ok := b.Last.Seq()
+	if err != nil || !ok || last <= c.Seq {
+		return err
+	}
+	return fault.New(fault.Conflict, fmt.Errorf("the Python bridge stored events beyond its cursor %s, up to %s: they would be stored again in the partitions; nothing was changed", c.Seq, last),
+		"take the cursor over with one stream first: start fhctl ingest without --partitions, stop it once it is ready, and repeat this")
 }
 
 // aimBack takes back the newest change that was not taken back. Of a set it goes

@@ -35,6 +35,7 @@ type cursorPlan struct {
 	target cursorTarget
 	owner  redisstream.Side
 	undoes redisstream.ID
+	adopt  bool // the Python bridge left the cursor that is taken
 	// Of each partition: its cursor and the change that is taken back.
 	each       []redisstream.CursorState
 	undoesEach []redisstream.ID

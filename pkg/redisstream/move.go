@@ -39,6 +39,9 @@ type Move struct {
 	Owner Side
 	How   string // what was asked for, for the history
 	By    string // who asked
+	// Adopt says that another program than fhctl left the cursor this one is taken
+	// from. Its entries may lie above it, and are not to be stored a second time.
+	Adopt bool
 	// Undoes is the change that this one takes back, if any.
 	Undoes ID
 
@@ -65,7 +68,7 @@ func MoveCursor(ctx context.Context, r *Reader, m Move) error {
 	defer cancel()
 	keys := []string{r.config.CursorKey, sideKeyOf(r.config.CursorKey), r.HistoryKey(), r.config.StreamKey}
 	reply, err := moveScript.Run(once, r.client, keys,
-		flag(m.Seen.Present), m.Seen.Raw, m.Seen.Side.Epoch, flag(!m.Remove), m.To.String(), m.Owner.head(m.To),
+		flag(m.Seen.Present), m.Seen.Raw, m.Seen.Side.Epoch, flag(!m.Remove), m.To.String(), m.Owner.head(m.To, m.Adopt),
 		historyKept, m.Owner.Relay, m.How, m.By, string(m.Undoes), m.above).StringSlice()
 	if err != nil {
 		var refused redis.Error
@@ -180,7 +183,7 @@ func orNone(cursor string) string {
 
 // head is the side key without its epoch and closing brace, which the script
 // adds. The time of the last event is not known of a place somebody chose.
-func (s Side) head(to event.Seq) string {
+func (s Side) head(to event.Seq, adopt bool) string {
 	c := Config{Identity: Identity{Relay: s.Relay, Filter: s.Filter, Partitions: s.Partitions}}
 	text, _ := json.Marshal(struct {
 		Relay      string `json:"relay"`
@@ -190,6 +193,9 @@ func (s Side) head(to event.Seq) string {
 		EventTime  string `json:"eventTime"`
 		Set        string `json:"set"`
 	}{s.Relay, s.Filter, c.Identity.partitions(), or(s.From, "saved"), "", to.String()})
+	if adopt { // the writer that starts finds out how high they go
+		text = fmt.Appendf(text[:len(text)-1], `,"othersFrom":"0-0","othersTo":%d}`, to+1)
+	}
 	return string(text[:len(text)-1])
 }
 

@@ -511,3 +511,23 @@ func TestStrangerOfAnotherRelay(t *testing.T) {
 	}
 	h.said(t, "cursor_conflict")
 }
+
+// A bridge's cursor that an operator took over under another key is taken over like
+// any: its entries beyond the cursor are not stored again.
+func TestTakeoverUnderAnotherKey(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		for seq := event.Seq(38); seq <= 45; seq++ {
+			k.theirs(int(seq), seq)
+		}
+		r := k.reader(func(c *ReaderConfig) { c.CursorKey = "better" })
+		seen, err := r.Cursor(k.ctx())
+		must(t, err)
+		must(t, MoveCursor(k.ctx(), r, Move{Seen: seen, To: 40, Owner: Side{Relay: BridgeRelay}, How: "test", By: "test", Adopt: true}))
+		w, at := k.open(func(c *Config) { c.Identity.Relay, c.CursorKey = BridgeRelay, "better" })
+		k.must(w, ofRepos(at.Position, 100, 41, 42, 43, 44, 45, 46))
+		if seqs := k.seqs(); fmt.Sprint(seqs) != "[38 39 40 41 42 43 44 45 46]" {
+			t.Errorf("stream is %v", seqs)
+		}
+	})
+}
