@@ -118,7 +118,9 @@ func TestHandshakeIsBoundedBehindARedirect(t *testing.T) {
 	addr := speaking(t, nil, func(conn net.Conn) {
 		fmt.Fprintf(conn, "HTTP/1.1 302 Found\r\n%sLocation: /\r\n\r\n", long)
 	})
-	wantBoundedDial(t, "ws://"+addr, nil)
+	if err := wantBoundedDial(t, "ws://"+addr, nil); !strings.Contains(err.Error(), "256 KiB") {
+		t.Errorf("each redirect was as long as it liked: %v", err)
+	}
 	addr = speaking(t, nil, endlessly("HTTP/1.1 101 ", "a"))
 	wantBoundedDial(t, answering(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Location", "ws://"+addr+Path)
@@ -126,12 +128,12 @@ func TestHandshakeIsBoundedBehindARedirect(t *testing.T) {
 	}), nil)
 }
 
-func wantBoundedDial(t *testing.T, url string, trust *tls.Config) {
+func wantBoundedDial(t *testing.T, url string, trust *tls.Config) error {
 	t.Helper()
-	wantBoundedDialOf(t, settings(t, url, Config{}).Endpoint, trust)
+	return wantBoundedDialOf(t, settings(t, url, Config{}).Endpoint, trust)
 }
 
-func wantBoundedDialOf(t *testing.T, endpoint Endpoint, trust *tls.Config) {
+func wantBoundedDialOf(t *testing.T, endpoint Endpoint, trust *tls.Config) error {
 	t.Helper()
 	var read atomic.Int64
 	f := followEndpoint(t, endpoint, oldest, Config{TLS: trust, BackoffMin: time.Hour, Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -150,6 +152,7 @@ func wantBoundedDialOf(t *testing.T, endpoint Endpoint, trust *tls.Config) {
 	if len(f.links[1].Err.Error()) > 1000 {
 		t.Errorf("an error of %d bytes", len(f.links[1].Err.Error()))
 	}
+	return f.links[1].Err
 }
 
 // A host that goes on answering, a little at a time or with one redirect after

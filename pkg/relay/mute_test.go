@@ -198,6 +198,58 @@ func TestC6LongIdleTimeoutStillNoticesSilence(t *testing.T) {
 	}
 }
 
+// What renews the idle timer, and what time is given back to the relay.
+func TestC6WhatRenewsTheTimer(t *testing.T) {
+	frames := func(data ...[]byte) (list []event.Frame) {
+		for _, d := range data {
+			list = append(list, event.Frame{Data: d})
+		}
+		return list
+	}
+	info := relaytest.Frame("#info", map[string]any{"name": "Hello"})
+	indefinite := append([]byte{0xbf, 0x61, 't', 0x69}, "#identity\x62op\x01\xff\xbf\x63seq\x18\x63\xff"...)
+	for name, test := range map[string]struct {
+		frames []event.Frame
+		want   bool
+	}{
+		"a new event":             {frames(relaytest.Identity(8)), true},
+		"one among others":        {frames(info, relaytest.Identity(8), info, relaytest.Identity(3)), true},
+		"of indefinite length":    {frames(indefinite), true},
+		"a commit":                {frames(relaytest.Frame("#commit", map[string]any{"seq": int64(8)})), true},
+		"a sync":                  {frames(relaytest.Frame("#sync", map[string]any{"seq": int64(8)})), true},
+		"an account":              {frames(relaytest.Frame("#account", map[string]any{"seq": int64(8)})), true},
+		"the cursor's":            {frames(relaytest.Identity(7)), false},
+		"below the cursor":        {frames(relaytest.Identity(3), relaytest.Identity(4)), false},
+		"a notice":                {frames(info), false},
+		"a kind nobody knows":     {frames(relaytest.Frame("#news", map[string]any{"seq": int64(8)})), false},
+		"a seq that is none":      {frames(relaytest.Frame("#commit", map[string]any{"seq": int64(-8)})), false},
+		"no seq":                  {frames(relaytest.Frame("#commit", map[string]any{})), false},
+		"text":                    {[]event.Frame{{Data: relaytest.Identity(8), Fault: event.ReasonText}}, false},
+		"nothing":                 {frames(nil), false},
+		"garbage, large, no maps": {frames(make([]byte, 1<<20)), false},
+	} {
+		l := newLiveness(time.Hour, 0, event.AfterSeq(7))
+		l.event = l.event.Add(-time.Minute)
+		before := l.event
+		if l.received(test.frames); l.event.After(before) != test.want {
+			t.Errorf("%s: renewed %t", name, !test.want)
+		}
+	}
+	l := newLiveness(time.Hour, 0, oldest)
+	before := l
+	l.paused(chunkTime)
+	if got := l.event.Sub(before.event); got != 0 {
+		t.Errorf("handling a chunk gained the relay %v", got)
+	}
+	l.paused(time.Minute)
+	if got := l.event.Sub(before.event); got != time.Minute-chunkTime {
+		t.Errorf("of a minute that the receiver took %v are given back", got)
+	}
+	if got := l.bytes.Sub(before.bytes); got != time.Minute+chunkTime {
+		t.Errorf("bytes: %v", got)
+	}
+}
+
 func TestNewest(t *testing.T) {
 	for name, test := range map[string]struct {
 		from event.Seq
@@ -267,5 +319,10 @@ func TestC8MessageThatNeverEndsRaisesAnAlarm(t *testing.T) {
 	f.stop()
 	if len(f.alarms) != 1 || !strings.HasPrefix(f.alarms[0], "repeated_close: ") {
 		t.Errorf("alarms %q", f.alarms)
+	}
+	for _, l := range f.links {
+		if l.State == event.LinkDown && l.Retry > time.Millisecond { // BackoffMin
+			t.Errorf("a relay that took the idle timeout is dialled after %v more", l.Retry)
+		}
 	}
 }
