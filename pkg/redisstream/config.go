@@ -83,6 +83,8 @@ type Connection struct {
 	// Jitter draws from [0,1) how a wait is spread; nil draws at random. A run
 	// that is to be repeated exactly gives one of its own.
 	Jitter func() float64
+
+	replies int64 // what one reply may take in memory; 0 is readReply
 }
 
 // TLS adds to what a rediss:// URL implies. Files are PEM.

@@ -99,6 +99,7 @@ func NewDashboard(cfg DashboardConfig) (*Dashboard, error) {
 	}
 	// A slow answer must not hold up the next status.
 	cfg.CommandTimeout = min(cfg.CommandTimeout, statusEach)
+	cfg.replies = lookReply
 	t, err := cfg.parse()
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package redisstream
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -33,7 +34,7 @@ func Dial(c Connection) (redis.UniversalClient, error) {
 func (c Connection) dial(t *target, known *sockets) redis.UniversalClient {
 	silence()
 	o := t.options
-	o.ClientName = "fhctl"
+	o.OnConnect = nameClient
 	o.DisableIdentity = true
 	// RESP2 has no push messages, which would be read before each exchange.
 	o.Protocol = 2
@@ -47,13 +48,31 @@ func (c Connection) dial(t *target, known *sockets) redis.UniversalClient {
 	o.WriteBufferSize = 64 << 10
 	o.ConnMaxIdleTime = -1
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	o.Dialer = known.dialer(o, c.Dialer)
-	if t.network != "unix" {
+	o.Dialer = known.dialer(c, t)
+	if t.cluster() {
 		return redis.NewUniversalClient(&o)
 	}
-	simple := o.Simple()
-	simple.Network = "unix"
-	return redis.NewClient(simple)
+	client := redis.UniversalClient(nil)
+	if t.network == "unix" {
+		simple := o.Simple()
+		simple.Network = "unix"
+		client = redis.NewClient(simple)
+	} else {
+		client = redis.NewUniversalClient(&o)
+	}
+	client.AddHook(alone{})
+	return client
+}
+
+// nameClient tells the server who is connected, for CLIENT LIST. A server, a proxy
+// or a user without that command works all the same.
+func nameClient(ctx context.Context, conn *redis.Conn) error {
+	err := conn.ClientSetName(ctx, "fhctl").Err()
+	var reply redis.Error
+	if errors.As(err, &reply) {
+		return nil
+	}
+	return err
 }
 
 // within bounds one exchange with Redis.

@@ -26,7 +26,7 @@ var passing = []string{
 
 // Causes lists every word that event.Store.Cause can be.
 func Causes() []string {
-	words := []string{"max_clients", "tls", "dns", "timeout", "dial", "connection"}
+	words := []string{"max_clients", "tls", causeProtocol, "dns", "timeout", "dial", "connection"}
 	for _, word := range passing {
 		words = append(words, strings.ToLower(word))
 	}
@@ -41,10 +41,20 @@ func causeOf(err error) string {
 	if errors.Is(err, errReply) || errors.As(err, &classed) {
 		return ""
 	}
+	var closed *closedWith
+	if errors.As(err, &closed) {
+		return closed.cause()
+	}
 	if !errors.As(err, &reply) {
 		return transportCause(err)
 	}
-	text := bare(reply.Error())
+	return causeOfReply(reply.Error())
+}
+
+// causeOfReply names the passing fault that a server's error is; "" when it will
+// not pass.
+func causeOfReply(text string) string {
+	text = bare(text)
 	for _, word := range passing {
 		if strings.HasPrefix(text, word+" ") || text == word {
 			return strings.ToLower(word)
@@ -69,7 +79,10 @@ func transportCause(err error) string {
 	var dns *net.DNSError
 	var op *net.OpError
 	var timeout net.Error
+	var peer *peerError
 	switch {
+	case errors.As(err, &peer):
+		return peer.cause
 	case isCertificate(err):
 		return "tls"
 	case errors.As(err, &dns):
@@ -80,6 +93,8 @@ func transportCause(err error) string {
 		return "timeout"
 	case errors.As(err, &op) && op.Op == "dial":
 		return "dial"
+	case isMisread(err):
+		return causeProtocol
 	default:
 		return "connection"
 	}
@@ -91,6 +106,10 @@ func isCertificate(err error) bool {
 	var invalid x509.CertificateInvalidError
 	var verify *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
+	var peer *peerError
+	if errors.As(err, &peer) {
+		return peer.cause == "tls"
+	}
 	return errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid) ||
 		errors.As(err, &verify) || errors.As(err, &record)
 }
@@ -101,11 +120,23 @@ func isCertificate(err error) bool {
 func final(err error) error {
 	var reply redis.Error
 	var classed *fault.Error
-	if errors.As(err, &classed) || !errors.As(err, &reply) {
+	var closed *closedWith
+	switch {
+	case errors.As(err, &classed):
+		return err
+	case errors.As(err, &closed):
+		reply = serverError(closed.text)
+	case !errors.As(err, &reply):
 		return err
 	}
 	text := bare(reply.Error())
 	switch {
+	case strings.HasPrefix(text, "DENIED"):
+		return fault.New(fault.Refused, err, "this Redis is in protected mode and answers its own machine only: set a password for it (requirepass or a user) and bind it to the address in use")
+	case strings.HasPrefix(text, "DB index is out of range"), strings.HasPrefix(text, "invalid DB index"):
+		return fault.New(fault.Usage, err, "this Redis has fewer databases than the number in the Redis URL: write a lower one, 0 for most, or raise databases in redis.conf")
+	case strings.HasPrefix(text, "SELECT is not allowed in cluster mode"):
+		return fault.New(fault.Usage, err, "Redis Cluster has only database 0: leave the number out of the Redis URL")
 	case strings.HasPrefix(text, "WRONGPASS"), strings.Contains(text, "invalid password"):
 		return fault.New(fault.Refused, err, "Redis refuses the user name or password: check REDIS_URL, and percent-encode @ : / ? # % in the password")
 	case strings.HasPrefix(text, "NOAUTH"):

@@ -60,9 +60,11 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 			return nil, err
 		}
 	}
+	cfg.replies = lookReply
 	w := &Writer{config: cfg, mu: newTurn(), lease: newLease(cfg.Writer), control: cfg.dial(t, new(sockets))}
 	w.outage.config = &w.config
 	w.others.most = mostOthers
+	cfg.replies = storeReply
 	w.client = cfg.dial(t, &w.sockets)
 	if cluster, ok := w.client.(*redis.ClusterClient); ok {
 		// By itself the client looks for moved nodes rarely.
@@ -80,7 +82,7 @@ func (w *Writer) start(ctx context.Context, t *target) error {
 	c := &w.config
 	err := c.patiently(ctx, "connect to Redis", w.knock)
 	if ctx.Err() != nil && err != nil {
-		return fault.New(fault.Unreachable, err, fmt.Sprintf("is Redis running at %s?", fault.Redact(c.URL)))
+		return fault.New(fault.Unreachable, err, or(hintOf(err), fmt.Sprintf("is Redis running at %s?", fault.Redact(c.URL))))
 	}
 	if err != nil {
 		return err
@@ -119,7 +121,7 @@ func (w *Writer) knock(ctx context.Context) error {
 	case err == nil:
 		return nil
 	case isCertificate(err):
-		return fault.New(fault.Unreachable, err, "the server's certificate is not trusted for this name: set the CA file and server name, or check that the port speaks TLS")
+		return fault.New(fault.Unreachable, err, hintOf(err))
 	case errors.As(err, &reply) && (isDenied(bare(reply.Error())) || redis.HasErrorPrefix(err, "WRONGTYPE")):
 		return nil
 	}

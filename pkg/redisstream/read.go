@@ -97,9 +97,8 @@ func (c Connection) classed(ctx context.Context, doing string, err error) error 
 		return fmt.Errorf("%s: %w", doing, ctx.Err())
 	case cause == "":
 		return fmt.Errorf("%s: %w", doing, final(err))
-	case cause == "tls":
-		return fault.New(fault.Unreachable, fmt.Errorf("%s: %w", doing, err),
-			"the server's certificate is not trusted for this name: set the CA file and server name, or check that the port speaks TLS")
+	case hintOf(err) != "":
+		return fault.New(fault.Unreachable, fmt.Errorf("%s: %w", doing, err), hintOf(err))
 	default:
 		return fault.New(fault.Unreachable, fmt.Errorf("%s: %w", doing, err),
 			fmt.Sprintf("is Redis running and ready at %s? Try: redis-cli -u %[1]s PING", fault.Redact(c.URL)))
@@ -186,8 +185,30 @@ func (r *Reader) page(ctx context.Context, command string, from, to ID, count in
 }
 
 // heads reads count entries, or all there are, with values longer than 64 KiB cut.
-func (r *Reader) heads(ctx context.Context, command string, from, to ID, count int) ([]Stored, error) {
-	return r.ask(ctx, raw{heads: true}, command, from, to, count)
+// What is too large for one reply is read in pieces.
+func (r *Reader) heads(ctx context.Context, command string, from, to ID, count int) (all []Stored, err error) {
+	for piece := count; len(all) < count; {
+		ask := min(piece, count-len(all))
+		some, err := r.ask(ctx, raw{heads: true}, command, from, to, ask)
+		if tooLarge(err) && ask > 1 {
+			piece = max(1, ask/8)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, some...); len(some) < ask {
+			break
+		}
+		last, ok := some[len(some)-1].ID, true
+		if from = last.Next(); command == "xrevrange" {
+			from, ok = previous(last)
+		}
+		if !ok {
+			break
+		}
+	}
+	return all, nil
 }
 
 // ask reads entries in one exchange. With errOverfull come those that were whole.
@@ -370,7 +391,7 @@ func (r *Reader) Follow(ctx context.Context, after ID) iter.Seq2[Stored, error] 
 				_ = client.Close()
 			}
 		}()
-		f := follower{Reader: r, client: client, after: ID(or(string(after), "0-0"))}
+		f := follower{Reader: r, client: client, after: ID(or(string(after), "0-0")), count: r.config.Page}
 		if err := f.run(ctx, func(s Stored) bool { return yield(s, nil) }); err != nil && ctx.Err() == nil {
 			yield(Stored{}, err)
 		}

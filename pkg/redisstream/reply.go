@@ -50,8 +50,13 @@ func (r *raw) reset() {
 	*r = raw{buf: r.buf[:0]}
 }
 
-// Write appends to the reply as it arrives.
+// Write appends to the reply as it arrives. One that is an error becomes that
+// error: go-redis passes raw replies on whatever they say, and would not follow a
+// cluster's redirection.
 func (r *raw) Write(p []byte) (int, error) {
+	if len(r.buf) == 0 && len(p) > 0 && p[0] == '-' {
+		return 0, serverError(p[1:])
+	}
 	r.buf = append(r.buf, p...)
 	return len(p), nil
 }

@@ -2,11 +2,11 @@ package redisstream
 
 import (
 	"context"
+	"errors"
 	"net"
+	"strings"
 	"sync"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // sockets knows the open connections of one client. go-redis honours a
@@ -17,31 +17,45 @@ type sockets struct {
 	open map[*socket]struct{}
 }
 
-// socket is a connection that is known while it is open.
+// socket is a connection that is known while it is open. It bounds what the
+// peer sends, and keeps what the peer said before it closed.
 type socket struct {
 	net.Conn
-	of *sockets
+	of     *sockets
+	secure bool // TLS
+
+	reading sync.Mutex
+	framing framing
+	first   []byte // the first bytes that came, until there was a reply
+	greeted bool   // a reply came that is no error
+	failed  error  // what no Read gets past
+	whole   whole
 }
 
-// dialer is go-redis' own dialler, TLS included, or the one given, with every
-// connection known.
-func (s *sockets) dialer(o redis.UniversalOptions, dial func(context.Context, string, string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
+// dialer opens connections, TLS included, or takes those of the dialler given;
+// every one is known and bounded.
+func (s *sockets) dialer(c Connection, t *target) func(context.Context, string, string) (net.Conn, error) {
+	dial := c.Dialer
 	if dial == nil {
-		dial = redis.NewDialer(&redis.Options{DialTimeout: o.DialTimeout, TLSConfig: o.TLSConfig})
+		dial = t.dialer(c.CommandTimeout)
+	}
+	limit := c.replies
+	if limit == 0 {
+		limit = readReply
 	}
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if err != nil {
 			return nil, err
 		}
-		c := &socket{Conn: conn, of: s}
+		k := &socket{Conn: conn, of: s, secure: t.options.TLSConfig != nil, framing: framing{limit: limit}}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.open == nil {
 			s.open = map[*socket]struct{}{}
 		}
-		s.open[c] = struct{}{}
-		return c, nil
+		s.open[k] = struct{}{}
+		return k, nil
 	}
 }
 
@@ -52,6 +66,122 @@ func (c *socket) Close() error {
 	c.of.mu.Unlock()
 	return c.Conn.Close()
 }
+
+// Read gives what came, up to where the peer leaves the bounds of a reply.
+func (c *socket) Read(p []byte) (int, error) {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if c.whole.wanted.Load() != nil {
+		return c.whole.read(c, p)
+	}
+	return c.read(p)
+}
+
+func (c *socket) read(p []byte) (int, error) {
+	if c.failed != nil {
+		return 0, c.failed
+	}
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		passed, bad := c.follow(p[:n])
+		if bad != nil {
+			c.failed = bad
+			if n = passed; n > 0 {
+				return n, nil
+			}
+			return 0, bad
+		}
+	}
+	if err != nil {
+		err = c.explain(err)
+	}
+	return n, err
+}
+
+// follow checks what came against the bounds.
+func (c *socket) follow(p []byte) (int, error) {
+	if !c.greeted && len(c.first) < 24 {
+		c.first = append(c.first, p[:min(len(p), 24-len(c.first))]...)
+	}
+	n, err := c.framing.follow(p)
+	if c.framing.replies > 0 && len(c.framing.said) == 0 {
+		c.greeted = true
+	}
+	var peer *peerError
+	if !errors.As(err, &peer) {
+		return n, err
+	}
+	switch {
+	case peer.kind != 0 && c.framing.replies == 0:
+		peer = notRedis(peer, c.first)
+	case peer.kind != 0:
+		peer = notRedis(peer, p[n:])
+	case peer.large:
+		peer.hint = largeHint
+	default:
+		peer.hint = notRedisHint
+	}
+	return n, peer
+}
+
+// explain says why a connection ended, as far as can be told.
+func (c *socket) explain(err error) error {
+	switch {
+	case isAlert(err):
+		return &peerError{cause: "tls", what: "the server ended the TLS connection", hint: tlsHint, err: err}
+	case !closedByPeer(err):
+		return err
+	case !c.greeted && len(c.framing.said) > 0:
+		return &closedWith{text: c.words(), err: err}
+	case c.framing.replies == 0 && c.framing.whole():
+		hint := mutePlainHint
+		if c.secure {
+			hint = muteTLSHint
+		}
+		return &peerError{cause: "connection", what: "the server closed the connection without an answer", hint: hint, err: err}
+	}
+	return err
+}
+
+// partingTime is how long a connection that can no longer be written to is
+// asked for what the peer said before. It has arrived by then, or never will.
+const partingTime = 50 * time.Millisecond
+
+// Write sends, and after a failure reads what the peer said: servers that refuse
+// a connection answer before they are asked.
+func (c *socket) Write(p []byte) (int, error) {
+	c.whole.expect(p)
+	n, err := c.Conn.Write(p)
+	if err == nil || !closedByPeer(err) && !isAlert(err) || !c.reading.TryLock() {
+		return n, err
+	}
+	defer c.reading.Unlock()
+	return n, c.parting(err)
+}
+
+// parting is err, or what the peer said before it closed.
+func (c *socket) parting(err error) error {
+	_ = c.Conn.SetReadDeadline(time.Now().Add(partingTime))
+	known := c.framing.replies
+	var buf [1024]byte
+	for range 16 {
+		if _, other := c.read(buf[:]); other != nil {
+			var timeout net.Error
+			if !errors.As(other, &timeout) || !timeout.Timeout() {
+				err = other
+			}
+			break
+		}
+	}
+	var told *closedWith
+	if c.framing.replies > known && len(c.framing.said) > 0 && !errors.As(err, &told) {
+		return &closedWith{text: c.words(), err: err}
+	}
+	return err
+}
+
+// words is the error that the peer sent last.
+func (c *socket) words() string { return strings.TrimRight(string(c.framing.said), "\r\n") }
 
 // interrupt ends what waits on any of the connections; go-redis then gives them
 // up and dials anew.

@@ -2,7 +2,6 @@ package redisstream
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -13,13 +12,14 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/files"
+	"github.com/fhctl/fhctl/pkg/tlsfiles"
 )
 
 // target is a parsed URL: options for the universal client.
 type target struct {
 	options redis.UniversalOptions
-	network string // "unix", "tcp" or ""
+	network string           // "unix", "tcp" or ""
+	tls     *tlsfiles.Source // nil is cleartext
 }
 
 func (t *target) cluster() bool { return t.options.IsClusterMode }
@@ -32,11 +32,11 @@ func (c Connection) parse() (*target, error) {
 		return nil, fault.New(fault.Usage, fmt.Errorf("read Redis URL (REDIS_URL, redis-url): %w", err),
 			"write it as redis://[USER:PASSWORD@]HOST:PORT[/DB], rediss:// for TLS, unix:///PATH, redis-sentinel://H1:P,H2:P/MASTER or redis-cluster://H1:P,H2:P; percent-encode @ : / ? # % in a password")
 	}
-	if err := c.addTLS(t); err != nil {
-		return nil, err
-	}
 	if tlsConfig := t.options.TLSConfig; tlsConfig != nil {
 		tlsConfig.MinVersion = max(tlsConfig.MinVersion, tls.VersionTLS12)
+	}
+	if err := c.addTLS(t); err != nil {
+		return nil, err
 	}
 	return t, nil
 }
@@ -147,46 +147,27 @@ func hostPort(host string, cluster bool) (string, error) {
 	return net.JoinHostPort(strings.Trim(host, "[]"), port), nil
 }
 
-// maxTLSFile bounds a file of certificates or a key, in bytes: the authorities
-// of whole systems take a quarter of it.
-const maxTLSFile = 1 << 20
-
-// addTLS applies the TLS files. They need a URL that asks for TLS: silently
+// addTLS prepares the TLS files. They need a URL that asks for TLS: silently
 // talking cleartext with a CA configured would be a trap.
 func (c Connection) addTLS(t *target) error {
-	if !c.TLS.used() {
+	cfg := t.options.TLSConfig
+	if cfg == nil {
+		if c.TLS.used() {
+			return fault.New(fault.Usage, errors.New("TLS files are given, but the Redis URL does not ask for TLS"), "write rediss:// instead of redis://")
+		}
 		return nil
 	}
-	if t.options.TLSConfig == nil {
-		return fault.New(fault.Usage, errors.New("TLS files are given, but the Redis URL does not ask for TLS"), "write rediss:// instead of redis://")
-	}
-	cfg := t.options.TLSConfig
 	cfg.InsecureSkipVerify = c.TLS.SkipVerify
 	if c.TLS.ServerName != "" {
 		cfg.ServerName = c.TLS.ServerName
 	}
-	if c.TLS.CA != "" {
-		pem, err := files.Read(c.TLS.CA, maxTLSFile)
-		if err != nil {
-			return fault.New(fault.Usage, fmt.Errorf("read Redis CA: %w", err), "")
-		}
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return fault.New(fault.Usage, fmt.Errorf("read Redis CA %s: no certificate in it", c.TLS.CA), "it must be PEM")
-		}
-	}
-	if c.TLS.Cert == "" && c.TLS.Key == "" {
-		return nil
-	}
-	cert, certErr := files.Read(c.TLS.Cert, maxTLSFile)
-	key, keyErr := files.Read(c.TLS.Key, maxTLSFile)
-	pair, err := tls.Certificate{}, errors.Join(certErr, keyErr)
-	if err == nil {
-		pair, err = tls.X509KeyPair(cert, key)
-	}
+	files := tlsfiles.Files{CA: c.TLS.CA, Cert: c.TLS.Cert, Key: c.TLS.Key}
+	source, err := tlsfiles.New(files, cfg, func(err error) {
+		c.Logger.Warn("TLS files of Redis were changed and cannot be used; the ones read before are used on", "err", err)
+	})
 	if err != nil {
-		return fault.New(fault.Usage, fmt.Errorf("read Redis client certificate: %w", err), "certificate and key are both needed, as PEM")
+		return fault.New(fault.Usage, fmt.Errorf("TLS files of Redis: %w", err), "they must be PEM, and readable for this user")
 	}
-	cfg.Certificates = []tls.Certificate{pair}
+	t.tls = source
 	return nil
 }
