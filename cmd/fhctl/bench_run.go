@@ -152,7 +152,7 @@ func (onlyErrors) Enabled(_ context.Context, level slog.Level) bool { return lev
 
 // dropBench deletes what a measurement wrote, also when it was interrupted.
 func dropBench(ctx context.Context, s *session) error {
-	client, err := redisstream.Dial(s.connection(s.cfg.Redis.URL))
+	client, err := redisstream.Dial(s.connection(s.cfg.Redis.URL, ""))
 	if err != nil {
 		return err
 	}

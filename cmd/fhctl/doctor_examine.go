@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream"
@@ -85,7 +86,17 @@ func (e *examination) examine(ctx context.Context) error {
 	return e.redis(ctx, down)
 }
 
+// transport judges what others on the way to Redis can read.
+func (e *examination) transport() {
+	if e.cfg.CleartextRedis() {
+		e.warn("redis.transport", "use rediss:// and the server's TLS port; see redis-tls-ca", "%s", config.CleartextRedis)
+		return
+	}
+	e.ok("redis.transport", "encrypted, on this machine, or without a password")
+}
+
 func (e *examination) redis(ctx context.Context, down downstream) error {
+	e.transport()
 	reader, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{
 		Connection: down.connection, StreamKey: e.cfg.Redis.StreamKey, CursorKey: e.cfg.Redis.CursorKey,
 		Partitions: e.cfg.Redis.Partitions, OtherCount: true, // a wrong number is a finding

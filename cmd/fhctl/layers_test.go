@@ -24,7 +24,7 @@ type room struct{ floor, step int }
 var rooms = map[string]room{
 	"pkg/syntax": {0, 0}, "pkg/event": {0, 0}, "pkg/fault": {0, 0},
 	"pkg/template": {0, 0}, "pkg/files": {0, 0},
-	"pkg/dagcbor": {1, 0}, "pkg/filter": {1, 0}, "pkg/place": {1, 0},
+	"pkg/dagcbor": {1, 0}, "pkg/filter": {1, 0}, "pkg/place": {1, 0}, "pkg/tlsfiles": {1, 0},
 	"pkg/blocks": {1, 1}, "pkg/entry": {1, 1},
 	"pkg/mst": {1, 2}, "pkg/frame": {1, 2},
 	"pkg/relay": {2, 0}, "pkg/relayserver": {2, 0}, "pkg/capture": {2, 0}, "pkg/sim": {2, 0},

@@ -24,12 +24,12 @@ func (s *session) readerOf(ctx context.Context, partitions int, anyCount bool) (
 			errors.New("embedded:// would start another server, with nothing in it"),
 			`take the redis:// address that "fhctl ingest" logged when it started`))
 	}
-	raw, err := withPassword(raw, s.cfg.Redis.PasswordFile)
+	password, err := s.redisPassword()
 	if err != nil {
-		return nil, s.cfg.Refuse("redis-password-file", err)
+		return nil, err
 	}
 	return redisstream.OpenReader(ctx, redisstream.ReaderConfig{
-		Connection: s.connection(raw),
+		Connection: s.connection(raw, password),
 		StreamKey:  s.cfg.Redis.StreamKey,
 		CursorKey:  s.cfg.Redis.CursorKey,
 		Partitions: partitions,

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/filter"
 	"github.com/fhctl/fhctl/pkg/output"
@@ -275,11 +276,18 @@ func (p *replayPlan) redis(s *session, url, passwordFile string) (c redisstream.
 		down, err := openDownstream(&session{app: s.app, cfg: &other, slog: s.slog})
 		return down.connection, down.name, down.close, err
 	}
-	if fault.Redact(url) != url {
+	place, err := redisstream.ParseURL(url)
+	if err != nil {
+		return c, "", nil, fmt.Errorf("Redis URL %s: %w", fault.Redact(url), err)
+	}
+	if place.Password {
 		s.slog.Warn("The password in an argument is visible to every user of this machine in ps; use --to-password-file, or --redis-url from the environment")
 	}
-	if url, err = withPassword(url, passwordFile); err != nil {
-		return c, "", nil, fmt.Errorf("Redis password file: %w", err)
+	password := ""
+	if passwordFile != "" {
+		if password, err = config.ReadSecret(passwordFile); err != nil {
+			return c, "", nil, fmt.Errorf("Redis password file: %w", err)
+		}
 	}
-	return s.connection(url), fault.Redact(url), func() {}, nil
+	return s.connection(url, password), fault.Redact(url), func() {}, nil
 }

@@ -124,7 +124,12 @@ type streamPlayer struct {
 }
 
 func openStreamOrigin(ctx context.Context, s *session, p *replayPlan) (*origin, error) {
-	connection, name, closeServer, err := p.redis(s, p.source.url, s.cfg.Redis.PasswordFile)
+	// A URL with a password of its own needs no file.
+	file := s.cfg.Redis.PasswordFile
+	if place, err := redisstream.ParseURL(p.source.url); err == nil && place.Password {
+		file = ""
+	}
+	connection, name, closeServer, err := p.redis(s, p.source.url, file)
 	if err != nil {
 		return nil, err
 	}

@@ -2,11 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
-	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
@@ -15,7 +11,6 @@ import (
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/files"
 	"github.com/fhctl/fhctl/pkg/pipeline"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/embedded"
@@ -115,36 +110,20 @@ const maxLinger = 40 * time.Millisecond
 
 // source follows the upstream and tells the observer of every change.
 func (u upstream) source(s *session, heard event.Observer) (*relay.Source, error) {
-	trust, err := trustFile(s.cfg.Relay.TLSCA)
+	trust, err := relayTLS(s)
 	if err != nil {
-		return nil, s.cfg.Refuse("relay-tls-ca", err)
+		return nil, err
 	}
 	return relay.New(relay.Config{
 		Endpoint:    u.endpoint,
 		UserAgent:   "fhctl/" + readBuild().Version,
 		IdleTimeout: s.cfg.Ingest.IdleTimeout,
 		Linger:      min(s.cfg.Ingest.BatchAge, maxLinger),
-		TLS:         trust,
+		TLSNow:      trust,
 		Notify:      heard.Link,
 		Alarm:       heard.Alarm,
 		Logger:      s.slog,
 	}), nil
-}
-
-// trustFile reads the authorities to trust instead of the system's.
-func trustFile(path string) (*tls.Config, error) {
-	if path == "" {
-		return nil, nil
-	}
-	pem, err := files.Read(path, 1<<20)
-	if err != nil {
-		return nil, fault.New(fault.Usage, fmt.Errorf("read authorities: %w", err), "")
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fault.New(fault.Usage, fmt.Errorf("read authorities: no certificate in %s", path), "the file must be PEM")
-	}
-	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
 }
 
 // downstream is the Redis that --redis-url names, real or embedded.
@@ -169,48 +148,36 @@ func openDownstream(s *session) (downstream, error) {
 		if s.cfg.Origin("max-stream-len").Layer == config.LayerDefault {
 			maxLen = embedded.SuggestedMaxLen
 		}
-		return downstream{s.connection(raw), "embedded " + raw, maxLen, server.Close}, nil
+		return downstream{s.connection(raw, ""), "embedded " + raw, maxLen, server.Close}, nil
 	}
-	raw, err := withPassword(raw, s.cfg.Redis.PasswordFile)
+	password, err := s.redisPassword()
 	if err != nil {
-		return downstream{}, s.cfg.Refuse("redis-password-file", err)
+		return downstream{}, err
 	}
-	return downstream{s.connection(raw), fault.Redact(raw), s.cfg.Redis.MaxStreamLen, func() {}}, nil
+	return downstream{s.connection(raw, password), fault.Redact(raw), s.cfg.Redis.MaxStreamLen, func() {}}, nil
 }
 
-func (s *session) connection(redisURL string) redisstream.Connection {
+// redisPassword is what redis-password-file holds, or "".
+func (s *session) redisPassword() (string, error) {
+	if s.cfg.Redis.PasswordFile == "" {
+		return "", nil
+	}
+	password, err := config.ReadSecret(s.cfg.Redis.PasswordFile)
+	if err != nil {
+		return "", s.cfg.Refuse("redis-password-file", err)
+	}
+	return password, nil
+}
+
+func (s *session) connection(redisURL, password string) redisstream.Connection {
 	r := s.cfg.Redis
 	return redisstream.Connection{
-		URL: redisURL,
+		URL: redisURL, Password: password,
 		TLS: redisstream.TLS{
 			CA: r.TLSCA, Cert: r.TLSCert, Key: r.TLSKey, ServerName: r.TLSServerName, SkipVerify: r.TLSSkipVerify,
 		},
 		Logger: s.slog,
 	}
-}
-
-// withPassword puts the password of a file into a Redis URL, whose user stays.
-// It works on the text, since URLs of several hosts are not what net/url reads.
-func withPassword(raw, path string) (string, error) {
-	if path == "" {
-		return raw, nil
-	}
-	password, err := config.ReadSecret(path)
-	if err != nil {
-		return "", err
-	}
-	scheme, rest, ok := strings.Cut(raw, "://")
-	if !ok {
-		return "", fault.New(fault.Usage, errors.New("put the password into the Redis URL: it has no scheme"), "write redis://HOST:PORT")
-	}
-	hosts, path, _ := strings.Cut(rest, "/")
-	user := ""
-	if at := strings.LastIndex(hosts, "@"); at >= 0 {
-		user, _, _ = strings.Cut(hosts[:at], ":")
-		hosts = hosts[at+1:]
-	}
-	// UserPassword escapes what a URL's user part must not hold.
-	return scheme + "://" + user + url.UserPassword("", password).String() + "@" + hosts + "/" + path, nil
 }
 
 // whenFull is what the settings' words mean to the writer.

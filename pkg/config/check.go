@@ -3,12 +3,13 @@ package config
 import (
 	"fmt"
 	"net"
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/filter"
+	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/relay"
 )
 
@@ -47,15 +48,34 @@ func (r *Relay) cleartext() bool {
 	return err == nil
 }
 
-// redisScheme leaves room for the variants that name a topology.
-var redisScheme = regexp.MustCompile(`^(rediss?([+-][a-z]+)?|unix|embedded)$`)
-
 func redisURL(value string) error {
 	scheme, _, found := strings.Cut(value, "://")
-	if !found || !redisScheme.MatchString(scheme) {
+	if !found {
 		return wrong("is not a Redis URL", "write it like redis://localhost:6379, rediss://HOST:PORT for TLS, or embedded://")
 	}
+	if scheme == "embedded" {
+		return nil
+	}
+	if _, err := redisstream.ParseURL(value); err != nil {
+		return wrong("is not a Redis URL: "+err.Error(), fault.HintOf(err))
+	}
 	return nil
+}
+
+// redisPassword reports whether the URL holds a password, and not only a user.
+func (r *Redis) redisPassword() bool {
+	place, err := redisstream.ParseURL(r.URL)
+	return err == nil && place.Password
+}
+
+// cleartext reports whether a password and events travel unencrypted to another
+// machine.
+func (r *Redis) cleartext() bool {
+	place, err := redisstream.ParseURL(r.URL)
+	if err != nil || place.TLS || place.Unix || !place.Password && r.PasswordFile == "" {
+		return false
+	}
+	return slices.ContainsFunc(place.Addrs, func(addr string) bool { return !loopback(addr) })
 }
 
 func listenAddr(value string) error {
@@ -105,8 +125,8 @@ func (c *Config) together() []error {
 	if c.Redis.WhenFull == WhenFullBlock && c.Redis.MaxStreamLen == 0 {
 		refuse("when-full", "has no effect: with max-stream-len 0 the stream is never full", "set max-stream-len, or leave when-full out")
 	}
-	if c.Redis.PasswordFile != "" && hasPassword(c.Redis.URL) {
-		refuse("redis-password-file", "competes with the password in redis-url", "take the password out of redis-url")
+	if c.Redis.PasswordFile != "" && c.Redis.redisPassword() {
+		refuse("redis-password-file", "competes with the password in redis-url", "take the password out of redis-url; the user stays in it, as in redis://USER@HOST")
 	}
 	if name := c.tlsSetting(); name != "" && !strings.HasPrefix(c.Redis.URL, "rediss") {
 		refuse(name, "has no effect: redis-url does not ask for TLS", "write redis-url with rediss://")
@@ -145,14 +165,23 @@ func loopback(hostport string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
+// CleartextRedis is the warning of a Redis password that travels unencrypted.
+const CleartextRedis = "redis-url: the Redis password and the events travel in the clear to another machine, where anyone on the way can read and change them; use rediss://"
+
+// CleartextRedis reports whether its warning holds for these settings.
+func (c *Config) CleartextRedis() bool { return c.Redis.cleartext() }
+
 // warn notes what is legal but should not pass unseen.
 func (c *Config) warn() {
 	say := func(format string, args ...any) { c.Warnings = append(c.Warnings, fmt.Sprintf(format, args...)) }
-	if c.Origin("redis-url").Layer == LayerFlag && hasPassword(c.Redis.URL) {
+	if c.Origin("redis-url").Layer == LayerFlag && c.Redis.redisPassword() {
 		say("the password in --redis-url is visible to every user of this machine in ps; use the environment or a file")
 	}
 	if c.Relay.cleartext() {
 		say("relay-cleartext: events travel in the clear and can be changed on the way")
+	}
+	if c.Redis.cleartext() {
+		say("%s", CleartextRedis)
 	}
 	if c.Redis.TLSSkipVerify {
 		say("redis-tls-skip-verify: any certificate is accepted, so events can be read and changed on the way")

@@ -54,11 +54,13 @@ type loader struct {
 	errs     []error
 }
 
-// environment is environ without empty values, which count as unset.
+// environment is environ without the blanks and line ends around its values, which
+// files of variables leave there, and without empty ones, which count as unset.
 func environment(environ []string) map[string]string {
 	env := make(map[string]string, len(environ))
 	for _, pair := range environ {
-		if name, value, _ := strings.Cut(pair, "="); value != "" {
+		name, value, _ := strings.Cut(pair, "=")
+		if value = strings.TrimSpace(value); value != "" {
 			env[name] = value
 		}
 	}

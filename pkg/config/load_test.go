@@ -251,13 +251,24 @@ func TestWarnings(t *testing.T) {
 		args, environ []string
 		want          string
 	}{
-		"password flag":     {args: []string{"--redis-url=redis://:canary@r"}, want: "visible"},
-		"password variable": {environ: []string{"REDIS_URL=redis://:canary@r"}},
-		"cleartext":         {args: []string{"--relay-url=ws://relay.example", "--relay-cleartext"}, want: "in the clear"},
-		"skip verify":       {args: []string{"--redis-url=rediss://r", "--redis-tls-skip-verify"}, want: "any certificate"},
-		"health":            {args: []string{"--health-addr=0.0.0.0:9477"}, want: "other machines"},
-		"health, all":       {args: []string{"--health-addr=:9477"}, want: "other machines"},
-		"health, loopback":  {args: []string{"--health-addr=[::1]:9477"}},
+		"password flag":            {args: []string{"--redis-url=redis://:canary@r"}, want: "visible"},
+		"password variable":        {environ: []string{"REDIS_URL=redis://:canary@localhost"}},
+		"user flag":                {args: []string{"--redis-url=redis://someone@localhost"}},
+		"user flag, file":          {args: []string{"--redis-url=redis://someone@localhost", "--redis-password-file=f"}},
+		"Redis in the clear":       {environ: []string{"REDIS_URL=redis://:canary@r"}, want: "redis-url: the Redis password"},
+		"Redis in the clear, file": {environ: []string{"REDIS_URL=redis://someone@r"}, args: []string{"--redis-password-file=f"}, want: "in the clear"},
+		"cluster in the clear":     {environ: []string{"REDIS_URL=redis-cluster://u:canary@127.0.0.1:1,r:2"}, want: "in the clear"},
+		"Sentinel in the clear":    {environ: []string{"REDIS_URL=redis-sentinel://r/m?sentinel_password=canary"}, want: "in the clear"},
+		"Redis without a password": {environ: []string{"REDIS_URL=redis://r"}},
+		"Redis with TLS":           {environ: []string{"REDIS_URL=rediss://u:canary@r"}},
+		"cluster with TLS":         {environ: []string{"REDIS_URL=rediss-cluster://u:canary@r"}},
+		"a socket":                 {environ: []string{"REDIS_URL=unix://u:canary@/run/redis.sock"}},
+		"this machine":             {environ: []string{"REDIS_URL=redis://u:canary@[::1]:6379"}},
+		"cleartext":                {args: []string{"--relay-url=ws://relay.example", "--relay-cleartext"}, want: "in the clear"},
+		"skip verify":              {args: []string{"--redis-url=rediss://r", "--redis-tls-skip-verify"}, want: "any certificate"},
+		"health":                   {args: []string{"--health-addr=0.0.0.0:9477"}, want: "other machines"},
+		"health, all":              {args: []string{"--health-addr=:9477"}, want: "other machines"},
+		"health, loopback":         {args: []string{"--health-addr=[::1]:9477"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := strings.Join(mustLoad(t, v.args, v.environ, "").Warnings, "\n")
@@ -269,7 +280,7 @@ func TestWarnings(t *testing.T) {
 }
 
 func TestSecretsAreNeverShown(t *testing.T) {
-	c := mustLoad(t, nil, []string{"REDIS_URL=redis://u:canary@r:1/0?sentinel_password=canary"}, "")
+	c := mustLoad(t, nil, []string{"REDIS_URL=redis-sentinel://u:canary@r:1/m?sentinel_password=canary"}, "")
 	for _, shown := range []string{fmt.Sprintf("%v", *c), fmt.Sprintf("%+v", *c), fmt.Sprintf("%#v", *c), fmt.Sprint(c.Values)} {
 		if strings.Contains(shown, "canary") {
 			t.Errorf("a password is shown: %s", shown)

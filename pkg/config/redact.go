@@ -10,9 +10,6 @@ import (
 	"github.com/fhctl/fhctl/pkg/files"
 )
 
-// hasPassword reports whether fault.Redact has something to hide.
-func hasPassword(url string) bool { return fault.Redact(url) != url }
-
 // secretLimit is far above any password and keeps a wrong path from filling
 // memory.
 const secretLimit = 64 << 10
@@ -20,7 +17,8 @@ const secretLimit = 64 << 10
 // secretPatience bounds the wait for a password that comes through a pipe.
 const secretPatience = 5 * time.Second
 
-// ReadSecret reads a password from a file and drops one line end behind it.
+// ReadSecret reads a password from a file and drops blanks and line ends around
+// it, which editors and here-documents leave there.
 // An unreadable, empty or oversized file is an error of class usage that names
 // the file and nothing of its content.
 func ReadSecret(path string) (string, error) {
@@ -32,7 +30,7 @@ func ReadSecret(path string) (string, error) {
 	default:
 		return "", fault.New(fault.Usage, fmt.Errorf("read secret: %w", err), "check the path and who may read it")
 	}
-	data = bytes.TrimSuffix(bytes.TrimSuffix(data, []byte("\n")), []byte("\r"))
+	data = bytes.TrimSpace(data)
 	if err == nil && len(data) == 0 {
 		err = errors.New("it is empty")
 	}

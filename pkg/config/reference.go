@@ -13,7 +13,8 @@ YAML file, variable ` + "`FHCTL_BATCH_SIZE`" + `. The six variables of the wire 
 keep the names they have always had.
 
 A value is taken from the flag, else the environment, else the file, else the
-default. An empty variable is an unset one. Unknown keys in the file and unknown
+default. An empty variable is an unset one, and blanks and line ends around a value
+are none of it. Unknown keys in the file and unknown
 ` + "`FHCTL_`" + ` variables are refused by name, and so are values that cannot be used.
 ` + "`fhctl config show`" + ` prints every value with where it came from; passwords are
 masked there and everywhere else.
@@ -22,15 +23,29 @@ Name the file with ` + "`--config FILE`" + ` or ` + "`FHCTL_CONFIG`" + `; no fil
 
 ` + "```yaml" + `
 relay-url: wss://relay1.us-west.bsky.network
-redis-url: rediss://redis.example:6379
+redis-url: rediss://fhctl@redis.example:6379
 redis-password-file: /run/secrets/redis
 max-stream-len: 1000000
 collection: [app.bsky.feed.post, app.bsky.graph.*]
 ` + "```" + `
 
 Lists are comma separated in variables and repeatable as flags. Durations are
-written ` + "`20ms`, `60s`, `5m`" + `; sizes in bytes or as ` + "`8MiB`" + `. A password belongs in a
-file or a variable: a flag is visible to every user of the machine.
+written ` + "`20ms`, `60s`, `5m`" + `; sizes in bytes or as ` + "`8MiB`" + `.
+
+A password stands in a file or a variable: a flag is visible to every user of the
+machine. With ` + "`redis-password-file`" + ` the URL names the user alone, as in
+` + "`rediss://fhctl@redis.example:6379`" + `. The forms of ` + "`redis-url`" + `, with @ : / ? # % in
+a password percent-encoded:
+
+| Form | What is there |
+| --- | --- |
+| ` + "`redis://[USER[:PASSWORD]@]HOST[:PORT][/DB]`" + ` | one server; ` + "`rediss://`" + ` with TLS |
+| ` + "`unix://[USER[:PASSWORD]@]/PATH[?db=DB]`" + ` | one server on this machine |
+| ` + "`redis-sentinel://[USER[:PASSWORD]@]H1:P,H2:P/MASTER[/DB]`" + ` | what the Sentinels call the master; their own user as ` + "`?sentinel_username=U&sentinel_password=P`" + `; ` + "`rediss-sentinel://`" + ` with TLS |
+| ` + "`redis-cluster://[USER[:PASSWORD]@]H1:P,H2:P`" + ` | Redis Cluster, of which some nodes are named; ` + "`rediss-cluster://`" + ` with TLS |
+
+Other parameters are refused. TLS files are read again for each connection, so that
+renewed ones need no restart.
 `
 
 // WriteReference writes the reference page of all settings, in Markdown. The

@@ -29,7 +29,7 @@ func relaySettings() []Setting {
 			Doc:   "allow ws:// to a host that is not loopback: anyone on the way can then read and change events",
 			store: onOff(func(c *Config) *bool { return &c.Relay.Cleartext })},
 		{Name: "relay-tls-ca", Arg: "FILE", Group: GroupRelay,
-			Doc:   "PEM file of the authorities to trust for the relay, instead of the system's",
+			Doc:   "PEM file of the authorities to trust for the relay, instead of the system's; read again for each connection",
 			store: text(func(c *Config) *string { return &c.Relay.TLSCA })},
 	}
 }
@@ -37,10 +37,10 @@ func relaySettings() []Setting {
 func redisSettings() []Setting {
 	return []Setting{
 		{Name: "redis-url", Env: "REDIS_URL", Arg: "URL", Secret: true, Default: "redis://localhost:6379", Group: GroupRedis,
-			Doc:   "Redis that holds the stream: redis://, rediss:// (TLS) or unix://; embedded://[HOST:PORT] starts a server inside this process that keeps nothing on disk",
+			Doc:   "Redis that holds the stream: redis://, rediss:// (TLS), unix://, redis-sentinel:// or redis-cluster://; embedded://[HOST:PORT] starts a server inside this process that keeps nothing on disk",
 			store: text(func(c *Config) *string { return &c.Redis.URL }, redisURL)},
 		{Name: "redis-password-file", Arg: "FILE", Group: GroupRedis,
-			Doc:   "file that holds the Redis password, so that it is neither an argument nor a variable",
+			Doc:   "file that holds the Redis password, so that it is neither an argument nor a variable; the user stays in redis-url, as in redis://USER@HOST",
 			store: text(func(c *Config) *string { return &c.Redis.PasswordFile })},
 		{Name: "stream-key", Env: "REDIS_STREAM_KEY", Arg: "KEY", Default: "firehose:events", Group: GroupRedis,
 			Doc:   "stream that consumers read; the TypeScript workers know only the default",
@@ -75,10 +75,10 @@ func redisSettings() []Setting {
 func redisTLSSettings() []Setting {
 	return []Setting{
 		{Name: "redis-tls-ca", Arg: "FILE", Group: GroupRedis,
-			Doc:   "PEM file of the authorities to trust for Redis, instead of the system's",
+			Doc:   "PEM file of the authorities to trust for Redis, instead of the system's; read again for each connection",
 			store: text(func(c *Config) *string { return &c.Redis.TLSCA })},
 		{Name: "redis-tls-cert", Arg: "FILE", Group: GroupRedis,
-			Doc:   "PEM file of the client certificate; needs redis-tls-key",
+			Doc:   "PEM file of the client certificate; needs redis-tls-key; both are read again for each connection",
 			store: text(func(c *Config) *string { return &c.Redis.TLSCert })},
 		{Name: "redis-tls-key", Arg: "FILE", Group: GroupRedis,
 			Doc:   "PEM file of the client certificate's key; needs redis-tls-cert",

@@ -7,9 +7,9 @@ import (
 
 const mask = "***"
 
-// secretParam finds URL parameters that hold a secret, such as Sentinel's
-// sentinel_password.
-var secretParam = regexp.MustCompile(`(?i)([?&][^=&#]*(?:pass|secret|token|auth|key)[^=&#]*=)[^&#]*`)
+// openParams are the URL parameters that hold no secret. All others are masked: a
+// name with a slip of the pen (sentinel_pasword) must not show what it holds.
+var openParams = map[string]bool{"cursor": true, "db": true, "master_name": true, "sentinel_username": true}
 
 // Redact masks the password of a URL, or of what was meant to be one. It reads
 // the text rather than parsing it, because a URL that does not parse must not
@@ -42,5 +42,30 @@ func Redact(url string) string {
 		}
 		head = user + mask + head[at:]
 	}
-	return scheme + head + secretParam.ReplaceAllString(query, "${1}"+mask)
+	if scheme != "sim://" { // whose parameters say what it plays
+		query = maskParams(query)
+	}
+	return scheme + head + query
 }
+
+// maskParams masks what follows the question mark, piece by piece.
+func maskParams(query string) string {
+	pieces := strings.Split(strings.TrimPrefix(query, "?"), "&")
+	for i, piece := range pieces {
+		name, value, valued := strings.Cut(piece, "=")
+		switch {
+		case piece == "" || valued && openParams[name] && !strings.Contains(value, "#"):
+		case valued && secretName.MatchString(name):
+			pieces[i] = name + "=" + mask
+		default:
+			pieces[i] = mask
+		}
+	}
+	if query == "" {
+		return ""
+	}
+	return "?" + strings.Join(pieces, "&")
+}
+
+// secretName is a name that says that it holds a secret, and is none itself.
+var secretName = regexp.MustCompile(`(?i)^[a-z0-9_-]*(?:password|secret|token|auth|key)$`)

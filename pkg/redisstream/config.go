@@ -72,7 +72,10 @@ type Connection struct {
 	// URL is redis://, rediss://, unix://, redis-sentinel:// or
 	// redis-cluster://; see Dial.
 	URL string
-	TLS TLS
+	// Password goes with the URL's user where the URL has none, which is for
+	// passwords that come from a file; "" is none.
+	Password string
+	TLS      TLS
 	// CommandTimeout bounds dialling and each exchange; 0 means
 	// DefaultCommandTimeout.
 	CommandTimeout time.Duration

@@ -23,7 +23,11 @@ func (t *target) dialer(limit time.Duration) func(context.Context, string, strin
 		if err != nil || t.tls == nil {
 			return conn, err
 		}
-		secure, err := shake(ctx, conn, t.tls.Config(), addr)
+		// A handshake without an answer ends before the dial does, so that it
+		// is told as one.
+		shaking, done := context.WithTimeout(ctx, limit/4*3)
+		defer done()
+		secure, err := shake(shaking, conn, t.tls.Config(), addr)
 		if err != nil {
 			_ = conn.Close()
 			return nil, err
@@ -57,6 +61,8 @@ func handshakeError(addr string, err error) error {
 	switch {
 	case errors.As(err, &record):
 		bad.what, bad.hint = fmt.Sprintf("TLS handshake with %s: it does not speak TLS", addr), tlsRefusedHint
+	case isCertificate(err):
+		bad.hint = untrustedHint
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		// The context's own error would be taken for the end of the caller's.
 		bad.what, bad.hint, bad.err = fmt.Sprintf("TLS handshake with %s: no answer; perhaps the port does not speak TLS", addr), tlsRefusedHint, nil

@@ -18,6 +18,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/embedded"
+	"github.com/fhctl/fhctl/pkg/redisstream/resp"
 )
 
 // hostile stands before a sound server and answers some commands itself.
@@ -130,13 +131,13 @@ func readCommand(in *bufio.Reader) (raw []byte, command []string, err error) {
 }
 
 func takeReply(in *bufio.Reader) (raw []byte, err error) {
-	f := framing{limit: 1 << 40}
-	for f.replies == 0 {
+	f := resp.Follower{Limit: 1 << 40}
+	for f.Messages == 0 {
 		c, err := in.ReadByte()
 		if err != nil {
 			return nil, err
 		}
-		if _, err := f.follow([]byte{c}); err != nil {
+		if _, err := f.Follow([]byte{c}); err != nil {
 			return nil, err
 		}
 		raw = append(raw, c)
@@ -348,4 +349,58 @@ func writeThrough(t *testing.T, h *hostile, command string, reply func() io.Read
 	if command != "XINFO" && (!causes[causeProtocol] || len(causes) != 1) {
 		t.Errorf("causes are %v, want %s", fmt.Sprint(causes), causeProtocol)
 	}
+}
+
+// Whatever a peer answers, nothing panics and nothing waits for ever.
+func FuzzHostilePeer(f *testing.F) {
+	for _, seed := range []string{
+		"*0\r\n", "*1\r\n*0\r\n", "*1\r\n*2\r\n$3\r\n1-1\r\n*1\r\n$1\r\na\r\n", "*-1\r\n", "$-1\r\n", "%1\r\n*0\r\n:1\r\n", "+OK\r\n", "-NOPERM x\r\n", "-MOVED 1 :0\r\n",
+		"*2\r\n:1\r\n:2\r\n", "*1\r\n*12\r\n$4\r\nname\r\n$1\r\ng\r\n", "*7\r\n+OK\r\n$1\r\n1\r\n$1\r\n1\r\n:1\r\n:0\r\n:1\r\n$0\r\n\r\n", ">2\r\n+a\r\n+b\r\n", "|1\r\n+a\r\n+b\r\n:1\r\n", ":-1\r\n", "$4\r\n-1-1\r\n",
+	} {
+		f.Add(seed, seed)
+	}
+	f.Fuzz(func(t *testing.T, first, then string) {
+		dial := func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			go func() {
+				defer theirs.Close()
+				in := bufio.NewReader(theirs)
+				for n := 0; ; n++ {
+					_, command, err := readCommand(in)
+					if err != nil {
+						return
+					}
+					reply := []string{first, then}[n%2]
+					if name := strings.ToUpper(command[0]); name == "HELLO" || name == "CLIENT" || name == "PING" {
+						reply = "-ERR unknown command\r\n"
+						if name == "PING" {
+							reply = "+PONG\r\n"
+						}
+					}
+					if _, err := io.WriteString(theirs, reply); err != nil {
+						return
+					}
+				}
+			}()
+			return ours, nil
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		r, err := OpenReader(ctx, ReaderConfig{Connection: Connection{URL: "redis://h", Dialer: dial, CommandTimeout: 5 * time.Millisecond}})
+		if err != nil {
+			t.Skip(err)
+		}
+		defer r.Close()
+		for name, ask := range phases {
+			if ask != nil {
+				if err := ask(ctx, r); err != nil && err.Error() == "" {
+					t.Errorf("%s: an error without text", name)
+				}
+			}
+		}
+		_, _ = r.Redeliveries(ctx, "g")
+		_, _ = r.DeadLetters(ctx)
+		_, _, _ = r.SeekSeq(ctx, 5)
+		_ = r.MayWrite(ctx)
+	})
 }

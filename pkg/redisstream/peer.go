@@ -8,6 +8,21 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/fhctl/fhctl/pkg/redisstream/resp"
+)
+
+// What one reply may take in memory.
+const (
+	// storeReply bounds the replies to a Writer's batches. They are small; the
+	// largest reply it reads is one entry.
+	storeReply = 8 << 20
+	// lookReply bounds those to what runs beside it: lengths, the cursor, the
+	// dashboard's keys, a cluster's slots.
+	lookReply = 4 << 20
+	// readReply bounds a page of a Reader. DefaultPage entries take about 1 MiB;
+	// where they do not fit it asks for fewer, down to one.
+	readReply = 32 << 20
 )
 
 // causeProtocol is the cause of a peer whose replies are not a Redis's: too
@@ -21,7 +36,6 @@ type peerError struct {
 	what  string
 	hint  string
 	large bool // the reply was too large; a smaller one may do
-	kind  byte // what an answer began with that is not RESP
 	err   error
 }
 
@@ -33,8 +47,12 @@ func (e *peerError) Error() string {
 	return e.what + ": " + e.err.Error()
 }
 
-// Unwrap is what the system said.
-func (e *peerError) Unwrap() error { return e.err }
+// Is and As look at what the system said. There is no Unwrap: go-redis takes one
+// wrapping off what a new connection fails with.
+func (e *peerError) Is(target error) bool { return e.err != nil && errors.Is(e.err, target) }
+
+// As is like Is.
+func (e *peerError) As(target any) bool { return e.err != nil && errors.As(e.err, target) }
 
 const (
 	tlsWantedHint  = "the port speaks TLS: write the URL with rediss:// (rediss-sentinel://, rediss-cluster://), or use the port without TLS"
@@ -64,15 +82,18 @@ func hintOf(err error) string {
 	return ""
 }
 
-// notRedis describes a peer whose first bytes are of another protocol.
-func notRedis(e *peerError, first []byte) *peerError {
-	e.hint = notRedisHint
+// refusedReply describes a reply that is out of bounds. first is what came first of
+// a peer that speaks another protocol.
+func refusedReply(bad *resp.Error, first []byte) *peerError {
+	e := &peerError{cause: causeProtocol, what: "the server " + bad.What, hint: notRedisHint, large: bad.Large}
 	switch {
-	case e.kind == 0x15 || e.kind == 0x16: // a TLS alert, or a handshake
+	case bad.Large:
+		e.hint = largeHint
+	case bad.Kind == 0x15 || bad.Kind == 0x16: // a TLS alert, or a handshake
 		return &peerError{cause: "tls", what: "the server answers in TLS, and the URL asks for a connection without", hint: tlsWantedHint}
-	case strings.HasPrefix(string(first), "HTTP/"):
+	case bad.Kind != 0 && strings.HasPrefix(string(first), "HTTP/"):
 		e.what = "the server answers in HTTP; no Redis does"
-	default:
+	case bad.Kind != 0:
 		e.what = fmt.Sprintf("what the server sends is not Redis's protocol (%.24q)", first)
 	}
 	return e
@@ -102,8 +123,11 @@ func (e *closedWith) cause() string {
 	return causeProtocol
 }
 
-// Unwrap is how the connection ended.
-func (e *closedWith) Unwrap() error { return e.err }
+// Is and As look at how the connection ended; see peerError.
+func (e *closedWith) Is(target error) bool { return errors.Is(e.err, target) }
+
+// As is like Is.
+func (e *closedWith) As(target any) bool { return errors.As(e.err, target) }
 
 // tooLarge reports whether err is a reply that exceeded its bound.
 func tooLarge(err error) bool {

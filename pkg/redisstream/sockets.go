@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"net"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/fhctl/fhctl/pkg/redisstream/resp"
 )
 
 // sockets knows the open connections of one client. go-redis honours a
@@ -25,7 +26,7 @@ type socket struct {
 	secure bool // TLS
 
 	reading sync.Mutex
-	framing framing
+	replies resp.Follower
 	first   []byte // the first bytes that came, until there was a reply
 	greeted bool   // a reply came that is no error
 	failed  error  // what no Read gets past
@@ -48,7 +49,7 @@ func (s *sockets) dialer(c Connection, t *target) func(context.Context, string, 
 		if err != nil {
 			return nil, err
 		}
-		k := &socket{Conn: conn, of: s, secure: t.options.TLSConfig != nil, framing: framing{limit: limit}}
+		k := &socket{Conn: conn, of: s, secure: t.options.TLSConfig != nil, replies: resp.Follower{Limit: limit}}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.open == nil {
@@ -103,25 +104,18 @@ func (c *socket) follow(p []byte) (int, error) {
 	if !c.greeted && len(c.first) < 24 {
 		c.first = append(c.first, p[:min(len(p), 24-len(c.first))]...)
 	}
-	n, err := c.framing.follow(p)
-	if c.framing.replies > 0 && len(c.framing.said) == 0 {
+	n, err := c.replies.Follow(p)
+	if c.replies.Messages > 0 && c.replies.Said() == "" {
 		c.greeted = true
 	}
-	var peer *peerError
-	if !errors.As(err, &peer) {
+	var bad *resp.Error
+	if !errors.As(err, &bad) {
 		return n, err
 	}
-	switch {
-	case peer.kind != 0 && c.framing.replies == 0:
-		peer = notRedis(peer, c.first)
-	case peer.kind != 0:
-		peer = notRedis(peer, p[n:])
-	case peer.large:
-		peer.hint = largeHint
-	default:
-		peer.hint = notRedisHint
+	if c.replies.Messages > 0 {
+		return n, refusedReply(bad, p[n:])
 	}
-	return n, peer
+	return n, refusedReply(bad, c.first)
 }
 
 // explain says why a connection ended, as far as can be told.
@@ -131,9 +125,9 @@ func (c *socket) explain(err error) error {
 		return &peerError{cause: "tls", what: "the server ended the TLS connection", hint: tlsHint, err: err}
 	case !closedByPeer(err):
 		return err
-	case !c.greeted && len(c.framing.said) > 0:
-		return &closedWith{text: c.words(), err: err}
-	case c.framing.replies == 0 && c.framing.whole():
+	case !c.greeted && c.replies.Said() != "":
+		return &closedWith{text: c.replies.Said(), err: err}
+	case c.replies.Messages == 0 && c.replies.Whole():
 		hint := mutePlainHint
 		if c.secure {
 			hint = muteTLSHint
@@ -162,7 +156,7 @@ func (c *socket) Write(p []byte) (int, error) {
 // parting is err, or what the peer said before it closed.
 func (c *socket) parting(err error) error {
 	_ = c.Conn.SetReadDeadline(time.Now().Add(partingTime))
-	known := c.framing.replies
+	known := c.replies.Messages
 	var buf [1024]byte
 	for range 16 {
 		if _, other := c.read(buf[:]); other != nil {
@@ -174,14 +168,11 @@ func (c *socket) parting(err error) error {
 		}
 	}
 	var told *closedWith
-	if c.framing.replies > known && len(c.framing.said) > 0 && !errors.As(err, &told) {
-		return &closedWith{text: c.words(), err: err}
+	if c.replies.Messages > known && c.replies.Said() != "" && !errors.As(err, &told) {
+		return &closedWith{text: c.replies.Said(), err: err}
 	}
 	return err
 }
-
-// words is the error that the peer sent last.
-func (c *socket) words() string { return strings.TrimRight(string(c.framing.said), "\r\n") }
 
 // interrupt ends what waits on any of the connections; go-redis then gives them
 // up and dials anew.

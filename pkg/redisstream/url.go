@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,8 +31,13 @@ func (t *target) cluster() bool { return t.options.IsClusterMode }
 func (c Connection) parse() (*target, error) {
 	t, err := parseURL(c.URL)
 	if err != nil {
-		return nil, fault.New(fault.Usage, fmt.Errorf("read Redis URL (REDIS_URL, redis-url): %w", err),
-			"write it as redis://[USER:PASSWORD@]HOST:PORT[/DB], rediss:// for TLS, unix:///PATH, redis-sentinel://H1:P,H2:P/MASTER or redis-cluster://H1:P,H2:P; percent-encode @ : / ? # % in a password")
+		return nil, fault.New(fault.Usage, fmt.Errorf("read Redis URL (REDIS_URL, redis-url): %w", err), urlHint)
+	}
+	if c.Password != "" {
+		if t.options.Password != "" {
+			return nil, fault.New(fault.Usage, errors.New("the Redis URL holds a password, and another one is given beside it"), "take the password out of the URL; the user stays in it")
+		}
+		t.options.Password = c.Password
 	}
 	if tlsConfig := t.options.TLSConfig; tlsConfig != nil {
 		tlsConfig.MinVersion = max(tlsConfig.MinVersion, tls.VersionTLS12)
@@ -41,110 +48,235 @@ func (c Connection) parse() (*target, error) {
 	return t, nil
 }
 
+// ParseURL says what a connection's URL names, without its secrets. Errors are
+// fault.Usage, name the part that cannot be used, and never quote the text.
+func ParseURL(text string) (Endpoint, error) {
+	t, err := parseURL(text)
+	if err != nil {
+		return Endpoint{}, fault.New(fault.Usage, err, urlHint)
+	}
+	return Endpoint{
+		Password: t.options.Password != "" || t.options.SentinelPassword != "",
+		TLS:      t.options.TLSConfig != nil,
+		Unix:     t.network == "unix",
+		Addrs:    t.options.Addrs,
+	}, nil
+}
+
+// Endpoint is what a connection's URL names.
+type Endpoint struct {
+	Password bool     // the URL holds one, Sentinel's included
+	TLS      bool     // connections are encrypted
+	Unix     bool     // Addrs is one path
+	Addrs    []string // host:port each
+}
+
+const urlHint = "write it as redis://[USER:PASSWORD@]HOST:PORT[/DB], rediss:// for TLS, unix:///PATH, redis-sentinel://H1:P,H2:P/MASTER or redis-cluster://H1:P,H2:P; percent-encode @ : / ? # % in a password"
+
+// urlParts are the pieces of a URL, not yet judged.
+type urlParts struct {
+	user, password string
+	hosts          []string
+	path           string // decoded, without its first slash
+	query          url.Values
+}
+
 func parseURL(text string) (*target, error) {
-	scheme, rest, ok := strings.Cut(text, "://")
+	scheme, rest, ok := strings.Cut(strings.TrimSpace(text), "://")
 	if !ok {
 		return nil, errors.New("it has no scheme")
 	}
 	t := &target{}
-	var err error
-	switch scheme {
-	case "redis", "rediss", "unix":
-		err = t.single(text)
-	case "redis-cluster", "rediss-cluster":
-		t.options.IsClusterMode = true
-		err = t.many(scheme, rest)
-	case "redis-sentinel", "rediss-sentinel":
-		err = t.many(scheme, rest)
-	default:
-		err = errors.New("its scheme is not one of redis, rediss, unix, redis-sentinel, rediss-sentinel, redis-cluster, rediss-cluster")
+	judge := map[string]func(urlParts) error{
+		"redis": t.single, "rediss": t.single, "unix": t.socket,
+		"redis-sentinel": t.sentinels, "rediss-sentinel": t.sentinels,
+		"redis-cluster": t.nodes, "rediss-cluster": t.nodes,
+	}[scheme]
+	if judge == nil {
+		return nil, errors.New("its scheme is not one of redis, rediss, unix, redis-sentinel, rediss-sentinel, redis-cluster, rediss-cluster")
 	}
-	return t, err
-}
-
-// single takes what go-redis documents for one server.
-func (t *target) single(text string) error {
-	parsed, err := redis.ParseURL(text)
+	parts, err := splitURL(rest, scheme == "unix")
 	if err != nil {
-		return errors.New("it is malformed")
+		return nil, err
 	}
-	if parsed.TLSConfig != nil && parsed.TLSConfig.InsecureSkipVerify {
-		return errors.New("skip_verify in a URL is too quiet: it has a setting of its own")
+	if strings.HasPrefix(scheme, "rediss") {
+		// The server name of each node is set when it is dialled.
+		t.options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	t.network = parsed.Network
-	t.options = redis.UniversalOptions{
-		Addrs: []string{parsed.Addr}, Username: parsed.Username, Password: parsed.Password,
-		DB: parsed.DB, TLSConfig: parsed.TLSConfig,
-	}
-	return nil
+	t.options.Username, t.options.Password = parts.user, parts.password
+	return t, judge(parts)
 }
 
-// many takes [user:password@]host:port,host:port/..., which net/url refuses.
-func (t *target) many(scheme, rest string) error {
-	end := len(rest)
-	at := strings.LastIndexByte(rest, '@')
-	if i := strings.IndexAny(rest[at+1:], "/?"); i >= 0 {
-		end = at + 1 + i
+// splitURL takes [user:password@]host:port,host:port/path?query apart; net/url
+// refuses several hosts.
+func splitURL(rest string, local bool) (p urlParts, err error) {
+	if strings.ContainsFunc(rest, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return p, errors.New("it holds a blank or a control character")
 	}
-	for host := range strings.SplitSeq(rest[at+1:end], ",") {
-		addr, err := hostPort(host, t.cluster())
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	authority, tail := rest[:end], rest[end:]
+	if strings.Contains(tail, "#") {
+		return p, errors.New("it has a fragment: a # in a password is written %23")
+	}
+	if strings.Contains(tail, "@") && !local {
+		return p, errors.New("it has an @ behind its host: a / or ? in a password is written %2F or %3F")
+	}
+	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+		name, password, _ := strings.Cut(authority[:at], ":")
+		p.user, err = url.PathUnescape(name)
+		if err == nil {
+			p.password, err = url.PathUnescape(password)
+		}
+		if err != nil {
+			return p, errors.New("its user or password has a % that escapes nothing: write it %25")
+		}
+		authority = authority[at+1:]
+	}
+	p.hosts = strings.Split(authority, ",")
+	path, query, _ := strings.Cut(tail, "?")
+	if p.path, err = url.PathUnescape(strings.TrimPrefix(path, "/")); err != nil {
+		return p, errors.New("its path has a % that escapes nothing")
+	}
+	if p.query, err = url.ParseQuery(query); err != nil {
+		return p, errors.New("its parameters are malformed")
+	}
+	return p, nil
+}
+
+// single is one server at a host and port.
+func (t *target) single(p urlParts) error {
+	if len(p.hosts) > 1 {
+		return errors.New("it has several hosts, and redis:// takes one: redis-sentinel:// and redis-cluster:// take several")
+	}
+	if p.hosts[0] == "" || strings.HasPrefix(p.hosts[0], ":") {
+		p.hosts[0] = "localhost" + p.hosts[0]
+	}
+	addr, err := hostPort(p.hosts[0], "6379")
+	if err != nil {
+		return err
+	}
+	t.options.Addrs = []string{addr}
+	return t.database(strings.Trim(p.path, "/"), p.query, "db")
+}
+
+// socket is one server behind a file of this machine.
+func (t *target) socket(p urlParts) error {
+	if p.hosts[0] != "" || len(p.hosts) > 1 || strings.Trim(p.path, "/") == "" {
+		return errors.New("its path is missing: three slashes lead to it, as in unix:///run/redis.sock")
+	}
+	t.network, t.options.Addrs = "unix", []string{"/" + p.path}
+	return t.database("", p.query, "db")
+}
+
+// nodes are some of a cluster's.
+func (t *target) nodes(p urlParts) error {
+	t.options.IsClusterMode = true
+	if db := strings.Trim(p.path, "/"); db != "" && db != "0" {
+		return errors.New("its database is not 0, the only one of a cluster")
+	}
+	return errors.Join(t.several(p, "6379"), known(p.query))
+}
+
+// sentinels know where a master is.
+func (t *target) sentinels(p urlParts) error {
+	name, db, _ := strings.Cut(strings.Trim(p.path, "/"), "/")
+	if name == "" {
+		return errors.New("it does not name the Sentinel master, as in redis-sentinel://h1:26379,h2:26379/MASTER")
+	}
+	t.options.MasterName = name
+	t.options.SentinelUsername = p.query.Get("sentinel_username")
+	t.options.SentinelPassword = p.query.Get("sentinel_password")
+	if err := t.several(p, "26379"); err != nil {
+		return err
+	}
+	return t.database(db, p.query, "sentinel_username", "sentinel_password")
+}
+
+func (t *target) several(p urlParts, port string) error {
+	for _, host := range p.hosts {
+		addr, err := hostPort(host, port)
 		if err != nil {
 			return err
 		}
 		t.options.Addrs = append(t.options.Addrs, addr)
 	}
-	parsed, err := url.Parse("redis://" + rest[:at+1] + "host" + rest[end:])
-	if err != nil {
-		return errors.New("it is malformed")
-	}
-	t.options.Username = parsed.User.Username()
-	t.options.Password, _ = parsed.User.Password()
-	if strings.HasPrefix(scheme, "rediss") {
-		// The server name of each node is set when it is dialled.
-		t.options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
-	path := strings.Trim(parsed.Path, "/")
-	if t.cluster() {
-		if path != "" && path != "0" {
-			return errors.New("a cluster has only database 0")
-		}
-		return nil
-	}
-	query := parsed.Query()
-	t.options.SentinelUsername = query.Get("sentinel_username")
-	t.options.SentinelPassword = query.Get("sentinel_password")
-	return t.master(path)
-}
-
-func (t *target) master(path string) error {
-	name, db, numbered := strings.Cut(path, "/")
-	if name == "" {
-		return errors.New("it does not name the Sentinel master, as in redis-sentinel://h1:26379,h2:26379/MASTER")
-	}
-	t.options.MasterName = name
-	if !numbered {
-		return nil
-	}
-	n, err := strconv.Atoi(db)
-	if err != nil || n < 0 {
-		return errors.New("its database is not a number")
-	}
-	t.options.DB = n
 	return nil
 }
 
-func hostPort(host string, cluster bool) (string, error) {
-	port := "26379"
-	if cluster {
-		port = "6379"
+// mostDatabases is the highest number Redis can be set up with.
+const mostDatabases = 1<<31 - 1
+
+// database takes a number from the path or the parameter db, which is only one of
+// those that are known where it is listed.
+func (t *target) database(path string, query url.Values, parameters ...string) error {
+	if err := known(query, parameters...); err != nil {
+		return err
 	}
-	if h, p, err := net.SplitHostPort(host); err == nil {
-		host, port = h, p
+	text := path
+	if db := query.Get("db"); db != "" {
+		if path != "" && path != db {
+			return errors.New("its path and its parameter db name different databases")
+		}
+		text = db
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" || strings.ContainsAny(host, "@ ") {
-		return "", errors.New("one of its hosts is malformed")
+	if text == "" {
+		return nil
 	}
-	return net.JoinHostPort(strings.Trim(host, "[]"), port), nil
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || n >= mostDatabases {
+		return errors.New("its database is not a number from 0 on")
+	}
+	t.options.DB = int(n)
+	return nil
+}
+
+// known refuses parameters that mean nothing here, without their names: what is
+// unknown may be a piece of a password.
+func known(query url.Values, parameters ...string) error {
+	for name, values := range query {
+		switch {
+		case strings.EqualFold(name, "skip_verify"):
+			return errors.New("skip_verify in a URL is too quiet: it has a setting of its own")
+		case !slices.Contains(parameters, name) && len(parameters) == 0:
+			return errors.New("it has a parameter, and with this scheme there are none")
+		case !slices.Contains(parameters, name):
+			return errors.New("it has a parameter that is none of those there are: " + strings.Join(parameters, ", "))
+		case len(values) > 1:
+			return fmt.Errorf("its parameter %s is given twice", name)
+		}
+	}
+	return nil
+}
+
+// hostPort is a host with its port, or with the usual one.
+func hostPort(text, port string) (string, error) {
+	host := text
+	if strings.HasPrefix(text, "[") { // an IPv6 address
+		end := strings.IndexByte(text, ']')
+		if end < 0 {
+			return "", errors.New("its host has a [ without a ]")
+		}
+		host, text = text[1:end], text[end+1:]
+		host, _ = url.PathUnescape(host) // a zone is written fe80::1%25eth0
+		if _, err := netip.ParseAddr(host); err != nil || text != "" && text[0] != ':' {
+			return "", errors.New("its host is no IPv6 address")
+		}
+		if text != "" {
+			port = text[1:]
+		}
+	} else if name, number, given := strings.Cut(text, ":"); given {
+		host, port = name, number
+	}
+	if host == "" || strings.ContainsAny(host, "@[]\\\"<>^`{|}") {
+		return "", errors.New("its host is malformed, or one of them is")
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return "", errors.New("its port is not a number from 1 to 65535")
+	}
+	return net.JoinHostPort(host, port), nil
 }
 
 // addTLS prepares the TLS files. They need a URL that asks for TLS: silently

@@ -36,6 +36,85 @@ func TestURLForms(t *testing.T) {
 	}
 }
 
+// What cannot work is refused with the part that is wrong, by all schemes.
+func TestURLNamesThePartThatIsWrong(t *testing.T) {
+	for text, part := range map[string]string{
+		"localhost:6379":              "scheme",
+		"redis+tls://h":               "scheme",
+		"REDIS://h":                   "scheme",
+		"http://h":                    "scheme",
+		"redis://h:99999":             "port",
+		"redis://h:0":                 "port",
+		"redis://h:":                  "port",
+		"redis://h:port":              "port",
+		"redis://[::1]:x":             "port",
+		"redis://[::g]":               "IPv6",
+		"redis://[::1":                "]",
+		"redis://a:1,b:2":             "several hosts",
+		"redis://h\\x":                "host",
+		"redis://h/x":                 "database",
+		"redis://h/-1":                "database",
+		"redis://h/1/2":               "database",
+		"redis://h/99999999999":       "database",
+		"redis://h/1?db=2":            "databases",
+		"redis://h?db=x":              "database",
+		"redis://h?db=1&db=2":         "twice",
+		"redis://h?dbb=1":             "parameter",
+		"redis://h?canary":            "parameter",
+		"redis://h#x":                 "%23",
+		"redis://u:p/q@h":             "%2F",
+		"redis://u:%zz@h":             "user or password",
+		"redis://h/%zz":               "path",
+		"redis://a b":                 "blank",
+		"redis://a\nb":                "blank",
+		"rediss://h?skip_verify=true": "skip_verify",
+		"unix://run/redis.sock":       "slashes",
+		"unix:///":                    "path",
+		"redis-cluster://h/1":         "database",
+		"redis-cluster://h:1,":        "host",
+		"redis-cluster://h?db=0":      "parameter",
+		"redis-sentinel://h:1":        "master",
+		"redis-sentinel://h:1/m/x":    "database",
+		"redis-sentinel://h:1/m?db=1": "parameter",
+		"redis-sentinel://h/m?sentinel_pasword=xx": "parameter",
+	} {
+		_, err := ParseURL(text)
+		wantErr(t, err, fault.Usage)
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q: %v, which does not name %q", text, err, part)
+		}
+		noCanary(t, "canary", err)
+		noCanary(t, "pasword", err)
+	}
+	for _, text := range []string{"redis://h:6379/ ", "\tredis://h\n", "redis://", "redis://:6379", "redis://h/", "redis://h?db=3", "redis://h/3?db=3", "redis://[fe80::1%25eth0]:1"} {
+		if _, err := ParseURL(text); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// The user of a URL and a password from elsewhere belong together, with every
+// scheme.
+func TestPasswordBesideTheURL(t *testing.T) {
+	for _, url := range []string{"redis://u@h", "rediss://u@h:1/2", "unix://u@/run/redis.sock", "redis-cluster://u@h1,h2", "rediss-cluster://u@h1", "redis-sentinel://u@h1,h2/m", "rediss-sentinel://u@h1/m/2?sentinel_password=s", "redis://u:@h?db=2"} {
+		target, err := Connection{URL: url, Password: "p@/:#%"}.withDefaults().parse()
+		if err != nil {
+			t.Errorf("%s: %v", url, err)
+			continue
+		}
+		if o := target.options; o.Username != "u" || o.Password != "p@/:#%" {
+			t.Errorf("%s: user %q, password %q", url, o.Username, o.Password)
+		}
+		place, err := ParseURL(url)
+		if err != nil || place.Password != strings.Contains(url, "sentinel_password") {
+			t.Errorf("%s: %+v, %v", url, place, err)
+		}
+	}
+	_, err := Dial(Connection{URL: "redis://u:canary@h", Password: "canary"})
+	wantErr(t, err, fault.Usage)
+	noCanary(t, "canary", err)
+}
+
 // badURLs hold the canary where a password may end up unescaped.
 var badURLs = []string{
 	"", "localhost:6379", "http://canary@h", "redis://:can/ary@h:1", "redis://u:1/canary@h/0", "redis://u:p@h:1/canary",

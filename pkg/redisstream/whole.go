@@ -11,6 +11,7 @@ import (
 const (
 	sentinelReply = 64 << 10 // of one message or answer of a Sentinel
 	clusterNodes  = 1000     // as many as Redis Cluster is made for
+	deepestValue  = 64       // more than a Follower lets pass
 )
 
 // whole reads some replies whole and checks their shape before go-redis sees
@@ -20,7 +21,7 @@ const (
 type whole struct {
 	wanted  atomic.Pointer[shape]
 	held    []byte // of replies that were not checked
-	checked int64  // how many of framing.replies were
+	checked int64  // how many of the messages were
 	ready   []byte // checked, and not yet passed on
 }
 
@@ -76,14 +77,14 @@ func (w *whole) read(c *socket, p []byte) (int, error) {
 // take reads until a reply is complete, and checks it.
 func (w *whole) take(c *socket) error {
 	s := w.wanted.Load()
-	former := c.framing.limit
-	c.framing.limit = min(former, s.limit)
-	defer func() { c.framing.limit = former }()
+	former := c.replies.Limit
+	c.replies.Limit = min(former, s.limit)
+	defer func() { c.replies.Limit = former }()
 	if len(w.held) == 0 {
-		w.checked = c.framing.replies
+		w.checked = c.replies.Messages
 	}
 	var buf [4096]byte
-	for c.framing.replies == w.checked {
+	for c.replies.Messages == w.checked {
 		n, err := c.read(buf[:])
 		w.held = append(w.held, buf[:n]...)
 		if err != nil {
@@ -114,7 +115,7 @@ type value struct {
 }
 
 // parseValue reads a reply of RESP2 from p; ok is false when it is not complete.
-// The bytes have passed framing, so depth and lengths are bounded. Kinds that
+// The bytes have passed a Follower, so depth and lengths are bounded. Kinds that
 // RESP2 does not have are values without content.
 func parseValue(p []byte, depth int) (v value, rest []byte, ok bool) {
 	end := bytes.IndexByte(p, '\n')
@@ -141,7 +142,7 @@ func parseValue(p []byte, depth int) (v value, rest []byte, ok bool) {
 		return v, rest, true
 	}
 	n, err := strconv.Atoi(string(v.text))
-	if v.null = err != nil || n < 0 || depth > deepest; v.null {
+	if v.null = err != nil || n < 0 || depth > deepestValue; v.null {
 		return v, rest, true
 	}
 	n *= each

@@ -44,6 +44,9 @@ type Config struct {
 	// TLS may hold roots, a client certificate and a server name; nil uses
 	// the system's roots. It is cloned; nothing below TLS 1.2 is spoken.
 	TLS *tls.Config
+	// TLSNow is asked before each dial in place of TLS, for files that are
+	// renewed while the program runs; nil for most.
+	TLSNow func() *tls.Config
 	// Dial opens TCP connections; nil uses the network.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Jitter draws from [0,1) how a wait is spread; nil draws at random. A run
@@ -93,11 +96,7 @@ func (c Config) withDefaults() Config {
 	if c.Jitter == nil {
 		c.Jitter = rand.Float64
 	}
-	// Less than TLS 1.2 is no encryption worth the name, whoever asks for it.
-	if c.TLS = c.TLS.Clone(); c.TLS == nil {
-		c.TLS = &tls.Config{}
-	}
-	c.TLS.MinVersion = max(c.TLS.MinVersion, tls.VersionTLS12)
+	c.TLS = atLeastTLS12(c.TLS)
 	if c.Notify == nil {
 		c.Notify = func(event.Link) {}
 	}
@@ -108,6 +107,24 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
+}
+
+// atLeastTLS12 is a copy without what is no encryption worth the name, whoever
+// asks for it.
+func atLeastTLS12(cfg *tls.Config) *tls.Config {
+	if cfg = cfg.Clone(); cfg == nil {
+		cfg = &tls.Config{}
+	}
+	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
+	return cfg
+}
+
+// tls is what the next dial uses.
+func (c *Config) tls() *tls.Config {
+	if c.TLSNow == nil {
+		return c.TLS
+	}
+	return atLeastTLS12(c.TLSNow())
 }
 
 func orDefault[T int | time.Duration](field *T, value T) {

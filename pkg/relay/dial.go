@@ -82,7 +82,7 @@ func (s *Source) dialOnce(ctx context.Context, target *url.URL, until time.Time,
 		return l.wire, nil
 	}
 	dialer := websocket.Dialer{
-		TLSClientConfig: s.cfg.TLS,
+		TLSClientConfig: s.cfg.tls(),
 		ReadBufferSize:  256,     // headers only: wire buffers, and a second copy costs
 		WriteBufferSize: 1 << 10, // only control messages are written
 		NetDialContext:  open,
@@ -90,7 +90,7 @@ func (s *Source) dialOnce(ctx context.Context, target *url.URL, until time.Time,
 	if through != nil {
 		l.via = through.addr
 		dialer.NetDialContext = func(dialing context.Context, _, addr string) (net.Conn, error) {
-			return through.connect(dialing, open, addr, s.cfg.UserAgent, s.cfg.TLS)
+			return through.connect(dialing, open, addr, s.cfg.UserAgent, s.cfg.tls())
 		}
 	}
 	header := http.Header{"User-Agent": {s.cfg.UserAgent}}

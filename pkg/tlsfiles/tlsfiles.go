@@ -11,9 +11,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"sync"
+
+	"github.com/fhctl/fhctl/pkg/files"
 )
 
 // Files names PEM files; "" is none. Cert and Key are used together.
@@ -47,7 +47,7 @@ type part[T any] struct {
 // New reads the files, once now. base is copied and may be nil; nothing below TLS
 // 1.2 is spoken. report hears of files that cannot be used later on, once for each
 // state they are in; it may be nil. An error says which file is unusable, and why.
-func New(files Files, base *tls.Config, report func(error)) (*Source, error) {
+func New(names Files, base *tls.Config, report func(error)) (*Source, error) {
 	if base = base.Clone(); base == nil {
 		base = &tls.Config{}
 	}
@@ -55,7 +55,7 @@ func New(files Files, base *tls.Config, report func(error)) (*Source, error) {
 	if report == nil {
 		report = func(error) {}
 	}
-	s := &Source{files: files, base: base, report: report}
+	s := &Source{files: names, base: base, report: report}
 	if err := s.readCA(); err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (s *Source) readCA() error {
 	if err != nil {
 		return fmt.Errorf("read authorities: %w", err)
 	}
-	if bytes.Equal(pem, s.ca.read[0]) {
+	if s.ca.made != nil && bytes.Equal(pem, s.ca.read[0]) {
 		return nil
 	}
 	// A bundle that ends within a certificate is being written.
@@ -128,7 +128,7 @@ func (s *Source) readPair() error {
 	if err != nil {
 		return fmt.Errorf("read key of the client certificate: %w", err)
 	}
-	if bytes.Equal(cert, s.pair.read[0]) && bytes.Equal(key, s.pair.read[1]) {
+	if s.pair.made.Leaf != nil && bytes.Equal(cert, s.pair.read[0]) && bytes.Equal(key, s.pair.read[1]) {
 		return nil
 	}
 	pair, err := tls.X509KeyPair(cert, key)
@@ -153,21 +153,5 @@ func read(path string) ([]byte, error) {
 	if path == "" {
 		return nil, errors.New("no file is named; certificate and key are needed both")
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, mostBytes+1))
-	if err == nil && len(text) > mostBytes {
-		err = fmt.Errorf("%s is larger than %d MiB", path, mostBytes>>20)
-	}
-	return text, err
+	return files.Read(path, mostBytes)
 }

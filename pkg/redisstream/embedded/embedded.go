@@ -34,11 +34,12 @@ const tick = 100 * time.Millisecond
 
 // Server is a running in-process server. Close it once.
 type Server struct {
-	redis *miniredis.Miniredis
-	addr  string
-	stop  chan struct{}
-	clock sync.WaitGroup
-	once  sync.Once
+	redis    *miniredis.Miniredis
+	listener net.Listener
+	addr     string
+	stop     chan struct{}
+	clock    sync.WaitGroup // and the listener
+	once     sync.Once
 }
 
 // Start listens on addr, "host:port" on loopback. Empty means DefaultAddr or,
@@ -54,17 +55,17 @@ func Start(addr string) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{redis: miniredis.NewMiniRedis(), stop: make(chan struct{})}
-	err := s.redis.StartAddr(listen)
+	listener, err := net.Listen("tcp", listen)
 	if err != nil && free != "" && errors.Is(err, syscall.EADDRINUSE) {
-		err = s.redis.StartAddr(free)
+		listener, err = net.Listen("tcp", free)
+	}
+	if err == nil {
+		err = s.serve(listener)
 	}
 	if err != nil {
 		return nil, fault.New(fault.Unreachable, fmt.Errorf("start embedded server: %w", err),
 			"choose another port with embedded://HOST:PORT, or leave it out to get a free one")
 	}
-	s.addr = s.redis.Addr()
-	srv := s.redis.Server()
-	srv.SetPreHook(answer(srv, s.addr))
 	s.clock.Add(1)
 	go s.expire()
 	return s, nil
@@ -80,6 +81,7 @@ func (s *Server) URL() string { return "redis://" + s.addr }
 func (s *Server) Close() {
 	s.once.Do(func() {
 		close(s.stop)
+		_ = s.listener.Close()
 		s.clock.Wait()
 		s.redis.Close()
 	})

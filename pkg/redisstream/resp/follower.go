@@ -1,36 +1,35 @@
-package redisstream
+// Package resp bounds what the peer of a Redis connection may send. Parsers
+// allocate what a message declares before any of it has come, so that eleven bytes
+// take gigabytes; a Follower stands below the parser and stops before that.
+//
+// It starts no goroutine and allocates nothing but for errors.
+package resp
 
 import (
 	"bytes"
 	"fmt"
+	"strings"
 )
 
-// What one reply may take. go-redis allocates what a reply declares before any
-// of it has come, so eleven bytes could take gigabytes.
 const (
-	// storeReply bounds the replies to a Writer's batches. They are small; the
-	// largest reply it reads is one entry.
-	storeReply = 8 << 20
-	// lookReply bounds those to what runs beside it: lengths, the cursor, the
-	// dashboard's keys, a cluster's slots.
-	lookReply = 4 << 20
-	// readReply bounds a page of a Reader. DefaultPage entries take about 1 MiB;
-	// where they do not fit it asks for fewer, down to one.
-	readReply = 32 << 20
-
 	longestLine = 16 << 10 // of a status or an error
 	deepest     = 32       // aggregates within one another; COMMAND has 8
 
-	// What go-redis takes for an element before it is read, about.
+	// What a parser takes for an element before it is read, about.
 	elementCost = 48
 	pairCost    = 160
 )
 
-// framing follows the replies of a peer as their bytes pass by and stops before
-// a reply that is too large, in what it declares or in what it sends. It reads
-// headers only: the bytes of a string are counted, not looked at.
-type framing struct {
-	limit int64 // of one reply, in bytes of memory
+// Follower follows messages, replies or commands, as their bytes pass by and stops
+// before one that is too large, in what it declares or in what it sends. It reads
+// headers only: the bytes of a string are counted, not looked at. Only Limit is set
+// by its owner. One goroutine at a time.
+type Follower struct {
+	// Limit is what one message may take in memory, in bytes, once it is parsed:
+	// its bytes, and something for each element it declares.
+	Limit int64
+	// Messages counts those that are complete.
+	Messages int64
 
 	spent int64   // of limit, by the reply under way
 	skip  int64   // bytes of a string, with its line end, still to come
@@ -41,14 +40,23 @@ type framing struct {
 	minus bool
 	cr    bool // a header's carriage return came
 
-	replies int64  // complete ones
-	said    []byte // the text of an error at the top level, while it is the latest reply
+	said []byte // the text of an error at the top level, while it is the latest message
 }
 
-// follow takes what came and gives how many bytes of it may be passed on. With
+// Error is a message that is refused.
+type Error struct {
+	What  string // the rest of a sentence that begins with the peer
+	Large bool   // it is a message like others, and too large
+	Kind  byte   // what a message began with that is not of this protocol; 0 otherwise
+}
+
+// Error is What.
+func (e *Error) Error() string { return e.What }
+
+// Follow takes what came and gives how many bytes of it may be passed on. With
 // an error that is up to the byte that would complete what is refused, and
 // nothing that comes later may be passed on either.
-func (f *framing) follow(p []byte) (int, error) {
+func (f *Follower) Follow(p []byte) (int, error) {
 	at := 0
 	for at < len(p) {
 		if f.skip > 0 {
@@ -69,7 +77,7 @@ func (f *framing) follow(p []byte) (int, error) {
 }
 
 // inLine takes bytes of a line, its end included if it is there.
-func (f *framing) inLine(p []byte) (int, error) {
+func (f *Follower) inLine(p []byte) (int, error) {
 	if f.kind == 0 {
 		return f.begin(p[0])
 	}
@@ -99,11 +107,11 @@ func (f *framing) inLine(p []byte) (int, error) {
 	return n, nil
 }
 
-func (f *framing) begin(kind byte) (int, error) {
+func (f *Follower) begin(kind byte) (int, error) {
 	switch kind {
 	case '+', '-', ':', '_', ',', '#', '(', '$', '*', '%', '~', '|', '>', '=', '!':
 	default:
-		return 0, &peerError{cause: causeProtocol, what: "what answers there does not speak Redis's protocol", kind: kind}
+		return 0, &Error{What: "does not speak Redis's protocol", Kind: kind}
 	}
 	f.kind, f.line, f.value, f.minus, f.cr = kind, 1, 0, false, false
 	if len(f.open) == 0 {
@@ -113,7 +121,7 @@ func (f *framing) begin(kind byte) (int, error) {
 }
 
 // inHeader reads the length that a string or an aggregate declares.
-func (f *framing) inHeader(p []byte) (int, error) {
+func (f *Follower) inHeader(p []byte) (int, error) {
 	for i, c := range p {
 		f.line++
 		switch {
@@ -133,7 +141,7 @@ func (f *framing) inHeader(p []byte) (int, error) {
 		case c >= '0' && c <= '9':
 			return i, f.tooLarge("a length of more than 16 digits")
 		case c == '?':
-			return i, &peerError{cause: causeProtocol, what: "the server sends a reply of unknown length, which RESP2 does not have"}
+			return i, &Error{What: "sends a message of unknown length, which RESP2 does not have"}
 		default:
 			return i, f.malformed()
 		}
@@ -142,7 +150,7 @@ func (f *framing) inHeader(p []byte) (int, error) {
 }
 
 // declared acts on a whole header.
-func (f *framing) declared() error {
+func (f *Follower) declared() error {
 	if f.minus {
 		if f.value != 1 {
 			return f.malformed()
@@ -158,8 +166,8 @@ func (f *framing) declared() error {
 	case '%', '|':
 		cost = n * pairCost
 	}
-	if n > f.limit || f.spend(cost+int64(f.line)) != nil {
-		return f.tooLarge("a reply of more than %d bytes (it declares %c%d)", f.limit, kind, n)
+	if n > f.Limit || f.spend(cost+int64(f.line)) != nil {
+		return f.tooLarge("a message of more than %d bytes (it declares %c%d)", f.Limit, kind, n)
 	}
 	switch kind {
 	case '$', '=', '!':
@@ -175,14 +183,14 @@ func (f *framing) declared() error {
 		return nil
 	}
 	if len(f.open) == deepest {
-		return &peerError{cause: causeProtocol, what: fmt.Sprintf("the server sends arrays more than %d deep", deepest)}
+		return &Error{What: fmt.Sprintf("sends arrays more than %d deep", deepest)}
 	}
 	f.open, f.kind = append(f.open, n), 0
 	return nil
 }
 
 // ended notes that a value is complete, and with it perhaps those around it.
-func (f *framing) ended() {
+func (f *Follower) ended() {
 	f.kind = 0
 	for len(f.open) > 0 {
 		last := len(f.open) - 1
@@ -191,23 +199,27 @@ func (f *framing) ended() {
 		}
 		f.open = f.open[:last]
 	}
-	f.replies++
+	f.Messages++
 }
 
-func (f *framing) spend(n int64) error {
-	if f.spent += n; f.spent > f.limit {
-		return f.tooLarge("a reply of more than %d bytes", f.limit)
+func (f *Follower) spend(n int64) error {
+	if f.spent += n; f.spent > f.Limit {
+		return f.tooLarge("a message of more than %d bytes", f.Limit)
 	}
 	return nil
 }
 
-// whole reports whether no reply is under way.
-func (f *framing) whole() bool { return f.kind == 0 && f.skip == 0 && len(f.open) == 0 }
+// Said is the latest message, if it was an error: its text without what marks it as
+// one, or "".
+func (f *Follower) Said() string { return strings.TrimRight(string(f.said), "\r\n") }
 
-func (f *framing) tooLarge(format string, args ...any) error {
-	return &peerError{cause: causeProtocol, large: true, what: "the server sends " + fmt.Sprintf(format, args...)}
+// Whole reports whether no message is under way.
+func (f *Follower) Whole() bool { return f.kind == 0 && f.skip == 0 && len(f.open) == 0 }
+
+func (f *Follower) tooLarge(format string, args ...any) error {
+	return &Error{Large: true, What: "sends " + fmt.Sprintf(format, args...)}
 }
 
-func (f *framing) malformed() error {
-	return &peerError{cause: causeProtocol, what: "the server sends a length that is no number"}
+func (f *Follower) malformed() error {
+	return &Error{What: "sends a length that is no number"}
 }

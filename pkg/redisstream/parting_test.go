@@ -1,0 +1,275 @@
+package redisstream
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+// startPeer serves each connection with do, which may leave it open: it is closed
+// when do returns.
+func startPeer(t *testing.T, do func(net.Conn)) (addr string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	var all sync.WaitGroup
+	t.Cleanup(func() { _ = listener.Close(); all.Wait() })
+	all.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			stop := context.AfterFunc(t.Context(), func() { _ = conn.Close() })
+			all.Go(func() { defer stop(); defer conn.Close(); do(conn) })
+		}
+	})
+	return listener.Addr().String()
+}
+
+const denied = "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface.\r\n"
+
+// What a server says before it closes is told, whether it was asked or not.
+func TestLastWordsAreTold(t *testing.T) {
+	answers := func(text string) func(net.Conn) {
+		return func(conn net.Conn) {
+			var some [512]byte
+			_, _ = conn.Read(some[:])
+			_, _ = io.WriteString(conn, text)
+		}
+	}
+	for name, c := range map[string]struct {
+		peer   func(net.Conn)
+		scheme string
+		class  fault.Class
+		says   string // in the error
+		hint   string
+	}{
+		"protected mode": {peer: func(conn net.Conn) { _, _ = io.WriteString(conn, denied) }, class: fault.Refused, says: "protected mode", hint: "requirepass"},
+		"too many": {peer: func(conn net.Conn) { _, _ = io.WriteString(conn, "-ERR max number of clients reached\r\n") },
+			class: fault.Unreachable, says: "max number of clients"},
+		"a proxy without HELLO": {peer: answers("-ERR unknown command 'hello'\r\n"), class: fault.Unreachable, says: "unknown command 'hello'", hint: "proxy"},
+		"a proxy that closes":   {peer: answers(""), class: fault.Unreachable, says: "without an answer", hint: "rediss://"},
+		"closed at once":        {peer: func(net.Conn) {}, class: fault.Unreachable, says: "without an answer", hint: "HELLO"},
+		"a web server":          {peer: answers("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"), class: fault.Unreachable, says: "HTTP", hint: "what listens"},
+		"an SSH server":         {peer: func(conn net.Conn) { _, _ = io.WriteString(conn, "SSH-2.0-OpenSSH_9.6\r\n") }, class: fault.Unreachable, says: "SSH-2.0", hint: "what listens"},
+		"TLS":                   {peer: answers("\x15\x03\x01\x00\x02\x02\x46"), class: fault.Unreachable, says: "answers in TLS", hint: "rediss://"},
+		"mute":                  {peer: func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }, scheme: "rediss", class: fault.Unreachable, says: "TLS handshake", hint: "redis://"},
+		"no TLS":                {peer: answers("-ERR unknown command\r\n"), scheme: "rediss", class: fault.Unreachable, says: "does not speak TLS", hint: "redis://"},
+		"closed in TLS":         {peer: answers(""), scheme: "rediss", class: fault.Unreachable, says: "closed the connection", hint: "TLS"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := or(c.scheme, "redis") + "://" + startPeer(t, c.peer)
+			for _, with := range []string{url, strings.Replace(url, "://", "://:secret@", 1), url + "/1"} {
+				_, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: with, CommandTimeout: 300 * time.Millisecond}})
+				wantErr(t, err, c.class)
+				if !strings.Contains(err.Error(), c.says) || !strings.Contains(fault.HintOf(err), c.hint) {
+					t.Errorf("%s: %v\nhint: %s\nwant %q and %q", with, err, fault.HintOf(err), c.says, c.hint)
+				}
+			}
+		})
+	}
+}
+
+// A client that is told of the refusal only after it has written still reads it.
+func TestLastWordsAreReadAfterAFailedWrite(t *testing.T) {
+	addr := startPeer(t, func(conn net.Conn) {
+		_, _ = io.WriteString(conn, denied)
+		_ = conn.(*net.TCPConn).CloseRead()
+	})
+	dial := new(sockets).dialer(Connection{CommandTimeout: time.Second}.withDefaults(), &target{})
+	conn, err := dial(t.Context(), "tcp", addr)
+	must(t, err)
+	defer conn.Close()
+	for err == nil {
+		_, err = conn.Write([]byte("*1\r\n$4\r\nPING\r\n"))
+		time.Sleep(time.Millisecond)
+	}
+	if !strings.Contains(err.Error(), "DENIED") || fault.ClassOf(final(err)) != fault.Refused {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What ended a connection that worked is not what it was refused with once.
+func TestLastWordsAreOfTheBeginningOnly(t *testing.T) {
+	addr := startPeer(t, func(conn net.Conn) {
+		var some [512]byte
+		for _, text := range []string{"-ERR unknown command 'hello'\r\n", "+OK\r\n", "-NOSCRIPT No matching script\r\n"} {
+			_, _ = conn.Read(some[:])
+			_, _ = io.WriteString(conn, text)
+		}
+	})
+	client, err := Dial(Connection{URL: "redis://" + addr})
+	must(t, err)
+	defer client.Close()
+	_ = client.Ping(t.Context())
+	if err := client.Ping(t.Context()).Err(); strings.Contains(err.Error(), "NOSCRIPT") || strings.Contains(err.Error(), "hello") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The same of real servers.
+func TestTLSMismatchesOfARealServerAreNamed(t *testing.T) {
+	redistest.RequireReal(t)
+	cert, key := certificate(t)
+	port := redistest.FreePort(t)
+	server := redistest.Start(t, "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--maxclients", "10")
+	if strings.Contains(server.Log(), "TLS") {
+		t.Skip("this redis-server was built without TLS")
+	}
+	_, plain, _ := net.SplitHostPort(server.Addr())
+	for name, c := range map[string]struct {
+		url        string
+		files      TLS
+		says, hint string
+	}{
+		"no TLS to a TLS port":        {"redis://127.0.0.1:" + port, TLS{}, "", "rediss://"},
+		"TLS to a plain port":         {"rediss://127.0.0.1:" + plain, TLS{}, "TLS", "redis://"},
+		"no client certificate":       {"rediss://127.0.0.1:" + port, TLS{CA: cert}, "TLS", "client certificate"},
+		"an authority nobody trusts":  {"rediss://127.0.0.1:" + port, TLS{Cert: cert, Key: key}, "unknown authority", "CA file"},
+		"cluster, no TLS to TLS":      {"redis-cluster://127.0.0.1:" + port, TLS{}, "", "rediss://"},
+		"Sentinel, TLS to plain":      {"rediss-sentinel://127.0.0.1:" + plain + "/m", TLS{}, "TLS", "redis://"},
+		"Sentinel, no client's":       {"rediss-sentinel://127.0.0.1:" + port + "/m", TLS{CA: cert}, "TLS", "client certificate"},
+		"cluster, unknown authority":  {"rediss-cluster://127.0.0.1:" + port, TLS{Cert: cert, Key: key}, "unknown authority", "CA file"},
+		"cluster, no client's either": {"rediss-cluster://127.0.0.1:" + port, TLS{CA: cert}, "TLS", "client certificate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 5 {
+				_, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: c.url, TLS: c.files, CommandTimeout: time.Second}})
+				wantErr(t, err, fault.Unreachable)
+				if !strings.Contains(err.Error(), c.says) || !strings.Contains(fault.HintOf(err), c.hint) {
+					t.Errorf("%v\nhint: %s", err, fault.HintOf(err))
+				}
+			}
+		})
+	}
+}
+
+func TestTooManyClientsAreNamed(t *testing.T) {
+	redistest.RequireReal(t)
+	server := redistest.Start(t, "--maxclients", "2")
+	for range 2 {
+		conn, err := net.Dial("tcp", server.Addr())
+		must(t, err)
+		defer conn.Close()
+		_, err = io.WriteString(conn, "PING\r\n")
+		must(t, err)
+		_, err = conn.Read(make([]byte, 16))
+		must(t, err)
+	}
+	for range 10 {
+		_, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: server.URL(), CommandTimeout: time.Second}})
+		wantErr(t, err, fault.Unreachable)
+		if !strings.Contains(err.Error(), "max number of clients") {
+			t.Errorf("got %v", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	causes := map[string]bool{}
+	_, err := Open(ctx, Config{Connection: Connection{URL: server.URL()}, Notify: func(s event.Store) { causes[s.Cause] = true }})
+	wantErr(t, err, fault.Unreachable)
+	if !causes["max_clients"] || len(causes) != 1 {
+		t.Errorf("causes are %v", causes)
+	}
+}
+
+// A certificate that is renewed is used by the next connection, and one that is
+// half written is not. What changed on either side is told as TLS.
+func TestTLSFilesAreReadAgain(t *testing.T) {
+	t.Parallel()
+	oldCert, oldKey := certificate(t)
+	newCert, newKey := certificate(t)
+	files := TLS{CA: copied(t, oldCert), Cert: copied(t, oldCert), Key: copied(t, oldKey)}
+	var mu sync.Mutex
+	serving := tlsFor(t, oldCert, oldKey)
+	backend := startEmbedded(t)
+	addr := startPeer(t, func(conn net.Conn) {
+		mu.Lock()
+		cfg := serving
+		mu.Unlock()
+		secure := tls.Server(conn, cfg)
+		server, err := net.Dial("tcp", backend.Addr())
+		if err != nil {
+			return
+		}
+		defer server.Close()
+		go func() { _, _ = io.Copy(secure, server); _ = conn.Close() }()
+		_, _ = io.Copy(server, secure)
+	})
+	log := &lockedBuffer{}
+	client, err := Dial(Connection{URL: "rediss://" + addr, TLS: files, CommandTimeout: 5 * time.Second, Logger: logTo(log)})
+	must(t, err)
+	defer client.Close()
+	ping := func() error {
+		// The connection ends, and the command after the next dials.
+		_ = client.Do(t.Context(), "QUIT").Err()
+		_ = client.Ping(t.Context())
+		return client.Ping(t.Context()).Err()
+	}
+	must(t, client.Ping(t.Context()).Err())
+
+	mu.Lock()
+	serving = tlsFor(t, newCert, newKey)
+	mu.Unlock()
+	eventually(t, "the refusal", func() bool { err = ping(); return err != nil })
+	if causeOf(err) != "tls" {
+		t.Errorf("cause %q of %v", causeOf(err), err)
+	}
+	// Half written: the certificate without its key. The former pair is used on.
+	rewrite(t, files.CA, newCert)
+	rewrite(t, files.Cert, newCert)
+	eventually(t, "a refusal of the former pair", func() bool { err = ping(); return err != nil && isAlert(err) })
+	if causeOf(err) != "tls" || !strings.Contains(fault.HintOf(Connection{}.classed(t.Context(), "ping", err)), "client certificate") {
+		t.Errorf("cause %q of %v", causeOf(err), err)
+	}
+	rewrite(t, files.Key, newKey)
+	eventually(t, "the renewed pair", func() bool { return ping() == nil })
+	if n := strings.Count(log.String(), "cannot be used"); n != 1 {
+		t.Errorf("%d warnings, want 1:\n%s", n, log)
+	}
+}
+
+// tlsFor is a server's settings with one certificate, which is also the only
+// authority it accepts clients of.
+func tlsFor(t *testing.T, cert, key string) *tls.Config {
+	t.Helper()
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	must(t, err)
+	pool := x509.NewCertPool()
+	pem, err := os.ReadFile(cert)
+	must(t, err)
+	pool.AppendCertsFromPEM(pem)
+	return &tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12}
+}
+
+func copied(t *testing.T, from string) string {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "copy.pem")
+	rewrite(t, to, from)
+	return to
+}
+
+// rewrite puts what one file holds into another, as whoever renews it does.
+func rewrite(t *testing.T, file, from string) {
+	t.Helper()
+	text, err := os.ReadFile(from)
+	must(t, err)
+	must(t, os.WriteFile(file, text, 0o600))
+}
+
+func logTo(b *lockedBuffer) *slog.Logger { return slog.New(slog.NewTextHandler(b, nil)) }
