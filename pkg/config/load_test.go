@@ -226,7 +226,7 @@ func TestAccepted(t *testing.T) {
 		{"--relay-url=ws://relay.example", "--relay-cleartext"},
 		{"--relay-url=sim://?rate=10&count=5"}, {"--relay-url=capture:/tmp/a.zst"},
 		{"--redis-url=unix:///run/redis.sock"}, {"--redis-url=embedded://"}, {"--redis-url=embedded://127.0.0.1:0"},
-		{"--redis-url=rediss://user:pw@a:1?addr=b:1"}, {"--max-stream-len=0"}, {"--idle-timeout=0"},
+		{"--redis-url=rediss://user:pw@a:1?db=1"}, {"--max-stream-len=0"}, {"--idle-timeout=0"},
 		{"--log-level=Critical"}, {"--from=OLDEST"}, {"--from=seq:1767225600"}, {"--health-addr=:9477"}, {"--health-addr=off"},
 	} {
 		if _, err := load(t, args, nil, ""); err != nil {
