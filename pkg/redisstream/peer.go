@@ -15,8 +15,8 @@ import (
 // What one reply may take in memory.
 const (
 	// storeReply bounds the replies to a Writer's batches. They are small; the
-	// largest reply it reads is one entry.
-	storeReply = 8 << 20
+	// largest reply it reads is one entry (event.MaxData).
+	storeReply = 16 << 20
 	// lookReply bounds those to what runs beside it: lengths, the cursor, the
 	// dashboard's keys, a cluster's slots.
 	lookReply = 4 << 20
