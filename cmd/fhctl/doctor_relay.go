@@ -18,6 +18,7 @@ type glance struct {
 	stop     context.CancelCauseFunc
 	err      error // why it could not be reached
 	url      string
+	via      string // the proxy between; empty without one
 	answered time.Duration
 	began    time.Time
 	frames   int64
@@ -33,7 +34,7 @@ type glance struct {
 func (g *glance) Link(l event.Link) {
 	switch {
 	case l.State == event.LinkUp:
-		g.url, g.answered = l.URL, time.Since(g.began)
+		g.url, g.via, g.answered = l.URL, l.Via, time.Since(g.began)
 	case l.State == event.LinkDown && l.Err != nil:
 		if g.url == "" {
 			g.err = l.Err
@@ -133,9 +134,13 @@ func (e *examination) judgeRelay(g *glance) {
 		e.unknown("relay.clock", "the relay was not reached")
 		return
 	}
-	e.ok("relay", "%s answers within %s", e.relayName, g.answered.Round(time.Millisecond))
+	through := ""
+	if g.via != "" {
+		through = " via proxy " + g.via
+	}
+	e.ok("relay", "%s answers within %s%s", e.relayName, g.answered.Round(time.Millisecond), through)
 	switch {
-	case g.newest == 0 && g.odd > 0:
+	case g.newest == 0 && g.frames > 0:
 		e.fail("relay.events", "is it a relay? Look with: fhctl tail --source relay --limit 3", "none of %d frames is an event", g.odd)
 	case g.newest == 0:
 		e.fail("relay.events", "wait longer with --wait, or look at the relay's own status: it may be stuck", "nothing came within %s", e.options.wait)

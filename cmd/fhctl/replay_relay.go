@@ -87,7 +87,11 @@ func (l relayListener) Link(link event.Link) {
 		o.log.Info("Connected to relay", "relay", link.URL, "from", link.From.String())
 	case link.State != event.LinkDown || link.Err == nil:
 	case !o.up.Load():
-		o.fail(fault.New(fault.Unreachable, fmt.Errorf("connect to relay %s: %w", link.URL, link.Err), "check the address ("+link.URL+") and the network; is it a relay that answers there?"))
+		class, hint := fault.ClassOf(link.Err), fault.HintOf(link.Err)
+		if class == fault.Internal {
+			class, hint = fault.Unreachable, "check the address ("+link.URL+") and the network; is it a relay that answers there?"
+		}
+		o.fail(fault.New(class, fmt.Errorf("connect to relay %s: %w", link.URL, link.Err), hint))
 	default:
 		o.log.Warn("Relay connection lost, will retry", "relay", link.URL, "cause", link.Cause, "err", link.Err.Error(), "delay", link.Retry.Round(time.Millisecond).String())
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/capture"
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/place"
 )
@@ -30,6 +31,7 @@ type replayRun struct {
 	items     chan *played  // reader → writer
 	within    frameRange    // what of a recording was seen; its range
 	looked    atomic.Int64  // pieces the reader has seen
+	came      atomic.Int64  // of them, those that are events
 	reading   atomic.Uint64 // the seq the reader stands at
 }
 
@@ -144,6 +146,9 @@ func (r *replayRun) read(ctx context.Context) {
 			return
 		}
 		r.looked.Add(1)
+		if _, ok := frame.PeekEvent(pc.frame); ok {
+			r.came.Add(1)
+		}
 		p := &played{}
 		v, reject := r.judge(pc, p)
 		r.within.saw(p.seq, p.at)
@@ -259,7 +264,7 @@ func (r *replayRun) next(ctx, storing context.Context) (*played, error) {
 	}
 	timer := time.NewTicker(tick)
 	defer timer.Stop()
-	began, looked := time.Now(), r.looked.Load()
+	began, came := time.Now(), r.came.Load()
 	for {
 		select {
 		case p := <-r.items:
@@ -268,8 +273,8 @@ func (r *replayRun) next(ctx, storing context.Context) (*played, error) {
 			return nil, nil
 		case <-timer.C:
 		}
-		if now := r.looked.Load(); now != looked {
-			began, looked = time.Now(), now
+		if now := r.came.Load(); now != came { // a notice is silence too
+			began, came = time.Now(), now
 		}
 		if quiet := r.origin.quiet(); quiet > 0 && time.Since(began) >= quiet {
 			return nil, nil

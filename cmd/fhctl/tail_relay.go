@@ -65,6 +65,9 @@ type tailRelay struct {
 	stop  context.CancelCauseFunc
 	notes *narrator
 	quiet *time.Timer // ends it; nil without --end
+	// quietAt is when the timer fires; of a stopped timer what was left.
+	quietAt   time.Time
+	quietLeft time.Duration
 
 	from    event.Position // where the first connection begins
 	seen    event.Tracker
@@ -120,9 +123,24 @@ func (r *tailRelay) quietly(after time.Duration) {
 	case r.quiet == nil:
 	case after == 0:
 		r.quiet.Stop()
+		r.quietLeft = max(time.Until(r.quietAt), time.Millisecond)
 	default:
+		r.quietAt = time.Now().Add(after)
 		r.quiet.Reset(after)
 	}
+}
+
+// quietAgain starts the clock again behind a chunk: anew when it brought an
+// event, else where it was. Notices and repeats are silence too.
+func (r *tailRelay) quietAgain(before event.Seq) {
+	if r.quiet == nil {
+		return
+	}
+	after := r.quietLeft
+	if r.seen.Last() != before {
+		after = quietEnd
+	}
+	r.quietly(after)
 }
 
 // follow shows frames until ctx ends: how following ends is no failure.
@@ -134,6 +152,7 @@ func (r *tailRelay) follow(ctx context.Context, source *relay.Source) error {
 		}
 		r.quietly(0)
 		r.leap.enter(chunk)
+		before := r.seen.Last()
 		more, err := r.chunk(chunk)
 		chunk.Release()
 		if err == nil {
@@ -142,7 +161,7 @@ func (r *tailRelay) follow(ctx context.Context, source *relay.Source) error {
 		if err != nil || !more {
 			return err
 		}
-		r.quietly(quietEnd)
+		r.quietAgain(before)
 	}
 	cause := context.Cause(ctx)
 	if errors.Is(cause, errAtEnd) || errors.Is(cause, errInterrupted) || errors.Is(cause, context.DeadlineExceeded) {

@@ -29,8 +29,8 @@ type Config struct {
 	Endpoint Endpoint
 	// UserAgent is sent as given; relays record consumers by it (C4).
 	UserAgent string
-	// IdleTimeout is how long the relay may be silent before the connection
-	// is given up (C6). Any traffic renews it. Zero turns it off.
+	// IdleTimeout is how long the relay may send no new event before the
+	// connection is given up (C6). Nothing else renews it. Zero turns it off.
 	IdleTimeout time.Duration
 	// PingEvery is the interval of pings to the relay (C6).
 	PingEvery time.Duration
@@ -39,7 +39,8 @@ type Config struct {
 	// BackoffMin and BackoffMax bound the delay between dials, before jitter
 	// takes up to half of it (C8).
 	BackoffMin, BackoffMax time.Duration
-	// DialTimeout bounds one dial including TLS and the upgrade.
+	// DialTimeout bounds one dial including proxies, TLS, redirects and the
+	// upgrade.
 	DialTimeout time.Duration
 	// TLS may hold roots, a client certificate and a server name; nil uses
 	// the system's roots. It is cloned; nothing below TLS 1.2 is spoken.
