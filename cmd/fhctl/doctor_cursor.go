@@ -63,7 +63,9 @@ func (e *examination) cursor(c redisstream.CursorState, s *statsReport, purpose 
 	if s != nil && s.Stream.Last != nil && s.Stream.Last.Seq != nil {
 		last = *s.Stream.Last.Seq
 	}
+	ours := !c.Present || c.NotSeq || c.Side.Relay == e.identity
 	switch {
+	case s != nil && ours && !c.NotSeq && !purpose && e.asLeft(c, last):
 	case !c.Present && last > 0 && e.failing("stream.entries"):
 		e.fail("cursor", "find the newest entry of fhctl or the bridge with fhctl verify, then: fhctl cursor set its seq",
 			"%s is gone although the stream holds entries, the newest of something else: ingest would start live and leave a gap", key)

@@ -10,6 +10,7 @@ const (
 	commitGo   = "pkg/redisstream/commit.go"
 	resumeGo   = "pkg/redisstream/resume.go"
 	missingGo  = "pkg/redisstream/missing.go"
+	startGo    = "pkg/redisstream/start.go"
 	scriptGo   = "pkg/redisstream/script.go"
 	leaseGo    = "pkg/redisstream/lease.go"
 	othersGo   = "pkg/redisstream/others.go"
@@ -94,7 +95,7 @@ var scriptMutants = []mutant{
 	{commonLua, "if cursor and me.adopt ~= '1' then return 'absent' end", "", "any relay adopts the bridge's cursor", in("sim", "append")},
 	{commonLua, "if tostring(side.filter or '') ~= me.filter then", "if false then", "other filters continue the cursor", in("append", "store")},
 	{commonLua, "if partitions ~= me.partitions then", "if false then", "another partition count continues the cursor", in("append", "store")},
-	{restoreLua, "source, to = 'entry', digits(fields[i + 1])", "source = 'entry'", "a vanished cursor forgets the newest entry", in("sim", "append")},
+	{restoreLua, "  source, to = 'entry', newest\n", "  source = 'entry'\n", "a vanished cursor forgets the newest entry", in("sim", "append")},
 	{restoreLua, "local set = redis.pcall('SET', KEYS[2], to)", "local set = 'OK'", "a vanished cursor is not restored", in("sim", "append")},
 	{restoreLua, "'XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)", "'XRANGE', KEYS[1], '-', '+', 'COUNT', 1)", "a vanished cursor is restored from the oldest entry", in("sim", "append")},
 	{rebaseLua, "if cursor ~= ARGV[1] or epoch ~= ARGV[7] then", "if false then", "a rebase overruns another writer", in("append", "store")},
@@ -169,14 +170,25 @@ var writerMutants = []mutant{
 	{commitGo, "		c.full = true\n", "", "a script that Redis forgot is not sent again", in("sim", "append")},
 	{commitGo, "return time.Since(a.since) >= aheadFor", "return false", "a cursor set ahead is passed over in silence", in("append", "store")},
 	{resumeGo, "case stored.Relay != id.Relay:", "case false:", "resuming takes another relay's cursor", in("sim", "append")},
-	{resumeGo, "	case from.String() == applied:\n", "	case false:\n", "--from is applied at each restart", in("sim", "append")},
+	{resumeGo, "	case from.String() == appliedBy(stored):\n", "	case false:\n", "--from is applied at each restart", in("sim", "append")},
 	{resumeGo, "	return event.AfterSeq(cursor)\n", "	return event.AfterSeq(cursor + 1)\n", "resuming skips an event", in("sim", "append")},
 	{missingGo, "lowest = min(lowest, seq-1)", "lowest = min(lowest, seq)", "the oldest unacknowledged event is not read again", in("append", "store")},
-	{missingGo, "fallback = min(fallback, w.floor.seq)", "fallback = max(fallback, w.floor.seq)", "after FLUSHALL unacknowledged events are not read again", in("append", "store")},
+	{restoreLua, "if not to or above(to, floor) then to = floor end", "if not to then to = floor end", "after FLUSHALL unacknowledged events are not read again", in("append", "store")},
+	{restoreLua, "if kept and (not floor or above(floor, kept)) then floor = kept end", "", "who starts beside an empty stream does not know what was acknowledged", in("start")},
+	{restoreLua, "if left and (stored or ARGV[1] == '') then to = left end", "", "a start without cursor reads again what yielded no entry", in("start")},
+	{missingGo, "	return min(cursor, w.floor.seq)\n", "	return cursor\n", "a stream that vanished is not read again", in("append", "start")},
+	{missingGo, "		f.known, f.seq = true, seq\n	}\n}\n\n// upTo", "	}\n}\n\n// upTo", "who takes over does not learn how far all groups were", in("start")},
+	{scriptGo, "		low = &f.seq\n", "		_ = &f.seq\n", "how far all groups were dies with the leader", in("start")},
+	{startGo, "	case f.length == 0:\n		w.acked", "	case f.length < 0:\n		w.acked", "a start does not notice that the stream is gone", in("start", "sim")},
+	{startGo, "	case f.newest > 0 && f.newest < min(stored, f.cursor):\n		return w.shortened(ctx, f)", "	case false:\n		return w.shortened(ctx, f)", "a start does not notice that the newest entries are gone", in("start")},
+	{startGo, "	case there:\n", "	case false:\n", "entries that others appended count as a removal of ours", in("start")},
+	{startGo, "	if !first || w.config.Identity.partitions() > 1 || w.adopts() {", "	if true {", "a second cut-over on another relay is taken for a restart", in("start")},
+	{startGo, "f.newest <= event.Seq(f.side.Upto) || w.adopts()", "true", "a vanished cursor becomes a number of another relay", in("start")},
+	{alignGo, "	if err := s.inOrder(ctx, stands); err != nil {\n", "	if err := s.inOrder(ctx, nil); err != nil && false {\n", "a set does not tell of what vanished", in("partitions")},
 	{scriptGo, "		return b.After.Seq\n", "		return b.After.Seq + 1\n", "the start skips an event", in("append", "sim", "store")},
 	{faultsGo, "\"CLUSTERDOWN\", \"MISCONF\", \"OOM\",", "\"CLUSTERDOWN\", \"MISCONF\",", "a full memory ends the program", in("sim", "append")},
 	{faultsGo, "\"LOADING\", \"READONLY\",", "\"LOADING\",", "a failover ends the program", in("sim", "append")},
-	{missingGo, `m, err := w.moveFrom(ctx, r.cursor, to, "kept")`, `m, err := w.moveFrom(ctx, r.cursor, to, "raised")`, "a set whose leader dies when a stream vanished is refused", in("partitions")},
+	{missingGo, `m, err := w.moveFrom(ctx, cursor, to, "kept")`, `m, err := w.moveFrom(ctx, cursor, to, "raised")`, "a set whose leader dies when a stream vanished is refused", in("partitions")},
 	{resumeGo, `return err == nil && leader != "" &&`, `return err == nil && leader == "nobody" &&`, "a start while the side key is missing takes the leader's cursor for the bridge's", in("lease")},
 	{exchangeGo, "		cmd.SetErr(err)\n", "		_ = cmd\n", "what a busy server never answered is read", in("store")},
 }

@@ -31,6 +31,7 @@ var suites = map[string][]string{
 	"append":     {"./pkg/redisstream", "Append|Commit|Start|Resume|Cursor|Jump|Rebase|Moved|Missing|Behind|Conflict|Partial|Rollback|Model|Side|Restart|Reply"},
 	"lease":      {"./pkg/redisstream", "Lease|Lead"},
 	"strangers":  {"./pkg/redisstream", "Stranger|Takeover|Others|OperatorIsNo|PartialIsNo"},
+	"start":      {"./pkg/redisstream", "^TestStart"},
 	"retention":  {"./pkg/redisstream", "Trim|Room|Full|Block|Loss|Ledger|Lapse|Group"},
 	"partitions": {"./pkg/redisstream", "Partition"},
 	"store":      {"./pkg/redisstream", "."},

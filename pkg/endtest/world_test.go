@@ -408,8 +408,7 @@ func (w *world) mend() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for key, text := range w.mendText {
-		w.store.do("DEL", key)
-		w.store.do("SET", key, text)
+		w.store.putBack(key, text)
 		delete(w.mendText, key)
 	}
 }

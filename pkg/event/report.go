@@ -190,6 +190,10 @@ const (
 	// nothing confirmed it: it was not stored, and reading went on behind the
 	// last sound seq.
 	AlarmLeap
+	// AlarmRemoved: entries that were stored are in the stream no more, though
+	// nobody trimmed them; the detail says which, and whether they are read
+	// again or gone.
+	AlarmRemoved
 	alarmCount
 )
 
@@ -201,6 +205,7 @@ var alarmNames = [Alarms]string{
 	"cursor_conflict", "cursor_missing", "unread_trimmed", "foreign_writer", "repeated_close",
 	"relay_renumbered", "stream_full", "spill_full", "relay_refuses",
 	"spill_damaged", "seq_leap",
+	"entries_removed",
 }
 
 // String is the alarm's metric label.

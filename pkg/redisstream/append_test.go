@@ -12,9 +12,10 @@ import (
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
-// sideAt is the side key after an append: the last entry's seq and the cursor.
-func sideAt(stored, upto int64) string {
-	return fmt.Sprintf(`{"relay":"relay.example","filter":"","partitions":1,"from":"saved","eventTime":"2026-01-02T03:04:05Z","stored":%d,"upto":%d,"epoch":0}`, stored, upto)
+// sideAt is the side key after an append: the last entry's seq, the cursor, and
+// what no group has acknowledged.
+func sideAt(stored, upto, floor int64) string {
+	return fmt.Sprintf(`{"relay":"relay.example","filter":"","partitions":1,"from":"saved","eventTime":"2026-01-02T03:04:05Z","stored":%d,"upto":%d,"floor":%d,"epoch":0}`, stored, upto, floor)
 }
 
 func TestAppendOK(t *testing.T) {
@@ -35,7 +36,7 @@ func TestAppendOK(t *testing.T) {
 		if got[0].Appended != 3 || got[0].Present != 2 || got[1].Appended != 0 || got[1].Cursor != 98 || got[2].Length != 6 {
 			t.Fatalf("receipts %+v", got)
 		}
-		if side := k.side(); side != sideAt(9007199254740991, 9007199254740991) {
+		if side := k.side(); side != sideAt(9007199254740991, 9007199254740991, 6) {
 			t.Fatalf("side key is %s", side)
 		}
 		if seq, ok, err := w.Poll(k.ctx()); err != nil || !ok || seq != event.MaxSeq {
@@ -294,7 +295,7 @@ func TestAppendMissingButBack(t *testing.T) {
 		k.must(w, batch(live, 1, 2, 3))
 		k.rollBack(DefaultCursorKey, 2)
 		var moved *event.Moved
-		if err := w.restore(k.ctx(), ""); !errors.As(err, &moved) || moved.To != event.AfterSeq(2) {
+		if err := w.restore(k.ctx(), w.acked.String(), ""); !errors.As(err, &moved) || moved.To != event.AfterSeq(2) {
 			t.Fatalf("restore: %v", err)
 		}
 		k.want(2, 1, 2, 3)
@@ -357,7 +358,7 @@ func TestAppendNotesTheLastEntryAndTheCursor(t *testing.T) {
 		w, _ := k.open()
 		k.must(w, batch(live, 5, 7))
 		k.must(w, watermark(event.AfterSeq(7), 9))
-		if side := k.side(); side != sideAt(7, 9) {
+		if side := k.side(); side != sideAt(7, 9, 4) {
 			t.Errorf("side key is %s", side)
 		}
 		_ = w.Close()
@@ -407,10 +408,10 @@ func TestAppendStreamVanished(t *testing.T) {
 		k.must(w, batch(event.AfterSeq(12), 13))
 
 		k.do("del", DefaultStreamKey)
-		w, _ = k.open() // whose predecessor's memory is gone
-		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(13), batch(event.AfterSeq(13), 14))
-		k.must(w, batch(event.AfterSeq(13), 14))
-		k.wantRun(14, 14)
+		w, at, told := k.start() // which knows what its predecessor noted
+		k.tells(told, event.AlarmCursorMissing, "seq 13 to 13 is read again")
+		k.must(w, batch(at.Position, 13, 14))
+		k.wantRun(13, 14)
 	})
 }
 

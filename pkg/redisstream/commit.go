@@ -42,7 +42,7 @@ func (w *Writer) Commit(ctx context.Context, batches []*event.Batch) ([]event.Re
 	w.outage.doing = "store events"
 	err := c.run(ctx)
 	w.plan = c.receipts
-	if err == nil {
+	if _, back := asMoved(err); back || err == nil {
 		w.remember(ctx)
 	}
 	return c.receipts, err
@@ -191,14 +191,14 @@ func (c *commit) refused(ctx context.Context, r reply) error {
 		w.others.watch()
 		return nil
 	case "MISSING":
-		return w.restore(ctx, "")
+		return w.restore(ctx, w.acked.String(), "")
 	case "EMPTIED":
-		return w.emptied(ctx, r)
+		return w.emptied(ctx, r.cursor)
 	case "BADCURSOR":
 		return w.badCursor(r.detail)
 	case "MISMATCH":
 		if r.detail == "absent" && c.own(r.cursor) {
-			return w.restore(ctx, r.cursor.String())
+			return w.restore(ctx, w.acked.String(), r.cursor.String())
 		}
 		return w.foreign(r.detail)
 	case "PARTIAL":
@@ -247,6 +247,7 @@ func (c *commit) behind(r reply) error {
 // movedTo drops what this Writer knows and asks for reading from cursor.
 func (w *Writer) movedTo(cursor event.Seq, epoch int64, alarm event.Alarm, detail string) error {
 	w.acked, w.epoch, w.ahead, w.held = cursor, epoch, ahead{}, false
+	w.floor.next = time.Time{} // groups may have gone back as well
 	w.at = continuation{expected: cursor.String(), epoch: epoch}
 	w.others.unwatch() // behind another cursor other entries count
 	if w.stored > int64(cursor) {
@@ -259,6 +260,9 @@ func (w *Writer) movedTo(cursor event.Seq, epoch int64, alarm event.Alarm, detai
 // left is sent once more, or for as long as its cause may pass.
 func (c *commit) partly(ctx context.Context, r reply) error {
 	w := c.w
+	if w.at.expected == "" {
+		w.floor.began(c.left[0])
+	}
 	w.acked, w.epoch = r.cursor, r.epoch
 	w.at = continuation{expected: r.cursor.String(), epoch: r.epoch}
 	if r.appended > 0 {

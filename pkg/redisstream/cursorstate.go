@@ -65,10 +65,21 @@ type Side struct {
 	// cursor, and OthersFrom the id behind which those lie; 0 and "" when unknown.
 	OthersTo   int64
 	OthersFrom string
+	// Floor is the seq before the oldest entry that some group had not
+	// acknowledged when this was written; nil when nobody knew.
+	Floor *int64
 	// Own is where the cursor was left by whoever wrote the side key, if it tells
 	// (OwnKnown): a cursor that holds something else was changed by a stranger.
 	Own      event.Seq
 	OwnKnown bool
+}
+
+// Contradicts reports whether a cursor of another relay than the bridge's is not
+// where the side key says that it was left: something else moved it, and nobody
+// knows whose number it is. The bridge is known to write numbers of its own relay
+// wherever it runs.
+func (s Side) Contradicts(cursor event.Seq) bool {
+	return s.OwnKnown && s.Relay != BridgeRelay && cursor != s.Own && int64(cursor) != s.Stored
 }
 
 // Heartbeat is the contract's firehose:status, which any writer renews every

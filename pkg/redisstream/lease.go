@@ -105,6 +105,14 @@ func (l *lease) held() {
 func (w *Writer) Lead(ctx context.Context) (event.Lead, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	lead, err := w.lead(ctx)
+	if _, back := asMoved(err); back {
+		w.remember(ctx)
+	}
+	return lead, err
+}
+
+func (w *Writer) lead(ctx context.Context) (event.Lead, error) {
 	l := &w.lease
 	switch {
 	case l.id != "" && !l.leading:
@@ -133,6 +141,7 @@ func (w *Writer) renew(ctx context.Context) (event.Lead, error) {
 		if moved := (*event.Moved)(nil); errors.As(w.stillThere(once, m), &moved) {
 			return event.Lead{Leading: true, Cursor: w.acked}, moved
 		}
+		w.remember(once) // a group may have been made at the beginning since
 	}
 	return event.Lead{Leading: true, Cursor: w.acked}, nil
 }
@@ -144,7 +153,7 @@ func (w *Writer) stillThere(ctx context.Context, m moved) error {
 	case w.acked == 0 || w.at.jump:
 		return nil
 	case !m.present:
-		return w.restore(ctx, "")
+		return w.restore(ctx, w.acked.String(), "")
 	case m.epoch > w.epoch:
 		return w.movedTo(m.cursor, m.epoch, event.AlarmConflict, fmt.Sprintf("the cursor was moved to %s on purpose", m.cursor))
 	case m.epoch < w.epoch || m.cursor < w.acked:
@@ -182,7 +191,7 @@ func (w *Writer) ask(ctx context.Context) (event.Lead, error) {
 	case "MISMATCH":
 		if m.detail == "absent" && w.lease.followed && m.cursor == w.acked {
 			// It was there: lost, and not another's cursor.
-			return event.Lead{}, w.restore(ctx, m.cursor.String())
+			return event.Lead{}, w.restore(ctx, w.acked.String(), m.cursor.String())
 		}
 		if m.detail == "absent" && w.lease.followed {
 			return w.bare()
@@ -233,7 +242,7 @@ func (w *Writer) takeOver(ctx context.Context, m moved) error {
 	case !followed:
 		return nil
 	case !m.present && w.acked > 0:
-		return w.restore(ctx, "")
+		return w.restore(ctx, w.acked.String(), "")
 	case w.behindUs(m):
 		return w.rolledBack(m)
 	}

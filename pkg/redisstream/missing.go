@@ -98,32 +98,64 @@ func seqOf(row redis.XMessage) (event.Seq, bool) {
 	return seq, ok && seq > 0
 }
 
-// restore sets the cursor that vanished to the newest entry's seq or, when the
-// stream is gone too, to the floor; never live. With own, the cursor is there
-// and this writer's, and only the side key vanished.
-func (w *Writer) restore(ctx context.Context, own string) error {
-	fallback := w.acked
-	if w.floor.known {
-		fallback = min(fallback, w.floor.seq)
+// learn takes over what the side key knew, where that reaches further back.
+func (f *floor) learn(stored *side) {
+	f.next = time.Time{} // better asked again
+	if stored == nil || stored.Floor == nil {
+		return
 	}
+	if seq := event.Seq(*stored.Floor); !f.known || seq < f.seq {
+		f.known, f.seq = true, seq
+	}
+}
+
+// upTo is the floor of a cursor that was moved to seq: what lies behind that is
+// read again.
+func (f floor) upTo(seq event.Seq) floor {
+	f.seq, f.next = min(f.seq, seq), time.Time{}
+	return f
+}
+
+// text is the floor as the scripts read it; "" is none.
+func (f *floor) text() string {
+	if !f.known {
+		return ""
+	}
+	return f.seq.String()
+}
+
+// restore sets the cursor that vanished to where the stream ends or, when the
+// stream is gone too, to the floor; never live. left is where this writer left
+// it, "" when it has just started. With own, the cursor is there and this
+// writer's, and only the side key vanished.
+func (w *Writer) restore(ctx context.Context, left, own string) error {
 	var m moved
 	err := w.config.patiently(ctx, "restore cursor", func(ctx context.Context) (err error) {
-		m, err = w.run(ctx, restoreScript, fallback.String(), w.epoch, string(w.config.head(nil, w.time, 0, -1)), own)
+		m, err = w.run(ctx, restoreScript, left, w.epoch, string(w.config.head(nil, w.time, 0, -1, floor{})), own, w.floor.text())
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	key, why := w.config.CursorKey, "restored from the newest entry in the stream"
+	key := w.config.CursorKey
 	switch {
+	case m.status == "NOTHING":
+		return &event.Moved{Alarm: event.AlarmCursorMissing, Detail: fmt.Sprintf(
+			"%s vanished, and neither stream nor side key tells where it was: events may be missing", key)}
 	case m.status == "PRESENT":
-		why = "it is back"
+		return w.movedTo(m.cursor, m.epoch, event.AlarmCursorMissing, fmt.Sprintf("%s vanished; it is back, at %s", key, m.cursor))
 	case m.detail == "side":
-		key, why = w.config.SideKey(), "the cursor beside it is where this run left it, so it is written again"
-	case m.detail == "memory":
-		why = "the stream is empty as well: going back to what not every group had acknowledged"
+		return w.movedTo(m.cursor, m.epoch, event.AlarmCursorMissing, fmt.Sprintf(
+			"%s vanished; the cursor beside it is where this run left it, so it is written again, at %s", w.config.SideKey(), m.cursor))
+	case m.detail == "entry":
+		err := w.movedTo(m.cursor, m.epoch, event.AlarmCursorMissing, fmt.Sprintf("%s vanished; restored from the newest entry in the stream, at %s", key, m.cursor))
+		w.held = true
+		return err
 	}
-	return w.movedTo(m.cursor, m.epoch, event.AlarmCursorMissing, fmt.Sprintf("%s vanished; %s, at %s", key, why, m.cursor))
+	until, _ := event.ParseSeq(left)
+	w.floor = floor{known: true, seq: m.cursor} // of what is stored from now on
+	what := fmt.Sprintf("%s vanished, and %s is empty as well", key, w.config.StreamKey)
+	return w.goneBack(ctx, m, max(until, m.cursor), what, m.detail == "floor")
 }
 
 // emptied: the cursor stands, but the entries are gone: deleted, evicted, or
@@ -131,26 +163,62 @@ func (w *Writer) restore(ctx context.Context, own string) error {
 // as when both vanish. Like a cursor that is restored, this is no operator's move:
 // the epoch stays, so that a set whose leader dies before the other partitions have
 // heard of it is not taken for one that was moved in part.
-func (w *Writer) emptied(ctx context.Context, r reply) error {
-	to := r.cursor
-	if w.floor.known {
-		to = min(to, w.floor.seq)
-	}
+func (w *Writer) emptied(ctx context.Context, cursor event.Seq) error {
+	to, known := w.needed(cursor), w.floor.known
+	w.floor = floor{known: true, seq: to} // of what is stored from now on
 	// Also where the cursor stays: the side key must tell of no entry any more.
-	m, err := w.moveFrom(ctx, r.cursor, to, "kept")
+	m, err := w.goBack(ctx, cursor, to)
 	if err != nil {
 		return err
 	}
-	switch m.status {
-	case "MISSING":
-		return w.restore(ctx, "")
-	case "BADCURSOR":
-		return w.badCursor(m.detail)
-	case "MISMATCH":
-		return w.foreign(m.detail)
+	what := fmt.Sprintf("the entries of %s vanished, but not the cursor %s", w.config.StreamKey, cursor)
+	return w.goneBack(ctx, m, cursor, what, known)
+}
+
+// needed is where reading has to go back to if all entries up to the cursor are gone:
+// not at all where every group had acknowledged the last one, since what lies behind
+// that yielded none. Without a floor it is the cursor.
+func (w *Writer) needed(cursor event.Seq) event.Seq {
+	if !w.floor.known || w.stored > 0 && w.floor.seq >= event.Seq(w.stored) {
+		return cursor
+	}
+	return min(cursor, w.floor.seq)
+}
+
+// goBack moves the cursor because entries vanished.
+func (w *Writer) goBack(ctx context.Context, cursor, to event.Seq) (moved, error) {
+	m, err := w.moveFrom(ctx, cursor, to, "kept")
+	switch {
+	case err != nil:
+		return m, err
+	case m.status == "MISSING":
+		return m, w.restore(ctx, cursor.String(), "")
+	case m.status == "BADCURSOR":
+		return m, w.badCursor(m.detail)
+	case m.status == "MISMATCH":
+		return m, w.foreign(m.detail)
+	case m.status == "CONFLICT" && (m.cursor != to || m.epoch != w.epoch): // else an earlier try had done it
+		return m, w.movedTo(m.cursor, m.epoch, event.AlarmConflict, fmt.Sprintf(
+			"the cursor was moved to %s while entries of %s were missed", m.cursor, w.config.StreamKey))
+	}
+	return m, nil
+}
+
+// goneBack tells of entries that vanished, up to a seq, once the cursor is where it
+// has to be: what is read again and, where it is not known what groups had
+// acknowledged, what is gone. It says nothing that is not so (G7).
+func (w *Writer) goneBack(ctx context.Context, m moved, until event.Seq, what string, known bool) error {
+	switch {
+	case !known:
+		w.note(ctx, gone{to: until, kept: m.cursor})
+		return w.movedTo(m.cursor, m.epoch, event.AlarmRemoved, fmt.Sprintf(
+			"%s: it is not known what groups had acknowledged, so nothing is read again; what they had not read up to seq %s is gone", what, until))
+	case m.cursor == until:
+		return w.movedTo(m.cursor, m.epoch, event.AlarmCursorMissing, fmt.Sprintf(
+			"%s: every group had acknowledged everything up to %s, so nothing is read again", what, until))
 	}
 	return w.movedTo(m.cursor, m.epoch, event.AlarmCursorMissing, fmt.Sprintf(
-		"the entries of %s vanished, but not the cursor %s: going back to what not every group had acknowledged, at %s", w.config.StreamKey, r.cursor, m.cursor))
+		"%s: going back to what not every group had acknowledged, at %s: seq %d to %s is read again", what, m.cursor, m.cursor+1, until))
 }
 
 // own reports whether a cursor without a side key is the one this writer left

@@ -1,6 +1,7 @@
 package redisstream
 
 import (
+	"encoding/json"
 	"errors"
 	"math/rand/v2"
 	"testing"
@@ -47,7 +48,7 @@ type player struct {
 }
 
 func (m *model) join() *player {
-	w, at := m.open(func(c *Config) { c.URL = m.proxy.URL() })
+	w, at, _ := m.start(func(c *Config) { c.URL = m.proxy.URL() })
 	return &player{w: w, at: at.Position}
 }
 
@@ -84,8 +85,8 @@ func (m *model) trouble() {
 		m.do("script", "flush")
 	case 4:
 		m.do("del", DefaultCursorKey)
-	case 5: // killed and replaced, once the cursor is there
-		if m.get(DefaultCursorKey) != "" {
+	case 5: // killed and replaced, also while the cursor is gone
+		if m.get(DefaultCursorKey+":meta") != "" {
 			m.writers[m.rand.IntN(len(m.writers))] = m.join()
 		}
 	case 6: // the cursor fell back to an older one, the entries with it
@@ -102,7 +103,14 @@ func (m *model) rollback() {
 	for _, row := range rows[:len(rows)-1] {
 		m.do("xdel", DefaultStreamKey, row.ID)
 	}
-	m.set(DefaultCursorKey, rows[len(rows)-1].Values["seq"].(string))
+	seq := rows[len(rows)-1].Values["seq"].(string)
+	m.set(DefaultCursorKey, seq)
+	var beside map[string]any // went back with them
+	if json.Unmarshal([]byte(m.get(DefaultCursorKey+":meta")), &beside) == nil {
+		beside["stored"], beside["upto"] = json.Number(seq), json.Number(seq)
+		text, _ := json.Marshal(beside)
+		m.set(DefaultCursorKey+":meta", string(text))
+	}
 }
 
 // step lets a player read what the relay has for it and commit it as up to

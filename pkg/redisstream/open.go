@@ -40,6 +40,7 @@ type Writer struct {
 	lease     lease
 	outage    outage // of storing and of renewing
 	retention retention
+	told      string // by once
 }
 
 // Open connects, waits visibly (Config.Notify and log) until Redis answers, and

@@ -110,7 +110,7 @@ func TestOpenProbesLeaveNothing(t *testing.T) {
 		k.must(w, batch(live, 1))
 		k.open()
 		k.want(1, 1)
-		if side := k.side(); side != sideAt(1, 1) {
+		if side := k.side(); side != sideAt(1, 1, 0) {
 			t.Fatalf("side key is %s", side)
 		}
 	})

@@ -185,7 +185,7 @@ func (w *Writer) watch(ctx context.Context, batches []*event.Batch) error {
 		return err // what is wrong with the cursor is for the append to find
 	}
 	if stored == nil && w.sided && found == w.acked {
-		return w.restore(ctx, found.String()) // ours vanished: the cursor is no bridge's
+		return w.restore(ctx, w.acked.String(), found.String()) // ours vanished: the cursor is no bridge's
 	}
 	own := ownOr(stored, min(found, w.acked))
 	if err := w.findOthers(ctx, own, stored); err != nil {

@@ -303,8 +303,9 @@ type standing struct {
 	present bool
 	cursor  event.Seq
 	side    *side
-	// restored is set when the cursor was missing until now.
+	// restored is set when the cursor was missing until now, and told says so.
 	restored bool
+	told     *event.Moved
 }
 
 func (st *standing) epoch() int64 {
@@ -338,13 +339,14 @@ func (w *Writer) look(ctx context.Context) (st standing, err error) {
 	defer w.mu.Unlock()
 	text := ""
 	text, st.present, st.side, err = w.state(ctx)
-	if _, back := asMoved(err); back { // it had vanished
-		st.restored = true
+	if moved, back := asMoved(err); back { // it had vanished
+		st.restored, st.told = true, moved
 		text, st.present, st.side, err = w.state(ctx)
 	}
 	if err != nil {
 		return st, err
 	}
+	w.floor.learn(st.side)
 	if err := w.mine(st.side, st.present); err != nil {
 		return st, err
 	}

@@ -198,3 +198,44 @@ func TestPartitionsPollTheLowest(t *testing.T) {
 		}
 	})
 }
+
+// Fault table, stream deleted around a restart: of one partition, of all, with their
+// cursors, and all cursors alone.
+func TestPartitionsStreamVanishedAtAStart(t *testing.T) {
+	t.Parallel()
+	keys := func(s *set, of string) (keys []any) {
+		for i := range s.n {
+			keys = append(keys, PartitionKey(of, i))
+		}
+		return keys
+	}
+	for name, vanish := range map[string]func(*set){
+		"one":             func(s *set) { s.do("del", PartitionKey(DefaultStreamKey, 1)) },
+		"one trimmed":     func(s *set) { s.do("xtrim", PartitionKey(DefaultStreamKey, 2), "maxlen", 0) },
+		"one with cursor": func(s *set) { s.do("del", PartitionKey(DefaultStreamKey, 1), PartitionKey(DefaultCursorKey, 1)) },
+		"all":             func(s *set) { s.do(append([]any{"del"}, keys(s, DefaultStreamKey)...)...) },
+		"all with cursors": func(s *set) {
+			s.do(append(append([]any{"del"}, keys(s, DefaultStreamKey)...), keys(s, DefaultCursorKey)...)...)
+		},
+		"all cursors alone": func(s *set) { s.do(append([]any{"del"}, keys(s, DefaultCursorKey)...)...) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachSet(t, 3, func(s *set) {
+				w, _ := s.openSet()
+				s.mustSet(w, s.batch(live, 11, 60))
+				s.mustSet(w, s.batch(event.AfterSeq(60), 61, 70))
+				vanish(s)
+				w, at := s.openSet()
+				if len(s.warned) == 0 || s.warned[0].Alarm != event.AlarmCursorMissing {
+					t.Fatalf("told %v", s.warned)
+				}
+				s.mustSet(w, s.batch(at.Position, at.Position.Seq+1, 90))
+				s.wantSet(11, 90)
+				if s.openSet(); len(s.warned) > 0 {
+					t.Fatalf("told again: %v", s.warned)
+				}
+			})
+		})
+	}
+}

@@ -31,10 +31,13 @@ func (s *PartitionSet) Resume(ctx context.Context) (event.Resume, error) {
 	if err != nil {
 		return event.Resume{}, err
 	}
-	if !anyPresent(stands) && !s.known() {
+	if !anyPresent(stands) && !s.known() && !s.left(stands) {
 		return s.coldStart(ctx, stands)
 	}
 	if stands, err = s.restored(ctx, stands); err != nil {
+		return event.Resume{}, err
+	}
+	if err := s.inOrder(ctx, stands); err != nil {
 		return event.Resume{}, err
 	}
 	if from := s.config.From; from.Requested && !s.parts[0].lease.passed && !allApplied(stands, from) {
@@ -56,7 +59,7 @@ func (s *PartitionSet) remember(ctx context.Context) {
 	s.each(ctx, func(ctx context.Context, p *partition) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.floor = floor{}
+		p.floor.next = time.Time{}
 		p.Writer.remember(ctx)
 		return nil
 	})
@@ -119,46 +122,124 @@ func (s *PartitionSet) known() bool {
 	return s.opened || first.lease.followed && first.acked > 0
 }
 
+// left reports whether side keys tell of cursors that all have vanished, and this
+// start was not asked to begin elsewhere.
+func (s *PartitionSet) left(stands []standing) bool {
+	any := false
+	for i, p := range s.parts {
+		if stands[i].side == nil {
+			continue
+		}
+		if p.asks(stands[i].side) {
+			return false
+		}
+		any = any || stands[i].side.OwnKnown
+	}
+	return any
+}
+
+// lowestLeft is the lowest cursor that a side key tells of.
+func lowestLeft(stands []standing) (lowest event.Seq) {
+	found := false
+	for i := range stands {
+		if side := stands[i].side; side != nil && side.OwnKnown && (!found || side.Own < lowest) {
+			lowest, found = side.Own, true
+		}
+	}
+	return lowest
+}
+
+// inOrder tells of cursors that had to be restored, and looks whether the streams
+// are as the last writer left them. Asked again, it finds everything in its place.
+func (s *PartitionSet) inOrder(ctx context.Context, stands []standing) (err error) {
+	for i := range stands {
+		if stands[i].told != nil && err == nil {
+			err = inPartition(i, stands[i].told)
+		}
+	}
+	for i, p := range s.parts {
+		led, wrong := p.missed(ctx)
+		switch moved, ok := asMoved(wrong); {
+		case led: // the leader's to find, and ours once we lead
+			return err
+		case ok && err == nil:
+			err = inPartition(i, moved)
+		case !ok && wrong != nil:
+			return fmt.Errorf("partition %d: %w", i, wrong)
+		}
+	}
+	return err
+}
+
+// missed is Writer.inOrder of one partition; led is set when another writer leads
+// the set.
+func (w *Writer) missed(ctx context.Context) (led bool, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f, err := w.find(ctx)
+	if err != nil || f.led() || !f.present || f.side == nil {
+		return err == nil && f.led(), err
+	}
+	return false, w.removed(ctx, f)
+}
+
+func inPartition(i int, m *event.Moved) *event.Moved {
+	return &event.Moved{To: m.To, Alarm: m.Alarm, Detail: fmt.Sprintf("partition %d: %s", i, m.Detail)}
+}
+
 // restored gives partitions without a cursor one, and reads them.
 func (s *PartitionSet) restored(ctx context.Context, stands []standing) ([]standing, error) {
 	lowest, epoch := max(s.at, s.parts[0].acked), s.parts[0].epoch
-	if anyPresent(stands) {
+	switch {
+	case anyPresent(stands):
 		lowest, epoch = lowestOf(stands), 0
+	case !s.known():
+		lowest = lowestLeft(stands)
 	}
+	young := true // nothing was ever stored
 	for i := range stands {
 		epoch = max(epoch, stands[i].epoch())
+		young = young && (stands[i].side == nil || stands[i].side.Stored == 0)
 	}
 	for i, p := range s.parts {
 		if stands[i].present {
 			continue
 		}
-		err := p.restoreBeside(ctx, lowest, epoch)
+		told, err := p.restoreBeside(ctx, lowest, epoch, young)
 		if err == nil {
 			stands[i], err = p.look(ctx)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("partition %d: %w", i, err)
 		}
-		stands[i].restored = true
+		stands[i].restored, stands[i].told = true, told
 	}
 	return stands, nil
 }
 
 // restoreBeside restores the cursor that is missing beside others: to what this
-// Writer remembers, else to the lowest of the others.
-func (w *Writer) restoreBeside(ctx context.Context, lowest event.Seq, epoch int64) error {
+// Writer remembers, else to the lowest of the others. There is nothing to tell where
+// the set is young: a cold start was cut short.
+func (w *Writer) restoreBeside(ctx context.Context, lowest event.Seq, epoch int64, young bool) (*event.Moved, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.acked == 0 {
-		w.acked, w.epoch, w.floor = lowest, epoch, floor{}
+	young = young && !w.floor.known
+	if young {
+		w.floor = floor{known: true, seq: lowest}
 	}
-	err := w.restore(ctx, "")
+	if w.acked == 0 {
+		w.acked, w.epoch = lowest, epoch
+	}
+	err := w.restore(ctx, w.acked.String(), "")
 	moved, ok := asMoved(err)
 	if !ok {
-		return err
+		return nil, err
 	}
 	w.config.Logger.Warn("A partition had no cursor; it is never live while others are saved", "at", moved.To.String(), "detail", moved.Detail)
-	return nil
+	if young {
+		return nil, nil
+	}
+	return moved, nil
 }
 
 // begin carries out a request to start elsewhere that not every partition has
@@ -168,7 +249,6 @@ func (s *PartitionSet) begin(ctx context.Context, stands []standing) (event.Resu
 	to, crashed := from.At.Seq, false
 	for i, p := range s.parts {
 		p.stands(&stands[i])
-		p.floor = floor{}
 		if applied(&stands[i], from) && from.At.Start == event.Live {
 			to, crashed = stands[i].cursor, true // nothing was stored before all had left
 		}

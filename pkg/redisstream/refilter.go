@@ -39,7 +39,7 @@ func (w *Writer) replaces(stored *side) bool {
 // mistake what it meets. Whether it came to pass is for the next read to tell.
 func (w *Writer) refilter(ctx context.Context, stored *side) error {
 	c := &w.config
-	head := string(c.head(nil, []byte(stored.EventTime), 0, -1))
+	head := string(c.head(nil, []byte(stored.EventTime), 0, -1, floor{}))
 	head += `,"was":` + strconv.Quote(stored.Filter) // a fingerprint: nothing to escape
 	var m moved
 	err := c.patiently(ctx, "change the filters of the cursor", func(ctx context.Context) (err error) {

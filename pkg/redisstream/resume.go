@@ -45,8 +45,12 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 	if err := w.mine(stored, present); err != nil {
 		return event.Resume{}, err
 	}
+	first := w.acked == 0 && !w.lease.followed
 	if present && stored != nil {
 		if seq, ok := event.ParseSeq(cursor); ok {
+			if err := w.contradicts(ctx, first); err != nil {
+				return event.Resume{}, err
+			}
 			if seq, err = w.settle(ctx, seq, stored); err != nil {
 				return event.Resume{}, err
 			}
@@ -56,7 +60,8 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 	if err := w.wentBack(cursor, stored); err != nil {
 		return event.Resume{}, err
 	}
-	w.epoch, w.floor, w.ahead, w.time, w.stored, w.held, w.former = 0, floor{}, ahead{}, w.time[:0], 0, false, nil
+	w.epoch, w.ahead, w.time, w.stored, w.held, w.former = 0, ahead{}, w.time[:0], 0, false, nil
+	w.floor.learn(stored)
 	if w.sided = stored != nil; w.sided {
 		w.stored, w.held = stored.Stored, stored.Stored > 0
 		w.epoch = stored.Epoch
@@ -66,11 +71,14 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 		return event.Resume{Position: after(w.acked), Why: "the cursor vanished; this is where it was"}, nil
 	}
 	if !present {
-		return w.coldStart(stored), w.besideSet(ctx)
+		return w.withoutCursor(ctx, stored)
 	}
 	seq, ok := event.ParseSeq(cursor)
 	if !ok {
 		return event.Resume{}, w.badCursor(cursor)
+	}
+	if err := w.inOrder(ctx); err != nil {
+		return event.Resume{}, err
 	}
 	at, err := w.resumeFrom(ctx, seq, stored)
 	if err == nil {
@@ -109,7 +117,7 @@ func (w *Writer) state(ctx context.Context) (cursor string, present bool, stored
 		case err != nil:
 			return "", false, nil, err
 		case !present && w.acked > 0: // it vanished while we ran (I10)
-			return "", false, nil, w.restore(ctx, "")
+			return "", false, nil, w.restore(ctx, w.acked.String(), "")
 		case present && stored == nil && w.mendedSoon(ctx, began):
 			try = -1
 			continue
@@ -179,6 +187,40 @@ func (w *Writer) mine(stored *side, cursor bool) error {
 	return nil
 }
 
+// withoutCursor begins where there is no cursor. One that a side key tells of has
+// vanished, and is restored; what was asked for of this start goes before that.
+func (w *Writer) withoutCursor(ctx context.Context, stored *side) (event.Resume, error) {
+	if stored == nil || w.asks(stored) {
+		return w.coldStart(stored), w.besideSet(ctx)
+	}
+	f, err := w.find(ctx)
+	if err == nil {
+		err = w.strange(f)
+	}
+	if err == nil {
+		err = w.once(w.restore(ctx, "", ""))
+	}
+	if err != nil {
+		return event.Resume{}, err
+	}
+	return w.coldStart(stored), nil
+}
+
+// asks reports whether this start was asked to begin elsewhere and has not done so
+// yet.
+func (w *Writer) asks(stored *side) bool {
+	from := w.config.From
+	return from.Requested && !w.lease.passed && from.String() != appliedBy(stored)
+}
+
+// appliedBy is the request that a side key remembers as carried out.
+func appliedBy(stored *side) string {
+	if stored == nil {
+		return From{}.String()
+	}
+	return or(stored.From, From{}.String())
+}
+
 // coldStart begins without a stored cursor.
 func (w *Writer) coldStart(stored *side) event.Resume {
 	w.acked, w.at = 0, continuation{epoch: w.epoch}
@@ -195,17 +237,17 @@ func (w *Writer) coldStart(stored *side) event.Resume {
 
 // resumeFrom begins with a stored cursor.
 func (w *Writer) resumeFrom(ctx context.Context, cursor event.Seq, stored *side) (event.Resume, error) {
-	from, applied, time := w.config.From, "saved", ""
+	from, time := w.config.From, ""
 	if stored != nil {
-		applied, time = or(stored.From, "saved"), stored.EventTime
+		time = stored.EventTime
 	}
 	w.acked, w.at = cursor, continuation{expected: cursor.String(), epoch: w.epoch}
 	at := event.Resume{Position: after(cursor), Time: time}
 	switch {
 	case !from.Requested || w.lease.passed:
 		at.Why = "saved cursor in " + w.config.CursorKey
-	case from.String() == applied:
-		at.Why = "saved cursor in " + w.config.CursorKey + "; from " + applied + " was applied before"
+	case from.String() == appliedBy(stored):
+		at.Why = "saved cursor in " + w.config.CursorKey + "; from " + from.String() + " was applied before"
 	case from.At.Start == event.Live:
 		w.at.jump = true
 		at = event.Resume{Why: fmt.Sprintf("live, as requested; leaving the saved cursor %s with the first event stored", cursor)}
@@ -245,7 +287,7 @@ func (w *Writer) rebase(ctx context.Context, to event.Seq) error {
 	}
 	switch m.status {
 	case "OK":
-		w.acked, w.epoch, w.floor = m.cursor, m.epoch, floor{}
+		w.acked, w.epoch, w.floor = m.cursor, m.epoch, w.floor.upTo(m.cursor)
 		w.others.unwatch()
 		w.stored = 0
 		w.at = continuation{expected: m.cursor.String(), epoch: m.epoch}
@@ -265,7 +307,7 @@ func (w *Writer) moveFrom(ctx context.Context, from, to event.Seq, epoch string)
 	c := &w.config
 	err = c.patiently(ctx, "move cursor", func(ctx context.Context) (err error) {
 		m, err = w.run(ctx, rebaseScript, from.String(), to.String(), c.Identity.Relay, c.Identity.Filter,
-			c.Identity.partitions(), c.adopt(), w.epoch, string(c.head(nil, nil, 0, int64(to))), epoch)
+			c.Identity.partitions(), c.adopt(), w.epoch, string(c.head(nil, nil, 0, int64(to), w.floor.upTo(to))), epoch)
 		return err
 	})
 	return m, err

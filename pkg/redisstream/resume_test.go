@@ -198,11 +198,12 @@ func TestResumeCursorGoneButSideKeyLeft(t *testing.T) {
 		w, _ := k.open()
 		k.must(w, batch(live, 1))
 		k.do("del", DefaultCursorKey)
-		w, at := k.open()
-		if at.Position != live || !strings.Contains(k.log.String(), "The cursor is gone") {
-			t.Fatalf("resume: %+v\n%s", at, k.log)
+		w, at, told := k.start()
+		k.tells(told, event.AlarmCursorMissing, DefaultCursorKey)
+		if at.Position != event.AfterSeq(1) {
+			t.Fatalf("resume: %+v", at)
 		}
-		k.must(w, batch(live, 5))
-		k.want(5, 1, 5)
+		k.must(w, batch(at.Position, 2, 3))
+		k.want(3, 1, 2, 3)
 	})
 }

@@ -33,6 +33,8 @@ var (
 	leaseLua string
 	//go:embed lua/scan.lua
 	scanLua string
+	//go:embed lua/found.lua
+	foundLua string
 
 	appendText     = commonLua + retentionLua + appendLua
 	appendScript   = redis.NewScript(appendText)
@@ -42,6 +44,7 @@ var (
 	refilterScript = redis.NewScript(commonLua + refilterLua)
 	leaseScript    = redis.NewScript(commonLua + leaseLua)
 	scanScript     = redis.NewScript(commonLua + scanLua)
+	foundScript    = redis.NewScript(commonLua + foundLua)
 )
 
 // side is the JSON object in the side key. Epoch is written by the scripts.
@@ -68,6 +71,8 @@ type side struct {
 	// starts reads them again from there.
 	OthersTo   int64  `json:"othersTo"`
 	OthersFrom string `json:"othersFrom"`
+	// Floor is what a floor knew when this was written; nil when nothing.
+	Floor *int64 `json:"floor"`
 	// Own is Upto or Set, if either is there: see ownOf in the scripts.
 	Own      event.Seq `json:"-"`
 	OwnKnown bool      `json:"-"`
@@ -92,10 +97,14 @@ func (s *side) UnmarshalJSON(raw []byte) error {
 // head is the side key's JSON without its epoch and closing brace, which the
 // scripts add: only they know the stored epoch. An upto below 0 is left out: where
 // the cursor is left is then for the script to say, or not known.
-func (c *Config) head(buf, eventTime []byte, stored, upto int64) []byte {
+func (c *Config) head(buf, eventTime []byte, stored, upto int64, f floor) []byte {
 	var left *int64
 	if upto >= 0 {
 		left = &upto
+	}
+	var low *event.Seq
+	if f.known {
+		low = &f.seq
 	}
 	text, _ := json.Marshal(struct {
 		Relay      string `json:"relay"`
@@ -105,7 +114,9 @@ func (c *Config) head(buf, eventTime []byte, stored, upto int64) []byte {
 		EventTime  string `json:"eventTime"`
 		Stored     int64  `json:"stored,omitempty"`
 		Upto       *int64 `json:"upto,omitempty"`
-	}{c.Identity.Relay, c.Identity.Filter, c.Identity.partitions(), c.From.String(), string(eventTime), stored, left})
+
+		Floor *event.Seq `json:"floor,omitempty"`
+	}{c.Identity.Relay, c.Identity.Filter, c.Identity.partitions(), c.From.String(), string(eventTime), stored, left, low})
 	return append(buf, text[:len(text)-1]...)
 }
 
@@ -173,7 +184,11 @@ func (k *call) build(w *Writer, b *event.Batch, at continuation, after int64, fu
 			break
 		}
 	}
-	k.side = w.others.note(w.config.head(k.side[:0], w.time, k.stored, k.upto), b.Upto)
+	low := w.floor
+	if at.expected == "" {
+		low.began(b) // already now: this may be the only batch
+	}
+	k.side = w.others.note(w.config.head(k.side[:0], w.time, k.stored, k.upto, low), b.Upto)
 	k.seqs = grow(k.seqs, len(b.Entries))
 	k.data = grow(k.data, len(b.Entries))
 	k.args = append(k.args[:0], "evalsha", appendScript.Hash())

@@ -74,7 +74,9 @@ func (w *Writer) yield(ctx context.Context, own, found event.Seq, stored *side) 
 // side key still says what was read.
 func (w *Writer) claim(ctx context.Context, own, to event.Seq, stored *side) (m moved, err error) {
 	c := &w.config
-	head := c.head(nil, []byte(stored.EventTime), stored.Stored, int64(to))
+	low := w.floor
+	low.learn(stored)
+	head := c.head(nil, []byte(stored.EventTime), stored.Stored, int64(to), low)
 	head = w.others.note(head, to)
 	if from := w.others.from(); from != "" {
 		head = fmt.Appendf(head, `,"othersFrom":"%s"`, from)
@@ -112,8 +114,8 @@ func (w *Writer) settle(ctx context.Context, found event.Seq, stored *side) (eve
 		switch {
 		case err != nil:
 			return 0, err
-		case away:
-			to = found
+		case away, w.acked == 0 && w.config.Identity.Relay != bridgeHost && w.asks(stored):
+			to = found // in the latter case only to be left
 		case w.acked == 0 && w.config.Identity.Relay != bridgeHost:
 			return found, nil // it may be a number of another relay: not ours to decide
 		}

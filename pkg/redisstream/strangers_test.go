@@ -420,7 +420,7 @@ func TestAppendPartialIsNoStranger(t *testing.T) {
 	k.do("xadd", DefaultStreamKey, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
 	_, err := w.Commit(k.ctx(), []*event.Batch{batch(live, 5, 6, 7)})
 	wantErr(t, err, fault.Data)
-	if side := k.side(); side != sideAt(5, 5) {
+	if side := k.side(); side != sideAt(5, 5, 4) {
 		t.Errorf("the side key is %s", side)
 	}
 	h.nothing(t)

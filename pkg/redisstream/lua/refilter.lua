@@ -17,7 +17,7 @@ local epoch = epochOf(side)
 cursor = ownOf(side, cursor)
 if why or epoch ~= ARGV[5] then return {'CONFLICT', cursor, epoch, why or ''} end
 local text, raw = ARGV[6], redis.call('GET', KEYS[3]) or ''
-for _, name in ipairs({'stored', 'upto', 'othersTo'}) do
+for _, name in ipairs({'stored', 'upto', 'othersTo', 'floor'}) do
   local exact = string.match(raw, '"' .. name .. '":(%d+)') -- a double would round it
   if exact then text = text .. ',"' .. name .. '":' .. exact end
 end

@@ -1,0 +1,258 @@
+package redisstream
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+)
+
+// found is what a start meets: cursor, side key and newest entry as they were at
+// one moment.
+type found struct {
+	cursor  event.Seq
+	present bool // there is a cursor
+	side    *side
+	leader  string // the lease of another writer; "" when nobody else leads
+	length  int64
+	id      ID        // of the newest entry; "" without one
+	newest  event.Seq // its seq; 0 when it has none
+}
+
+// led reports whether another writer leads, as far as can be known.
+func (f *found) led() bool { return f.leader != "" && !dead(f.leader) }
+
+// find reads what a start meets.
+func (w *Writer) find(ctx context.Context) (f found, err error) {
+	var fields []string
+	err = w.config.patiently(ctx, "compare cursor and stream", func(ctx context.Context) (err error) {
+		fields, err = foundScript.Run(ctx, w.client, w.names(), w.lease.id).StringSlice()
+		return err
+	})
+	if err != nil && redis.HasErrorPrefix(err, "WRONGTYPE") {
+		if _, _, _, why := w.readState(ctx); why != nil {
+			err = why // which names the key
+		}
+	}
+	if err != nil {
+		return f, err
+	}
+	if len(fields) != 6 {
+		return f, errReply
+	}
+	f.cursor, f.present = event.ParseSeq(fields[0])
+	if fields[1] != "" {
+		f.side = &side{}
+		if err := json.Unmarshal([]byte(fields[1]), f.side); err != nil {
+			return f, w.foreign("the side key is not a JSON object")
+		}
+	}
+	f.leader, f.id = fields[2], ID(fields[4])
+	f.length, _ = strconv.ParseInt(fields[3], 10, 64)
+	f.newest, _ = event.ParseSeq(fields[5])
+	return f, nil
+}
+
+// inOrder looks whether stream and cursor are as the last writer left them. While
+// another leads that is its to find, and ours once we lead.
+func (w *Writer) inOrder(ctx context.Context) error {
+	f, err := w.find(ctx)
+	if err != nil || !f.present || f.side == nil || f.led() {
+		return err
+	}
+	return w.removed(ctx, f)
+}
+
+// contradicts refuses a cursor of which nobody knows whose number it is: something
+// that knows nothing of side keys moved it, such as the Python bridge, which reads
+// its own relay whatever its settings say (contract §7.2). A process that has run
+// knows better.
+func (w *Writer) contradicts(ctx context.Context, first bool) error {
+	if !first || w.config.Identity.partitions() > 1 || w.adopts() {
+		return nil
+	}
+	f, err := w.find(ctx)
+	if err != nil || !f.present || f.side == nil || f.led() || w.asks(f.side) || !Side(*f.side).Contradicts(f.cursor) {
+		return err
+	}
+	return w.moveOnly(fmt.Errorf("cursor %s holds %s, but %s tells that it was left at %s of %s: something else moved it, and the Python bridge would have filled it with %s's numbers; nothing was changed",
+		w.config.CursorKey, f.cursor, w.config.SideKey(), f.side.Own, f.side.Relay, bridgeHost), f.cursor, f.side.Own)
+}
+
+// strange refuses to restore a vanished cursor beside entries of which nobody knows
+// whose numbers they have.
+func (w *Writer) strange(f found) error {
+	if f.side == nil || f.present || f.side.Upto == 0 || f.newest <= event.Seq(f.side.Upto) || w.adopts() {
+		return nil
+	}
+	left := event.Seq(f.side.Upto)
+	return w.moveOnly(fmt.Errorf("cursor %s is gone, and the stream does not end where it was left, at %s of %s, but with seq %s: something else appended, and the Python bridge appends %s's numbers; nothing was changed",
+		w.config.CursorKey, left, f.side.Relay, f.newest, bridgeHost), f.newest, left)
+}
+
+// adopts reports whether what the bridge left counts as this run's.
+func (w *Writer) adopts() bool { return w.config.adopt() == "1" }
+
+// moveOnly is a fault that only an operator's move of the cursor ends.
+func (w *Writer) moveOnly(err error, holds, left event.Seq) error {
+	relay := w.config.Identity.Relay
+	return fault.New(fault.Cursor, err, fmt.Sprintf(
+		"stop the other writer; then start live here with fhctl cursor set live, or go on where fhctl stopped with fhctl cursor set %s --relay %s; only if %s really is %s's: fhctl cursor set %[3]s --relay %[2]s",
+		left, relay, holds, relay))
+}
+
+// removed looks for entries that were stored and are there no more, and goes back
+// for what is needed of them. A start that was asked to begin elsewhere only tells.
+func (w *Writer) removed(ctx context.Context, f found) error {
+	stored := event.Seq(f.side.Stored)
+	w.stored = f.side.Stored
+	switch {
+	case stored == 0:
+		return nil
+	case w.asks(f.side):
+		return w.once(w.passedOver(ctx, f, stored))
+	case f.length == 0:
+		w.acked, w.epoch = f.cursor, f.side.Epoch
+		return w.emptied(ctx, f.cursor)
+	case f.newest > 0 && f.newest < min(stored, f.cursor):
+		return w.shortened(ctx, f)
+	}
+	return nil
+}
+
+// passedOver tells of entries that are gone where this start was asked to begin
+// behind them.
+func (w *Writer) passedOver(ctx context.Context, f found, stored event.Seq) error {
+	from, end := w.config.From.At, min(stored, f.cursor)
+	g := gone{to: end, kept: from.Seq}
+	switch {
+	case f.length == 0 && w.floor.known:
+		g.from = w.floor.seq + 1
+	case f.length == 0:
+	case f.newest > 0 && f.newest < end:
+		g.from = f.newest + 1
+	default:
+		return nil
+	}
+	if from.Start == event.After {
+		g.to = min(g.to, from.Seq)
+	}
+	if from.Start == event.Oldest || g.from > g.to {
+		return nil // all of it is read again
+	}
+	w.note(ctx, g)
+	return &event.Moved{To: from, Alarm: event.AlarmRemoved, Detail: fmt.Sprintf(
+		"entries of %s were removed while nobody stored, and reading begins behind them, as requested: what not every group had read of %s is gone", w.config.StreamKey, g)}
+}
+
+// once gives what is told without anything being changed a single time: asked again,
+// it is nil.
+func (w *Writer) once(err error) error {
+	moved, ok := asMoved(err)
+	if !ok || moved.To.Start == event.After && w.acked > 0 {
+		return err
+	}
+	if w.told == moved.Detail {
+		return nil
+	}
+	w.told = moved.Detail
+	return moved
+}
+
+// shortened: the stream ends below the last entry stored. Where that entry was
+// removed, and those before it, they are read again, unless every group had
+// acknowledged them.
+func (w *Writer) shortened(ctx context.Context, f found) error {
+	end := min(event.Seq(f.side.Stored), f.cursor)
+	there, sure, err := w.stillHolds(ctx, f)
+	if err != nil {
+		return err
+	}
+	c, lost := &w.config, gone{from: f.newest + 1, to: end, kept: f.cursor}
+	switch {
+	case there:
+		c.Logger.Warn("Something else appended entries of lower seqs while nobody stored", "stream", c.StreamKey, "newest", f.newest.String(), "stored", end.String())
+		return nil
+	case !sure:
+		err := w.once(&event.Moved{Alarm: event.AlarmRemoved, Detail: fmt.Sprintf(
+			"%s ends with seq %s, but %s was stored, and is not among its newest %d entries: something else removed entries, or appended many; %s may be gone, and is not read again",
+			c.StreamKey, f.newest, end, mostLooked, lost)})
+		if err != nil {
+			w.note(ctx, lost)
+		}
+		return err
+	}
+	to := f.newest
+	if w.floor.known {
+		to = max(to, w.needed(f.cursor))
+	}
+	w.acked, w.epoch = f.cursor, f.side.Epoch
+	m, err := w.goBack(ctx, f.cursor, to)
+	if err != nil {
+		return err
+	}
+	what := fmt.Sprintf("entries of %s were removed while nobody stored: %s", c.StreamKey, lost)
+	if m.cursor == f.cursor {
+		return w.movedTo(m.cursor, m.epoch, event.AlarmRemoved, what+"; every group had acknowledged them, so nothing is read again")
+	}
+	return w.movedTo(m.cursor, m.epoch, event.AlarmRemoved, fmt.Sprintf("%s; going back to %s: seq %d to %s is read again", what, m.cursor, m.cursor+1, f.cursor))
+}
+
+// stillHolds looks for the last entry stored in a stream whose newest entry has a
+// lower seq: it is there if something else appended behind it. sure is false where
+// the stream is too long to be looked through.
+func (w *Writer) stillHolds(ctx context.Context, f found) (there, sure bool, err error) {
+	err = w.config.patiently(ctx, "look for the last entry", func(ctx context.Context) error {
+		row, err := w.client.Do(ctx, "xinfo", "stream", w.config.StreamKey).Result()
+		if err == nil {
+			last := ID(named(row).text("last-generated-id"))
+			if sure = last != "" && last.Compare(f.id) > 0; sure {
+				return nil // what came last was deleted
+			}
+		}
+		return nil
+	})
+	if err != nil || sure {
+		return false, sure, err
+	}
+	there, err = w.lastIsThere(ctx, f.side)
+	return there, there || f.length <= mostLooked, err
+}
+
+// gone is a stretch of seqs that were removed from the stream and are not read
+// again; from is 0 when it is not known where it begins.
+type gone struct {
+	from, to, kept event.Seq
+}
+
+// String is the stretch for people.
+func (g gone) String() string {
+	if g.from == 0 {
+		return "what lies up to seq " + g.to.String()
+	}
+	return fmt.Sprintf("seq %s to %s", g.from, g.to)
+}
+
+// note writes what is gone into the ledger of losses, under no group's name: it is
+// gone for all. Failure is logged; the alarm tells all the same.
+func (w *Writer) note(ctx context.Context, g gone) {
+	if !w.retention.ledger {
+		return
+	}
+	key := w.config.LedgerKey()
+	err := w.config.patiently(ctx, "note what is gone", func(ctx context.Context) error {
+		return w.client.Do(ctx, "xadd", key, "MAXLEN", "~", ledgerLines, "*", "group", "",
+			"unread", "0", "pending", "0", "from", g.from.String(), "to", g.to.String(), "kept", g.kept.String()).Err()
+	})
+	if err != nil {
+		w.config.Logger.Warn("What is gone could not be noted in the ledger of losses", "ledger", key, "err", err)
+	}
+}
+
+// ledgerLines is about how many lines the ledger keeps, as the scripts trim it.
+const ledgerLines = 1000
