@@ -288,10 +288,9 @@ var codecMutants = []mutant{
 var spillMutants = []mutant{
 	{spillFile, "			return fmt.Errorf(\"spill frames: %w\", err)\n", "			return nil\n", "a full disk loses frames", in("spill")},
 	{spillFile, "	if err == nil && n < len(data) {\n", "	if false {\n", "a short write counts as written", in("spill")},
-	{spillFile, "			w.pack.Restore(mark)\n", "			_ = mark\n", "a write that failed leaves its frames to the next", in("spill")},
-	{spillFile, "	w := s.writer\n	mark, good := w.pack.Mark(), w.good\n", "	w := s.writer\n	mark, good := w.pack.Mark(), w.good+1\n", "what a failed write left is taken for written", in("spill")},
 	{spillFile, "	err := dir.rename(s.name, name)\n	if err == nil {\n		s.name = name\n", "	err := dir.rename(s.name, name)\n	s.name = name\n	if err == nil {\n", "a rename that failed loses the file", in("spill")},
 	{spillFile, "	if isOld(f) {\n", "	if false {\n", "an old file without checksums is deleted", in("spill")},
+	{spillFile, "			_ = w.file.Truncate(s.size) ", "			s.size = w.good; _ = w.file.Truncate(s.size) ", "half a chunk that could not be written counts as its end", in("spill")},
 	{spillDisk, "d.segments[0].last <= d.acked {", "true {", "files are deleted before they are stored", in("spill")},
 	{spillDisk, "	if s.shared {\n", "	if false {\n", "the rest of a damaged file is deleted with its beginning", in("spill")},
 	{spillDisk, "		d.segments = slices.Insert(d.segments, d.next+1, rest)\n", "", "what is behind damage is given up", in("spill")},
@@ -302,6 +301,7 @@ var spillMutants = []mutant{
 	{spillRead, "	raw, err := b.unpack.Unpack(d, packed)\n", "	d.Sum = block.Sum(packed)\n	raw, err := b.unpack.Unpack(d, packed)\n", "blocks are not checked before they are handed on", in("spill")},
 	{spillRead, "	if b.last == nil && d.After != b.prev || b.last != nil && !d.Follows(b.last) {", "	if false {", "another file's blocks are taken", in("spill")},
 	{spillRead, "		if err := checkOld(r.file, s); err != nil {", "		if err := checkOld(r.file, s); err != nil && false {", "an old file is not checked", in("spill")},
+	{spillRead, "s.prev >= after && !s.begun", "s.prev >= after", "an error frame on disk is handed on for ever", in("spill")},
 	{spillPump, "			if f.spill(chunk, prev) {\n				return true\n			}\n", "			f.spill(chunk, prev)\n			return true\n", "a chunk that was not written is forgotten", in("spill")},
 	{spillDir, "	if !info.Mode().IsRegular() {", "	if false {", "links in the directory are followed", in("spill")},
 }

@@ -25,7 +25,7 @@ type trouble struct {
 
 // troubles is every kind, once.
 func troubles() []trouble {
-	list := slices.Concat(relayTroubles(), dialTroubles(), serverErrors(), storeTroubles(), operatorTroubles(), processTroubles())
+	list := slices.Concat(relayTroubles(), dialTroubles(), serverErrors(), storeTroubles(), operatorTroubles(), processTroubles(), spillTroubles())
 	for i := range list {
 		if list[i].counted == "" {
 			list[i].counted = list[i].name
@@ -310,6 +310,9 @@ func (w *world) pause(most time.Duration) {
 // everything that still ails get well.
 func (w *world) trouble(produced <-chan struct{}) {
 	kinds := troubles()
+	if w.spill != "" {
+		kinds = slices.Concat(kinds, slices.Repeat(spillTroubles(), 5))
+	}
 	most := time.Duration(1+w.rng.IntN(4)) * time.Second
 	for done := false; !done; {
 		w.pause(most)

@@ -147,6 +147,7 @@ type world struct {
 	bridge    bool // the cursor may be taken for the Python bridge's
 	config    pipeline.Config
 	trim      int64
+	spill     string // above the spill directories; empty without
 	processes []*process
 	started   int
 	striking  string // the kind of trouble under way
@@ -166,6 +167,10 @@ func newWorld(t *testing.T, seed uint64, c *corpus) *world {
 	}
 	if rng.IntN(4) == 0 {
 		w.trim = int64(25 + rng.IntN(20)) // more than a batch: the oracle sees each entry
+	}
+	if stream(seed, "spill").IntN(4) == 0 {
+		w.spill = t.TempDir()
+		w.config.QueueBytes, w.config.InFlight, w.config.BatchSize = 1<<10, 1, min(w.config.BatchSize, 4) // little waits in memory
 	}
 	var err error
 	if rng.IntN(3) == 0 {
@@ -331,10 +336,19 @@ func (p *process) run(ctx context.Context) error {
 	}
 	cfg := w.config
 	cfg.Sink, cfg.Observer, cfg.Filter = sink, observer{w.counts, &p.heard}, w.filter
-	cfg.Source = relay.New(relay.Config{
+	source := relay.New(relay.Config{
 		Endpoint: endpoint, IdleTimeout: 8 * time.Second, DialTimeout: 4 * time.Second, BackoffMax: 6 * time.Second, MaxMessage: maxMessage, Linger: time.Millisecond,
 		Notify: w.counts.Link, Alarm: w.counts.Alarm, Dial: p.wiring.through(w.dialRelay), Jitter: jitter,
 	})
+	cfg.Source = source
+	if w.spill != "" {
+		stage, err := w.openSpill(source)
+		if err != nil {
+			return err
+		}
+		defer stage.Close()
+		cfg.Source, cfg.Observer = stage, spilling{cfg.Observer, stage}
+	}
 	return pipeline.New(cfg).Run(ctx)
 }
 

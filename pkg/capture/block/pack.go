@@ -16,7 +16,7 @@ import (
 const window = 256 << 10
 
 // Packer makes blocks. Add frames, then Pack them, write what that gave, and
-// Commit; after a write that failed, Restore. It is not safe for concurrent use.
+// Commit. It is not safe for concurrent use.
 type Packer struct {
 	zst    *zstd.Encoder
 	raw    []byte
@@ -88,20 +88,6 @@ func (p *Packer) Pack() (descriptor, packed []byte, b Block) {
 
 // Commit says that the block was written.
 func (p *Packer) Commit() { p.advance() }
-
-// Mark is where a Packer stands between blocks.
-type Mark struct {
-	next  Block
-	first event.Seq
-}
-
-// Mark is for Restore; nothing may be pending.
-func (p *Packer) Mark() Mark { return Mark{p.next, p.first} }
-
-// Restore goes back to a Mark: what was added since is forgotten.
-func (p *Packer) Restore(m Mark) {
-	p.next, p.first, p.raw = m.next, m.first, p.raw[:0]
-}
 
 // End is the end mark of a capture that ends here, its index at offset.
 func (p *Packer) End(offset int64) *End {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/frame"
 )
 
 // onMemory is a rig on a disk that can fail.
@@ -273,6 +275,9 @@ func TestFullDiskLosesNothing(t *testing.T) {
 				})
 				if (strings.HasPrefix(op, "write") || op == "create") && r.told(event.AlarmSpillFull) == 0 {
 					t.Errorf("not told; %v", m)
+				}
+				if n := r.told(event.AlarmSpillDamaged); n > 0 {
+					t.Errorf("nothing is damaged, and it was told %d times", n)
 				}
 				for _, each := range strings.Split(op, ", ") {
 					if m.seen[each+" failed"] == 0 && (each == "write" || !errors.Is(err, errShort)) {
@@ -571,5 +576,64 @@ func TestOpenSaysWhatFailed(t *testing.T) {
 		if fault.ClassOf(err) == fault.Internal || !errors.Is(err, syscall.EIO) {
 			t.Errorf("%s: %v", op, err)
 		}
+	}
+}
+
+// An error of the relay that was spilled ends the receiver's connection once, and
+// not each time it comes back to the same place.
+func TestErrorFrameOnDiskIsHandedOnOnce(t *testing.T) {
+	r, m := onMemory(t, 60, 1)
+	failure, err := frame.Append(nil, &event.Event{Kind: event.KindError, Notice: event.Notice{Name: []byte("ConsumerTooSlow")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := begin(m, 1, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frames := []event.Frame{{Data: failure}}
+	for seq := event.Seq(21); seq <= 50; seq++ {
+		frames = append(frames, event.Frame{Data: made(seq)})
+	}
+	if err := s.write(frames); err != nil {
+		t.Fatal(err)
+	}
+	s.finish(m, slog.New(slog.DiscardHandler))
+	if err := writeOwner(m, r.cfg.Owner); err != nil {
+		t.Fatal(err)
+	}
+	errors := 0
+	synctest.Test(t, func(t *testing.T) {
+		r.wake = make(chan struct{})
+		r.at = event.AfterSeq(20)
+		r.open()
+		ctx, stop := context.WithTimeout(t.Context(), time.Hour)
+		defer stop()
+		closed := uint64(0)
+		for c, err := range r.source.Frames(ctx, r.resume) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range c.Frames {
+				if c.Conn == closed {
+					break
+				}
+				seq, ok := frame.PeekSeq(f.Data)
+				if !ok {
+					errors++
+					closed = c.Conn
+					c.Hangup(errHungUp)
+					break
+				}
+				r.at = event.AfterSeq(seq)
+			}
+			if errors > 5 || r.at.Seq == 60 {
+				break
+			}
+		}
+		r.close()
+	})
+	if errors != 1 || r.at.Seq != 60 {
+		t.Errorf("the error came %d times, and the receiver to seq %d", errors, r.at.Seq)
 	}
 }

@@ -270,6 +270,7 @@ func (f *flow) fromDisk() *event.Chunk {
 		f.reader = openSegment(f.disk.dir, s, after)
 	}
 	if chunk := f.reader.chunk(f.free); chunk != nil {
+		s.begun = true
 		return chunk
 	}
 	if s.last > f.given {

@@ -193,7 +193,9 @@ type segmentReader struct {
 
 // openSegment begins to read; what keeps it from that is in err.
 func openSegment(dir folder, s *segment, after event.Seq) *segmentReader {
-	r := &segmentReader{after: after, flowing: s.prev >= after, first: s.from}
+	// Frames without a seq at its beginning, such as an error of the relay, are
+	// handed on once: they may be why the receiver asked anew, and would be again.
+	r := &segmentReader{after: after, flowing: s.prev >= after && !s.begun, first: s.from}
 	f, err := dir.open(s.name)
 	if err != nil {
 		r.err = err

@@ -30,6 +30,7 @@ type segment struct {
 	old    bool      // an earlier version wrote it: without blocks
 	shared bool      // the segment behind it has the same file
 	joined bool      // what lies before it was read from the relay, as far as that has it
+	begun  bool      // frames of it were handed on by this process
 	writer *writer   // nil once it is complete
 }
 
@@ -154,20 +155,17 @@ func begin(dir folder, number int64, prev event.Seq) (*segment, error) {
 	return s, nil
 }
 
-// write adds the frames of a chunk and hands them to the operating system, all of
-// them or none.
+// write adds the frames of a chunk and hands them to the operating system. After
+// an error the segment holds what it held before, and is not written to again.
 func (s *segment) write(frames []event.Frame) error {
 	w := s.writer
-	mark, good := w.pack.Mark(), w.good
 	for i := range frames {
 		err := w.pack.Add(frames[i].Data)
 		if err == nil && (w.pack.Full() || i == len(frames)-1) {
 			err = w.flush()
 		}
 		if err != nil {
-			w.pack.Restore(mark)
-			w.good = good
-			_ = w.file.Truncate(good) // a reader does not need it: what is behind is no block that follows
+			_ = w.file.Truncate(s.size) // what stays behind it comes again, or fails its checks
 			return fmt.Errorf("spill frames: %w", err)
 		}
 	}
