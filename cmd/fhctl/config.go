@@ -53,11 +53,25 @@ func writeValues(w io.Writer, values []shownValue) error {
 	var table output.Table
 	table.Add("SETTING", "VALUE", "ORIGIN")
 	for _, v := range values {
-		value := v.Value
+		value := fewItems(v.Value)
 		if value == "" {
 			value = `""` // a column must not vanish
 		}
 		table.Add(v.Name, value, v.Origin)
 	}
 	return writeLines(w, table.Lines(""))
+}
+
+// shownItems is how many items of a list a table shows: the widest value is the
+// width of all lines.
+const shownItems = 5
+
+// fewItems cuts a long list for people, and says how much it left out. JSON has
+// all of it.
+func fewItems(list string) string {
+	items := strings.Split(list, ",")
+	if len(items) <= shownItems {
+		return list
+	}
+	return fmt.Sprintf("%s, … and %s more (-o json lists them)", strings.Join(items[:shownItems], ","), output.Thousands(int64(len(items)-shownItems)))
 }

@@ -56,6 +56,7 @@ var doors = map[string][]string{
 	"github.com/klauspost/compress":                     {"pkg/capture", "pkg/identity"},
 	"github.com/prometheus":                             {"pkg/health"},
 	"github.com/spf13/viper":                            {"pkg/config"},
+	"go.yaml.in/yaml/v3":                                {"pkg/config"},
 	"github.com/spf13/pflag":                            {"pkg/config", "cmd/fhctl"},
 	"github.com/spf13/cobra":                            {"cmd/fhctl"},
 	"golang.org/x/net":                                  {"pkg/relay"},

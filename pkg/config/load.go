@@ -1,12 +1,10 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
@@ -87,8 +85,11 @@ func (l *loader) openFile() {
 		l.refuse(fmt.Sprintf("%s: %v", origin, err), "give the path of a YAML file that this user may read")
 		return
 	}
-	l.file.SetConfigType("yaml")
-	if err := l.file.ReadConfig(bytes.NewReader(data)); err != nil {
+	written, err := parseFile(data)
+	if err == nil {
+		err = l.file.MergeConfigMap(written)
+	}
+	if err != nil {
 		// One line: YAML's errors may come as several.
 		reason := strings.Join(strings.Fields(err.Error()), " ")
 		l.refuse(fmt.Sprintf("file %s: %s", path, reason), "write one setting per line, such as batch-size: 500")
@@ -97,20 +98,19 @@ func (l *loader) openFile() {
 	l.path = path
 	for _, key := range slices.Sorted(slices.Values(l.file.AllKeys())) {
 		if !slices.ContainsFunc(l.settings, func(s Setting) bool { return s.Name == key && !s.noFile }) {
-			l.refuse(fmt.Sprintf("file %s: unknown key %q", path, key),
-				didYouMean(key, l.settings, func(s *Setting) string { return s.Name }))
+			hint := didYouMean(key, l.settings, func(s *Setting) string { return s.Name })
+			if slices.ContainsFunc(l.settings, func(s Setting) bool { return s.Name == key }) {
+				hint = "take it out: it is given as a flag or a variable only"
+			}
+			l.refuse(fmt.Sprintf("file %s: unknown key %q", path, key), hint)
 		}
 	}
 }
 
-// testPrefix belongs to the project's own tests, whose variables may be set
-// while they run this program.
-const testPrefix = prefix + "TEST"
-
 func (l *loader) refuseUnknownVariables() {
 	names := make([]string, 0, len(l.env))
-	for name := range l.env {
-		if strings.HasPrefix(name, prefix) && !strings.HasPrefix(name, testPrefix) {
+	for name, value := range l.env {
+		if strings.HasPrefix(name, prefix) && !foreign(name, value) {
 			names = append(names, name)
 		}
 	}
@@ -195,8 +195,6 @@ func fileText(value any) string {
 			items[i] = fileText(item)
 		}
 		return strings.Join(items, ",")
-	case time.Time:
-		return v.Format(time.RFC3339)
 	default:
 		return fmt.Sprint(v)
 	}

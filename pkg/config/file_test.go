@@ -1,0 +1,75 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func fileOf(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "fhctl.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// A value means in the file what it means in a flag: YAML does not calculate.
+func TestFileValuesAreAsWritten(t *testing.T) {
+	cfg, err := Load(nil, []string{"FHCTL_CONFIG=" + fileOf(t, `
+batch-size: 010          # ten, not eight
+stream-key: 0123
+cursor-key: 1.50
+idle-timeout: 90s
+dashboard: no
+health-addr: off
+redis-url:               # no value: the default
+collection: [app.bsky.feed.post, "app.bsky.feed.like"]
+`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"batch-size": "010", "stream-key": "0123", "cursor-key": "1.50", "dashboard": "no", "health-addr": "off",
+		"redis-url": "redis://localhost:6379",
+	} {
+		for _, v := range cfg.Values {
+			if v.Name == name && v.Text != want {
+				t.Errorf("%s is %q, want %q", name, v.Text, want)
+			}
+		}
+	}
+	if cfg.Redis.StreamKey != "0123" || cfg.Ingest.IdleTimeout != 90*time.Second {
+		t.Errorf("stream %q, idle timeout %s", cfg.Redis.StreamKey, cfg.Ingest.IdleTimeout)
+	}
+}
+
+func TestFilesRefusedByName(t *testing.T) {
+	for text, want := range map[string]string{
+		"log-level: INFO\n---\nbatch-size: 20\n": "a second document begins here",
+		"batch-size: 0x10\n":                     `"0x10" is not a whole number`,
+		"batch-size: 1e3\n":                      `"1e3" is not a whole number`,
+		"batch-size: 5\nbatch-size: 6\n":         "already defined",
+		"config: other.yaml\n":                   `unknown key "config"`,
+		"- batch-size: 5\n":                      "cannot unmarshal",
+		"batch-size\n":                           "cannot unmarshal",
+		"stream-key: {a: b}\n":                   `unknown key "stream-key.a"`,
+		"a: &a [*a]\n":                           "contains itself",
+		strings.Repeat("[", 20000):               "depth",
+	} {
+		_, err := Load(nil, []string{"FHCTL_CONFIG=" + fileOf(t, text)})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.40q: %v, want %q", text, err, want)
+		} else if strings.Contains(err.Error(), "did you mean config?") {
+			t.Errorf("%.40q: the hint repeats what was wrong", text)
+		}
+	}
+	for _, text := range []string{"", "# nothing\n", "---\n", "null\n", "{}\n", "---\nbatch-size: 5\n...\n"} {
+		if _, err := Load(nil, []string{"FHCTL_CONFIG=" + fileOf(t, text)}); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
