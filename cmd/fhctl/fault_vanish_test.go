@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -103,6 +104,38 @@ func TestStreamVanishesWithTheLeader(t *testing.T) {
 			tr.from(120)
 		})
 	}
+}
+
+// Where an older version left no note of what groups had acknowledged, what is gone is
+// an alarm, a line of the ledger and an error of verify, until somebody takes the line
+// out; nothing claims to go back.
+func TestStreamVanishesBesideAnOlderNote(t *testing.T) {
+	t.Parallel()
+	tr := newTrial(t)
+	tr.run()
+	tr.flow(200)
+	tr.p.signal(syscall.SIGTERM)
+	tr.p.mustExit(0, 10*time.Second)
+	side := tr.server.Do("get", "firehose:python_cursor:meta").(string)
+	tr.server.Do("set", "firehose:python_cursor:meta", regexp.MustCompile(`"floor":\d+,`).ReplaceAllString(side, ""))
+	tr.server.Do("del", "firehose:events")
+	tr.run()
+	tr.flow(100)
+	tr.alarmed("entries_removed")
+	tr.p.signal(syscall.SIGTERM)
+	tr.p.mustExit(0, 10*time.Second)
+	if strings.Contains(tr.p.output(), "going back") {
+		t.Error("it says that it goes back")
+	}
+	out, _, code := verified(t, tr.server.URL())
+	if gone := fmt.Sprintf("up to seq %d was removed and is gone", tr.want[199].seq); code != 3 || !strings.Contains(out, "entries-gone") || !strings.Contains(out, gone) {
+		t.Fatalf("fhctl verify exits %d:\n%s", code, out)
+	}
+	tr.server.Do("del", "firehose:python_cursor:losses")
+	if out, _, code := verified(t, tr.server.URL()); code != 0 {
+		t.Fatalf("fhctl verify exits %d:\n%s", code, out)
+	}
+	tr.from(200)
 }
 
 // Fault table, entries removed while nobody stored: the newest are read again, and

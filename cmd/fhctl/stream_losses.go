@@ -22,7 +22,7 @@ type lossesReport struct {
 
 // lossReport is what a group lost to trimming in one stretch.
 type lossReport struct {
-	Group   string    `json:"group"`
+	Group   string    `json:"group"`   // "": somebody removed entries, which are gone for all
 	Unread  int64     `json:"unread"`  // entries it was never given
 	Pending int64     `json:"pending"` // entries given and not acknowledged
 	From    event.Seq `json:"from"`    // of the first entry lost
@@ -59,6 +59,10 @@ func (p *statsPage) ledger(l *lossesReport, at time.Time) {
 		p.line(output.Warn, "  unknown: "+l.Unknown)
 	}
 	for _, line := range l.Newest {
+		if line.Group == "" {
+			p.line(output.Bad, fmt.Sprintf("  %s: somebody removed entries, and what groups had not read of them is gone, up to seq %s", ago(at.Sub(line.Until).Seconds()), line.To))
+			continue
+		}
 		p.line(output.Warn, fmt.Sprintf("  %s: %s lost %s unread and %s pending, seq %s to %s", ago(at.Sub(line.Until).Seconds()),
 			line.Group, output.Thousands(line.Unread), output.Thousands(line.Pending), line.From, line.To))
 	}

@@ -128,6 +128,9 @@ func (r *verifyRun) stream(ctx context.Context, reader *redisstream.Reader) erro
 		r.report.abandon()
 		return r.nothing("entries", held(x.bounds))
 	}
+	if err == nil {
+		err = r.gone(ctx, reader, x, check)
+	}
 	if err == nil && x.open {
 		err = r.cursor(ctx, reader, check)
 	}

@@ -11,12 +11,17 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 )
 
-// Loss is a line of the ledger: what a group lost to trimming in one stretch.
+// Loss is a line of the ledger: what a group lost to trimming in one stretch, or what
+// somebody removed from the stream that was not read again.
 type Loss struct {
 	event.Trim
 	Since time.Time // when the stretch began, by the server's clock
 	Until time.Time // when it was last added to
 	Kept  event.Seq // the oldest seq left then; 0 when none was
+	ID    ID        // of the line
+	// Added is how many entries the stream had ever been given when entries were
+	// removed by somebody else; Group is then "", for they are gone for all.
+	Added int64
 }
 
 // LedgerKey is the stream that holds losses.
@@ -51,7 +56,10 @@ func lossOf(line Stored) Loss {
 		n, _ := strconv.ParseInt(text, 10, 64)
 		return max(0, n)
 	}
-	l := Loss{Until: line.ID.Time(), Since: time.UnixMilli(number("since")).UTC(), Kept: event.Seq(number("kept"))}
+	l := Loss{Until: line.ID.Time(), Since: time.UnixMilli(number("since")).UTC(), Kept: event.Seq(number("kept")), ID: line.ID, Added: number("added")}
+	if _, noted := line.Value("since"); !noted {
+		l.Since = l.Until
+	}
 	l.Group, _ = line.Value("group")
 	l.Unread, l.Pending = number("unread"), number("pending")
 	l.From, l.To = event.Seq(number("from")), event.Seq(number("to"))

@@ -246,8 +246,12 @@ func (w *Writer) note(ctx context.Context, g gone) {
 	}
 	key := w.config.LedgerKey()
 	err := w.config.patiently(ctx, "note what is gone", func(ctx context.Context) error {
+		added := int64(0)
+		if row, err := w.client.Do(ctx, "xinfo", "stream", w.config.StreamKey).Result(); err == nil {
+			added = max(0, named(row).number("entries-added"))
+		}
 		return w.client.Do(ctx, "xadd", key, "MAXLEN", "~", ledgerLines, "*", "group", "",
-			"unread", "0", "pending", "0", "from", g.from.String(), "to", g.to.String(), "kept", g.kept.String()).Err()
+			"unread", "0", "pending", "0", "from", g.from.String(), "to", g.to.String(), "kept", g.kept.String(), "added", added).Err()
 	})
 	if err != nil {
 		w.config.Logger.Warn("What is gone could not be noted in the ledger of losses", "ledger", key, "err", err)

@@ -39,6 +39,7 @@ const (
 	SeqOrder       Rule = "seq-order"
 	SeqGap         Rule = "seq-gap"
 	EntryDeleted   Rule = "entry-deleted"
+	EntriesGone    Rule = "entries-gone"
 	RangeTrimmed   Rule = "range-trimmed"
 	PartitionWrong Rule = "partition-wrong"
 	CursorMissing  Rule = "cursor-missing"
@@ -127,6 +128,8 @@ var table = [...]RuleInfo{
 		"look for a second writer (fhctl stream stats); entries cannot be moved, so read them again into a fresh stream if order matters"},
 	{OfStream | OfCapture, SeqGap, Warning, "Numbers between two entries are missing. Relays skip numbers (Q1); so do sync events, rejected frames and filters.",
 		"if it is wider than usual, compare with the writer's log (skipped and rejected events) and with the relay: fhctl ingest --from SEQ into another stream, then fhctl verify --against"},
+	{OfStream, EntriesGone, Error, "Somebody removed entries that had been stored, and the writer could not read them again: groups that had not read them never will (G1). The ledger of losses beside the cursor says so.",
+		"fetch the events again while the relay holds them: stop the writer and move the cursor to before the first (fhctl cursor set SEQ); then take the line out: XDEL LEDGER ID"},
 	{OfStream, EntryDeleted, Warning, "Somebody deleted entries from inside the stream (XDEL); trimming is not meant. This is the highest of them, as far as Redis tells (from version 7 on).",
 		"find out who: consumers delete nothing. Read the events again into another stream if they are needed: fhctl ingest --from SEQ"},
 	{OfStream | OfCapture | OfPair, RangeTrimmed, Warning, "The range that was asked for is held in part only: it begins before, or ends behind, what is stored. The verdict is about the part that is held.",

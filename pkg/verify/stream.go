@@ -271,6 +271,16 @@ func (s *Stream) Deleted(id string, following Mark) {
 	s.found(Finding{Rule: EntryDeleted, ID: id, Detail: detail})
 }
 
+// Gone reports events that were stored, were removed by somebody and not read again,
+// as a ledger notes it at where. from is 0 when it is not known which was the first.
+func (s *Stream) Gone(where string, from, to event.Seq) {
+	detail := fmt.Sprintf("seq %d to %d", from, to)
+	if from == 0 {
+		detail = fmt.Sprintf("what groups had not read up to seq %d", to)
+	}
+	s.found(Finding{Rule: EntriesGone, Seq: to, Where: where, Detail: detail + " was removed and is gone"})
+}
+
 // Close ends the check.
 func (s *Stream) Close() Summary {
 	s.order.close()
