@@ -195,7 +195,7 @@ func newMonitor(cfg *config.Config) *health.Monitor {
 	host, _ := os.Hostname()
 	return health.New(health.Config{
 		Version: build.Version, Commit: build.Commit,
-		Host: host, Stream: cfg.Redis.StreamKey, Redis: fault.Redact(cfg.Redis.URL), Runbook: documents() + "runbook.md",
+		Host: host, Stream: cfg.Redis.StreamKey, Redis: fault.Redact(cfg.Redis.URL), Runbook: documents() + "runbook.md", Hosts: cfg.Health.Hosts,
 		IdleTimeout: cfg.Ingest.IdleTimeout, RelayCauses: relay.Causes(), StoreCauses: redisstream.Causes(),
 	})
 }

@@ -119,7 +119,8 @@ func (f From) String() string {
 
 // Health is the listener for liveness, readiness and metrics.
 type Health struct {
-	Addr string // HOST:PORT; "" is off
+	Addr  string   // HOST:PORT; "" is off
+	Hosts []string // further names that callers may use for it
 }
 
 // Log is how the program talks on standard error.

@@ -229,3 +229,11 @@ func quoted(word string) string {
 	}
 	return word
 }
+
+// hostName takes a name as callers write it, without scheme and port.
+func hostName(s string) error {
+	if s == "" || strings.ContainsAny(s, "/:@ \t*") {
+		return wrong("is not a host name", "write it without scheme and port, such as fhctl.internal")
+	}
+	return nil
+}

@@ -153,6 +153,9 @@ func edgeSettings() []Setting {
 		{Name: "health-addr", Arg: "ADDR", Default: "127.0.0.1:9477", Group: GroupHealth,
 			Doc:   "HOST:PORT of /livez, /readyz and /metrics; off is none",
 			store: text(func(c *Config) *string { return &c.Health.Addr }, listenAddr)},
+		{Name: "health-host", Arg: "NAME", Group: GroupHealth, List: true,
+			Doc:   "a name that callers may use for --health-addr besides localhost, addresses in numbers and its own host, such as the service name a scraper asks for; repeatable",
+			store: list(func(c *Config) *[]string { return &c.Health.Hosts }, hostName)},
 	}
 }
 

@@ -12,4 +12,4 @@ const MaxStreams = maxStreams
 func (s *Server) Handler() http.Handler { return s.http.Handler }
 
 // OwnNames guards a handler against names that somebody else may own.
-func OwnNames(addr string, next http.Handler) http.Handler { return ownNames(addr, next) }
+func OwnNames(addr string, next http.Handler) http.Handler { return ownNames(addr, nil, next) }

@@ -21,6 +21,9 @@ type Config struct {
 	// Runbook is the address of the runbook, without an anchor. The page links
 	// to the part that says what to do; "" is docs/runbook.md.
 	Runbook string
+	// Hosts are the names that callers may use for this server, besides
+	// localhost, addresses in numbers and the host it listens on.
+	Hosts []string
 	// IdleTimeout is how long nothing may be stored before readiness is
 	// lost; 0 or less means for ever.
 	IdleTimeout time.Duration

@@ -4,19 +4,34 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
 // ownNames answers callers that name this machine. A page of somebody else can
 // give its own name the address of loopback (DNS rebinding), and the visitor's
 // browser would then let it read what is served here; that name gives it away.
-// Beyond loopback any name may be right, and nobody is asked for one.
-func ownNames(addr string, next http.Handler) http.Handler {
-	configured := hostOf(addr)
+// That holds beyond loopback, too: a container listens on every address, and the
+// browser runs on the machine it is published on. hosts are further names.
+func ownNames(addr string, hosts []string, next http.Handler) http.Handler {
+	configured := append([]string{hostOf(addr)}, hosts...)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if host := hostOf(r.Host); !isOwnName(host) && !strings.EqualFold(host, configured) {
+		if host := hostOf(r.Host); !isOwnName(host) && !slices.ContainsFunc(configured, func(name string) bool { return strings.EqualFold(host, name) }) {
 			http.Error(w, "this address answers to localhost and to addresses in numbers; "+
-				"for another name give it to --health-addr, or let the proxy send Host: localhost", http.StatusMisdirectedRequest)
+				"add it to the setting health-host, or let the proxy send Host: localhost", http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// sameSite refuses what another site's page asks for: browsers say so. A person
+// who follows a link from elsewhere, such as an alert, gets the page.
+func sameSite(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		followed := r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
+		if site := r.Header.Get("Sec-Fetch-Site"); (site == "cross-site" || site == "same-site") && !followed {
+			http.Error(w, "a page of another site may not read this", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -44,11 +44,9 @@ func (m *Monitor) Listen(addr string) (*Server, error) {
 		return nil, listenFault(addr, err)
 	}
 	stopping := make(chan struct{})
-	handler := m.handler(stopping)
+	handler := ownNames(addr, m.cfg.Hosts, sameSite(m.handler(stopping)))
 	if tcp, ok := listener.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
 		m.cfg.Logger.Warn("Health and metrics answer anyone who reaches this address", "addr", listener.Addr().String())
-	} else {
-		handler = ownNames(addr, handler)
 	}
 	server := &Server{monitor: m, listener: listener, http: &http.Server{
 		Handler:           handler,

@@ -225,11 +225,12 @@ func named(handler http.Handler, host, path string) (status int) {
 }
 
 // DNS rebinding: a page whose name points to loopback must not read what is
-// served there. Beyond loopback, names are whatever the network calls us.
+// served there, be it loopback or a container that is published there.
 func TestLoopbackAnswersToItsOwnNamesOnly(t *testing.T) {
 	own := []string{"", "localhost", "LOCALHOST:9477", "localhost.:1", "127.0.0.1", "127.0.0.1:9477", "[::1]:9477", "[::1]", "192.0.2.1:80"}
 	foreign := []string{"evil.example", "evil.example:9477", "localhost.evil.example", "127.0.0.1.evil.example", "xlocalhost", "[evil]:1"}
-	for addr, refused := range map[string]int{"127.0.0.1:0": http.StatusMisdirectedRequest, "0.0.0.0:0": http.StatusOK} {
+	const refused = http.StatusMisdirectedRequest
+	for _, addr := range []string{"127.0.0.1:0", "0.0.0.0:0"} {
 		m, _ := newMonitor(t)
 		server, err := m.Listen(addr)
 		if err != nil {
@@ -252,6 +253,49 @@ func TestLoopbackAnswersToItsOwnNamesOnly(t *testing.T) {
 	m, _ := newMonitor(t)
 	if got := named(health.OwnNames("Fhctl.internal:9477", m.Handler()), "fhctl.internal", "/livez"); got != http.StatusOK {
 		t.Errorf("the name of --health-addr: %d", got)
+	}
+	m = health.New(health.Config{Hosts: []string{"Fhctl", "fhctl.internal"}})
+	server, err := m.Listen("0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Close()
+	for host, want := range map[string]int{"fhctl:9477": http.StatusOK, "FHCTL.internal.": http.StatusOK, "other": refused, "fhctl.evil.example": refused} {
+		if got := named(server.Handler(), host, "/metrics"); got != want {
+			t.Errorf("further names, Host %q: %d, want %d", host, got, want)
+		}
+	}
+}
+
+// What a page of another site asks for is refused; whoever follows a link from
+// an alert sees the page.
+func TestOtherSitesReadNothing(t *testing.T) {
+	m, _ := newMonitor(t)
+	server, err := m.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Close()
+	for _, c := range []struct {
+		site, mode, dest string
+		want             int
+	}{
+		{"", "", "", http.StatusOK}, {"none", "navigate", "document", http.StatusOK}, {"same-origin", "cors", "empty", http.StatusOK},
+		{"cross-site", "", "", http.StatusForbidden}, {"cross-site", "no-cors", "image", http.StatusForbidden},
+		{"cross-site", "navigate", "iframe", http.StatusForbidden}, {"same-site", "cors", "empty", http.StatusForbidden},
+		{"cross-site", "navigate", "document", http.StatusOK},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "http://localhost/metrics", nil)
+		for name, value := range map[string]string{"Sec-Fetch-Site": c.site, "Sec-Fetch-Mode": c.mode, "Sec-Fetch-Dest": c.dest} {
+			if value != "" {
+				r.Header.Set(name, value)
+			}
+		}
+		w := httptest.NewRecorder()
+		server.Handler().ServeHTTP(w, r)
+		if w.Code != c.want {
+			t.Errorf("%+v: %d", c, w.Code)
+		}
 	}
 }
 
