@@ -88,7 +88,7 @@ func withTimeout(ctx context.Context, limit time.Duration, do func(context.Conte
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := do(ctx)
-	if !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+	if fault.Ended(ctx) == nil || !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		return err
 	}
 	passed := fmt.Errorf("the timeout of %s passed first", limit)

@@ -170,9 +170,9 @@ func (t *tailRun) expecting(ctx context.Context, within time.Duration, read func
 	switch flushed := t.out.Flush(); {
 	case t.seen >= t.expect:
 		return flushed
-	case ctx.Err() != nil:
+	case fault.Ended(ctx) != nil:
 		return ctx.Err()
-	case limited.Err() == nil:
+	case fault.Ended(limited) == nil:
 		return errors.Join(err, flushed)
 	}
 	return fault.New(fault.Deadline,

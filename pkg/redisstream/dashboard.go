@@ -2,13 +2,13 @@ package redisstream
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
 )
 
 // The dashboard's keys (contract §5).
@@ -53,6 +53,7 @@ type DashboardConfig struct {
 // reaches the pipeline: Link and Stored never block.
 type Dashboard struct {
 	config DashboardConfig
+	target *target
 	client redis.UniversalClient
 
 	mu         sync.Mutex
@@ -106,7 +107,7 @@ func NewDashboard(cfg DashboardConfig) (*Dashboard, error) {
 	}
 	known := new(sockets)
 	return &Dashboard{
-		config: cfg, client: cfg.dial(t, known), sockets: known, url: cfg.RelayURL, silent: cfg.Shared,
+		config: cfg, target: t, client: cfg.dial(t, known), sockets: known, url: cfg.RelayURL, silent: cfg.Shared,
 		changed: make(chan struct{}, 1), samples: make(chan sample, 4),
 	}, nil
 }
@@ -216,11 +217,14 @@ func (d *Dashboard) Run(ctx context.Context) error {
 	}
 }
 
-// farewell is written under a deadline of its own: ctx has ended.
+// farewell is written under a deadline of its own, ctx having ended, and on a
+// connection of its own: what was under way on the other was interrupted.
 func (d *Dashboard) farewell(ctx context.Context) {
 	d.mu.Lock()
 	d.connected, d.stopped = false, true
 	d.mu.Unlock()
+	_ = d.client.Close()
+	d.client = d.config.dial(d.target, new(sockets))
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
 	d.writeStatus(ctx)
@@ -255,14 +259,14 @@ func (d *Dashboard) writeStatus(ctx context.Context) {
 		d.wrote = nil // what is found next was left by whoever led
 		return
 	}
-	ctx, cancel := d.config.within(ctx)
+	once, cancel := d.config.within(ctx)
 	defer cancel()
 	text := d.status()
 	pipe := d.client.Pipeline()
-	before := pipe.Get(ctx, StatusKey)
-	set := pipe.SetEx(ctx, StatusKey, text, statusTTL)
-	exchange(ctx, pipe)
-	if !d.note(set.Err()) {
+	before := pipe.Get(once, StatusKey)
+	set := pipe.SetEx(once, StatusKey, text, statusTTL)
+	exchange(once, pipe)
+	if !d.note(ctx, set.Err()) {
 		return
 	}
 	found, _ := before.Bytes()
@@ -280,9 +284,9 @@ func (d *Dashboard) broadcast(ctx context.Context, s sample) {
 	if d.broken {
 		return // the next status finds out when Redis is back
 	}
-	ctx, cancel := d.config.within(ctx)
+	once, cancel := d.config.within(ctx)
 	defer cancel()
-	d.note(d.client.Publish(ctx, Broadcasts, plainJSON(b)).Err())
+	d.note(ctx, d.client.Publish(once, Broadcasts, plainJSON(b)).Err())
 }
 
 func (d *Dashboard) writeRecent(ctx context.Context) {
@@ -290,17 +294,18 @@ func (d *Dashboard) writeRecent(ctx context.Context) {
 	if len(d.recent) == 0 || d.broken || d.quiet() || !d.unsaved && now.Before(d.nextSaved) {
 		return
 	}
-	ctx, cancel := d.config.within(ctx)
+	once, cancel := d.config.within(ctx)
 	defer cancel()
-	if d.note(d.client.SetEx(ctx, RecentKey, plainJSON(d.recent), statusTTL).Err()) {
+	if d.note(ctx, d.client.SetEx(once, RecentKey, plainJSON(d.recent), statusTTL).Err()) {
 		d.unsaved, d.nextSaved = false, now.Add(recentKeep)
 	}
 }
 
-// note logs when the keys stop being written, and when they are again.
-func (d *Dashboard) note(err error) (ok bool) {
+// note logs when the keys stop being written, and when they are again. What the
+// end of ctx interrupted is neither; the last words that were not written are.
+func (d *Dashboard) note(ctx context.Context, err error) (ok bool) {
 	switch {
-	case errors.Is(err, context.Canceled):
+	case err != nil && fault.Ended(ctx) != nil && !d.stopped:
 	case err != nil && !d.broken:
 		d.config.Logger.Warn("Dashboard keys are not being written", "err", final(err))
 		d.broken = true

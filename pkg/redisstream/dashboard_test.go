@@ -303,3 +303,32 @@ func TestDashboardStopsWithinTwoSecondsWhileRedisHangs(t *testing.T) {
 		t.Errorf("stopping took %v", took)
 	}
 }
+
+// A stop interrupts what is being written. That is no trouble with Redis: nothing is
+// logged, and the last words go through a connection that nothing was cut off on.
+func TestDashboardStopIsNoOutage(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		arrived, release := make(chan struct{}), make(chan struct{})
+		man := redistest.NewMiddleman(t, server.Addr(), func(command []string) string {
+			if command[0] == "SETEX" && strings.Contains(fmt.Sprint(command), `"connected":true`) {
+				close(arrived)
+				<-release
+			}
+			return ""
+		})
+		d := k.board(func(c *DashboardConfig) { c.URL = man.URL() })
+		d.Link(event.Link{State: event.LinkUp})
+		<-arrived
+		d.stop()
+		got := k.get(StatusKey)
+		close(release)
+		if !strings.Contains(got, `"stopped":true`) {
+			t.Errorf("last words: %s", got)
+		}
+		if log := k.log.String(); strings.Contains(log, "Dashboard keys") {
+			t.Errorf("log:\n%s", log)
+		}
+	})
+}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
 )
 
 const (
@@ -128,7 +129,7 @@ func (w *Writer) renew(ctx context.Context) (event.Lead, error) {
 	once, cancel := context.WithTimeout(ctx, leaseFor)
 	defer cancel()
 	m, err := w.callLease(once, leaseFor, "")
-	if ctx.Err() == nil {
+	if fault.Ended(ctx) == nil {
 		w.outage.doing = "renew the lease"
 		w.outage.heard(err)
 	}
@@ -175,7 +176,7 @@ func (w *Writer) callLease(ctx context.Context, d time.Duration, dead string) (m
 // ask is Lead for one that does not lead yet.
 func (w *Writer) ask(ctx context.Context) (event.Lead, error) {
 	var m moved
-	err := w.config.patiently(ctx, "ask who leads", func(ctx context.Context) (err error) {
+	err := w.config.patiently(ctx, "read the lease", func(ctx context.Context) (err error) {
 		m, err = w.callLease(ctx, leaseFor, "")
 		if err == nil && m.status == "LED" && (w.lease.still(m.detail) || dead(m.detail)) {
 			m, err = w.callLease(ctx, leaseFor, m.detail) // nobody will come back to it

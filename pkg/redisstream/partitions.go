@@ -257,7 +257,7 @@ func (s *PartitionSet) failed(ctx context.Context) (err error) {
 			return fmt.Errorf("partition %d: %w", i, p.err)
 		}
 	}
-	if ctx.Err() != nil {
+	if fault.Ended(ctx) != nil {
 		return fmt.Errorf("store events: %w", ctx.Err())
 	}
 	return err

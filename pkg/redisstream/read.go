@@ -92,9 +92,10 @@ func (r *Reader) CursorKey() string { return r.setName(r.config.CursorKey) }
 
 // classed wraps an error of one exchange with what failed and its class.
 func (c Connection) classed(ctx context.Context, doing string, err error) error {
+	over := fault.Ended(ctx)
 	switch cause := causeOf(err); {
-	case ctx.Err() != nil:
-		return fmt.Errorf("%s: %w", doing, ctx.Err())
+	case over != nil:
+		return fmt.Errorf("%s: %w", doing, over)
 	case cause == "":
 		return fmt.Errorf("%s: %w", doing, final(err))
 	case hintOf(err) != "":
@@ -419,7 +420,7 @@ func (f *follower) run(ctx context.Context, yield func(Stored) bool) error {
 			cause = causeOf(err)
 		}
 		switch {
-		case err != nil && ctx.Err() != nil:
+		case err != nil && fault.Ended(ctx) != nil:
 			return nil // the connection was closed to end the wait
 		case err != nil && cause == "":
 			return fmt.Errorf("follow stream %s: %w", f.config.StreamKey, final(err))

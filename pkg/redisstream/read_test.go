@@ -1,10 +1,12 @@
 package redisstream
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -505,5 +507,28 @@ func BenchmarkRange(b *testing.B) {
 			}
 		}
 		b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "entries/s")
+	})
+}
+
+// A deadline of the caller's is no outage, whichever of socket and context notices
+// it first.
+func TestFollowsEndIsNoOutage(t *testing.T) {
+	t.Parallel()
+	eachServer(t, func(t *testing.T, k *kit) {
+		log := &bytes.Buffer{}
+		r := k.reader(func(c *ReaderConfig) { c.Logger = slog.New(slog.NewTextHandler(log, nil)) })
+		for i := range 15 {
+			ctx, cancel := context.WithTimeout(k.ctx(), time.Duration(20+i)*time.Millisecond)
+			for _, err := range r.Follow(ctx, "$") {
+				t.Errorf("yields an error: %v", err)
+			}
+			if ctx.Err() == nil {
+				t.Error("it ended before the context")
+			}
+			cancel()
+		}
+		if log.Len() > 0 {
+			t.Errorf("log:\n%s", log)
+		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
 )
 
 // Source follows one relay. It may be ranged over again after an iterator has
@@ -81,7 +82,7 @@ func (f *following) run(ctx context.Context) error {
 		}
 		jitter := f.cfg.Jitter()
 		last = f.connect(ctx, pos)
-		if f.enough || ctx.Err() != nil {
+		if f.enough || fault.Ended(ctx) != nil {
 			f.notify(event.Link{State: event.LinkDown, From: pos, Cause: causeStopped, URL: f.cfg.Endpoint.String()})
 			return nil
 		}
