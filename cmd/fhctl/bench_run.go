@@ -162,7 +162,7 @@ func dropBench(ctx context.Context, s *session) error {
 	cfg := redisstream.Config{StreamKey: s.cfg.Redis.StreamKey, CursorKey: s.cfg.Redis.CursorKey}
 	keys := []string{cfg.StreamKey, cfg.CursorKey, cfg.SideKey(), cfg.LeaseKey(), cfg.CursorKey + ":history"}
 	if err := client.Del(ctx, keys...).Err(); err != nil {
-		return fault.New(fault.Unreachable, fmt.Errorf("delete the keys of the measurement: %w", err), "delete them: redis-cli DEL "+strings.Join(keys, " "))
+		return fault.New(fault.ClassOf(redisstream.Classed(err)), fmt.Errorf("delete the keys of the measurement: %w", err), "delete them: redis-cli DEL "+strings.Join(keys, " "))
 	}
 	return nil
 }

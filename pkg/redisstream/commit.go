@@ -9,7 +9,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/fault"
 )
 
 // commit is one call of Commit: what is left to store and what is known of it.
@@ -275,11 +274,7 @@ func (c *commit) partly(ctx context.Context, r reply) error {
 	if c.partial++; c.partial == 1 {
 		return nil
 	}
-	classed := final(err)
-	if fault.HintOf(classed) == "" {
-		classed = fault.New(fault.Data, err, fmt.Sprintf("look at the stream with XINFO STREAM %s; everything up to the cursor %s is stored", w.config.StreamKey, r.cursor))
-	}
-	return fmt.Errorf("append to %s: %w", w.config.StreamKey, classed)
+	return fmt.Errorf("append to %s, which is stored up to the cursor %s: %w", w.config.StreamKey, r.cursor, final(err))
 }
 
 // serverError is the text of an error that a script met.

@@ -21,7 +21,7 @@ import (
 // applied. OOM and MISCONF end when memory or disk is freed.
 var passing = []string{
 	"LOADING", "READONLY", "MASTERDOWN", "NOREPLICAS", "TRYAGAIN", "BUSY",
-	"CLUSTERDOWN", "MISCONF", "OOM", "MOVED", "ASK", "NOSCRIPT", "NOGOODSLAVE",
+	"CLUSTERDOWN", "MISCONF", "OOM", "MOVED", "ASK", "NOSCRIPT", "NOGOODSLAVE", "UNBLOCKED",
 }
 
 // Causes lists every word that event.Store.Cause can be.
@@ -62,6 +62,9 @@ func causeOfReply(text string) string {
 	}
 	if strings.HasPrefix(text, "max number of clients") {
 		return "max_clients"
+	}
+	if isProxyAway(text) {
+		return "connection"
 	}
 	return ""
 }
@@ -150,10 +153,19 @@ func final(err error) error {
 	case strings.HasPrefix(text, "CROSSSLOT"):
 		return fault.New(fault.Usage, err, "in Redis Cluster stream and cursor must share a slot: name the cursor {STREAM}:cursor")
 	}
-	return fault.New(fault.Data, err, "")
+	return answered(text, err)
 }
 
-const rightsHint = "give the Redis user these commands on its keys: evalsha eval get set xadd xtrim xlen xinfo xpending xrange xrevrange setex publish ping hello info client"
+// Classed classes an error of a client that Dial made. One that may pass, or that
+// did not come from the server, is fault.Unreachable.
+func Classed(err error) error {
+	if err == nil || causeOf(err) == "" {
+		return final(err)
+	}
+	return fault.New(fault.Unreachable, err, "")
+}
+
+const rightsHint = "give the Redis user these commands on its keys: evalsha eval get set xadd xtrim xlen xinfo xpending xrange xrevrange setex publish ping hello info client|setname; to look also: xread time pttl memory|usage; with a database other than 0: select"
 
 // isDenied recognises missing rights, also as Redis 6 and 7.0 word them inside
 // scripts.
@@ -259,7 +271,7 @@ func (c *Config) patiently(ctx context.Context, doing string, do func(context.Co
 		case err == nil:
 			o.over()
 			return nil
-		case ctx.Err() != nil:
+		case fault.Ended(ctx) != nil:
 			return fmt.Errorf("%s: %w (Redis: %w)", doing, ctx.Err(), err)
 		case cause == "":
 			return fmt.Errorf("%s: %w", doing, final(err))

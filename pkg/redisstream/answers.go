@@ -1,0 +1,79 @@
+package redisstream
+
+import (
+	"strings"
+
+	"github.com/fhctl/fhctl/pkg/fault"
+)
+
+// barredHint is for commands that a server does not have, or does not let anybody use.
+const barredHint = "this server does not run that command: it is renamed or blocked there, as managed services do, or the server is a Sentinel, a proxy or older than Redis 5. Allow it, or use a Redis 7 of your own; the commands needed are evalsha eval get set xadd xtrim xlen xinfo xpending xrange xrevrange setex publish ping info"
+
+// answer is a family of server errors: any that contains one of the words.
+type answer struct {
+	words []string // in lower case
+	class fault.Class
+	hint  string
+}
+
+// answers are the errors, beyond those that final names by their code, that servers,
+// proxies and managed services give to what fhctl sends. The first that fits counts.
+var answers = []answer{
+	{[]string{"cluster support disabled"}, fault.Usage,
+		"this server is no Redis Cluster: write the URL with redis:// (rediss:// for TLS)"},
+	{[]string{"no such master"}, fault.Usage,
+		"Sentinel does not know the name at the end of the Redis URL; ask it: redis-cli -p 26379 SENTINEL MASTERS"},
+	{[]string{"no password is set"}, fault.Refused,
+		"this Redis has no password set, so remove it from REDIS_URL, or give the user one"},
+	{[]string{"arguments for 'auth'", "arguments for `auth`"}, fault.Refused,
+		"this Redis is older than 6 and has no users: write the URL as redis://:PASSWORD@HOST:PORT"},
+	{[]string{"do not hash to the same slot", "don't hash to the same slot", "non local key"}, fault.Usage,
+		"in Redis Cluster stream and cursor must share a slot: name the cursor {STREAM}:cursor"},
+	{[]string{"unknown command", "unknown redis command", "unknown subcommand", "unsupported command", "command is not supported", "not available", "not allowed",
+		"not permitted", "not supported", "unsupported", "disabled", "forbidden", "blocked"}, fault.Refused, barredHint},
+	{[]string{"limit exceeded", "quota", "too many requests"}, fault.Refused,
+		"the service that runs this Redis answers no more for now: look at its limits in its console"},
+	{[]string{"protocol error", "proto-max-bulk-len", "bulk length", "too big", "too large", "too long"}, fault.Usage,
+		"the server, or a proxy before it, takes no command this large: raise its limit (proto-max-bulk-len), or lower batch-bytes"},
+	{[]string{"exhausted the last possible id", "equal or smaller than the target"}, fault.Data,
+		"the newest entry's id is as high as ids can be, or far in the future: look with XINFO STREAM, then rename the stream or choose another key"},
+	{[]string{"nogroup", "no such key"}, fault.Unreachable,
+		"the stream or the group was deleted while it was looked at: repeat it"},
+	{[]string{"wrong number of arguments", "syntax error", "unknown option", "invalid stream id", "script"}, fault.Usage,
+		"this server understands less than fhctl needs: it is older than Redis 5, or an imitation. Use Redis 7; see its version with: redis-cli INFO server"},
+}
+
+// answered classes an error of the server that has no code of its own. What nobody
+// foresaw says nothing about what is stored.
+func answered(text string, err error) error {
+	low := strings.ToLower(text)
+	for _, a := range answers {
+		if containsAny(low, a.words) {
+			return fault.New(a.class, err, a.hint)
+		}
+	}
+	return fault.New(fault.Unreachable, err, "Redis gives an answer that fhctl does not know: look at its log, and at what listens there with: redis-cli INFO server; report it if it stays")
+}
+
+// isBarred recognises a command that the server has not, or lets nobody run.
+func isBarred(text string) bool {
+	return fault.HintOf(answered(text, errReply)) == barredHint
+}
+
+// proxyAway are what proxies say whose Redis does not answer them.
+var proxyAway = []string{
+	"upstream failure", "upstream timeout", "no upstream", "upstream connect", "upstream protocol error", "connection refused", "connection reset",
+	"connection timed out", "conn reset", "no server connection", "no backend", "backend is down", "host unreachable", "no route to host",
+}
+
+// isProxyAway reports whether a proxy says that its Redis is away, which passes.
+func isProxyAway(text string) bool { return containsAny(strings.ToLower(text), proxyAway) }
+
+func containsAny(text string, words []string) bool {
+	for _, word := range words {
+		if strings.Contains(text, word) {
+			return true
+		}
+	}
+	return false
+}

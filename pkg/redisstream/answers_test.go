@@ -1,0 +1,147 @@
+package redisstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+// What servers, proxies and managed services of our acquaintance answer, in their
+// words. None of it says that what is stored is damaged.
+func TestAnswersAreClassed(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]fault.Class{
+		"ERR This instance has cluster support disabled":                                    fault.Usage,
+		"ERR unknown command 'evalsha', with args beginning with: 'a' '4'":                  fault.Refused,
+		"ERR unknown command `XINFO`, with args beginning with: ":                           fault.Refused,
+		"ERR unknown command 'SENTINEL'":                                                    fault.Refused,
+		"ERR Unknown Redis command called from script script: 5f, on @user_script:9.":       fault.Refused,
+		"ERR Unknown subcommand or wrong number of arguments for 'GROUPS'. Try XINFO HELP.": fault.Refused,
+		"ERR This Redis command is not allowed from script":                                 fault.Refused,
+		"ERR command 'EVAL' is not supported by this proxy":                                 fault.Refused,
+		"ERR Command is not available: 'XREAD'":                                             fault.Refused,
+		"unsupported command":                                                               fault.Refused,
+		"ERR operation not permitted":                                                       fault.Refused,
+		"ERR Client sent AUTH, but no password is set":                                      fault.Refused,
+		"ERR wrong number of arguments for 'auth' command":                                  fault.Refused,
+		"NOPERM this user has no permissions to run the 'xread' command or its subcommand":  fault.Refused,
+		"NOPERM User fh has no permissions to run the 'client|setname' command":             fault.Refused,
+		"ERR max requests limit exceeded. Limit: 500000, Usage: 500000.":                    fault.Refused,
+		"ERR Protocol error: invalid bulk length":                                           fault.Usage,
+		"ERR string exceeds maximum allowed size (proto-max-bulk-len)":                      fault.Usage,
+		"ERR Script attempted to access keys that do not hash to the same slot":             fault.Usage,
+		"ERR Script attempted to access a non local key in a cluster node":                  fault.Usage,
+		"ERR wrong number of arguments for 'xadd' command":                                  fault.Usage,
+		"ERR syntax error": fault.Usage,
+		"ERR Error compiling script (new function): user_script:1: '=' expected": fault.Usage,
+		"ERR No such master with that name":                                      fault.Usage,
+		"NOGROUP No such key 'firehose:events' or consumer group 'x'":            fault.Unreachable,
+		"ERR no such key":      fault.Unreachable,
+		"ERR the moon is full": fault.Unreachable,
+		"ERR The stream has exhausted the last possible ID, unable to add more items": fault.Data,
+		"WRONGTYPE Operation against a key holding the wrong kind of value":           fault.Data,
+	} {
+		err := final(serverError(text))
+		if got := fault.ClassOf(err); got != want || fault.HintOf(err) == "" {
+			t.Errorf("%s: %s, want %s; hint %q", text, got, want, fault.HintOf(err))
+		}
+		if cause := causeOf(serverError(text)); cause != "" {
+			t.Errorf("%s: waited for as %s", text, cause)
+		}
+	}
+	for text, want := range map[string]string{
+		"UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)": "unblocked",
+		"upstream failure":                        "connection",
+		"no upstream host":                        "connection",
+		"ERR Connection refused":                  "connection",
+		"ERR handle response, backend conn reset": "connection",
+	} {
+		if cause := causeOf(serverError(text)); cause != want || !slices.Contains(Causes(), cause) {
+			t.Errorf("%s: cause %q, want %q", text, cause, want)
+		}
+	}
+}
+
+// Each command that fhctl sends is refused in turn, as services do that rename or
+// block it, and is then answered by what nobody foresaw. Nobody waits for ever,
+// nothing is called damaged, and each error says it once, with what to do.
+func TestAnswersToEachCommand(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	newKit(t, server).add(20, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+1), event.Seq(i + 1) })
+	barred := func(name string) string { return "-ERR unknown command '" + name + "', with args beginning with: 'x'" }
+	strange := func(string) string { return "-ERR the moon is full" }
+	for _, name := range strings.Fields("PING GET SET XADD XTRIM XLEN XINFO XPENDING XRANGE XREVRANGE XREAD EVAL EVALSHA INFO CLIENT HELLO SELECT TIME PTTL MEMORY") {
+		for how, answer := range map[string]func(string) string{"barred": barred, "strange": strange} {
+			t.Run(name+"/"+how, func(t *testing.T) {
+				t.Parallel()
+				man := redistest.NewMiddleman(t, server.Addr(), func(command []string) string {
+					if command[0] == name {
+						return answer(name)
+					}
+					return ""
+				})
+				for doing, err := range useAll(t, man.URL()+"/0") {
+					class := fault.ClassOf(err)
+					switch {
+					case err == nil, errors.Is(err, context.DeadlineExceeded) && doing == "follow":
+					case how == "barred" && class != fault.Refused, class != fault.Refused && class != fault.Unreachable:
+						t.Errorf("%s: %s: %v", doing, class, err)
+					case fault.HintOf(err) == "":
+						t.Errorf("%s: no hint: %v", doing, err)
+					case strings.Count(err.Error(), "unknown command") > 1, strings.Count(err.Error(), "moon") > 1:
+						t.Errorf("%s: said twice: %v", doing, err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// useAll does once what commands do with a stream, on keys that are there.
+func useAll(t *testing.T, url string) map[string]error {
+	did := map[string]error{}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cfg := Config{Connection: Connection{URL: url}, Identity: Identity{Relay: relay}, Writer: "w", From: From{}}
+	cfg.CursorKey = "answers:" + strings.ReplaceAll(t.Name(), "/", ":")
+	cfg.StreamKey = cfg.CursorKey + ":stream"
+	w, err := Open(ctx, cfg)
+	if did["open"] = err; err == nil {
+		_, did["lead"] = w.Lead(ctx)
+		_, did["length"] = w.Length(ctx)
+		_, _, did["poll"] = w.Poll(ctx)
+		_ = w.Close()
+	}
+	r, err := OpenReader(ctx, ReaderConfig{Connection: Connection{URL: url}})
+	if did["open reader"] = err; err != nil {
+		return did
+	}
+	defer r.Close()
+	_, did["bounds"] = r.Bounds(ctx)
+	_, did["groups"] = r.Groups(ctx)
+	_, did["cursor"] = r.Cursor(ctx)
+	_, did["last"] = r.Last(ctx, 3)
+	_, did["vitals"] = r.Vitals(ctx)
+	_, _, did["clock"] = r.Now(ctx)
+	_, _, did["memory"] = r.MemoryUsage(ctx)
+	_, did["added"] = r.EntriesAdded(ctx)
+	did["rights"] = r.MayWrite(ctx)
+	for _, err := range r.Range(ctx, "", "") {
+		did["range"] = err
+	}
+	short, end := context.WithTimeout(ctx, 30*time.Millisecond)
+	defer end()
+	for _, err := range r.Follow(short, "") {
+		did["follow"] = err
+	}
+	return did
+}
