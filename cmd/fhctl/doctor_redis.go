@@ -104,16 +104,18 @@ func (e *examination) role(v *redisstream.Vitals) {
 }
 
 func (e *examination) eviction(v *redisstream.Vitals) {
-	const fix = "redis-cli CONFIG SET maxmemory-policy noeviction; and in redis.conf"
+	const fix = "redis-cli CONFIG SET maxmemory-policy noeviction; and in redis.conf, or in the console of a service that bars CONFIG"
 	switch {
 	case v.Eviction == "" && v.Embedded, v.Eviction == "noeviction":
 		e.ok("redis.eviction", "no key is evicted")
 	case v.Eviction == "":
 		e.unknown("redis.eviction", "the server does not tell maxmemory-policy")
+	case !v.EvictsAny:
+		e.warn("redis.eviction", fix, "maxmemory-policy %s may evict keys that expire: the dashboard's and the lease, which are written again; stream and cursor stay", v.Eviction)
 	case e.cfg.Redis.AllowEviction:
 		e.warn("redis.eviction", fix, "maxmemory-policy %s may evict stream and cursor; allow-eviction lets ingest start", v.Eviction)
 	default:
-		e.fail("redis.eviction", fix, "maxmemory-policy %s may evict stream and cursor: ingest refuses to start", v.Eviction)
+		e.fail("redis.eviction", fix+"; --allow-eviction starts all the same", "maxmemory-policy %s may evict stream and cursor: ingest refuses to start", v.Eviction)
 	}
 }
 

@@ -42,7 +42,7 @@ func TestIngestRefusals(t *testing.T) {
 		"another relay's cursor": {prepare: set("firehose:python_cursor", "7000",
 			"firehose:python_cursor:meta", `{"relay":"other.example","filter":"none","partitions":1}`), code: 6, says: "other.example"},
 		"cursor is garbage": {prepare: set("firehose:python_cursor", "7000x"), code: 6, says: "firehose:python_cursor"},
-		"evicting Redis":    {server: []string{"--maxmemory-policy", "allkeys-lru"}, code: 2, says: "allkeys-lru"},
+		"evicting Redis":    {server: []string{"--maxmemory-policy", "allkeys-lru"}, code: 2, says: "--allow-eviction"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := redistest.Start(t, k.server...)

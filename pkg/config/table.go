@@ -64,7 +64,7 @@ func redisSettings() []Setting {
 			Doc:   "how long a group none of whose consumers asks for entries goes on holding a full stream; 0 is for ever",
 			store: span(func(c *Config) *time.Duration { return &c.Redis.GroupTimeout }, 365*24*time.Hour)},
 		{Name: "allow-eviction", Default: "false", Group: GroupWriter,
-			Doc:   "start although Redis may evict keys (maxmemory-policy other than noeviction), and with them the stream or the cursor",
+			Doc:   "start although Redis may evict keys that do not expire (maxmemory-policy allkeys-…), and with them the stream or the cursor",
 			store: onOff(func(c *Config) *bool { return &c.Redis.AllowEviction })},
 		{Name: "dashboard", Default: "true", Group: GroupWriter,
 			Doc:   "write the keys and the channel that the dashboard shows",

@@ -85,6 +85,34 @@ func TestOpenAllowsEvictionWhenTold(t *testing.T) {
 	}
 }
 
+// Keys without a time to live, as stream and cursor, are not evicted under the policies
+// of managed services, where CONFIG is barred.
+func TestOpenWarnsOfVolatileEviction(t *testing.T) {
+	redistest.RequireReal(t)
+	for _, policy := range []string{"volatile-lru", "volatile-lfu", "volatile-ttl", "volatile-random"} {
+		t.Run(policy, func(t *testing.T) {
+			t.Parallel()
+			k := newKit(t, redistest.Start(t, "--maxmemory-policy", policy, "--appendonly", "yes", "--rename-command", "CONFIG", ""))
+			w, _ := k.open()
+			if log := k.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "stream and cursor do not expire") {
+				t.Errorf("log:\n%s", log)
+			}
+			k.must(w, batch(live, 1))
+		})
+	}
+	for _, policy := range []string{"allkeys-lru", "allkeys-lfu", "allkeys-random"} {
+		t.Run(policy, func(t *testing.T) {
+			t.Parallel()
+			k := newKit(t, redistest.Start(t, "--maxmemory-policy", policy))
+			_, err := Open(k.ctx(), k.config())
+			wantErr(t, err, fault.Usage)
+			if hint := fault.HintOf(err); !strings.Contains(hint, "--allow-eviction") {
+				t.Errorf("hint: %s", hint)
+			}
+		})
+	}
+}
+
 func TestOpenWarnsAboutPersistence(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,9 +32,8 @@ func (w *Writer) inspect(ctx context.Context, t *target) (facts, error) {
 		return nil, fault.New(fault.Usage, fmt.Errorf("Redis at %s is a replica of %s:%s", fault.Redact(w.config.URL), info["master_host"], info["master_port"]),
 			"writes go to the primary: point REDIS_URL at it, or use redis-sentinel://")
 	}
-	if policy := info["maxmemory_policy"]; policy != "" && policy != "noeviction" && !w.config.AllowEviction {
-		return nil, fault.New(fault.Usage, fmt.Errorf("Redis evicts keys when memory is full (maxmemory-policy %s)", policy),
-			"cursor or stream could vanish: run CONFIG SET maxmemory-policy noeviction, or allow eviction in fhctl's settings")
+	if policy := info["maxmemory_policy"]; evictsAny(policy) && !w.config.AllowEviction {
+		return nil, fault.New(fault.Usage, fmt.Errorf("Redis evicts keys of any kind when memory is full (maxmemory-policy %s), so cursor or stream could vanish", policy), evictionHint)
 	}
 	if id := info["run_id"]; id == "" || !w.config.warned[id] {
 		w.warn(info, t)
@@ -94,8 +94,11 @@ func (f facts) honoursLimit() bool {
 
 func (w *Writer) warn(info facts, t *target) {
 	log := w.config.Logger
-	if policy := info["maxmemory_policy"]; policy != "" && policy != "noeviction" {
+	switch policy := info["maxmemory_policy"]; {
+	case evictsAny(policy):
 		log.Warn("Redis may evict stream or cursor when memory is full; allowed by settings", "policy", policy)
+	case evicts(policy):
+		log.Warn("Redis evicts keys that expire when memory is full: the dashboard's and the lease, which are written again; stream and cursor do not expire and stay", "policy", policy)
 	}
 	if info["aof_enabled"] == "0" && info["server_name"] != "fhctl-embedded" {
 		log.Warn("Redis keeps no append-only file: after a crash it forgets what came since the last snapshot; fhctl reads that again from the relay, while the relay still has it")
@@ -105,6 +108,15 @@ func (w *Writer) warn(info facts, t *target) {
 		log.Warn("Redis has replicas but no min-replicas-to-write: writes to a primary that was cut off are lost; fhctl reads them again from the relay, while the relay still has them")
 	}
 }
+
+const evictionHint = "run CONFIG SET maxmemory-policy noeviction, or a volatile- policy; where CONFIG is barred, choose it in the service's console; --allow-eviction starts all the same"
+
+// evicts reports whether a maxmemory-policy lets go of any keys.
+func evicts(policy string) bool { return policy != "" && policy != "noeviction" }
+
+// evictsAny reports whether it lets go of keys that do not expire, such as stream
+// and cursor. The policies named volatile- do not.
+func evictsAny(policy string) bool { return evicts(policy) && !strings.HasPrefix(policy, "volatile-") }
 
 // probeTypes finds keys that hold something else, without changing anything.
 func (w *Writer) probeTypes(ctx context.Context) error {
@@ -156,8 +168,8 @@ func (w *Writer) probeRights(ctx context.Context) error {
 		pipe.Do(ctx, args...)
 	}
 	cmds := exchange(ctx, pipe)
-	var missing []string
-	var denied error
+	var missing, barred []string
+	var denied, unknown error
 	for _, cmd := range cmds {
 		err := cmd.Err()
 		var reply redis.Error
@@ -167,9 +179,14 @@ func (w *Writer) probeRights(ctx context.Context) error {
 			return err
 		case isDenied(bare(reply.Error())):
 			missing, denied = append(missing, strings.TrimSpace(cmd.Name()+" "+keyOf(cmd))), err
+		case isBarred(bare(reply.Error())):
+			barred, unknown = append(barred, cmd.Name()), err
 		}
 	}
-	if denied == nil {
+	switch {
+	case unknown != nil:
+		return fault.New(fault.Refused, fmt.Errorf("this Redis does not run %s: %w", strings.Join(slices.Compact(barred), ", "), unknown), barredHint)
+	case denied == nil:
 		return nil
 	}
 	return fault.New(fault.Refused, fmt.Errorf("the Redis user may not run %s: %w", strings.Join(missing, ", "), denied), rightsHint)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -29,7 +30,12 @@ type Vitals struct {
 	// HOST:PORT.
 	Eviction string
 	Primary  string
-	Embedded bool // the server inside an fhctl process
+	// EvictsAny is whether that policy lets go of stream and cursor: of keys that
+	// do not expire.
+	EvictsAny bool
+	Embedded  bool // the server inside an fhctl process
+	// Clock is the server's, when it answered; zero before Redis 6.2.
+	Clock time.Time
 	// MinReplicas is whether writes need a number of replicas.
 	MinReplicas bool
 }
@@ -57,13 +63,17 @@ func vitalsOf(info string) Vitals {
 			f[name] = value
 		}
 	}
+	clock := time.Time{}
+	if us := f.number("server_time_usec"); us > 0 {
+		clock = time.UnixMicro(us).UTC()
+	}
 	failed := f["rdb_last_bgsave_status"] == "err" || f["aof_last_write_status"] == "err" || f["aof_last_bgrewrite_status"] == "err"
 	return Vitals{
 		Version: f["redis_version"], RunID: f["run_id"], Role: f["role"],
 		UsedMemory: f.number("used_memory"), MaxMemory: f.number("maxmemory"),
 		Durable: !failed, AOF: f["aof_enabled"] == "1", Replicas: f.number("connected_slaves"),
-		Eviction: f["maxmemory_policy"], Primary: f.primary(), Embedded: f["server_name"] == "fhctl-embedded",
-		MinReplicas: f["min_slaves_good_slaves"] != "",
+		Eviction: f["maxmemory_policy"], EvictsAny: evictsAny(f["maxmemory_policy"]), Primary: f.primary(), Embedded: f["server_name"] == "fhctl-embedded",
+		MinReplicas: f["min_slaves_good_slaves"] != "", Clock: clock,
 	}
 }
 
