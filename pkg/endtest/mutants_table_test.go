@@ -259,7 +259,7 @@ var relayMutants = []mutant{
 	{dialGo, "	if err == nil && upgradeFlaw(answer.Header, nil) != \"\" {", "	if false {", "a host may turn compression on", in("relay")},
 	{dialGo, "		return \"without the header Connection: Upgrade\"", "		return \"\"", "a bad upgrade does not say what is wrong", in("relay")},
 	{livenessGo, "			l.event = time.Now()\n			return\n", "			return\n", "events do not renew the idle timer", in("relay", "sim")},
-	{livenessGo, "ok && l.seen.rises(seq)", "ok && seq > 0", "repeats are life", in("relay")},
+	{livenessGo, "ok && l.seen.rises(seq)", "ok", "repeats are life", in("relay")},
 	{livenessGo, "	case seq <= n.sure || seq == n.highest:", "	case seq == n.highest:", "repeats going round are life", in("relay")},
 	{livenessGo, "		n.sure = n.highest\n", "		n.sure = seq\n", "one seq far ahead makes all others repeats", in("relay")},
 	{livenessGo, "	l.event = l.event.Add(max(0, took-chunkTime))\n", "	l.event = l.event.Add(took)\n", "a flood of messages gains time by being handled", in("relay")},

@@ -128,7 +128,7 @@ func TestMoveWithOnlyTheListedRights(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t))
 	k.do("acl", "setuser", "fhctl", "on", ">pw", "~firehose:*", "&*", "+evalsha", "+eval", "+get", "+set", "+xadd", "+xtrim", "+xlen",
-		"+xinfo", "+xpending", "+xrange", "+xrevrange", "+setex", "+publish", "+ping", "+hello", "+info", "+client")
+		"+xinfo", "+xpending", "+xrange", "+xrevrange", "+setex", "+publish", "+ping", "+hello", "+info", "+client|setname")
 	r := k.reader(func(c *ReaderConfig) { c.URL = "redis://fhctl:pw@" + k.server.Addr() })
 	k.add(3, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+1), event.Seq(i + 1) })
 	k.move(r, func(m *Move) { m.To = 2 })

@@ -25,7 +25,7 @@ const (
 )
 
 // Now is the server's clock, which ids are made of. ok is false when this Redis
-// user may not ask for it.
+// user may ask for it neither by TIME nor by INFO.
 func (r *Reader) Now(ctx context.Context) (now time.Time, ok bool, err error) {
 	once, cancel := r.config.within(ctx)
 	defer cancel()
@@ -38,10 +38,20 @@ func (r *Reader) Now(ctx context.Context) (now time.Time, ok bool, err error) {
 		client = node
 	}
 	now, err = client.Time(once).Result()
-	if why, err := r.declined(ctx, "read the clock", "TIME", err); why != "" || err != nil {
+	why, err := r.declined(ctx, "read the clock", "TIME", err)
+	if why != "" && err == nil {
+		return r.nowByInfo(ctx)
+	}
+	return now.UTC(), err == nil, err
+}
+
+// nowByInfo is the clock for a user that may not run TIME, from Redis 6.2 on.
+func (r *Reader) nowByInfo(ctx context.Context) (now time.Time, ok bool, err error) {
+	v, err := r.Vitals(ctx)
+	if err != nil || v.Clock.IsZero() {
 		return time.Time{}, false, err
 	}
-	return now.UTC(), true, nil
+	return v.Clock, true, nil
 }
 
 // MemoryUsage is what the server estimates the stream takes, from a few of its
