@@ -532,3 +532,22 @@ func heap() uint64 {
 	runtime.ReadMemStats(&m)
 	return m.TotalAlloc
 }
+
+// Blocks are small at the beginning and large in a large capture.
+func TestBlocksGrowWithTheCapture(t *testing.T) {
+	p := block.NewPacker(0)
+	var sizes []int
+	for range 4000 {
+		if err := p.Add(make([]byte, 10_000)); err != nil {
+			t.Fatal(err)
+		}
+		if p.Full() {
+			_, _, b := p.Pack()
+			sizes = append(sizes, b.Raw)
+			p.Commit()
+		}
+	}
+	if first, last := sizes[0], sizes[len(sizes)-1]; first > block.Size+10_004 || last < block.MaxSize || last > block.MaxSize+10_004 || !slices.IsSorted(sizes) {
+		t.Errorf("blocks of %d to %d bytes", first, last)
+	}
+}

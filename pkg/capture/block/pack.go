@@ -11,9 +11,8 @@ import (
 	"github.com/fhctl/fhctl/pkg/frame"
 )
 
-// window bounds the encoder's memory, in bytes. Frames are mostly hashes: a
-// larger window finds little more.
-const window = 256 << 10
+// window bounds the encoder's memory, in bytes.
+const window = MaxSize
 
 // Packer makes blocks. Add frames, then Pack them, write what that gave, and
 // Commit. It is not safe for concurrent use.
@@ -23,6 +22,7 @@ type Packer struct {
 	packed []byte
 	next   Block // of what was added since the last Commit, without sizes
 	first  event.Seq
+	before int64 // unpacked bytes before it
 }
 
 // NewPacker begins behind the seq after; 0 is the beginning.
@@ -45,8 +45,9 @@ func (p *Packer) Continue(last *Block, first event.Seq) {
 func (p *Packer) advance() {
 	b := &p.next
 	p.next = Block{Number: b.Number + 1, Before: b.Before + int64(b.Frames), After: b.Last, Last: b.Last}
+	p.before += int64(len(p.raw))
 	p.raw = p.raw[:0]
-	if cap(p.raw) > 8*Size { // swollen by a giant frame
+	if cap(p.raw) > 2*MaxSize { // swollen by a giant frame
 		p.raw, p.packed = nil, nil
 	}
 }
@@ -72,7 +73,9 @@ func (p *Packer) Add(data []byte) error {
 }
 
 // Full reports whether the block has its size.
-func (p *Packer) Full() bool { return len(p.raw) >= Size }
+func (p *Packer) Full() bool {
+	return int64(len(p.raw)) >= min(max(Size, p.before/16), MaxSize)
+}
 
 // Pending is how many frames wait for Pack.
 func (p *Packer) Pending() int { return p.next.Frames }
@@ -115,7 +118,7 @@ func (u *Unpacker) Unpack(b *Block, packed []byte) ([]byte, error) {
 	if len(packed) != b.Packed || Sum(packed) != b.Sum {
 		return nil, errSum
 	}
-	if cap(u.raw) > 8*Size {
+	if cap(u.raw) > 2*MaxSize {
 		u.raw = nil
 	}
 	raw, err := u.zst.DecodeAll(packed, u.raw[:0])

@@ -42,10 +42,13 @@ const (
 	MaxPart = MaxEntries * entrySize
 	// MaxFrame is the message limit of the protocol (C9).
 	MaxFrame = 5_000_000
-	// Size is when a block is full, in unpacked bytes.
-	Size = 128 << 10
+	// Size is when the first blocks of a file are full, in unpacked bytes. A
+	// block grows to a sixteenth of what is before it, up to MaxSize: a cut
+	// costs little of a small file, and a large one packs better.
+	Size    = 128 << 10
+	MaxSize = 1 << 20
 	// MaxUnpacked is the largest block: the frame that fills it may be any.
-	MaxUnpacked = Size + 4 + MaxFrame
+	MaxUnpacked = MaxSize + 4 + MaxFrame
 	// MaxPacked is what zstd may make of it.
 	MaxPacked = MaxUnpacked + MaxUnpacked>>8 + 1024
 )
