@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/blocks"
+	"github.com/fhctl/fhctl/pkg/capture"
 	"github.com/fhctl/fhctl/pkg/dagcbor"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
@@ -218,13 +219,21 @@ func TestMemoryIsBoundedWhateverIsSent(t *testing.T) {
 	needsProc(t)
 	redistest.RequireReal(t)
 	t.Parallel()
-	binary := filepath.Join(t.TempDir(), "fhctl") // of packages that are compiled already
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build fhctl: %v\n%s", err, out)
-	}
+	binary := builtHere(t)
 	t.Run("control characters", func(t *testing.T) { controlCharacters(t, binary) })
 	t.Run("everything that swells", func(t *testing.T) { everythingThatSwells(t, binary) })
 	t.Run("while nothing is taken", func(t *testing.T) { whileNothingIsTaken(t, binary) })
+}
+
+// builtHere makes the program of packages that are compiled already: this test
+// binary is larger, and so is its memory.
+func builtHere(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "fhctl")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build fhctl: %v\n%s", err, out)
+	}
+	return path
 }
 
 func controlCharacters(t *testing.T, binary string) {
@@ -360,4 +369,81 @@ func passed(t *testing.T, server *redistest.Server, seq event.Seq) error {
 		return fmt.Errorf("cursor %s, want %s", cursor, seq)
 	}
 	return nil
+}
+
+// G5: commands that read what swells, from a stream, a capture or a relay, stay
+// within the bound as well.
+func TestMemoryOfReadersIsBoundedWhateverIsThere(t *testing.T) {
+	needsProc(t)
+	redistest.RequireReal(t)
+	t.Parallel()
+	a := newAttack(t, builtHere(t))
+	for range 10 {
+		a.add(escapes(), 200, "")
+	}
+	a.everything()
+	relay := relaytest.Start(t, relayserver.Config{Log: a.log})
+	server := redistest.Start(t)
+	env := environment(relay.URL(), server.URL())
+	p := startAs(t, a.binary, env, "ingest", "--from=oldest", "--until-seq="+a.last.String())
+	p.mustExit(0, time.Minute)
+	file := filepath.Join(t.TempDir(), "run.fhz")
+	a.record(file)
+	for name, c := range map[string]struct {
+		exit int
+		args []string
+	}{
+		"tail stream":            {0, []string{"tail", "--tail=all", "-o", "json"}},
+		"tail the newest":        {0, []string{"tail", "--tail=80"}},
+		"tail relay":             {0, []string{"tail", "--source=relay", "--since=oldest", "--limit=60", "-o", "json"}},
+		"replay stream":          {0, []string{"replay", "stream"}},
+		"replay capture":         {0, []string{"replay", file, "--to", server.URL(), "--to-stream", "copy"}},
+		"replay capture, stdout": {0, []string{"replay", file}},
+		"verify capture":         {3, []string{"verify", file}},
+		"stream stats":           {0, []string{"stream", "stats"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := startAs(t, a.binary, env, c.args...)
+			kib := 0
+			for ended := false; !ended; {
+				now, _ := residentOf(p.cmd.Process.Pid)
+				kib = max(kib, now)
+				select {
+				case <-p.done:
+					ended = true
+				case <-time.After(5 * time.Millisecond):
+				}
+			}
+			t.Logf("peak resident memory: %.1f MiB", float64(kib)/1024)
+			if got := p.exit(0); got != c.exit {
+				t.Errorf("exit code %d, want %d:\n%s", got, c.exit, tail(p.output()))
+			}
+			if kib > swollen || kib == 0 {
+				t.Errorf("peak resident memory %d KiB, want at most %d", kib, swollen)
+			}
+		})
+	}
+}
+
+// record makes a capture of the attack.
+func (a *attack) record(path string) {
+	a.t.Helper()
+	w, err := capture.Create(path)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	for seq := event.Seq(0); seq < a.last; {
+		next, raw, err := a.log.Next(a.t.Context(), seq)
+		if err == nil {
+			err = w.Write(raw)
+		}
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		seq = next
+	}
+	if err := w.Close(); err != nil {
+		a.t.Fatal(err)
+	}
 }

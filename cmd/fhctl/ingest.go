@@ -297,6 +297,14 @@ func (o rejectsObserver) Rejected(r *event.Reject, frame []byte) {
 // would save no time that can be measured.
 const heapBeside = 28 << 20
 
+// boundReading keeps the heap of a command that reads events small, without which
+// garbage of large ones would double it. The environment's GOMEMLIMIT wins.
+func boundReading() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(heapBeside + 8<<20)
+	}
+}
+
 // boundMemory keeps the heap small: what is live is bounded by settings, and
 // garbage is scarce, so collecting it early costs little. The environment's
 // GOMEMLIMIT and GOGC win.

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/fhctl/fhctl/pkg/capture"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
@@ -24,19 +26,29 @@ type replayRun struct {
 	count      replayCount
 
 	line      *output.Line
-	flushed   time.Time     // when a paced target was flushed last
-	passed    replayCount   // counted by the reader
-	readErr   error         // of the reader, once items is closed
-	readWhole bool          // it came to the source's end
-	items     chan *played  // reader → writer
-	within    frameRange    // what of a recording was seen; its range
-	looked    atomic.Int64  // pieces the reader has seen
-	came      atomic.Int64  // of them, those that are events
-	reading   atomic.Uint64 // the seq the reader stands at
+	flushed   time.Time           // when a paced target was flushed last
+	passed    replayCount         // counted by the reader
+	readErr   error               // of the reader, once items is closed
+	readWhole bool                // it came to the source's end
+	items     chan *played        // reader → writer
+	room      *semaphore.Weighted // bytes of items
+	within    frameRange          // what of a recording was seen; its range
+	looked    atomic.Int64        // pieces the reader has seen
+	came      atomic.Int64        // of them, those that are events
+	reading   atomic.Uint64       // the seq the reader stands at
 }
 
 // itemsAhead is how many events may be read before they are written.
 const itemsAhead = 256
+
+// itemsBytes is how much they may hold, and largeItem what is kept once only.
+const (
+	itemsBytes = 4 << 20
+	largeItem  = 1 << 20
+)
+
+// weight is what an item takes of the room; one always fits.
+func (p *played) weight() int64 { return min(int64(len(p.frame)+len(p.data)), itemsBytes) }
 
 // errReplayed ends reading because everything wanted was replayed.
 var errReplayed = errors.New("replayed what was asked for")
@@ -46,10 +58,11 @@ func runReplay(ctx context.Context, s *session, o *replayOptions, args []string)
 	if err != nil {
 		return err
 	}
+	boundReading()
 	if p.target.kind == endServe {
 		return serveReplay(ctx, s, p)
 	}
-	r := &replayRun{session: s, plan: p, items: make(chan *played, itemsAhead), within: frameRange{from: p.sel.from, to: p.sel.until}}
+	r := &replayRun{session: s, plan: p, items: make(chan *played, itemsAhead), room: semaphore.NewWeighted(itemsBytes), within: frameRange{from: p.sel.from, to: p.sel.until}}
 	r.count.kinds = map[string]int64{}
 	if r.origin, err = openOrigin(ctx, s, p); err != nil {
 		return err
@@ -170,6 +183,9 @@ func (r *replayRun) read(ctx context.Context) {
 }
 
 func (r *replayRun) send(ctx context.Context, p *played) bool {
+	if r.room.Acquire(ctx, p.weight()) != nil {
+		return false
+	}
 	select {
 	case r.items <- p:
 		return true
@@ -235,7 +251,9 @@ func (r *replayRun) write(ctx, storing context.Context, stop context.CancelCause
 		if err := r.hold(ctx, storing, p); err != nil || ctx.Err() != nil {
 			return err
 		}
+		weight := p.weight()
 		taken, err := r.target.put(storing, p)
+		r.room.Release(weight)
 		if err != nil {
 			return err
 		}

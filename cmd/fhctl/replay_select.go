@@ -59,10 +59,10 @@ type selection struct {
 	entries     bool // the target takes entries, not frames
 
 	decoder frame.Decoder
+	encoder entry.Encoder // of entries that are made here
 	ev      event.Event
 	outline entry.Outline
-	data    []byte // of an entry that is made here
-	late    int    // events in a row behind the end's time
+	late    int // events in a row behind the end's time
 	trust   trusted
 }
 
@@ -106,6 +106,7 @@ func (s *selection) narrow(ev *event.Event) bool {
 // frame judges one message and reads it into p, whose frame is the caller's.
 func (s *selection) frame(raw []byte, p *played) (verdict, *event.Reject) {
 	*p = played{frame: raw}
+	s.decoder.Raw = s.entries
 	if err := s.decoder.Decode(raw, &s.ev); err != nil {
 		reject, ok := errors.AsType[*event.Reject](err)
 		if !ok {
@@ -127,16 +128,28 @@ func (s *selection) frame(raw []byte, p *played) (verdict, *event.Reject) {
 	if !s.narrow(ev) {
 		return unwanted, nil
 	}
+	if s.entries && !s.make(p) {
+		return broken, &event.Reject{Reason: event.ReasonLimit, Seq: p.seq, Detail: entry.ErrLimit.Error()}
+	}
 	for i := range ev.Commit.Ops {
 		if ev.Kind == event.KindCommit && ev.Commit.Ops[i].Skip != event.ReasonNone {
 			p.skips++
 		}
 	}
-	if s.entries {
-		s.data, p.entry = entry.Append(s.data[:0], ev)
-		p.data = string(s.data)
-	}
 	return deliver, nil
+}
+
+// make makes the entry of the event in hand; false when it would be too large.
+func (s *selection) make(p *played) bool {
+	data, ok, err := s.encoder.Data(&s.ev)
+	if err != nil {
+		return false
+	}
+	p.entry, p.data = ok, string(data)
+	if len(data) > largeItem {
+		s.encoder = entry.Encoder{} // or there would be two of it
+	}
+	return true
 }
 
 // place judges where an event lies whose time is sure.
@@ -200,7 +213,7 @@ func (s *selection) storedOps(p *played) verdict {
 	}
 	first, last := strings.Index(p.data, ops[0].JSON), ops[len(ops)-1].JSON
 	behind := strings.LastIndex(p.data, last) + len(last)
-	data := append(s.data[:0], p.data[:first]...)
+	data := append(make([]byte, 0, len(p.data)), p.data[:first]...)
 	for n, op := range ev.Commit.Ops {
 		if n > 0 {
 			data = append(data, ',')
@@ -208,8 +221,7 @@ func (s *selection) storedOps(p *played) verdict {
 		at := int(op.Prev[0]) | int(op.Prev[1])<<8 | int(op.Prev[2])<<16
 		data = append(data, ops[at].JSON...)
 	}
-	s.data = append(data, p.data[behind:]...)
-	p.data = string(s.data)
+	p.data = string(append(data, p.data[behind:]...))
 	return deliver
 }
 

@@ -185,10 +185,17 @@ func (t *appender) put(ctx context.Context, p *played) (bool, error) {
 	if len(t.batch.Entries) == 0 {
 		t.batch.Arrived = time.Now()
 	}
-	t.batch.Add(p.seq, p.kind, []byte(p.data))
 	if p.sent != "" {
 		t.times.Note([]byte(p.sent))
 	}
+	if len(p.data) > largeItem { // stored before the next is read
+		t.batch.Lend(p.seq, p.kind, []byte(p.data))
+		if p.frame != nil {
+			p.data = "" // or there would be two of it
+		}
+		return true, t.flush(ctx)
+	}
+	t.batch.Add(p.seq, p.kind, []byte(p.data))
 	return true, nil
 }
 

@@ -77,6 +77,9 @@ func (t *printer) put(_ context.Context, p *played) (bool, error) {
 		t.event(p)
 	}
 	_, err := t.out.Write(t.line)
+	if cap(t.line) > largeItem {
+		t.line, t.outline = nil, entry.Outline{} // which points into the data
+	}
 	return true, err
 }
 

@@ -18,6 +18,7 @@ import (
 
 // runStats reads, reports and judges, once or until stopped.
 func runStats(ctx context.Context, s *session, o *statsOptions) error {
+	boundReading()
 	reader, err := s.reader(ctx)
 	if err != nil {
 		return err

@@ -134,6 +134,7 @@ func runTail(ctx context.Context, s *session, o *tailOptions) error {
 	if err != nil {
 		return err
 	}
+	boundReading()
 	t := &tailRun{session: s, tailPlan: plan, out: bufio.NewWriterSize(s.stdout, 64<<10)}
 	if t.render, err = t.renderer(o); err != nil {
 		return err
@@ -255,7 +256,11 @@ func (t *tailRun) write(e *output.Event) (more bool, err error) {
 	if t.line, err = t.render(t.line[:0], e); err != nil {
 		return false, err
 	}
-	if _, err = t.out.Write(t.line); err != nil {
+	_, err = t.out.Write(t.line)
+	if cap(t.line) > largeItem {
+		t.line = nil
+	}
+	if err != nil {
 		return false, err
 	}
 	t.seen++

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -78,7 +79,7 @@ type tailRelay struct {
 	decoder frame.Decoder
 	decoded event.Event
 	event   output.Event
-	data    []byte
+	encoder entry.Encoder
 }
 
 func (r *tailRelay) start(recording bool) {
@@ -186,6 +187,7 @@ func (r *tailRelay) chunk(chunk *event.Chunk) (more bool, err error) {
 // one shows a frame. first is set until a connection has sent a seq.
 func (r *tailRelay) one(f *event.Frame, first bool) (more bool, err error) {
 	r.frame = f.Data
+	r.decoder.Raw = true
 	if err := r.decode(f); err != nil {
 		r.decoded.Seq = 0
 		return r.reject(err, f.Data)
@@ -256,22 +258,30 @@ func (r *tailRelay) refusal(ev *event.Event) (more bool, err error) {
 // describe makes a line's event of a decoded one.
 func (r *tailRelay) describe(ev *event.Event) {
 	e := &r.event
+	if len(e.Data) > largeItem {
+		e.Outline = entry.Outline{} // it points into the data
+	}
 	*e = output.Event{Source: output.FromRelay, Sent: string(ev.Time), Kind: ev.Kind.String(), Seq: ev.Seq, Outline: e.Outline}
 	// It is informal: what does not parse is shown as it is.
 	e.At, _ = time.Parse(time.RFC3339Nano, e.Sent)
 	if ev.Kind == event.KindUnknown {
 		e.Kind = string(ev.Type)
 	}
-	var stored bool
-	if r.data, stored = entry.Append(r.data[:0], ev); !stored {
-		r.data = unstored(ev)
+	data, stored, err := r.encoder.Data(ev)
+	if !stored {
+		data = unstored(ev)
+	}
+	if err != nil {
+		e.Fault = "data is over " + strconv.Itoa(event.MaxData) + " bytes"
 	}
 	for i := range ev.Commit.Ops {
 		if ev.Kind == event.KindCommit && ev.Commit.Ops[i].Skip != event.ReasonNone {
 			e.Skipped++
 		}
 	}
-	e.Data = string(r.data)
+	if e.Data = string(data); len(data) > largeItem {
+		r.encoder = entry.Encoder{} // or there would be two of it
+	}
 	if err := e.Outline.Read(e.Data); err != nil {
 		e.Data, e.Fault = "", "data is "+err.Error()
 	}

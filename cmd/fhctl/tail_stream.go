@@ -146,11 +146,10 @@ func (r *tailStream) newestID(ctx context.Context) (redisstream.ID, error) {
 
 // newest shows the last entries, not before from.
 func (r *tailStream) newest(ctx context.Context, from redisstream.ID) (more bool, err error) {
-	entries, err := r.Last(ctx, int(r.tailRun.last))
-	if err != nil {
-		return false, err
-	}
-	for _, stored := range entries {
+	for stored, err := range r.Latest(ctx, int(r.tailRun.last)) {
+		if err != nil {
+			return false, err
+		}
 		if at := &r.end[stored.Partition]; stored.ID.Compare(*at) > 0 {
 			*at = stored.ID
 		}

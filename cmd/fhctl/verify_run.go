@@ -24,6 +24,7 @@ type verifyRun struct {
 }
 
 func runVerify(ctx context.Context, s *session, p *verifyPlan) error {
+	boundReading()
 	r := &verifyRun{session: s, verifyPlan: p}
 	if p.source.kind == endCapture {
 		r.name = "capture " + p.source.path

@@ -174,7 +174,7 @@ const pageBytes = 2 << 20
 // page reads up to count entries between two ids, as many as a page holds; command
 // is xrange or xrevrange. more is false when there are no others.
 func (r *Reader) page(ctx context.Context, command string, from, to ID, count int) (entries []Stored, more bool, err error) {
-	entries, err = r.ask(ctx, raw{most: pageBytes}, command, from, to, count)
+	entries, err = r.ask(ctx, raw{most: max(pageBytes/max(r.config.Partitions, 1), longBytes)}, command, from, to, count)
 	switch {
 	case errors.Is(err, errOverfull) && len(entries) > 0:
 		return entries, true, nil
@@ -329,6 +329,56 @@ func (r *Reader) Before(ctx context.Context, id ID, n int) ([]Stored, error) {
 		return nil, nil
 	}
 	return r.newest(ctx, to, n)
+}
+
+// Latest yields what Last gives, without holding all of it at once: large entries
+// would not fit. Of a set it does.
+func (r *Reader) Latest(ctx context.Context, n int) iter.Seq2[Stored, error] {
+	return func(yield func(Stored, error) bool) {
+		entries, from, err := []Stored(nil), ID(""), error(nil)
+		if r.parts != nil {
+			entries, err = r.Last(ctx, n)
+		} else {
+			from, err = r.nthNewest(ctx, n)
+		}
+		if err != nil {
+			yield(Stored{}, err)
+			return
+		}
+		for _, s := range entries {
+			if !yield(s, nil) {
+				return
+			}
+		}
+		if from == "" {
+			return
+		}
+		for s, err := range r.Range(ctx, from, "") {
+			if n--; !yield(s, err) || n <= 0 {
+				return
+			}
+		}
+	}
+}
+
+// nthNewest is the id of the n-th entry from the end, or of the first where there
+// are fewer; "" without any.
+func (r *Reader) nthNewest(ctx context.Context, n int) (id ID, err error) {
+	for to, ok := ID("+"), true; ok && n > 0; {
+		ask := min(n, r.config.Page)
+		entries, err := r.heads(ctx, "xrevrange", to, "-", ask)
+		if err != nil {
+			return "", err
+		}
+		if len(entries) > 0 {
+			id = entries[len(entries)-1].ID
+			to, ok = previous(id)
+		}
+		if n -= ask; len(entries) < ask {
+			break
+		}
+	}
+	return id, nil
 }
 
 func (r *Reader) newest(ctx context.Context, to ID, n int) ([]Stored, error) {
