@@ -34,8 +34,9 @@ func troubles() []trouble {
 	return list
 }
 
-// lasting are the kinds that would fill the run if they came back.
-var lasting = map[string]bool{"stall": true, "mute": true, "endless": true, "slow": true}
+// lasting are the kinds that would fill the run if they came back, and a leap, which
+// is believed when it does.
+var lasting = map[string]bool{"leap": true, "stall": true, "mute": true, "endless": true, "slow": true}
 
 func relayTroubles() (list []trouble) {
 	for word, shows := range map[string][]string{

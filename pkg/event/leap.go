@@ -121,20 +121,27 @@ func (p *pace) usual() (int64, bool) {
 	return sorted[n/2], true
 }
 
-// doubt is a leap that is not decided: the lowest numbers far above the last seq,
-// and who showed them.
+// doubt is what came far above the last seq and is not decided. It may be of more
+// than one numbering: a false one, which came once, and the true one behind it.
 type doubt struct {
-	first  Seq // lowest seq, 0 when nothing is doubted
-	newest Seq // highest one that followed it
-	conn   uint64
-	proofs int     // connections before conn that were watched long enough
-	stood  bool    // conn was
-	events int     // of conn, that followed each other
-	line   pace    // of those events
-	rise   float64 // from the last seq: numbers that leapt may have gaps as wide
+	lines []line
+	on    uint64 // the connection that showed anything of it last
+	seen  int    // how much
+}
 
-	on   uint64 // the connection that showed anything far ahead last
-	seen int    // how much of it
+// maxLines is how many numberings are followed; the one not shown for longest goes.
+const maxLines = 4
+
+// line is a run of numbers far above the last seq, and who showed it.
+type line struct {
+	first  Seq // lowest
+	newest Seq // highest
+	conn   uint64
+	stood  bool // conn was watched long enough, and nothing disproved it
+	proofs int  // connections before conn that were
+	events int  // of conn
+	rise   float64
+	pace   pace
 }
 
 // leapProofs is how many connections must have shown a leap, and for a while
@@ -142,50 +149,99 @@ type doubt struct {
 // once proves nothing.
 const leapProofs = 2
 
-// add takes an event that is far ahead of the last seq.
-func (d *doubt) add(last, seq Seq, conn uint64, now time.Time, usual *pace) (believed, ask bool) {
+// first is the lowest seq in doubt, 0 when there is none.
+func (d *doubt) first() (lowest Seq) {
+	for i := range d.lines {
+		if lowest == 0 || d.lines[i].first < lowest {
+			lowest = d.lines[i].first
+		}
+	}
+	return lowest
+}
+
+// add takes an event that is far ahead of the last seq. It gives the line that the
+// event proves; ask says that the connection has shown enough.
+func (d *doubt) add(last, seq Seq, conn uint64, now time.Time, usual *pace) (believed *line, ask bool) {
 	if d.on != conn {
 		d.on, d.seen = conn, 0
 	}
 	d.seen++
+	d.fell(seq, conn, now)
+	at := slices.IndexFunc(d.lines, func(l line) bool { return l.agrees(seq, conn, now) })
 	switch {
-	case d.first == 0, seq < d.first && !d.near(seq, d.first):
-		// Numbers rise, so what lies lower was sent before, or is true instead.
-		*d = doubt{first: seq, newest: seq, conn: conn, events: 1, line: usual.afresh(now, seq), rise: float64(seq - last), on: conn, seen: d.seen}
-	case conn != d.conn && d.agrees(seq):
-		if d.stood {
-			d.proofs++
-		}
-		if d.proofs >= leapProofs && !d.unreached() {
-			return true, false
-		}
-		d.first, d.newest = min(d.first, seq), max(d.newest, seq)
-		d.conn, d.stood, d.events, d.line.at = conn, false, 1, now
-	case conn == d.conn && seq > d.newest && (d.line.near(d.newest, seq, now) || float64(seq-d.newest) <= gapSlack*d.rise):
-		d.line.note(d.newest, seq, now)
-		d.newest = seq
-		d.events++
-	case conn == d.conn && d.first < seq && seq <= d.newest: // the former connection got further
-		d.events++
+	case at < 0:
+		d.begin(line{first: seq, newest: seq, conn: conn, events: 1, rise: float64(seq - last), pace: usual.afresh(now, seq)})
+	case d.lines[at].again(seq, conn, now):
+		return &d.lines[at], false
 	}
 	ask = d.seen == leapEvents || d.seen%(10*leapEvents) == 0
-	d.stood = d.stood || ask && d.conn == conn
-	return false, ask
+	return nil, ask && d.watched(conn)
 }
 
-// agrees reports whether seq continues the numbers that another connection showed.
-func (d *doubt) agrees(seq Seq) bool {
-	switch {
-	case seq < d.first:
-		return d.near(seq, d.first)
-	case seq > d.newest:
-		return d.near(d.newest, seq)
+// fell drops the lines that this connection showed before and that lie higher:
+// numbers rise, so those were false.
+func (d *doubt) fell(seq Seq, conn uint64, now time.Time) {
+	d.lines = slices.DeleteFunc(d.lines, func(l line) bool { return l.conn == conn && l.first > seq && !l.agrees(seq, conn, now) })
+}
+
+func (d *doubt) begin(l line) {
+	if len(d.lines) == maxLines {
+		oldest := 0
+		for i := range d.lines {
+			if d.lines[i].conn < d.lines[oldest].conn {
+				oldest = i
+			}
+		}
+		d.lines = slices.Delete(d.lines, oldest, oldest+1)
 	}
-	return true
+	d.lines = append(d.lines, l)
 }
 
-func (d *doubt) near(low, high Seq) bool { return d.line.near(low, high, d.line.at) }
+// watched notes that a connection showed nothing for a while that disproves its
+// lines; false when only more events could prove them.
+func (d *doubt) watched(conn uint64) (enough bool) {
+	for i := range d.lines {
+		if l := &d.lines[i]; l.conn == conn && !l.unreached() {
+			l.stood, enough = true, true
+		}
+	}
+	return enough
+}
+
+// agrees reports whether seq is of these numbers. On the connection that shows them
+// gaps may be as wide as the leap itself.
+func (l *line) agrees(seq Seq, conn uint64, now time.Time) bool {
+	switch {
+	case seq < l.first:
+		return l.pace.near(seq, l.first, l.pace.at)
+	case seq <= l.newest:
+		return true
+	case conn == l.conn:
+		return l.pace.near(l.newest, seq, now) || float64(seq-l.newest) <= gapSlack*l.rise
+	}
+	return l.pace.near(l.newest, seq, l.pace.at)
+}
+
+// again takes an event that agrees; true when it is the proof.
+func (l *line) again(seq Seq, conn uint64, now time.Time) (proven bool) {
+	if conn != l.conn {
+		if l.stood {
+			l.proofs++
+		}
+		if l.proofs >= leapProofs && !l.unreached() {
+			l.newest = max(l.newest, seq)
+			return true
+		}
+		l.conn, l.stood, l.events, l.pace.at = conn, false, 0, now
+	}
+	if seq > l.newest {
+		l.pace.note(l.newest, seq, now)
+	}
+	l.first, l.newest = min(l.first, seq), max(l.newest, seq)
+	l.events++
+	return false
+}
 
 // unreached reports whether only events behind it could prove the leap, and too
 // few have come.
-func (d *doubt) unreached() bool { return d.first > absurdSeq && d.events < absurdEvents }
+func (l *line) unreached() bool { return l.first > absurdSeq && l.events < absurdEvents }

@@ -91,22 +91,22 @@ func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 	}
 	step := Step{Skipped: gap(last, seq)}
 	if t.pace.near(last, seq, arrived) || last > 0 && last == t.from && seq >= t.to && t.pace.near(t.to, seq, arrived) {
-		step.Refuted = t.doubt.first
+		step.Refuted = t.doubt.first()
 		t.pace.note(last, seq, arrived)
 		if last == 0 {
 			t.crossed = crossed{to: seq - min(seq, leapLeast)} // nothing has confirmed where it began
 		}
 	} else {
-		believed, ask := t.doubt.add(last, seq, conn, arrived, &t.pace)
-		if !believed {
+		proven, ask := t.doubt.add(last, seq, conn, arrived, &t.pace)
+		if proven == nil {
 			return Step{Verdict: Leap, Ask: ask}
 		}
-		step.Believed = max(seq, t.doubt.newest)
+		step.Believed = proven.newest
 		t.crossed = crossed{from: last, to: seq}
-		t.pace = t.doubt.line.afresh(arrived, seq)
+		t.pace = proven.pace.afresh(arrived, seq)
 		t.pace.learn(float64(seq - last))
 	}
-	if t.doubt.first > 0 {
+	if len(t.doubt.lines) > 0 {
 		t.doubt = doubt{}
 	}
 	t.pos = AfterSeq(seq)
@@ -115,20 +115,13 @@ func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 
 // Doubted is what is not decided yet: the lowest seq of the leap, 0 when there is
 // none.
-func (t *Tracker) Doubted() Seq { return t.doubt.first }
+func (t *Tracker) Doubted() Seq { return t.doubt.first() }
 
 // Waited tells the Tracker that a connection which showed a leap was open for
 // LeapWait since, and showed nothing that disproves it. It reports whether to
 // close that one and connect again. A seq that no numbering has reached needs
 // others behind it, and silence proves nothing.
-func (t *Tracker) Waited(conn uint64) (ask bool) {
-	d := &t.doubt
-	if d.first == 0 || d.conn != conn || d.unreached() {
-		return false
-	}
-	d.stood = true
-	return true
-}
+func (t *Tracker) Waited(conn uint64) (ask bool) { return t.doubt.watched(conn) }
 
 func gap(last, seq Seq) int64 {
 	if last == 0 {

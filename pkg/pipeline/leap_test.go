@@ -73,6 +73,7 @@ func TestOneSeqFarAheadCostsItselfOnly(t *testing.T) {
 		"three that rise":                  {again(script(split(far-2, far-1, far)...)), 3},
 		"two that fall":                    {again(script(split(far, 1<<40)...)), 2},
 		"again and again":                  {again(script(slices.Concat(span(1001, 1005), []event.Seq{far}, span(1006, 1050), []event.Seq{1 << 40}, span(1051, 1100))...)), 2},
+		"a small one":                      {again(script(slices.Concat(span(1001, 1005), []event.Seq{900_000}, span(1006, 1100))...)), 1},
 		"last before a cut":                {once(only(frames(append(span(1001, 1005), far)...)...), sound), 1},
 		"last before a cut, each time":     {[]connection{only(frames(append(span(1001, 1005), far)...)...), only(frames(far)...), only(frames(far)...), only(frames(far)...), sound}, 1},
 		"a billion, then a cut, each time": {append(slices.Repeat([]connection{only(frames(1_000_001_000)...)}, 5), sound), 1},
@@ -199,6 +200,35 @@ func TestQ1ConfirmedLeapIsStored(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A false leap that came once, below or above a true one, neither keeps the true one
+// out nor comes in with it.
+func TestFalseLeapBesideATrueOne(t *testing.T) {
+	line := slices.Concat(span(1001, 1005), span(9_000_000_000, 9_000_000_200))
+	for name, odd := range map[string][]event.Seq{
+		"below": {1_500_000}, "far below": {900_000_000}, "above": {far}, "above, reachable": {1 << 45}, "many": {1_500_000, 1 << 45, 700_000_000, 1 << 40, 5_000_000, far},
+	} {
+		for where, first := range map[string][]event.Seq{
+			"before": slices.Concat(span(1001, 1005), odd, span(9_000_000_000, 9_000_000_200)),
+			"last":   slices.Concat(span(1001, 1005), odd),
+		} {
+			t.Run(name+"/"+where, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					cut := func(ctx context.Context, _ event.Position, send func(...[]byte) bool) {
+						send(frames(first...)...)
+						select {
+						case <-time.After(time.Minute):
+						case <-ctx.Done():
+						}
+					}
+					r := newRiver(once(cut, script(line...))...)
+					leapRun(t, r)
+					wantSeqs(t, r.sink, line)
+				})
+			})
+		}
 	}
 }
 
