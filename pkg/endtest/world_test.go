@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -424,6 +425,17 @@ func (w *world) mend() {
 	for key, text := range w.mendText {
 		w.store.putBack(key, text)
 		delete(w.mendText, key)
+	}
+	w.unstrange()
+}
+
+// unstrange puts back what a stranger wrote, where only an operator can: at a start on
+// another relay than the bridge's, since the number may be one of the bridge's relay.
+func (w *world) unstrange() {
+	side, _ := w.store.redis.Get(sideKey)
+	left := regexp.MustCompile(`"upto":(\d+)`).FindStringSubmatch(side)
+	if !w.bridge && left != nil && w.oracle.estranged() {
+		w.store.do("SET", cursorKey, left[1])
 	}
 }
 
