@@ -47,6 +47,11 @@ const (
 	shareGo    = "pkg/redisstream/partitions_commit.go"
 	alignGo    = "pkg/redisstream/partitions_resume.go"
 	exchangeGo = "pkg/redisstream/exchange.go"
+	followGo   = "pkg/redisstream/resp/follower.go"
+	socketsGo  = "pkg/redisstream/sockets.go"
+	wholeGo    = "pkg/redisstream/whole.go"
+	peerGo     = "pkg/redisstream/peer.go"
+	tlsGo      = "pkg/tlsfiles/tlsfiles.go"
 	spillDisk  = "pkg/capture/spill/disk.go"
 	spillFile  = "pkg/capture/spill/segment.go"
 	spillRead  = "pkg/capture/spill/reader.go"
@@ -61,7 +66,7 @@ const (
 
 // mutants are the planted bugs, by what they sit in.
 func mutants() (all []mutant) {
-	for _, part := range [][]mutant{swellMutants, scriptMutants, leaseMutants, strangerMutants, retentionMutants, partitionMutants, writerMutants, pipelineMutants, standbyMutants, relayMutants, codecMutants, spillMutants, captureMutants} {
+	for _, part := range [][]mutant{swellMutants, scriptMutants, leaseMutants, strangerMutants, retentionMutants, partitionMutants, peerMutants, writerMutants, pipelineMutants, standbyMutants, relayMutants, codecMutants, spillMutants, captureMutants} {
 		all = append(all, part...)
 	}
 	return all
@@ -156,6 +161,21 @@ var partitionMutants = []mutant{
 	{partsGo, "		if i == 0 || seq < lowest {", "		if i == 0 || seq > lowest {", "a held run polls the highest cursor", in("partitions")},
 	{partsGo, "		s.down[i] = !e.Up\n", "		s.down[i] = false\n", "the set counts as up while a partition is away", in("partitions")},
 	{alignGo, "	s.remember(ctx)\n", "", "a set that has just started forgets what no group has acknowledged", in("partitions")},
+}
+
+var peerMutants = []mutant{
+	{followGo, "		cost = n * elementCost\n", "", "an array is allocated as it declares", in("resp", "peer")},
+	{followGo, "		n = 2*n + 1\n", "		n = 2 * n\n", "attributes follow one another without end", in("resp")},
+	{followGo, "	if f.line > longestLine {", "	if f.line > 1<<30 {", "an error without end is read", in("resp", "peer")},
+	{followGo, "	if len(f.open) == deepest {", "	if len(f.open) == 1<<30 {", "nesting is followed without end", in("resp", "peer")},
+	{followGo, "	if len(f.open) == 0 {\n		f.spent, f.said", "	if true {\n		f.spent, f.said", "the bound is one of pieces, not of a reply", in("resp", "peer")},
+	{socketsGo, "			if n = passed; n > 0 {\n				return n, nil\n			}\n			return 0, bad", "			return n, nil", "what is refused is passed on", in("peer")},
+	{socketsGo, "	case !c.greeted && c.replies.Said() != \"\":", "	case false:", "last words are lost", in("peer")},
+	{wholeGo, "		return string(items[0].text) != \"+switch-master\" || ", "		return true || ", "a Sentinel's message ends the process", in("peer")},
+	{wholeGo, "	return len(known) <= clusterNodes", "	return true", "a cluster makes a client for each of any number of nodes", in("peer")},
+	{peerGo, "	case bad.Large:\n		e.hint = largeHint\n", "", "a reply that is too large is told as another protocol", in("peer")},
+	{tlsGo, "	s.pair.again(s.readPair, s.report)\n", "", "a renewed client certificate is not used", in("tlsfiles", "peer")},
+	{tlsGo, "		return fmt.Errorf(\"read authorities %s: it ends within a certificate\", s.files.CA)", "		_ = 0", "half a bundle of authorities is used", in("tlsfiles")},
 }
 
 var writerMutants = []mutant{

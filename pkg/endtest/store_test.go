@@ -45,6 +45,7 @@ type store struct {
 	slow     time.Duration // longest time a command takes
 	lose     int           // replies to lose after the command ran
 	drop     int           // commands to lose before they run
+	swell    int           // replies that leave all bounds, whether or not the command ran
 	failXADD int           // appends to fail in the midst of a script
 }
 
@@ -160,10 +161,13 @@ func (s *store) run(peer *server.Peer, args []string) bool {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	name := strings.ToUpper(args[0])
-	var lose, drop bool
+	var lose, drop, swell, ran bool
 	var refuse string
 	s.change(func() {
 		switch {
+		case s.swell > 0:
+			s.swell--
+			swell, ran = true, s.rng.IntN(2) == 0
 		case s.drop > 0:
 			s.drop--
 			drop = true
@@ -175,6 +179,14 @@ func (s *store) run(peer *server.Peer, args []string) bool {
 		}
 	})
 	switch {
+	case swell:
+		if ran {
+			s.execute(server.NewPeer(bufio.NewWriter(io.Discard)), name, args)
+			s.oracle.check()
+		}
+		s.counts.struck("reply out of bounds")
+		peer.WriteRaw("%30000000\r\n+key\r\n")
+		return true
 	case drop:
 		s.counts.struck("command lost")
 		return false

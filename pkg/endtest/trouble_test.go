@@ -97,6 +97,9 @@ func storeTroubles() []trouble {
 		{name: "command lost", shows: []string{"store connection"}, strike: func(w *world) {
 			w.store.change(func() { w.store.drop = 1 + w.rng.IntN(3) })
 		}},
+		{name: "reply out of bounds", shows: []string{"store protocol"}, strike: func(w *world) {
+			w.store.change(func() { w.store.swell = 1 + w.rng.IntN(3) })
+		}},
 		{name: "append fails midway", shows: nil, strike: func(w *world) {
 			w.store.change(func() { w.store.failXADD = 1 })
 		}},
