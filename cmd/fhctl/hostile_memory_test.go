@@ -403,7 +403,6 @@ func TestMemoryOfReadersIsBoundedWhateverIsThere(t *testing.T) {
 		"stream stats":           {0, []string{"stream", "stats"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			p := startAs(t, a.binary, env, c.args...)
 			kib := 0
 			for ended := false; !ended; {

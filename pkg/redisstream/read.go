@@ -174,6 +174,10 @@ const pageBytes = 2 << 20
 // page reads up to count entries between two ids, as many as a page holds; command
 // is xrange or xrevrange. more is false when there are no others.
 func (r *Reader) page(ctx context.Context, command string, from, to ID, count int) (entries []Stored, more bool, err error) {
+	if count == 1 {
+		entries, err = r.ask(ctx, raw{}, command, from, to, 1)
+		return entries, len(entries) == 1, err
+	}
 	entries, err = r.ask(ctx, raw{most: max(pageBytes/max(r.config.Partitions, 1), longBytes)}, command, from, to, count)
 	switch {
 	case errors.Is(err, errOverfull) && len(entries) > 0:
@@ -287,8 +291,9 @@ func (p pageOf) large() bool {
 // readAhead sends pages until the range ends, one fails, or the receiver has
 // had enough. It closes pages. It does not watch ctx itself: a range that was
 // cut short must end with an error. A page asks for twice as many entries as the one
-// before held, so that the server need not gather what is then left unread; and while
-// the receiver works on a large entry, nothing is read ahead.
+// before held, and behind a large entry for one, so that the server need not gather
+// what is then left unread; and while the receiver works on a large entry, nothing is
+// read ahead.
 func (r *Reader) readAhead(ctx context.Context, from, to ID, pages chan<- pageOf, enough <-chan struct{}) {
 	defer close(pages)
 	send := func(p pageOf) bool {
@@ -308,6 +313,9 @@ func (r *Reader) readAhead(ctx context.Context, from, to ID, pages chan<- pageOf
 		}
 		from = p.entries[len(p.entries)-1].ID.Next()
 		count = min(2*len(p.entries), r.config.Page)
+		if large {
+			count = 1 // they seldom come alone
+		}
 		p.entries = nil
 		if large && !send(pageOf{}) { // taken once the receiver is done with the other
 			return
@@ -316,7 +324,7 @@ func (r *Reader) readAhead(ctx context.Context, from, to ID, pages chan<- pageOf
 }
 
 // firstPage is how many entries the first page asks for.
-const firstPage = 128
+const firstPage = 16
 
 // Last is the newest n entries, oldest first; fewer when there are not as many.
 func (r *Reader) Last(ctx context.Context, n int) ([]Stored, error) { return r.newest(ctx, "+", n) }
@@ -516,18 +524,21 @@ func (f *follower) wait(ctx context.Context) ([]Stored, error) {
 	if f.count == 0 {
 		f.count = firstPage
 	}
-	entries, err := f.read(once, raw{most: pageBytes}, min(f.count, f.config.Page), block)
+	how := raw{most: pageBytes}
+	if f.count == 1 {
+		how.most = 0
+	}
+	entries, err := f.read(once, how, min(f.count, f.config.Page), block)
 	if !errors.Is(err, errOverfull) {
 		f.count = min(2*f.count, f.config.Page)
 		return entries, err
 	}
-	if len(entries) == 0 {
-		entries, err = f.read(once, raw{}, 1, block)
-	} else {
-		err = nil
+	f.count = 2 * len(entries)
+	if len(entries) > 0 {
+		return entries, nil
 	}
-	f.count = max(2*len(entries), 2)
-	return entries, err
+	f.count = 1
+	return f.read(once, raw{}, 1, block)
 }
 
 // read is one XREAD.
