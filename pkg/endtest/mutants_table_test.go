@@ -198,6 +198,7 @@ var writerMutants = []mutant{
 	{restoreLua, "if left and (stored or ARGV[1] == '') then to = left end", "", "a start without cursor reads again what yielded no entry", in("start")},
 	{missingGo, "	return min(cursor, w.floor.seq)\n", "	return cursor\n", "a stream that vanished is not read again", in("append", "start")},
 	{missingGo, "		f.known, f.seq = true, seq\n	}\n}\n\n// upTo", "	}\n}\n\n// upTo", "who takes over does not learn how far all groups were", in("start")},
+	{missingGo, "	case err == nil && (newest == 0 || newest < event.Seq(w.stored)):", "	case err == nil && newest < 0:", "an idle leader takes an emptied stream for one that all groups have read", in("start", "sim")},
 	{scriptGo, "		low = &f.seq\n", "		_ = &f.seq\n", "how far all groups were dies with the leader", in("start")},
 	{startGo, "	case f.length == 0:\n		w.acked", "	case f.length < 0:\n		w.acked", "a start does not notice that the stream is gone", in("start", "sim")},
 	{startGo, "	case f.newest > 0 && f.newest < min(stored, f.cursor):\n		return w.shortened(ctx, f)", "	case false:\n		return w.shortened(ctx, f)", "a start does not notice that the newest entries are gone", in("start")},

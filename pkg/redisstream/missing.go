@@ -32,12 +32,16 @@ func (w *Writer) remember(ctx context.Context) {
 	}
 	once, cancel := w.config.within(ctx)
 	defer cancel()
-	seq, err := w.readFloor(once)
+	seq, newest, err := w.readFloor(once)
 	if ctx.Err() == nil {
 		w.outage.doing = "read the stream's groups"
 		w.outage.heard(err)
 	}
 	switch {
+	case err == nil && (newest == 0 || newest < event.Seq(w.stored)):
+		// Entries are missing: that nothing is left to read does not mean that it was
+		// read. What was known before holds.
+		w.floor.seq = min(w.floor.seq, seq)
 	case err == nil:
 		w.floor.known, w.floor.seq = true, seq
 	case causeOf(err) != "" || strings.Contains(err.Error(), "no such key"):
@@ -57,22 +61,23 @@ func (f *floor) began(b *event.Batch) {
 // readFloor is the seq before the oldest entry that some group has not
 // acknowledged; the last acknowledged cursor when all have. Without groups
 // nobody has acknowledged anything: consumers create theirs at the oldest entry
-// (contract §1).
-func (w *Writer) readFloor(ctx context.Context) (event.Seq, error) {
+// (contract §1). newest is the newest entry's seq, read last, 0 without one: groups
+// that have nothing to read have not read everything where that is gone.
+func (w *Writer) readFloor(ctx context.Context) (lowest, newest event.Seq, err error) {
 	groups, err := w.client.XInfoGroups(ctx, w.config.StreamKey).Result()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if len(groups) == 0 {
 		groups = []redis.XInfoGroup{{LastDeliveredID: "0"}}
 	}
-	lowest := w.acked
+	lowest = w.acked
 	for _, g := range groups {
 		from := "(" + g.LastDeliveredID
 		if g.Pending > 0 {
 			pending, err := w.client.XPending(ctx, w.config.StreamKey, g.Name).Result()
 			if err != nil {
-				return 0, err
+				return 0, 0, err
 			}
 			if pending.Lower != "" {
 				from = pending.Lower
@@ -80,7 +85,7 @@ func (w *Writer) readFloor(ctx context.Context) (event.Seq, error) {
 		}
 		rows, err := w.client.XRangeN(ctx, w.config.StreamKey, from, "+", 1).Result()
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		if len(rows) == 0 {
 			continue
@@ -89,7 +94,11 @@ func (w *Writer) readFloor(ctx context.Context) (event.Seq, error) {
 			lowest = min(lowest, seq-1)
 		}
 	}
-	return lowest, nil
+	rows, err := w.client.XRevRangeN(ctx, w.config.StreamKey, "+", "-", 1).Result()
+	if err == nil && len(rows) > 0 {
+		newest, _ = seqOf(rows[0])
+	}
+	return lowest, newest, err
 }
 
 func seqOf(row redis.XMessage) (event.Seq, bool) {

@@ -433,3 +433,28 @@ func TestStartAfterABatchStoredInPart(t *testing.T) {
 		t.Fatalf("resume at %v, told %v", at, told)
 	}
 }
+
+// A stream that is emptied while its leader has nothing to store: that groups find
+// nothing left to read does not raise what is known of them.
+func TestStartStreamVanishedWhileIdle(t *testing.T) {
+	t.Parallel()
+	for name, vanish := range vanishings {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+				k := newKit(t, server)
+				w, _ := k.open()
+				k.must(w, run(live, 1, 9))
+				k.group("one", 6)
+				k.noted(w, 9)
+				vanish(k)
+				w.floor.next = time.Time{}
+				w.remember(k.ctx())
+				if w.floor.seq != 6 {
+					t.Fatalf("the floor became %d", w.floor.seq)
+				}
+				k.moved(w, event.AlarmCursorMissing, event.AfterSeq(6), batch(event.AfterSeq(11), 12))
+			})
+		})
+	}
+}
