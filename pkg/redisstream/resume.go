@@ -289,7 +289,7 @@ func (w *Writer) rebase(ctx context.Context, to event.Seq) error {
 	case "OK":
 		w.acked, w.epoch, w.floor = m.cursor, m.epoch, w.floor.upTo(m.cursor)
 		w.others.unwatch()
-		w.stored = 0
+		w.stored, w.sided = 0, true
 		w.at = continuation{expected: m.cursor.String(), epoch: m.epoch}
 		return nil
 	case "BADCURSOR":
