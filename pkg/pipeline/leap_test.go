@@ -365,3 +365,14 @@ func TestAbsurdSeqIsNotProvedBySilence(t *testing.T) {
 		}
 	})
 }
+
+// A busy relay need not be waited for: what follows the leap tells soon.
+func TestBusyRelaysLeapIsConfirmedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seqs := slices.Concat(span(1001, 1005), span(9_000_000_000, 9_000_000_500))
+		r := newRiver(again(script(seqs...))...)
+		r.sink.set(1000)
+		r.runFor(t, 2*time.Second+event.LeapWait/2) // two new connections, a second each
+		wantSeqs(t, r.sink, seqs)
+	})
+}
