@@ -50,7 +50,6 @@ const (
 	followGo   = "pkg/redisstream/resp/follower.go"
 	socketsGo  = "pkg/redisstream/sockets.go"
 	wholeGo    = "pkg/redisstream/whole.go"
-	peerGo     = "pkg/redisstream/peer.go"
 	tlsGo      = "pkg/tlsfiles/tlsfiles.go"
 	spillDisk  = "pkg/capture/spill/disk.go"
 	spillFile  = "pkg/capture/spill/segment.go"
@@ -173,7 +172,6 @@ var peerMutants = []mutant{
 	{socketsGo, "	case !c.greeted && c.replies.Said() != \"\":", "	case false:", "last words are lost", in("peer")},
 	{wholeGo, "		return string(items[0].text) != \"+switch-master\" || ", "		return true || ", "a Sentinel's message ends the process", in("peer")},
 	{wholeGo, "	return len(known) <= clusterNodes", "	return true", "a cluster makes a client for each of any number of nodes", in("peer")},
-	{peerGo, "	case bad.Large:\n		e.hint = largeHint\n", "", "a reply that is too large is told as another protocol", in("peer")},
 	{tlsGo, "	s.pair.again(s.readPair, s.report)\n", "", "a renewed client certificate is not used", in("tlsfiles", "peer")},
 	{tlsGo, "		return fmt.Errorf(\"read authorities %s: it ends within a certificate\", s.files.CA)", "		_ = 0", "half a bundle of authorities is used", in("tlsfiles")},
 }

@@ -185,7 +185,7 @@ func (s *store) run(peer *server.Peer, args []string) bool {
 			s.oracle.check()
 		}
 		s.counts.struck("reply out of bounds")
-		peer.WriteRaw("%30000000\r\n+key\r\n")
+		peer.WriteRaw("%6000000\r\n+key\r\n")
 		return true
 	case drop:
 		s.counts.struck("command lost")
