@@ -91,7 +91,12 @@ func (r *rig) goOn(t *testing.T, from, last event.Seq) {
 		if r.last < last {
 			r.send(last)
 		}
-		r.take(ctx, func(seq event.Seq, _ *event.Chunk) bool { return seq < last })
+		r.take(ctx, func(seq event.Seq, _ *event.Chunk) bool {
+			if seq == r.storeAt {
+				r.source.Stored(seq)
+			}
+			return seq < last
+		})
 		r.close()
 	})
 	if r.at.Seq != last {
@@ -168,6 +173,7 @@ func TestSoundBlocksBehindDamageAreUsed(t *testing.T) {
 	data[s.from+80] ^= 1 // in the first block
 	// The relay holds that block's frames, and those behind the disk.
 	r.hole = [2]event.Seq{d.Last + 1, 300}
+	r.storeAt = d.Last // what lies before the damage is stored, and what is behind it is not
 	r.goOn(t, s.prev, 310)
 	if r.told(event.AlarmSpillDamaged) != 1 {
 		t.Errorf("alarms %v", r.alarms)
@@ -461,6 +467,30 @@ func oldFile(t *testing.T, whole bool, from, to event.Seq) []byte {
 	return file
 }
 
+// altered changes a bit of a zstd stream so that only its checksum tells.
+func altered(t *testing.T, file []byte) []byte {
+	t.Helper()
+	blind, err := zstd.NewReader(nil, zstd.IgnoreChecksum(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer blind.Close()
+	want, err := blind.DecodeAll(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range file {
+		file[i] ^= 1
+		got, err := blind.DecodeAll(file, nil)
+		if err == nil && len(got) == len(want) && string(got) != string(want) {
+			return file
+		}
+		file[i] ^= 1
+	}
+	t.Fatal("no bit of it can change unnoticed")
+	return nil
+}
+
 // A directory of a version without checksums per block: what is complete has one
 // over all, and is used if that is right; what is not is set aside.
 func TestDirectoryOfAnEarlierVersion(t *testing.T) {
@@ -474,18 +504,19 @@ func TestDirectoryOfAnEarlierVersion(t *testing.T) {
 		told   int
 	}{
 		"complete": {"000000000001-20-60.fhz", whole, 61, 0},
+		"altered":  {"000000000001-20-9000.fhz", altered(t, oldFile(t, true, 21, 9000)), 1, 1},
 		"damaged":  {"000000000001-20-60.fhz", flipped, 1, 1},
 		"cut":      {"000000000001-20-60.fhz", whole[:len(whole)-1], 1, 1},
 		"open":     {"000000000001-20.partial", oldFile(t, false, 21, 60), 1, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, m := onMemory(t, 100, 1)
+			r, m := onMemory(t, 9100, 1)
 			m.names[c.file] = &memoryFile{data: c.data}
 			if err := writeOwner(m, r.cfg.Owner); err != nil {
 				t.Fatal(err)
 			}
 			r.oldest = c.oldest
-			r.goOn(t, 20, 100)
+			r.goOn(t, 20, 9100)
 			if n := r.told(event.AlarmSpillDamaged); n != c.told {
 				t.Errorf("told %d times, want %d", n, c.told)
 			}

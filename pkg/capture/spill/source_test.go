@@ -43,8 +43,9 @@ type rig struct {
 	held   int64                   // bytes of chunks that were not given back
 	far    map[event.Seq]event.Seq // sent in front of a seq: one that is far off
 
-	at  event.Position // the receiver's
-	got []event.Seq
+	at      event.Position // the receiver's
+	got     []event.Seq
+	storeAt event.Seq // when it comes, everything up to it is stored
 	// hungUp is the connection that the receiver closed.
 	hungUp uint64
 }
