@@ -151,10 +151,10 @@ func TestBlocksHaveTheirPlace(t *testing.T) {
 		}
 		parts = append(parts, file[e.Offset:next])
 	}
-	parts = append(parts, file[end.Index:])
+	parts = append(parts, file[end.Index:], file[len(file)-block.EndSize:])
 	for name, order := range map[string][]int{
 		"one missing": {0, 1, 3, 4, 5}, "the last missing": {0, 1, 2, 3, 5}, "the first missing": {0, 2, 3, 4, 5}, "exchanged": {0, 1, 3, 2, 4, 5},
-		"doubled": {0, 1, 1, 2, 3, 4, 5}, "no header": {1, 2, 3, 4, 5}, "two headers": {0, 0, 1, 2, 3, 4, 5}, "behind the end": {0, 1, 2, 3, 4, 5, 4}, "all missing": {0, 5},
+		"doubled": {0, 1, 1, 2, 3, 4, 5}, "no header": {1, 2, 3, 4, 5}, "two headers": {0, 0, 1, 2, 3, 4, 5}, "behind the end": {0, 1, 2, 3, 4, 5, 4}, "all missing": {0, 5}, "no index": {0, 1, 2, 3, 4, 6}, "two ends": {0, 1, 2, 3, 4, 5, 6},
 	} {
 		var all []byte
 		for _, i := range order {
@@ -418,6 +418,20 @@ func TestResumeAfterACut(t *testing.T) {
 		if got := read(t, path); !slices.EqualFunc(got, want, bytes.Equal) {
 			t.Errorf("cut at %d: %d frames in the end", n, len(got))
 		}
+	}
+	// What a crash left behind the checkpoint is dropped.
+	path := filepath.Join(t.TempDir(), "run.fhz")
+	if err := os.WriteFile(PartialName(path), append(slices.Clone(file), make([]byte, 10_000)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if w, err = Resume(path, size); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, path); !slices.EqualFunc(got, want, bytes.Equal) {
+		t.Errorf("%d frames behind a crash", len(got))
 	}
 	// What is damaged is not gone on with.
 	file[len(file)/2] ^= 4

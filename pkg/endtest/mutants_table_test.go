@@ -307,7 +307,7 @@ var codecMutants = []mutant{
 
 var spillMutants = []mutant{
 	{spillFile, "			return fmt.Errorf(\"spill frames: %w\", err)\n", "			return nil\n", "a full disk loses frames", in("spill")},
-	{spillFile, "	if err == nil && n < len(data) {\n", "	if false {\n", "a short write counts as written", in("spill")},
+	{spillFile, "	if err == nil && n < len(data) {\n", "	if n < 0 {\n", "a short write counts as written", in("spill")},
 	{spillFile, "	err := dir.rename(s.name, name)\n	if err == nil {\n		s.name = name\n", "	err := dir.rename(s.name, name)\n	s.name = name\n	if err == nil {\n", "a rename that failed loses the file", in("spill")},
 	{spillFile, "	if isOld(f) {\n", "	if false {\n", "an old file without checksums is deleted", in("spill")},
 	{spillFile, "			_ = w.file.Truncate(s.size) ", "			s.size = w.good; _ = w.file.Truncate(s.size) ", "half a chunk that could not be written counts as its end", in("spill")},
@@ -332,7 +332,7 @@ var captureMutants = []mutant{
 	{blockPack, "	if len(packed) != b.Packed || Sum(packed) != b.Sum {", "	if len(packed) != b.Packed {", "a block's bytes are not checked", in("capture")},
 	{blockPack, "zstd.WithDecoderMaxMemory(MaxUnpacked)", "zstd.WithDecoderMaxMemory(1<<40)", "a block unpacks to whatever it likes", in("capture")},
 	{blockPart, "		x.Entries = x.Entries[:MaxEntries/2]\n", "		x.Entries = x.Entries[:MaxEntries]\n", "an index grows without bound", in("capture")},
-	{captureGo, "	case b.last == nil && !d.Follows(first), b.last != nil && !d.Follows(b.last):", "	case false:", "missing blocks are not noticed", in("capture")},
+	{captureGo, "	case b.last == nil && !d.Follows(first), b.last != nil && !d.Follows(b.last):", "	case d.Follows(first) && false:", "missing blocks are not noticed", in("capture")},
 	{captureGo, "	if !b.indexed || !passed && (", "	if !passed && (", "a lost index is not noticed", in("capture")},
 	{captureGo, "		if errors.Is(err, io.EOF) && n == 0 && b.some && !b.headed {", "		if errors.Is(err, io.EOF) && n == 0 {", "a capture cut between two blocks looks whole", in("capture")},
 	{captureGo, "		if d.Before != b.sought.Before || d.After != b.sought.After {", "		if false {", "an index that lies is believed", in("capture")},
