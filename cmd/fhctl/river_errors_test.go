@@ -102,7 +102,7 @@ func TestFutureCursorIsHeld(t *testing.T) {
 			env := environment(relay.URL(), server.URL())
 			p := start(t, env, "ingest", "--from=oldest", until(c.last-100))
 			p.mustExit(0, 20*time.Second)
-			server.Client().Set(t.Context(), "firehose:python_cursor", (c.last + 1_000_000).String(), 0)
+			start(t, env, "cursor", "set", (c.last + 1_000_000).String(), "--yes", "--force").mustExit(0, 10*time.Second)
 
 			p = start(t, env, "ingest", "--from=oldest")
 			p.says("Connected to firehose successfully", 10*time.Second)
@@ -116,7 +116,7 @@ func TestFutureCursorIsHeld(t *testing.T) {
 				t.Errorf("fhctl_relay_held is %q", got)
 			}
 			stored := c.want[len(c.want)-150].seq
-			server.Client().Set(t.Context(), "firehose:python_cursor", stored.String(), 0)
+			start(t, env, "cursor", "set", stored.String(), "--yes").mustExit(0, 10*time.Second)
 			eventually(t, 30*time.Second, func() error {
 				if got := cursorOf(t, server.Client()); got < c.last || got > c.last+100_000 {
 					return fmt.Errorf("cursor %s, want at least %s", got, c.last)

@@ -185,7 +185,7 @@ func (s *store) run(peer *server.Peer, args []string) bool {
 			s.oracle.check()
 		}
 		s.counts.struck("reply out of bounds")
-		peer.WriteRaw("%6000000\r\n+key\r\n")
+		peer.WriteRaw("%30000000\r\n+key\r\n")
 		return true
 	case drop:
 		s.counts.struck("command lost")
@@ -212,8 +212,8 @@ func (s *store) execute(peer *server.Peer, name string, args []string) {
 		peer.WriteOK()
 		return
 	case "GET":
-		if args[1] == cursorKey && !s.redis.Exists(cursorKey) && !s.redis.Exists(sideKey) {
-			s.oracle.cold = true // whoever starts now knows of no cursor
+		if args[1] == cursorKey && !s.redis.Exists(cursorKey) {
+			s.oracle.cold = true // whoever starts now starts without a cursor
 		}
 		if args[1] == sideKey && !s.redis.Exists(sideKey) {
 			s.oracle.unaided = true // nor knows what it was asked before
