@@ -153,7 +153,7 @@ func (r *verifyReport) mending(sum verify.Summary) {
 		if i == 0 {
 			fmt.Fprintln(r.out, "\nfound")
 		}
-		fmt.Fprintf(r.out, "  %-16s  %s  %s\n    mend: %s\n", c.Rule, output.Thousands(c.Count), c.Severity, c.Mend)
+		fmt.Fprintf(r.out, "  %-16s  %s  %s\n    fix: %s\n", c.Rule, output.Thousands(c.Count), c.Severity, c.Mend)
 	}
 }
 
