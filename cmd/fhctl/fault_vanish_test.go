@@ -94,7 +94,7 @@ func TestStreamVanishesWithTheLeader(t *testing.T) {
 			tr.floorKnown()
 			tr.run()
 			tr.p.says("Standing by", time.Minute)
-			leader.signal(syscall.SIGSTOP) // it does not notice any more
+			leader.signal(redistest.SignalStop) // it does not notice any more
 			tr.server.Do(flush...)
 			leader.kill()
 			tr.flow(100)
