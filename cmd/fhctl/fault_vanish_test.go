@@ -12,6 +12,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
 // Fault table, stream deleted around a restart: kill -9, the stream goes, and the

@@ -102,7 +102,7 @@ func TestFutureCursorIsHeld(t *testing.T) {
 			env := environment(relay.URL(), server.URL())
 			p := start(t, env, "ingest", "--from=oldest", until(c.last-100))
 			p.mustExit(0, 20*time.Second)
-			start(t, env, "cursor", "set", (c.last + 1_000_000).String(), "--yes", "--force").mustExit(0, 10*time.Second)
+			start(t, env, "cursor", "set", (c.last+1_000_000).String(), "--yes", "--force").mustExit(0, 10*time.Second)
 
 			p = start(t, env, "ingest", "--from=oldest")
 			p.says("Connected to firehose successfully", 10*time.Second)
