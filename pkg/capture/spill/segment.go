@@ -27,7 +27,6 @@ type segment struct {
 	name   string    // of its file
 	size   int64     // of its part of the file, in bytes
 	from   int64     // where in the file its first block begins
-	old    bool      // an earlier version wrote it: without blocks
 	shared bool      // the segment behind it has the same file
 	joined bool      // what lies before it was read from the relay, as far as that has it
 	begun  bool      // frames of it were handed on by this process
