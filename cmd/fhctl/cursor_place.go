@@ -99,7 +99,7 @@ func findInStream(ctx context.Context, r *redisstream.Reader, p place.Place, now
 	if upto.Compare(b.First.ID) < 0 {
 		return cursorTarget{}, fault.New(fault.Cursor, fmt.Errorf("the stream does not go back to %s: its first event was stored %s, %s ago",
 			p.Text, clockText(b.First.ID.Time()), output.Span(now.Sub(b.First.ID.Time()))),
-			fmt.Sprintf("to begin there write %s, or oldest for all that the relay still holds", place.Text(start, now)))
+			fmt.Sprintf("write %s to begin with that first event, or oldest for all that the relay still holds", place.Text(start, now)))
 	}
 	seq, at, err := lastBefore(ctx, r, upto)
 	if err != nil {

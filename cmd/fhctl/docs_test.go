@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -24,13 +25,13 @@ type docBlock struct {
 	section int // of the page: each begins with the cursor as it was
 	text    string
 	skip    string // why it is not run
-	codes   []int  // with which it may end
+	code    int    // with which it ends
 	beside  bool   // an ingest runs meanwhile
 }
 
 var (
 	fence    = regexp.MustCompile("^( *)```(\\w*)$")
-	comment  = regexp.MustCompile(`^ *<!-- (network|not run: .+|exits [\d or]+|beside ingest) -->$`)
+	comment  = regexp.MustCompile(`^ *<!-- (network|not run: .+|exits \d+(?:: .+)?|beside ingest) -->$`)
 	indented = regexp.MustCompile(`^ {4}(fhctl|redis-cli|systemctl|curl|npm|docker) `)
 )
 
@@ -50,7 +51,7 @@ func docBlocks(t *testing.T, page, text string) (blocks []docBlock) {
 			}
 			continue
 		}
-		b := docBlock{line: i + 1, section: section, codes: []int{0}}
+		b := docBlock{line: i + 1, section: section}
 		if i > 0 {
 			b.told(lines[i-1])
 		}
@@ -74,12 +75,8 @@ func (b *docBlock) told(line string) {
 	case said[1] == "beside ingest":
 		b.beside = true
 	case strings.HasPrefix(said[1], "exits "):
-		b.codes = nil
-		for word := range strings.FieldsSeq(said[1]) {
-			if code, err := strconv.Atoi(word); err == nil {
-				b.codes = append(b.codes, code)
-			}
-		}
+		code, _, _ := strings.Cut(strings.TrimPrefix(said[1], "exits "), ":")
+		b.code, _ = strconv.Atoi(code)
 	default:
 		b.skip = said[1]
 	}
@@ -270,8 +267,8 @@ func (s *sandbox) run(page string, blocks []docBlock) {
 			s.reset()
 		}
 		code, out := s.bash(b.text, b.beside || strings.Contains(b.text, "127.0.0.1:9477"))
-		if !slices.Contains(b.codes, code) {
-			s.t.Errorf("%s:%d: exit code %d, want %v\n%s\n%s", page, b.line, code, b.codes, b.text, out)
+		if code != b.code {
+			s.t.Errorf("%s:%d: exit code %d, want %d\n%s\n%s", page, b.line, code, b.code, b.text, out)
 		}
 	}
 }
@@ -301,7 +298,7 @@ func (s *sandbox) bash(text string, beside bool) (code int, out string) {
 	}
 	text = strings.NewReplacer("redis://localhost:6379", s.server.URL(), "wss://bsky.network", "'"+docRelay+"'",
 		"127.0.0.1:9477", health, "127.0.0.1:9478", "127.0.0.1:0", "127.0.0.1:7000", "127.0.0.1:0",
-		" GROUP", " firehose-processors", "--since ID", "--since "+id).Replace(text)
+		" GROUP", " firehose-processors", "cursor set SEQ ", "cursor set "+s.before()+" ", "--since ID", "--since "+id).Replace(text)
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-eu", "-o", "pipefail", "-c", text)
@@ -311,6 +308,16 @@ func (s *sandbox) bash(text string, beside bool) (code int, out string) {
 		s.t.Fatal(err)
 	}
 	return cmd.ProcessState.ExitCode(), tail(string(said))
+}
+
+// before is the seq before the first that is stored.
+func (s *sandbox) before() string {
+	first, err := s.server.Client().XRangeN(s.t.Context(), "firehose:events", "-", "+", 1).Result()
+	if err != nil || len(first) == 0 {
+		s.t.Fatalf("the stream begins with %v, %v", first, err)
+	}
+	seq, _ := event.ParseSeq(fmt.Sprint(first[0].Values["seq"]))
+	return (seq - 1).String()
 }
 
 // The index leads to every page.
