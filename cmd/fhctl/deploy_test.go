@@ -119,12 +119,42 @@ func TestWorkflowsArePinned(t *testing.T) {
 			if line = strings.TrimRight(line, "\n"); strings.Contains(line, "uses:") && !pinned.MatchString(line) {
 				t.Errorf("%s: %q is not pinned by digest", name, strings.TrimSpace(line))
 			}
+			if strings.Contains(line, "image=") && !regexp.MustCompile(`image=\S+@sha256:[0-9a-f]{64}$`).MatchString(line) {
+				t.Errorf("%s: %q is not pinned by digest", name, strings.TrimSpace(line))
+			}
 			if strings.Contains(line, "go install") && !regexp.MustCompile(`@v[0-9.]+$`).MatchString(line) {
 				t.Errorf("%s: %q is not pinned by version", name, strings.TrimSpace(line))
 			}
 		}
 		if !strings.Contains(string(text), "\npermissions: {}\n") {
 			t.Errorf("%s: jobs begin with rights; write permissions: {} and give each what it needs", name)
+		}
+	}
+}
+
+// A workflow builds with go.mod's Go and the newest patch of it. Naming go.mod
+// would give the first patch, whose standard library has holes that are known.
+func TestWorkflowsBuildWithTheNewestPatch(t *testing.T) {
+	mod, err := os.ReadFile(filepath.Join(moduleRoot(t), "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	language := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindSubmatch(mod)
+	if language == nil {
+		t.Fatal("go.mod names no Go")
+	}
+	paths, err := filepath.Glob(filepath.Join(moduleRoot(t), ".github", "workflows", "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := regexp.MustCompile(`\n          go-version: ` + regexp.QuoteMeta(string(language[1])) + `\.x( #.*)?\n          check-latest: true\n`)
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, set := len(want.FindAll(text, -1)), strings.Count(string(text), "uses: actions/setup-go@"); got != set || set == 0 {
+			t.Errorf("%s: %d of %d jobs build with the newest Go %s", filepath.Base(path), got, set, language[1])
 		}
 	}
 }
@@ -157,12 +187,18 @@ func TestReleaseIsLetOutAtOnce(t *testing.T) {
 	if release := read(".goreleaser.yaml"); !strings.Contains(release, "\n  draft: false\n") {
 		t.Error("the release may be a draft")
 	}
+	if release := read(".goreleaser.yaml"); !strings.Contains(release, `args: [sign, "${artifact}@${digest}", `) {
+		t.Error("images are signed by tag, which may point at another by then")
+	}
 	tried, published, found := strings.Cut(read(".github/workflows/release.yaml"), "\n  release:\n")
 	if !found || !strings.Contains(tried, "bash .ci/run") || !strings.Contains(tried, "govulncheck ./...") {
 		t.Error("the release is not tried first")
 	}
 	if !strings.HasPrefix(published, "    needs: test\n") || !strings.Contains(published, "\n    environment: release\n") {
 		t.Error("the release does not wait for its tests and for a maintainer")
+	}
+	if !strings.Contains(published, "docker buildx create --use --driver docker-container ") {
+		t.Error("the engine's own builder makes no image of several platforms")
 	}
 	for _, subjects := range []string{"dist/checksums.txt", "dist/digests.txt"} {
 		if !strings.Contains(published, "subject-checksums: "+subjects+"\n") {

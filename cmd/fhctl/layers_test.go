@@ -49,13 +49,13 @@ var doors = map[string][]string{
 	"github.com/alicebob/miniredis":                     {"pkg/redisstream/embedded"},
 	"github.com/fxamacker/cbor":                         {"pkg/dagcbor"},
 	"github.com/ipld/go-car":                            {"pkg/blocks"},
-	"github.com/ipfs":                                   {"pkg/syntax", "pkg/blocks", "pkg/mst"},
-	"github.com/multiformats":                           {"pkg/syntax", "pkg/blocks", "pkg/mst"},
-	"github.com/bluesky-social/indigo":                  {"pkg/mst", "pkg/identity"},
-	"github.com/bluesky-social/indigo/atproto/atcrypto": {"pkg/mst", "pkg/identity", "pkg/sim"},
+	"github.com/ipfs/go-cid":                            {"pkg/blocks", "pkg/mst"},
+	"github.com/bluesky-social/indigo/atproto/repo/mst": {"pkg/mst"},
+	"github.com/bluesky-social/indigo/atproto/identity": {"pkg/identity"},
+	"github.com/bluesky-social/indigo/atproto/atcrypto": {"pkg/identity", "pkg/sim"},
 	"gitlab.com/yawning/secp256k1-voi":                  {"pkg/sim"},
 	"github.com/klauspost/compress":                     {"pkg/capture", "pkg/identity"},
-	"github.com/prometheus":                             {"pkg/health"},
+	"github.com/prometheus/client_golang":               {"pkg/health"},
 	"github.com/spf13/viper":                            {"pkg/config"},
 	"go.yaml.in/yaml/v3":                                {"pkg/config"},
 	"github.com/spf13/pflag":                            {"pkg/config", "cmd/fhctl"},
@@ -64,7 +64,7 @@ var doors = map[string][]string{
 	"github.com/rivo/uniseg":                            {"pkg/output"},
 	"golang.org/x/term":                                 {"cmd/fhctl", "pkg/output"},
 	"golang.org/x/sys":                                  {"pkg/systemd"},
-	"golang.org/x/sync":                                 {"pkg/pipeline", "pkg/relay", "pkg/redisstream", "cmd/fhctl"},
+	"golang.org/x/sync":                                 {"pkg/pipeline", "cmd/fhctl"},
 }
 
 // longest is the longest of the names that is name or a directory above it.

@@ -43,8 +43,8 @@ var answers = []answer{
 		"this server understands less than fhctl needs: it is older than Redis 5, or an imitation. Use Redis 7; see its version with: redis-cli INFO server"},
 }
 
-// answered classes an error of the server that has no code of its own. What nobody
-// foresaw says nothing about what is stored.
+// answered classes an error of the server that has no code of its own. An unexpected
+// one says nothing about what is stored.
 func answered(text string, err error) error {
 	low := strings.ToLower(text)
 	for _, a := range answers {

@@ -71,7 +71,7 @@ func TestAnswersAreClassed(t *testing.T) {
 }
 
 // Each command that fhctl sends is refused in turn, as services do that rename or
-// block it, and is then answered by what nobody foresaw. Nobody waits for ever,
+// block it, and is then given an unexpected answer. Nobody waits for ever,
 // nothing is called damaged, and each error says it once, with what to do.
 func TestAnswersToEachCommand(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs after the files of a package are in place. deb says "configure", and the
-# version before on an upgrade; rpm says how many versions are installed now.
+# version before on an upgrade; rpm says how many versions are installed now. apk
+# says a version, and calls this on an upgrade too.
 set -e
 
 upgrade=no
@@ -21,7 +22,10 @@ fi
 # A root that is only being built, or a system without systemd, has nothing to reload.
 [ -z "$DPKG_ROOT" ] && [ -d /run/systemd/system ] || exit 0
 
-systemctl daemon-reload
+# What systemd refuses is said, and does not leave the package half installed.
+systemctl daemon-reload || echo "fhctl: systemd did not reload its units: systemctl daemon-reload" >&2
 # Only what runs is restarted: it goes on from the cursor. Nothing is enabled or
 # started here, since fhctl first needs to know its relay and its Redis.
-[ "$upgrade" = no ] || systemctl try-restart fhctl.service
+if [ "$upgrade" = yes ]; then
+	systemctl try-restart fhctl.service || echo "fhctl: not restarted: systemctl status fhctl" >&2
+fi
