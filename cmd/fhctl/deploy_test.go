@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/fhctl/fhctl/pkg/config"
 )
 
@@ -204,6 +206,68 @@ func TestReleaseIsLetOutAtOnce(t *testing.T) {
 		if !strings.Contains(published, "subject-checksums: "+subjects+"\n") {
 			t.Errorf("no provenance for what is in %s", subjects)
 		}
+	}
+}
+
+// The same commit gives the same bytes: nothing in an archive or a package has
+// the time, the owner or the mode that it has on the disk of whoever builds.
+func TestReleaseFilesAreFixed(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(moduleRoot(t), ".goreleaser.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type info struct {
+		MTime, Owner, Group string
+		Mode                int
+	}
+	var release struct {
+		Archives []struct {
+			BuildsInfo info `yaml:"builds_info"`
+			Files      []struct {
+				Src  string
+				Info info
+			}
+		}
+		NFPMs []struct {
+			MTime    string
+			Contents []struct {
+				Src  string
+				Info info `yaml:"file_info"`
+			}
+		}
+	}
+	if err := yaml.Unmarshal(text, &release); err != nil {
+		t.Fatal(err)
+	}
+	const commit = "{{ .CommitDate }}"
+	fixed := func(what string, got info, mode int) {
+		if want := (info{commit, "root", "root", mode}); got != want {
+			t.Errorf("%s: %+v, want %+v", what, got, want)
+		}
+	}
+	files := 0
+	for _, archive := range release.Archives {
+		fixed("the program in archives", archive.BuildsInfo, 0o755)
+		for _, file := range archive.Files {
+			files++
+			fixed(file.Src+" in archives", file.Info, 0o644)
+		}
+	}
+	for _, kind := range release.NFPMs {
+		if kind.MTime != commit {
+			t.Errorf("packages have the time %q", kind.MTime)
+		}
+		for _, file := range kind.Contents {
+			files++
+			mode := 0o644
+			if file.Src == "docs/deploy/fhctl.yaml" {
+				mode = 0o640 // it may hold a password
+			}
+			fixed(file.Src+" in packages", file.Info, mode)
+		}
+	}
+	if files < 20 {
+		t.Errorf("a release has only %d entries of files", files)
 	}
 }
 
