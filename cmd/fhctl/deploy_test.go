@@ -173,6 +173,13 @@ func TestImageBaseIsPinned(t *testing.T) {
 			t.Errorf("%s is not pinned by digest", base[1])
 		}
 	}
+	release, err := os.ReadFile(filepath.Join(moduleRoot(t), ".goreleaser.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`\n    sbom: "false"\n    flags:\n      - '.*generator=\S+@sha256:[0-9a-f]{64}\{\{ end \}\}'\n`).Match(release) {
+		t.Error("what lists the image's contents is not pinned by digest")
+	}
 }
 
 // Nothing of a release is public before all of it: a draft would publish its
