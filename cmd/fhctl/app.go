@@ -22,6 +22,8 @@ type app struct {
 	stdin   io.Reader
 	stdout  io.Writer // data and nothing else
 	log     *logOutput
+	help    *firstError // stdout, as help and completion scripts use it
+	args    []string    // as typed
 	environ []string
 	// terminal reports whether people read standard error.
 	terminal bool
@@ -55,6 +57,9 @@ type session struct {
 func (a *app) with(do func(ctx context.Context, s *session, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := refuseEmpty(cmd.Flags(), args); err != nil {
+			return err
+		}
+		if err := refuseOutOfRange(cmd.Flags()); err != nil {
 			return err
 		}
 		cfg, err := config.Load(cmd.Flags(), a.environ)

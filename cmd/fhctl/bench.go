@@ -47,7 +47,7 @@ several times, with nothing else running, and compare only what ran together.`
 
 func newBenchDecodeCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "decode", Short: "Measure decoding alone, on one core", Args: cobra.NoArgs,
+		Use: "decode", Short: "Measure decoding alone, on one core", Args: atMost(0),
 		Long: `Decode frames from memory on one core, again and again: CBOR, CAR, the hash of
 every block used, and the JSON that consumers get, with every check that ingest
 makes. As few frames as the default stay in a core's cache, like those that ingest
@@ -62,7 +62,7 @@ has just read from its socket; with --frames 2000 memory is measured as well.`,
 
 func newBenchIngestCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "ingest", Short: "Measure the way from a socket into Redis", Args: cobra.NoArgs,
+		Use: "ingest", Short: "Measure the way from a socket into Redis", Args: atMost(0),
 		Long: `Serve events from this process over a loopback socket and ingest them, as fhctl
 ingest does, into a Redis: the one in this process, or the one that --into names.
 There it writes keys of its own, {fhctl:bench:PID}:…, and deletes them in the end;
@@ -85,15 +85,13 @@ func addBenchFlags(a *app, cmd *cobra.Command, frames int, events int64) *benchO
 	flags.StringVar(&o.input, "input", "sim://", "take frames from `WHERE`: sim://… or capture:FILE")
 	flags.IntVar(&o.frames, "frames", frames, "hold the first `N` of them in memory, 64 MiB at most, and repeat these")
 	flags.Int64Var(&o.events, "events", events, "measure `N` events")
+	positive(flags, "frames", "events")
 	return o
 }
 
 func (o *benchOptions) check() error {
-	switch {
-	case o.frames < 1 || o.frames > maxBenchFrames:
-		return usageError(fmt.Errorf("flag --frames: %d is not between 1 and %d", o.frames, maxBenchFrames), "leave it out")
-	case o.events < 1:
-		return usageError(fmt.Errorf("flag --events: %d is not a number of events", o.events), "write a number above 0")
+	if o.frames > maxBenchFrames {
+		return usageError(fmt.Errorf("flag --frames: %d is more than %d", o.frames, maxBenchFrames), "leave it out")
 	}
 	return o.format.check()
 }
@@ -139,7 +137,7 @@ func (o *benchOptions) open() (relayserver.Log, func(), error) {
 	case "capture":
 		source, err := capture.OpenLog(capture.LogConfig{Path: strings.TrimPrefix(rest, "//")})
 		if err != nil {
-			return nil, nil, fmt.Errorf("open capture: %w", err)
+			return nil, nil, err
 		}
 		return source, func() { _ = source.Close() }, nil
 	}

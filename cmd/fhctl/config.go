@@ -33,7 +33,7 @@ func newConfigShowCommand(a *app) *cobra.Command {
 		Long: `Show every setting with where it came from: flag, environment, file or default.
 Passwords are masked. It takes the flags of the other commands, to show what
 they would do, and fails as they would where a setting cannot be used.`,
-		Args: cobra.NoArgs,
+		Args: atMost(0),
 		Example: `  fhctl config show
   fhctl config show --config fhctl.yaml -o json
   REDIS_MAX_STREAM_LEN=1000 fhctl config show --batch-size 50`,

@@ -47,7 +47,7 @@ that was not taken back yet.
 
 The last 100 changes are kept, in the Redis stream CURSOR_KEY:history. What
 ingest stored, and where its own --from began, is not in it.`,
-		Args: cobra.NoArgs,
+		Args: atMost(0),
 		Example: `  fhctl cursor history
   fhctl cursor history -o json | jq '.changes[0]'`,
 	}

@@ -23,7 +23,7 @@ where the key holds something that is no seq, it prints nothing and exits with 6
 
 -o json adds whose cursor it is, the time and age of its event, the end of the
 stream, and the heartbeat of the writer, if one is running.`,
-		Args: cobra.NoArgs,
+		Args: atMost(0),
 		Example: `  fhctl cursor get
   fhctl cursor get --cursor-key firehose:python_cursor --redis-url redis://redis:6379
   fhctl cursor get -o json | jq .ageSeconds`,

@@ -73,7 +73,7 @@ func newCursorSetCommand(a *app) *cobra.Command {
 	o := &cursorSet{}
 	cmd := &cobra.Command{
 		Use: "set VALUE", Short: "Move the saved position",
-		Long: cursorSetLong, Args: cobra.MaximumNArgs(1),
+		Long: cursorSetLong, Args: atMost(1),
 		Example: `  # What would going back ten minutes repeat?
   fhctl cursor set -10m --dry-run
 
@@ -111,6 +111,7 @@ func newCursorSetCommand(a *app) *cobra.Command {
 	f.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	f.BoolVar(&o.force, "force", false, "change it although a writer is running")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what would change, and change nothing")
+	positive(f, "from-partitions")
 	addSettings(cmd, config.GroupRelay, config.GroupRedis)
 	cmd.RunE = a.with(func(ctx context.Context, s *session, args []string) error {
 		o.session, o.now = s, time.Now()
@@ -140,7 +141,7 @@ func (o *cursorSet) understand(args []string) (err error) {
 		return usageError(errors.New("where to? VALUE is missing"), place.Hint)
 	case ways > 1:
 		return usageError(errors.New("VALUE, --from-key, --from-partitions and --undo exclude one another"), "give one of them")
-	case o.fromPartitions < 0 || o.fromPartitions > redisstream.MostPartitions || o.fromPartitions == o.cfg.Redis.Partitions:
+	case o.fromPartitions > redisstream.MostPartitions || o.fromPartitions == o.cfg.Redis.Partitions:
 		return usageError(fmt.Errorf("flag --from-partitions: %d is not another number of partitions than --partitions %d", o.fromPartitions, o.cfg.Redis.Partitions), "write how many there were; 1 is a stream without partitions")
 	case o.undo && o.relay != "":
 		return usageError(errors.New("--undo gives the cursor back to the relay it was of, so --relay has no place"), "leave --relay out")

@@ -36,7 +36,7 @@ type doctorOptions struct {
 func newDoctorCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "Examine relay, Redis, stream and cursor, and say what to type",
-		Long: doctorLong, Args: cobra.NoArgs, GroupID: groupRiver,
+		Long: doctorLong, Args: atMost(0), GroupID: groupRiver,
 		Example: `  fhctl doctor
   fhctl doctor --config /etc/fhctl/fhctl.yaml
 
@@ -49,16 +49,12 @@ func newDoctorCommand(a *app) *cobra.Command {
 	o := &doctorOptions{format: addFormat(cmd)}
 	cmd.Flags().DurationVar(&o.wait, "wait", 5*time.Second, "how long the relay may take to send an event, `DURATION`")
 	cmd.Flags().DurationVar(&o.window, "relay-window", 72*time.Hour, "how far back the relay can replay, `DURATION`; an assumption unless you know")
+	positive(cmd.Flags(), "wait", "relay-window")
 	addSettings(cmd, config.GroupRelay, config.GroupRedis, config.GroupWriter, config.GroupFilter)
 	cmd.RunE = a.with(func(ctx context.Context, s *session, _ []string) error {
 		o.given = cmd.Flags().Changed("relay-window")
-		switch {
-		case o.format.name != "text" && o.format.name != "json":
-			return usageError(fmt.Errorf("flag --output: %q is neither text nor json", o.format.name), "write text or json")
-		case o.wait <= 0:
-			return usageError(fmt.Errorf("flag --wait: %s is no time to wait", o.wait), "write it like 5s")
-		case o.window <= 0:
-			return usageError(fmt.Errorf("flag --relay-window: %s is no window", o.window), "write it like 72h")
+		if err := o.format.check(); err != nil {
+			return err
 		}
 		return runDoctor(ctx, s, o)
 	})

@@ -40,6 +40,12 @@ func run(args []string, a *app) (code int) {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := interruptible()
 	defer stop()
+	return a.execute(ctx, args)
+}
+
+// execute is run under a context of the caller's.
+func (a *app) execute(ctx context.Context, args []string) (code int) {
+	a.args = args
 	root := newRoot(a)
 	root.SetArgs(agoArgs(args))
 	cmd, err := root.ExecuteContextC(ctx)
@@ -49,7 +55,24 @@ func run(args []string, a *app) (code int) {
 	if errors.Is(err, context.Canceled) && fault.ClassOf(err) == fault.Internal && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
+	if err == nil {
+		err = a.help.err
+	}
 	return report(a.log, err)
+}
+
+// firstError remembers why a writer failed first: cobra does not look.
+type firstError struct {
+	w   io.Writer
+	err error
+}
+
+func (f *firstError) Write(b []byte) (int, error) {
+	n, err := f.w.Write(b)
+	if f.err == nil {
+		f.err = err
+	}
+	return n, err
 }
 
 // interruptible is cancelled by the first SIGINT or SIGTERM, so that a command

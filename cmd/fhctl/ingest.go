@@ -43,7 +43,7 @@ told when the process is ready, reloads and stops, and its watchdog is fed.`
 func newIngestCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "ingest", Short: "Carry a relay's events into a Redis stream",
-		Long: ingestLong, Args: cobra.NoArgs, GroupID: groupRiver,
+		Long: ingestLong, Args: atMost(0), GroupID: groupRiver,
 		Example: `  # See it run with nothing installed: bundled relay, in-process Redis
   fhctl ingest --relay-url sim:// --redis-url embedded://
 

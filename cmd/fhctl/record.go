@@ -22,7 +22,7 @@ has that. Files are private (mode 0600) and never overwritten.`
 func newRecordCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "record FILE.fhz", Short: "Record a relay's frames into a capture file",
-		Long: recordLong, GroupID: groupRiver, Args: cobra.MaximumNArgs(1),
+		Long: recordLong, GroupID: groupRiver, Args: atMost(1),
 		Example: `  # Ten minutes of the relay
   fhctl record --for 10m run.fhz
 

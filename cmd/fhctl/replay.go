@@ -61,7 +61,7 @@ func newReplayCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "replay [SOURCE [TARGET]]", Short: "Play a capture, a stream or a relay again, into another place",
 		Long: replayLong, Example: replayExample, GroupID: groupRiver,
-		Args: cobra.MaximumNArgs(2),
+		Args: atMost(2),
 	}
 	o := &replayOptions{label: "replay"}
 	flags := cmd.Flags()
@@ -96,6 +96,7 @@ func addToStreamFlags(flags *pflag.FlagSet, o *replayOptions) {
 	flags.StringVar(&o.toPasswordFile, "to-password-file", "", "`FILE` that holds the password of the Redis that --to names")
 	flags.Int64Var(&o.toMaxLen, "to-max-len", 0, "trim the target stream to about `N` entries; 0 never trims")
 	flags.IntVar(&o.toPartitions, "to-partitions", 1, "spread the events over `N` streams, --to-stream with :{0} to :{N-1} behind it")
+	positive(flags, "to-partitions")
 	flags.BoolVar(&o.appendToLive, "append-to-live-stream", false, "append even to the stream that ingest feeds: its consumers will process the events again")
 }
 

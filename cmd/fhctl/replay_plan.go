@@ -152,15 +152,8 @@ func (p *replayPlan) chooseTarget(target *terminus) error {
 }
 
 func (p *replayPlan) checkNumbers(*session) error {
-	switch {
-	case p.limit < 0:
-		return usageError(errors.New("flag --limit: it is negative"), "write how many events to replay; 0 sets no limit")
-	case p.last < 0:
-		return usageError(errors.New("flag --for: it is negative"), "write a duration such as 10m; 0 sets no limit")
-	case p.toPartitions < 0 || p.toPartitions > redisstream.MostPartitions:
+	if p.toPartitions > redisstream.MostPartitions {
 		return usageError(errors.New("flag --to-partitions: it is out of bounds"), "write a number from 1 to 64")
-	case p.toMaxLen < 0:
-		return usageError(errors.New("flag --to-max-len: it is negative"), "write how many entries to keep; 0 never trims")
 	}
 	return nil
 }

@@ -145,7 +145,7 @@ func openStreamOrigin(ctx context.Context, s *session, p *replayPlan) (*origin, 
 		err = o.tellLacks(ctx, s, p.started)
 	}
 	if errors.Is(err, redisstream.ErrNoStream) {
-		err = fault.New(fault.Usage, err, "check --redis-url and --stream-key; fhctl ingest makes the stream")
+		err = fault.New(fault.Unreachable, err, "check --redis-url and --stream-key; fhctl ingest makes the stream with the first event it stores")
 	}
 	if err != nil {
 		_ = r.Close()

@@ -381,7 +381,7 @@ func TestReplayStreamToStream(t *testing.T) {
 	if got := client.Get(t.Context(), "firehose:python_cursor").Val(); got != cursor {
 		t.Errorf("the live cursor moved from %s to %s", cursor, got)
 	}
-	start(t, env, "replay", "--stream-key", "nothing").mustExit(2, 10*time.Second)
+	start(t, env, "replay", "--stream-key", "nothing").mustExit(4, 10*time.Second)
 }
 
 // A relay that refuses, or is not there, ends it; so does a seq it cannot know.

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/fhctl/fhctl/pkg/config"
 )
@@ -73,9 +71,12 @@ func newRoot(a *app) *cobra.Command {
 	completeChoices(root, config.GroupGlobal)
 	a.completeStreamKeys(root)
 	root.SetIn(a.stdin)
-	root.SetOut(a.stdout)
+	a.help = &firstError{w: a.stdout}
+	root.SetOut(a.help)
 	root.SetErr(a.log)
+	addStandard(root)
 	addressHelp(root)
+	a.checkArguments(root)
 	return root
 }
 
@@ -93,6 +94,33 @@ func newFamily(use, short string, members ...*cobra.Command) *cobra.Command {
 	return family
 }
 
+// addStandard adds the commands that cobra has for every program, and makes them
+// refuse words they do not know: by themselves they show help then and end with 0.
+func addStandard(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "completion":
+			family := newFamily("", "")
+			cmd.Args, cmd.RunE = family.Args, family.RunE
+			for _, shell := range cmd.Commands() {
+				shell.Args = atMost(0)
+			}
+		case "help":
+			show := cmd.Run
+			cmd.Run, cmd.RunE = nil, func(cmd *cobra.Command, args []string) error {
+				of, rest, err := root.Find(args)
+				if err == nil && len(rest) > 0 {
+					return unknownCommand(of, rest[0])
+				}
+				show(cmd, args)
+				return err
+			}
+		}
+	}
+}
+
 func unknownCommand(cmd *cobra.Command, word string) error {
 	err := fmt.Errorf("unknown command %q for %q", word, cmd.CommandPath())
 	var names []string
@@ -105,17 +133,4 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 		return usageError(err, fmt.Sprintf("did you mean %q?", cmd.CommandPath()+" "+name))
 	}
 	return usageError(err, fmt.Sprintf("%q lists the commands", cmd.CommandPath()+" --help"))
-}
-
-// flagError turns a flag that does not parse into a usage error with a hint.
-func flagError(cmd *cobra.Command, err error) error {
-	hint := fmt.Sprintf("%q lists the flags", cmd.CommandPath()+" --help")
-	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
-		var names []string
-		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-		if name := config.Nearest(unknown.GetSpecifiedName(), names); name != "" {
-			hint = "did you mean --" + name + "?"
-		}
-	}
-	return usageError(err, hint)
 }

@@ -70,7 +70,7 @@ type statsOptions struct {
 func newStatsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "stats", Short: "Show length, rate, groups, lag and how much room is left",
-		Long: statsLong, Args: cobra.NoArgs,
+		Long: statsLong, Args: atMost(0),
 		Example: `  fhctl stream stats
   fhctl stream stats --watch 2s
 
@@ -103,6 +103,7 @@ func (o *statsOptions) addFlags(flags *pflag.FlagSet) {
 	flags.Int64Var(&o.lag, "max-lag", 0, "fail if a group is more than `N` entries behind")
 	flags.Float64Var(&o.lagSeconds, "max-lag-seconds", 0, "fail if the oldest entry a group was not given is older than `N` seconds")
 	flags.Int64Var(&o.pending, "max-pending", 0, "fail if a group has more than `N` entries given out and not acknowledged")
+	positive(flags, "relay-window")
 	flags.DurationVar(&o.cursorAge, "max-cursor-age", 0, "fail if the event at the cursor is older than `DURATION`, such as 10m")
 }
 
@@ -118,18 +119,8 @@ func (o *statsOptions) check(flags *pflag.FlagSet) error {
 		return usageError(fmt.Errorf("flag --output: %q is neither text nor json", o.format.name), "write text or json")
 	case given("watch") && o.watch < leastWatch:
 		return bad("watch", "is too often", "write at least 100ms, such as 2s")
-	case o.sample < 0 || o.sample > mostSample:
+	case o.sample > mostSample:
 		return bad("sample", "is out of bounds", fmt.Sprintf("write 0 to %d", mostSample))
-	case o.window <= 0:
-		return bad("relay-window", "is no window", "write it like 72h")
-	case o.lag < 0:
-		return bad("max-lag", "is below 0", "write how many entries may be unread")
-	case !(o.lagSeconds >= 0): // NaN, too
-		return bad("max-lag-seconds", "is not 0 or more", "write how many seconds a group may be behind")
-	case o.pending < 0:
-		return bad("max-pending", "is below 0", "write how many entries may be pending")
-	case o.cursorAge < 0:
-		return bad("max-cursor-age", "is below 0", "write it like 10m")
 	}
 	o.chosen, o.assumed = given("output"), !given("relay-window")
 	o.limits = statsLimits{groups: o.groups}

@@ -83,7 +83,7 @@ type tailOptions struct {
 func newTailCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "tail", Short: "Show events of the stream or of a relay",
-		Long: tailLong, Example: tailExample, Args: cobra.NoArgs, GroupID: groupRiver,
+		Long: tailLong, Example: tailExample, Args: atMost(0), GroupID: groupRiver,
 	}
 	o := &tailOptions{}
 	flags := cmd.Flags()
@@ -104,6 +104,7 @@ func newTailCommand(a *app) *cobra.Command {
 	flags.StringVar(&o.template, "template", "", "print each line through this `TEMPLATE`, a Go template over the JSON keys (docs/json.md); {{json .x}} prints JSON")
 	flags.Int64Var(&o.expect, "expect", 0, "end with exit code 0 once `N` matching events were seen; implies -f")
 	flags.DurationVar(&o.within, "within", 30*time.Second, "how long --expect waits before exit code 124, a `DURATION`")
+	positive(flags, "expect", "within")
 	addSettings(cmd, config.GroupRedis, config.GroupRelay)
 	completeTail(a, cmd)
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {

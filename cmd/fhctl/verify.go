@@ -70,7 +70,7 @@ type verifyOptions struct {
 func newVerifyCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "verify [SOURCE]", Short: "Check a stream or a capture, or compare two streams",
-		Long: verifyLong, Example: verifyExample, Args: cobra.MaximumNArgs(1), GroupID: groupRiver,
+		Long: verifyLong, Example: verifyExample, Args: atMost(1), GroupID: groupRiver,
 		ValidArgs: []cobra.Completion{"stream"},
 	}
 	o := &verifyOptions{}
@@ -86,6 +86,7 @@ func newVerifyCommand(a *app) *cobra.Command {
 	flags.StringVar(&o.againstRedisURL, "against-redis-url", "", "the `URL` of the Redis that --against is on, if it is another one")
 	flags.IntVar(&o.againstPartitions, "against-partitions", 0, "how many partitions --against has, `N`; 0 is as many as --partitions")
 	flags.StringVarP(&o.format, "output", "o", "text", "print `FORMAT`: text, json (one object a line) or junit")
+	positive(flags, "sample")
 	addSettings(cmd, config.GroupRedis)
 	// Fails only for flags that do not exist.
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]cobra.Completion{"text", "json", "junit"}, cobra.ShellCompDirectiveNoFileComp))
@@ -145,13 +146,11 @@ func (o *verifyOptions) together() error {
 	switch {
 	case o.format != "text" && o.format != "json" && o.format != "junit":
 		return usageError(fmt.Errorf("flag --output: %q is none of text, json and junit", o.format), "write text, json or junit")
-	case o.maxFindings < 0 || o.sample < 1:
-		return usageError(errors.New("--max-findings counts from 0, --sample from 1"), "write a positive number")
 	case o.format == "junit" && o.maxFindings == 0:
 		return usageError(errors.New("-o junit holds its findings in memory, so it cannot list all"), "give --max-findings a number, or use -o json")
 	case o.seed != 0 && o.sample == 1:
 		return usageError(errors.New("--sample-seed chooses a sample"), "add --sample N")
-	case o.againstPartitions < 0 || o.againstPartitions > redisstream.MostPartitions:
+	case o.againstPartitions > redisstream.MostPartitions:
 		return usageError(errors.New("flag --against-partitions: it is out of bounds"), "write a number from 1 to 64")
 	case o.against == "" && o.againstPartitions > 0:
 		return usageError(errors.New("--against-partitions is of --against"), "add --against KEY")

@@ -60,7 +60,7 @@ func (b *build) fill(info *debug.BuildInfo) {
 func newVersionCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "version", Short: "Show what this program was made from", GroupID: groupAbout,
-		Args: cobra.NoArgs,
+		Args: atMost(0),
 		Example: `  fhctl version
   fhctl version -o json`,
 	}
@@ -81,7 +81,7 @@ func addVersionFlag(root *cobra.Command, a *app) {
 	asked := root.Flags().BoolP("version", "v", false, "version for fhctl")
 	run := root.RunE
 	root.RunE = func(cmd *cobra.Command, args []string) error {
-		if !*asked {
+		if !*asked || len(args) > 0 {
 			return run(cmd, args)
 		}
 		_, err := fmt.Fprintf(a.stdout, "fhctl %s\n", readBuild().Version)

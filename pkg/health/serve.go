@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -64,14 +63,14 @@ func (m *Monitor) Listen(addr string) (*Server, error) {
 
 func listenFault(addr string, err error) error {
 	err = fmt.Errorf("listen for health on %q: %w", addr, err)
-	switch {
+	hint := "--health-addr takes host:port, such as 127.0.0.1:9477"
+	switch class := fault.Listening(err); {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fault.New(fault.Usage, err, "another process has this address: choose another with --health-addr, port 0 for a free one")
-	case errors.Is(err, fs.ErrPermission):
-		return fault.New(fault.Refused, err, "choose a port above 1023 with --health-addr")
-	default:
-		return fault.New(fault.Usage, err, "--health-addr takes host:port, such as 127.0.0.1:9477")
+		hint = "another process has this address: choose another with --health-addr, port 0 for a free one"
+	case class == fault.Refused:
+		hint = "choose a port above 1023 with --health-addr"
 	}
+	return fault.New(fault.Listening(err), err, hint)
 }
 
 // Addr is the address that was bound, with its real port.

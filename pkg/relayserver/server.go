@@ -121,7 +121,8 @@ type refusal struct {
 }
 
 // Start listens and serves until Close. Errors have class fault.Usage for a
-// bad Config and fault.Unreachable when the address cannot be had.
+// bad Config; an address that cannot be had is fault.Usage, or fault.Refused where
+// the system forbids it.
 func Start(cfg Config) (*Server, error) {
 	s, err := newServer(cfg)
 	if err != nil {
@@ -132,7 +133,7 @@ func Start(cfg Config) (*Server, error) {
 		listener, err = net.Listen("tcp", s.cfg.Addr)
 	}
 	if err != nil {
-		return nil, fault.New(fault.Unreachable, fmt.Errorf("start relay: %w", err), "choose another address, or port 0 for a free one")
+		return nil, fault.New(fault.Listening(err), fmt.Errorf("start relay: %w", err), "choose another address, or port 0 for a free one")
 	}
 	s.addr = listener.Addr()
 	if cfg.TLS != nil {

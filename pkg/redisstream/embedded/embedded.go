@@ -44,8 +44,8 @@ type Server struct {
 
 // Start listens on addr, "host:port" on loopback. Empty means DefaultAddr or,
 // when that port is taken, a free one: Addr says which. A given port that is
-// taken is an error (fault.Unreachable), a host that is not loopback a
-// fault.Usage.
+// taken, and a host that is not loopback, are a fault.Usage, a port that the system
+// forbids is fault.Refused.
 func Start(addr string) (*Server, error) {
 	listen, free := addr, ""
 	if addr == "" {
@@ -59,12 +59,12 @@ func Start(addr string) (*Server, error) {
 	if err != nil && free != "" && errors.Is(err, syscall.EADDRINUSE) {
 		listener, err = net.Listen("tcp", free)
 	}
-	if err == nil {
-		err = s.serve(listener)
-	}
 	if err != nil {
-		return nil, fault.New(fault.Unreachable, fmt.Errorf("start embedded server: %w", err),
+		return nil, fault.New(fault.Listening(err), fmt.Errorf("start embedded server: %w", err),
 			"choose another port with embedded://HOST:PORT, or leave it out to get a free one")
+	}
+	if err := s.serve(listener); err != nil {
+		return nil, fault.New(fault.Unreachable, fmt.Errorf("start embedded server: %w", err), "")
 	}
 	s.clock.Add(1)
 	go s.expire()

@@ -49,7 +49,7 @@ func TestStartTakesAFreePortWhenTheDefaultIsTaken(t *testing.T) {
 	if s.Addr() == DefaultAddr || !strings.HasPrefix(s.URL(), "redis://127.0.0.1:") {
 		t.Fatalf("listens on %s", s.URL())
 	}
-	if _, err := Start(s.Addr()); fault.ClassOf(err) != fault.Unreachable {
+	if _, err := Start(s.Addr()); fault.ClassOf(err) != fault.Usage {
 		t.Fatalf("a given port that is taken: %v", err)
 	}
 }
