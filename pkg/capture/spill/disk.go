@@ -39,7 +39,8 @@ func (d *disk) used() (n int64) {
 	return n
 }
 
-// tail is the last seq on disk; 0 when nothing is.
+// tail is the last seq on disk, or what the relay was asked for behind; 0 when
+// neither is known.
 func (d *disk) tail() event.Seq {
 	if len(d.segments) == 0 {
 		return 0
@@ -62,7 +63,7 @@ func (d *disk) roll() {
 		return
 	}
 	s.finish(d.dir, d.log)
-	if s.last == 0 { // it held no event
+	if !s.holdsEvents() {
 		d.segments = d.segments[:len(d.segments)-1]
 	}
 }
@@ -129,6 +130,14 @@ func (d *disk) seek(at event.Seq) {
 	d.next = 0
 	for d.next < len(d.segments) && d.segments[d.next].last <= at {
 		d.next++
+	}
+}
+
+// apart forgets what was read from the relay before segments: it was dropped from
+// memory, so it has to be read again.
+func (d *disk) apart() {
+	for _, s := range d.segments {
+		s.joined = false
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -666,5 +667,63 @@ func TestErrorFrameOnDiskIsHandedOnOnce(t *testing.T) {
 	})
 	if errors != 1 || r.at.Seq != 60 {
 		t.Errorf("the error came %d times, and the receiver to seq %d", errors, r.at.Seq)
+	}
+}
+
+// What the relay gave to fill the place of a missing file, and the receiver dropped, as
+// one that stands by does, is read from the relay again.
+func TestDroppedStretchBetweenFilesIsReadAgain(t *testing.T) {
+	r, m := filled(t)
+	_, s := m.first(t)
+	missing, _, _ := parseName(m.segments()[1])
+	delete(m.names, m.segments()[1])
+	synctest.Test(t, func(t *testing.T) {
+		r.wake = make(chan struct{})
+		r.at = event.AfterSeq(s.prev)
+		r.open()
+		ctx, stop := context.WithTimeout(t.Context(), time.Hour)
+		defer stop()
+		dropped := false
+		r.take(ctx, func(seq event.Seq, c *event.Chunk) bool {
+			if seq == missing.prev+1 && !dropped {
+				dropped = true
+				time.Sleep(time.Second) // what is missing comes into memory
+				r.at, r.hungUp = event.AfterSeq(s.prev), c.Conn
+				c.Hangup(errHungUp)
+			}
+			return seq < missing.last+5
+		})
+		r.close()
+	})
+	if r.at.Seq < missing.last+5 {
+		t.Errorf("it ended at seq %d", r.at.Seq)
+	}
+}
+
+// A file that holds notices alone, which have no seq, does not make the relay's place
+// unknown: reading would go on live, and what came meanwhile would be lost.
+func TestNoticesAloneOnDiskKeepThePlace(t *testing.T) {
+	failure, err := frame.Append(nil, &event.Event{Kind: event.KindError, Notice: event.Notice{Name: []byte("ConsumerTooSlow")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, prev := range []event.Seq{0, 20} {
+		d := disk{dir: newMemory(1), log: slog.New(slog.DiscardHandler)}
+		if err := d.append([]event.Frame{{Data: failure}}, prev, 1<<20); err != nil {
+			t.Fatal(err)
+		}
+		f := &flow{Source: &Source{disk: d}}
+		f.changed = sync.NewCond(&f.mu)
+		at := event.AfterSeq(prev)
+		if prev == 0 {
+			at = event.Position{Start: event.Oldest}
+		}
+		f.aim(at)
+		if f.pumpAt != at {
+			t.Errorf("behind a notice after seq %d the relay is asked from %v", prev, f.pumpAt)
+		}
+		if f.disk.roll(); f.disk.pending() {
+			t.Errorf("a file without events is read as one")
+		}
 	}
 }

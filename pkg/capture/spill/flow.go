@@ -121,6 +121,7 @@ func (f *flow) place(at event.Position) {
 	f.hung, f.relay = false, 0
 	f.closeReader()
 	f.drop()
+	f.disk.apart()
 	f.disk.roll()
 	if at.Start == event.Live && !f.started && f.disk.tail() > 0 {
 		f.cfg.Logger.Warn("Starting live leaves behind what an earlier run spilled; it is deleted",
@@ -163,7 +164,7 @@ func (f *flow) aim(at event.Position) {
 // behindDisk makes the pump go on behind the last frame on disk.
 func (f *flow) behindDisk() {
 	f.catch, f.high = 0, f.disk.tail()
-	f.pumpAt = event.AfterSeq(f.high)
+	f.pumpAt = f.behind(f.high)
 	f.line.Rewind(f.pumpAt)
 }
 

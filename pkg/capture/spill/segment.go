@@ -23,7 +23,7 @@ const (
 type segment struct {
 	number int64
 	prev   event.Seq // the frames above this one
-	last   event.Seq // and up to this one
+	last   event.Seq // and up to this one; prev while there is none
 	name   string    // of its file
 	size   int64     // of its part of the file, in bytes
 	from   int64     // where in the file its first block begins
@@ -122,6 +122,9 @@ func (s *segment) recover(dir folder, log *slog.Logger, damaged func(*segment, s
 	return true
 }
 
+// holdsEvents is false while there are only notices, which have no seq.
+func (s *segment) holdsEvents() bool { return s.last > s.prev }
+
 // rename gives a segment that is written its name. It can be read without.
 func (s *segment) rename(dir folder, log *slog.Logger) {
 	name := s.complete()
@@ -144,7 +147,7 @@ type writer struct {
 
 // begin opens a segment for writing.
 func begin(dir folder, number int64, prev event.Seq) (*segment, error) {
-	s := &segment{number: number, prev: prev, from: block.HeaderSize}
+	s := &segment{number: number, prev: prev, last: prev, from: block.HeaderSize}
 	s.name = fmt.Sprintf("%012d-%s%s", number, prev, partial)
 	f, err := dir.create(s.name)
 	if err != nil {
@@ -203,7 +206,7 @@ func (s *segment) finish(dir folder, log *slog.Logger) {
 	if err = errors.Join(err, w.file.Close()); err != nil {
 		log.Warn("Spilled frames may not outlast a crash of this machine; they would be read from the relay", "file", s.name, "err", err)
 	}
-	if s.last == 0 { // it holds no event
+	if !s.holdsEvents() {
 		if err := dir.remove(s.name); err != nil {
 			log.Warn("Cannot remove an empty file from the spill directory", "file", s.name, "err", err)
 		}
