@@ -700,6 +700,42 @@ func TestDroppedStretchBetweenFilesIsReadAgain(t *testing.T) {
 	}
 }
 
+// What the relay says while frames go to disk concerns its connection of that time: it
+// is told at once, and is not found on disk later by a receiver that is elsewhere.
+func TestNoticesAreNotSpilled(t *testing.T) {
+	r, _ := onMemory(t, 20, 1)
+	r.says = map[event.Seq][]byte{}
+	for seq, e := range map[event.Seq]*event.Event{
+		100: {Kind: event.KindError, Notice: event.Notice{Name: []byte("FutureCursor")}},
+		150: {Kind: event.KindInfo, Notice: event.Notice{Name: []byte("OutdatedCursor")}},
+		200: {Kind: event.KindError, Notice: event.Notice{Name: []byte("ConsumerTooSlow")}},
+		201: {Kind: event.KindError, Notice: event.Notice{Name: []byte("FutureCursor")}},
+	} {
+		raw, err := frame.Append(nil, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.says[seq] = raw
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r.wake = make(chan struct{})
+		r.open()
+		r.take(t.Context(), func(seq event.Seq, _ *event.Chunk) bool {
+			if seq == 20 {
+				r.spillUpTo(300)
+				if r.told(event.AlarmFuture) != 1 || r.told(event.AlarmWindow) != 1 || len(r.asked) != 3 {
+					t.Errorf("alarms %v, and the relay was asked from %v", r.alarms, r.asked)
+				}
+			}
+			return seq < 300
+		})
+		r.close()
+	})
+	if r.at.Seq != 300 || r.heard > 0 {
+		t.Errorf("it came to seq %d, and heard %d notices", r.at.Seq, r.heard)
+	}
+}
+
 // A file that holds notices alone, which have no seq, does not make the relay's place
 // unknown: reading would go on live, and what came meanwhile would be lost.
 func TestNoticesAloneOnDiskKeepThePlace(t *testing.T) {

@@ -50,6 +50,7 @@ type flow struct {
 	decoded event.Event
 	line    event.Tracker // judges the seqs it brings
 	leap    leap
+	noticed map[event.Alarm]time.Time // when a notice of the relay was last told of
 
 	// The receiver's own.
 	placed bool      // its first place was found

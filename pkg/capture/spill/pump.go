@@ -232,6 +232,9 @@ func (f *flow) keep(ctx context.Context, chunk *event.Chunk, prev event.Seq, epo
 // spill writes a chunk to disk.
 func (f *flow) spill(chunk *event.Chunk, prev event.Seq) bool {
 	f.say(true)
+	if f.takeNotices(chunk); len(chunk.Frames) == 0 {
+		return true
+	}
 	if seq, ok := firstSeq(chunk); ok && (prev == 0 || seq <= prev) {
 		prev = seq - 1 // numbers that go down are the receiver's to judge
 	}

@@ -42,6 +42,8 @@ type rig struct {
 	alarms []event.Alarm
 	held   int64                   // bytes of chunks that were not given back
 	far    map[event.Seq]event.Seq // sent in front of a seq: one that is far off
+	says   map[event.Seq][]byte    // sent in front of a seq, once: a notice
+	heard  int                     // frames without a seq that came to the receiver
 
 	at      event.Position // the receiver's
 	got     []event.Seq
@@ -142,6 +144,10 @@ func (r *rig) connect(ctx context.Context, number uint64, cut context.CancelCaus
 			if far, odd := r.far[next]; odd {
 				c.Frames = append(c.Frames, event.Frame{Data: made(far)})
 			}
+			if said, does := r.says[next]; does {
+				c.Frames = append(c.Frames, event.Frame{Data: said})
+				delete(r.says, next)
+			}
 			raw := made(next)
 			c.Buf = append(c.Buf, raw...)
 			c.Frames = append(c.Frames, event.Frame{Data: raw})
@@ -186,6 +192,9 @@ func (r *rig) take(ctx context.Context, each func(seq event.Seq, c *event.Chunk)
 		}
 		for _, f := range c.Frames {
 			seq, ok := frame.PeekSeq(f.Data)
+			if !ok {
+				r.heard++
+			}
 			if !ok || seq <= r.at.Seq || c.Conn == r.hungUp {
 				continue // the pipeline drops repeats, and what follows on a connection it closed
 			}
