@@ -114,6 +114,10 @@ func (s *sequencer) leapAlarm(seq event.Seq, detail string) {
 // watched fires some time after a connection began or leapt.
 func (s *sequencer) watched() {
 	s.judgeSeam(false)
+	if s.opening() && s.at.Position.Start == event.Oldest && !s.link.hungUp {
+		s.link.close(errLeap)
+		return
+	}
 	d := &s.doubts
 	first := s.tracker.Doubted()
 	switch {
@@ -133,29 +137,4 @@ func (s *sequencer) contradicted() {
 	first := s.link.stray.first
 	s.hold(event.AlarmReset, first, fmt.Sprintf(
 		"the relay sends events from seq %s, inside the leap from %s to %s: that was none, or the numbering restarted; %s is the last seq before it", first, from, to, from))
-}
-
-// takeBack undoes the first event of a start without a cursor, while it is alone
-// in its batch, when one that lies far below follows: which of the two is wrong
-// the next event tells.
-func (s *sequencer) takeBack(seq event.Seq) bool {
-	first := s.tracker.Last()
-	if !s.opening() || !event.FarAhead(seq, first) {
-		return false
-	}
-	s.age.Stop()
-	s.filling.Reset(s.flushed)
-	s.empty <- s.filling
-	s.filling, s.entered = nil, false
-	*s.tracker = *event.NewTracker(s.at.Position)
-	s.doubts.after = 0
-	s.rejectLeap(first, nil, fmt.Sprintf("the first event of a start without a cursor, far above %s which followed", seq))
-	s.leapAlarm(first, fmt.Sprintf("seq %s was the first event, far above %s which followed", first, seq))
-	return true
-}
-
-// opening reports whether all there is, on a start without a cursor, is its first
-// event, and that is not handed over yet.
-func (s *sequencer) opening() bool {
-	return s.fresh == 1 && s.at.Position.Start != event.After && s.filling != nil
 }

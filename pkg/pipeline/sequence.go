@@ -31,6 +31,8 @@ type sequencer struct {
 	entered bool           // filling holds an entry
 	times   event.Times    // of the last events
 	fresh   int64          // events that were
+	first   event.Seq      // the first one of a start without a cursor that was not sure
+	sure    bool           // a second event, or another connection, confirmed the first one
 	reached bool           // UntilSeq is covered
 }
 
@@ -97,6 +99,7 @@ func (g *generation) sequence(ctx context.Context) error {
 // take accounts for one chunk, portion by portion, or answers a barrier.
 func (s *sequencer) take(ctx context.Context, w *work) error {
 	if w.barrier != nil {
+		s.reopen()
 		w.barrier <- s.tracker.Position()
 		return nil
 	}
@@ -258,6 +261,7 @@ func (s *sequencer) store(ctx context.Context, chunk *event.Chunk, m *mark) erro
 		}
 		s.put(m)
 	}
+	s.await(m.seq)
 	s.reached = s.cfg.UntilSeq > 0 && m.seq >= s.cfg.UntilSeq
 	return nil
 }
