@@ -156,8 +156,12 @@ func (w *Writer) restore(ctx context.Context, left, own string) error {
 	case m.detail == "side":
 		return w.movedTo(m.cursor, m.epoch, event.AlarmCursorMissing, fmt.Sprintf(
 			"%s vanished; the cursor beside it is where this run left it, so it is written again, at %s", w.config.SideKey(), m.cursor))
-	case m.detail == "entry":
-		err := w.movedTo(m.cursor, m.epoch, event.AlarmCursorMissing, fmt.Sprintf("%s vanished; restored from the newest entry in the stream, at %s", key, m.cursor))
+	case m.detail == "entry", m.detail == "left":
+		from := "restored from the newest entry in the stream"
+		if m.detail == "left" {
+			from = "restored to where it was left, as the side key tells"
+		}
+		err := w.movedTo(m.cursor, m.epoch, event.AlarmCursorMissing, fmt.Sprintf("%s vanished; %s, at %s", key, from, m.cursor))
 		w.held = true
 		return err
 	}

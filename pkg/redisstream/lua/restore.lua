@@ -8,8 +8,8 @@
 -- KEYS as append. ARGV 1 where the writer left the cursor, "" = it has just started
 --   2 epoch  3 the side key without its epoch
 --   4 the writer's own cursor, "" = none is  5 the floor it knows, "" = none
--- Reply: status, cursor, epoch, and where the cursor comes from: "entry", "floor",
---   "lost" (no floor is known) or "side". NOTHING: there is nothing to take it from.
+-- Reply: status, cursor, epoch, and where the cursor comes from: "entry", "left" (the
+--   side key), "floor", "lost" (no floor is known) or "side". NOTHING: there is nothing to take it from.
 
 local cursor = redis.pcall('GET', KEYS[2])
 if failed(cursor) then return cursor end
@@ -53,7 +53,10 @@ if newest then
   source, to = 'entry', newest
   -- Where one of us left it counts more than an entry, which another writer may have
   -- added. A running writer knows better than a side key that tells of no entry.
-  if left and (stored or ARGV[1] == '') then to = left end
+  if left and (stored or ARGV[1] == '') then
+    if left ~= newest then source = 'left' end
+    to = left
+  end
 elseif floor then
   source = 'floor'
   if not to or above(to, floor) then to = floor end
