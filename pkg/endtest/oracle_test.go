@@ -2,6 +2,7 @@ package endtest
 
 import (
 	"fmt"
+	"regexp"
 	"sync"
 
 	"github.com/fhctl/fhctl/pkg/event"
@@ -38,6 +39,8 @@ type memory struct {
 	undone  event.Seq // what was passed before the last move or rollback; 0 once an entry followed it
 	again   int       // entries stored once more, by right
 	strange string    // what a stranger wrote into the cursor's key; "" when nobody did
+	set     event.Seq // where an operator had put a cursor that is gone; 0 when none had
+	adopted event.Seq // entries up to here may be taken for a bridge's that ran before: none has to be stored again
 }
 
 // made notes that the relay has made an event; want is nil when it yields no
@@ -79,6 +82,9 @@ func (o *oracle) next(seq event.Seq) *item {
 	}
 	return &o.log[low]
 }
+
+// due is the first item above seq that has to be stored.
+func (o *oracle) due(seq event.Seq) *item { return o.next(max(seq, o.adopted)) }
 
 // check looks at what changed since the last command.
 func (o *oracle) check() {
@@ -144,6 +150,9 @@ func (o *oracle) entry(id string, values []string) {
 		o.again++
 		o.passed, want, o.cold, o.flushed = 0, &o.log[0], false, false
 	}
+	if due := o.due(o.passed); want != nil && seq > want.seq && (due == nil || seq <= due.seq) {
+		want = o.next(seq - 1) // those before it are there
+	}
 	switch {
 	case want == nil || seq < want.seq:
 		o.complain("G2/G3: entry %s holds seq %s, but everything up to %s is stored", id, seq, o.passed)
@@ -152,6 +161,7 @@ func (o *oracle) entry(id string, values []string) {
 	case values[1] != want.kind || values[3] != want.data:
 		o.complain("entry %s, seq %s, holds %s %.200s, want %s %.200s", id, seq, values[1], values[3], want.kind, want.data)
 	}
+	o.store.counts.tell("entry %s, seq %s", id, seq)
 	o.lastSeq, o.passed, o.undone = seq, max(o.passed, seq), 0
 }
 
@@ -166,7 +176,11 @@ func (o *oracle) cursor(c event.Seq) {
 			o.unaided = false // by now; another writer may have written a side key before
 		}
 	}
-	if next := o.next(o.passed); next != nil && c >= next.seq {
+	if o.set > 0 && c == o.set {
+		o.passed = c // the side key told of it
+	}
+	o.set = 0
+	if next := o.due(o.passed); next != nil && c >= next.seq {
 		o.complain("G1: the cursor is %s, but seq %s is not stored", c, next.seq)
 	}
 	if c > max(o.newest, o.passed) {
@@ -181,17 +195,34 @@ func (o *oracle) rolledBack(to memory) {
 	o.memory = to
 }
 
+// unnoted is told when the side key is taken away: whoever starts now takes the cursor
+// for a bridge's, and entries above it for what that one stored.
+func (o *oracle) unnoted() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	entries, _ := o.store.redis.Stream(streamKey)
+	for _, e := range entries {
+		if seq, ok := event.ParseSeq(e.Values[5]); ok {
+			o.adopted = max(o.adopted, seq)
+		}
+	}
+}
+
 // emptied is told after FLUSHALL, with the store's turn held.
 func (o *oracle) emptied(unheard bool) {
-	o.lastID, o.lastSeq, o.moves = "", 0, 0
+	o.lastID, o.lastSeq, o.moves, o.adopted = "", 0, 0, 0
 	o.bereft(unheard)
 }
 
-// bereft is told when the cursor is taken away: an operator's move, back or
-// forth, that no entry has followed yet is gone with it. Reading goes on from
-// the newest entry; without one, from as far back as the writer knows to go. A
-// writer that has heard of no stored batch yet begins where it was told.
+// bereft is told when the cursor is taken away. Reading goes on from where the side
+// key tells that an operator put it, or from the newest entry; without one, from as far
+// back as the writer knows to go. A writer that has heard of no stored batch yet begins
+// where it was told.
 func (o *oracle) bereft(unheard bool) {
+	side, _ := o.store.redis.Get(sideKey)
+	if told := regexp.MustCompile(`"set":"(\d+)"`).FindStringSubmatch(side); told != nil {
+		o.set, _ = event.ParseSeq(told[1])
+	}
 	o.passed, o.undone = max(o.passed, o.undone), 0
 	if o.lastSeq > 0 {
 		o.passed = o.lastSeq
@@ -207,7 +238,7 @@ func (o *oracle) complete() error {
 	defer o.store.turn.Unlock()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if next := o.next(o.passed); next != nil {
+	if next := o.due(o.passed); next != nil {
 		return fmt.Errorf("seq %s is not stored; everything up to %s is", next.seq, o.passed)
 	}
 	if text, _ := o.store.redis.Get(cursorKey); text != max(o.newest, o.passed).String() {

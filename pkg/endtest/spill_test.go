@@ -17,7 +17,7 @@ func (w *world) openSpill(source spill.Upstream) (stage *spill.Source, err error
 	for n := range 8 {
 		stage, err = spill.Open(spill.Config{
 			Source: source, Dir: filepath.Join(w.spill, fmt.Sprint(n)), Owner: spill.Owner{Relay: "relay.example", Stream: "s", Cursor: cursorKey},
-			MaxBytes: 64 << 10, Patience: 100 * time.Millisecond, SegmentBytes: 2 << 10, Memory: 256, Alarm: w.counts.Alarm,
+			MaxBytes: 64 << 10, Patience: 100 * time.Millisecond, SegmentBytes: 2 << 10, Memory: 256, Alarm: w.counts.Alarm, Logger: w.counts.logger(),
 		})
 		if fault.ClassOf(err) != fault.Conflict {
 			break

@@ -158,7 +158,10 @@ func operatorTroubles() []trouble {
 			case !w.bridge:
 				w.spoil(sideKey, "GET", sideKey)
 			case !w.spoilt() && !w.oracle.estranged(): // whoever comes next adopts the cursor
-				w.store.do("DEL", sideKey)
+				w.store.turn.Lock()
+				w.store.redis.Del(sideKey)
+				w.oracle.unnoted()
+				w.store.turn.Unlock()
 				w.counts.struck("side key gone")
 			}
 		}},
@@ -210,6 +213,7 @@ func (w *world) strange(by int64, deleted bool) {
 			w.oracle.mu.Lock()
 			w.oracle.strange = to.String()
 			w.oracle.mu.Unlock()
+			w.counts.tell("a stranger moves the cursor from %s to %s", seq, to)
 			w.counts.struck(w.striking)
 		}
 		w.store.turn.Unlock()
@@ -259,6 +263,7 @@ func (w *world) moveCursor() {
 	}
 	to := max(1, seen.Seq+event.Seq(w.rng.IntN(60)-40))
 	if redisstream.MoveCursor(ctx, reader, redisstream.Move{Seen: seen, To: to, Owner: seen.Side, How: strconv.Itoa(int(to)), By: "trouble"}) == nil {
+		w.counts.tell("the operator moves the cursor from %s to %s", seen.Seq, to)
 		w.counts.struck("operator moves the cursor")
 	}
 }

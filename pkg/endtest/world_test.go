@@ -1,12 +1,15 @@
 package endtest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,17 +41,37 @@ type counts struct {
 	mu    sync.Mutex
 	n     map[string]int
 	began time.Time
-	told  []string // the last things that happened, for a seed that fails
+	told  []string // what happened, for a seed that fails: the first toldFirst lines and the last ones
 }
+
+// toldFirst is enough for all that happens before the calm at the end, in which a seed
+// that fails may say the same for hours.
+const toldFirst, toldMost = 800, 1000
 
 // tell keeps a line of what happens.
 func (c *counts) tell(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.told) == 400 {
-		c.told = c.told[200:]
+	if len(c.told) == toldMost {
+		c.told = slices.Delete(c.told, toldFirst, toldFirst+(toldMost-toldFirst)/2)
 	}
 	c.told = append(c.told, fmt.Sprintf("%12.6f ", time.Since(c.began).Seconds())+fmt.Sprintf(format, args...))
+}
+
+// Write makes counts what a logger writes to.
+func (c *counts) Write(line []byte) (int, error) {
+	c.tell("log %s", bytes.TrimSpace(line))
+	return len(line), nil
+}
+
+// logger keeps what is logged among what happened.
+func (c *counts) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(c, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}}))
 }
 
 func (c *counts) add(name string) {
