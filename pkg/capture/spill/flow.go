@@ -30,6 +30,10 @@ type flow struct {
 	took     time.Time      // when the receiver last took a chunk
 	pumpAt   event.Position // where the next dial asks for
 	high     event.Seq      // the last seq the pump brought
+	start    event.Position // where reading began when the receiver last found its place
+	opening  bool           // all that came since is one event, start has no seq, and nothing confirms it
+	first    event.Seq      // that event, of this start or an earlier one
+	bogus    event.Seq      // such an event that was false
 	catch    event.Seq      // the pump brings frames up to here, then the disk has more; 0 when it need not
 	epoch    int            // rises when the pump must dial anew
 	dialled  int            // the epoch of its last dial
@@ -54,7 +58,7 @@ type flow struct {
 
 	// The receiver's own.
 	placed bool      // its first place was found
-	given  event.Seq // the last seq yielded
+	given  event.Seq // the last seq yielded; guarded by mu
 	seek   bool      // nothing was yielded since its place was found
 	reader *segmentReader
 }
@@ -116,7 +120,7 @@ func (f *flow) drop() {
 func (f *flow) place(at event.Position) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.moving && !f.hung && (at.Start != event.After || at.Seq >= f.given) {
+	if !f.moving && !f.hung && (at.Start == event.Live || at.Seq >= f.given) {
 		return
 	}
 	f.hung, f.relay = false, 0
@@ -146,6 +150,7 @@ func (f *flow) place(at event.Position) {
 func (f *flow) aim(at event.Position) {
 	f.epoch++
 	f.pumpAt, f.catch, f.high = at, 0, at.Seq
+	f.start, f.opening, f.bogus = at, false, 0
 	f.line.Rewind(at)
 	if f.disk.pending() {
 		if next := f.disk.segments[f.disk.next]; next.prev > at.Seq && at.Start != event.Live {
@@ -197,9 +202,13 @@ func (f *flow) ended() bool {
 
 // mark makes a chunk one of the connection that the receiver sees.
 func (f *flow) mark(chunk *event.Chunk, number uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for i := range chunk.Frames {
 		if seq, ok := frame.PeekSeq(chunk.Frames[i].Data); ok {
-			f.given = max(f.given, seq)
+			if seq != f.bogus {
+				f.given = max(f.given, seq)
+			}
 		}
 	}
 	chunk.Conn = number

@@ -40,7 +40,16 @@ func (f *flow) keepSound(chunk *event.Chunk) {
 			sound = append(sound, fr)
 			continue
 		}
+		last := f.line.Last()
 		step := f.line.Observe(seq, chunk.Conn, chunk.Arrived)
+		if step.Verdict == event.Repeat && f.opening && event.FarAhead(seq, last) {
+			f.takeBack(last)
+			last = 0
+			step = f.line.Observe(seq, chunk.Conn, chunk.Arrived)
+		}
+		if step.Verdict == event.Fresh {
+			f.opens(last == 0, seq)
+		}
 		if step.Verdict == event.Leap {
 			f.doubt(chunk, seq, fr.Data, step.Ask)
 			continue
@@ -50,6 +59,36 @@ func (f *flow) keepSound(chunk *event.Chunk) {
 	}
 	clear(chunk.Frames[len(sound):])
 	chunk.Frames = sound
+}
+
+// opens notes a sound event: the first one of a start without a seq proves nothing,
+// unless an earlier connection began there as well.
+func (f *flow) opens(first bool, seq event.Seq) {
+	if f.opening = first && f.start.Start != event.After; !f.opening {
+		return
+	}
+	f.opening = f.first == 0 || event.FarAhead(f.first, seq) || event.FarAhead(seq, f.first)
+	f.first = seq
+}
+
+// takeBack forgets the first event of a start without a cursor, which lies far above
+// one that follows: the receiver, who gets both, judges which was wrong.
+func (f *flow) takeBack(first event.Seq) {
+	f.line.Rewind(f.start)
+	f.high = 0
+	f.bogus = first
+	if f.given == first {
+		f.given = 0
+	}
+}
+
+// reopen goes back to the beginning where a connection ended with the first event of a
+// start from the oldest one: the next connection has it as well, if it is true.
+func (f *flow) reopen() {
+	if f.opening && f.start.Start == event.Oldest {
+		f.opening, f.high, f.pumpAt = false, 0, f.start
+		f.line.Rewind(f.start)
+	}
 }
 
 func (f *flow) doubt(chunk *event.Chunk, seq event.Seq, data []byte, ask bool) {

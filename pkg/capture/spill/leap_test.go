@@ -59,6 +59,43 @@ func TestOneSeqFarAheadDoesNotMoveThePump(t *testing.T) {
 	}
 }
 
+// A false seq that comes first of all, on a start without a cursor, hides neither a
+// missing file nor what its connection did not bring.
+func TestFalseFirstSeqHidesNothing(t *testing.T) {
+	for _, cut := range []bool{false, true} {
+		r, m := onMemory(t, 20, 1)
+		r.bogus = 1 << 40
+		r.far = map[event.Seq]event.Seq{1: r.bogus}
+		if cut {
+			r.far = nil
+			r.begin = []event.Seq{r.bogus}
+		}
+		synctest.Test(t, func(t *testing.T) {
+			r.wake = make(chan struct{})
+			r.open()
+			ctx, stop := context.WithTimeout(t.Context(), time.Hour)
+			defer stop()
+			r.take(ctx, func(seq event.Seq, _ *event.Chunk) bool {
+				if seq == 20 {
+					r.spillUpTo(300)
+					delete(m.names, m.segments()[1])
+					r.send(310)
+				}
+				return seq < 310
+			})
+			r.close()
+		})
+		if r.at.Seq != 310 || r.told(event.AlarmSpillDamaged) == 0 {
+			t.Errorf("cut %t: it came to seq %d, alarms %v", cut, r.at.Seq, r.alarms)
+		}
+		for _, at := range r.asked {
+			if at.Seq > 310 {
+				t.Errorf("cut %t: the relay was asked for what follows %d", cut, at.Seq)
+			}
+		}
+	}
+}
+
 // A leap that is true goes by, once other connections show it too.
 func TestTrueLeapGoesThroughTheSpill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

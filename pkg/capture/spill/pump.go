@@ -59,6 +59,7 @@ func (f *flow) dial(ctx context.Context) (event.Position, error) {
 		f.changed.Wait()
 	}
 	f.asking = false
+	f.reopen()
 	f.dialled, f.hangup = f.epoch, nil
 	return f.pumpAt, ctx.Err()
 }
@@ -143,7 +144,7 @@ func (f *flow) advance(chunk *event.Chunk) (caught bool) {
 	f.keepSound(chunk)
 	for i := range chunk.Frames {
 		seq, ok := frame.PeekSeq(chunk.Frames[i].Data)
-		if !ok || chunk.Frames[i].Fault != event.ReasonNone {
+		if !ok || seq == f.bogus || chunk.Frames[i].Fault != event.ReasonNone {
 			continue
 		}
 		if f.catch > 0 && seq > f.catch {

@@ -44,6 +44,8 @@ type rig struct {
 	far    map[event.Seq]event.Seq // sent in front of a seq: one that is far off
 	says   map[event.Seq][]byte    // sent in front of a seq, once: a notice
 	heard  int                     // frames without a seq that came to the receiver
+	begin  []event.Seq             // what the first connection brings before it ends
+	bogus  event.Seq               // what the receiver judges to be false
 
 	at      event.Position // the receiver's
 	got     []event.Seq
@@ -126,6 +128,14 @@ func (r *rig) connect(ctx context.Context, number uint64, cut context.CancelCaus
 		r.mu.Lock()
 		last, wake := r.last, r.wake
 		r.mu.Unlock()
+		if len(r.begin) > 0 {
+			c := &event.Chunk{Arrived: time.Now(), Conn: number, Hangup: func(err error) { cut(err) }}
+			for _, seq := range r.begin {
+				c.Frames = append(c.Frames, event.Frame{Data: made(seq)})
+			}
+			r.begin = nil
+			return yield(c, nil)
+		}
 		if next > last {
 			select {
 			case <-wake:
@@ -195,7 +205,7 @@ func (r *rig) take(ctx context.Context, each func(seq event.Seq, c *event.Chunk)
 			if !ok {
 				r.heard++
 			}
-			if !ok || seq <= r.at.Seq || c.Conn == r.hungUp {
+			if !ok || seq == r.bogus || seq <= r.at.Seq || c.Conn == r.hungUp {
 				continue // the pipeline drops repeats, and what follows on a connection it closed
 			}
 			if seq != r.at.Seq+1 {
