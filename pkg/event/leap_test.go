@@ -49,7 +49,12 @@ func TestOneTrueLeapExcusesNoOther(t *testing.T) {
 			}
 		}
 	}
-	if step := tracker.Observe(tracker.Last()+9_000_000_000, 3, now); step.Verdict != event.Leap {
+	first := tracker.Last()
+	tracker.Rewind(event.AfterSeq(1000)) // read again, as from disk
+	if step := tracker.Observe(first, 4, now); step.Verdict != event.Fresh {
+		t.Errorf("the same leap again: %+v", step)
+	}
+	if step := tracker.Observe(tracker.Last()+9_000_000_000, 4, now); step.Verdict != event.Leap {
 		t.Errorf("the next leap: %+v", step)
 	}
 }

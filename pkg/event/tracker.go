@@ -90,9 +90,14 @@ func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 		return Step{Verdict: Repeat, Contradicts: t.from < seq && seq < t.to}
 	}
 	step := Step{Skipped: gap(last, seq)}
-	if t.pace.near(last, seq, arrived) || last > 0 && last == t.from && seq >= t.to && t.pace.near(t.to, seq, arrived) {
+	known := last > 0 && last == t.from && seq >= t.to && t.pace.near(t.to, seq, arrived)
+	if known || t.pace.near(last, seq, arrived) {
 		step.Refuted = t.doubt.first()
-		t.pace.note(last, seq, arrived)
+		if known {
+			t.pace = t.pace.afresh(arrived, seq) // a leap that is read again is no second one
+		} else {
+			t.pace.note(last, seq, arrived)
+		}
 		if last == 0 {
 			t.crossed = crossed{to: seq - min(seq, leapLeast)} // nothing has confirmed where it began
 		}
