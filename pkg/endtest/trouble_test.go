@@ -52,6 +52,9 @@ func relayTroubles() (list []trouble) {
 	} {
 		kind, arg, _ := strings.Cut(word, ":")
 		list = append(list, trouble{name: "relay " + word, counted: "relay " + kind, shows: shows, strike: func(w *world) {
+			if kind == "leap" && !w.mayLie() {
+				return
+			}
 			f := relayserver.Fault{Kind: kind, Arg: arg, At: w.relay.Sent() + 1 + w.rng.Int64N(5)}
 			if w.rng.IntN(3) == 0 && !lasting[kind] {
 				f.Times = 1 + w.rng.IntN(4) // it comes back on the next connections

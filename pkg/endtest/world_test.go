@@ -165,6 +165,8 @@ type world struct {
 	unwilling map[string]time.Time // how dialling the relay fails, and until when
 	mendText  map[string]string    // keys that an operator must put back
 	problem   string
+	leaps     int // of the relay's true numbers
+	falseLeap bool
 
 	size      int // events
 	filter    *filter.Filter
@@ -231,7 +233,7 @@ func (w *world) produce() {
 	for range w.size {
 		time.Sleep(time.Duration(rng.Int64N(int64(800 * time.Millisecond))))
 		seq += event.Seq(1 + rng.Int64N(3)*rng.Int64N(3))
-		if rng.IntN(80) == 0 { // gaps are the relay's right (Q1): this one has to be confirmed
+		if rng.IntN(80) == 0 && w.mayLeap() { // gaps are the relay's right (Q1): this one has to be confirmed
 			seq += 1 << 31
 			w.counts.struck("numbers leap")
 		}
@@ -241,6 +243,26 @@ func (w *world) produce() {
 			panic(err)
 		}
 	}
+}
+
+// mayLeap reports whether the numbers may leap: more than once only where none of the
+// relay's leaps is false, since among wide gaps nobody can tell a narrower one as false.
+func (w *world) mayLeap() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.leaps > 0 && w.falseLeap {
+		return false
+	}
+	w.leaps++
+	return true
+}
+
+// mayLie is the other way round: whether the relay may send a false leap.
+func (w *world) mayLie() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.falseLeap = w.falseLeap || w.leaps < 2
+	return w.leaps < 2
 }
 
 // dialRelay reaches the relay as the faults of the moment allow.
