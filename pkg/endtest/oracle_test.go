@@ -38,6 +38,7 @@ type memory struct {
 	moves   int       // changes in the operator's history
 	undone  event.Seq // what was passed before the last move or rollback; 0 once an entry followed it
 	again   int       // entries stored once more, by right
+	owed    event.Seq // the first of a stream that was deleted, until reading has gone back below it
 	strange string    // what a stranger wrote into the cursor's key; "" when nobody did
 	set     event.Seq // where an operator had put a cursor that is gone; 0 when none had
 	adopted event.Seq // entries up to here may be taken for a bridge's that ran before: none has to be stored again
@@ -144,6 +145,9 @@ func (o *oracle) entry(id string, values []string) {
 		return
 	}
 	seq, _ := event.ParseSeq(values[5])
+	if o.owed > 0 {
+		o.complain("G1: entry %s holds seq %s, but the stream was deleted, and what it held from %s on was not read again", id, seq, o.owed)
+	}
 	want := o.next(o.passed)
 	if o.cold && len(o.log) > 0 && seq == o.log[0].seq && o.passed >= seq {
 		// Without a cursor a process begins where it was told: at the oldest.
@@ -167,6 +171,12 @@ func (o *oracle) entry(id string, values []string) {
 
 // cursor demands that the cursor passes nothing that is missing (G1).
 func (o *oracle) cursor(c event.Seq) {
+	if o.owed > 0 {
+		if c >= o.owed {
+			return // nobody has noticed yet
+		}
+		o.passed, o.owed = c, 0
+	}
 	if o.cold || o.flushed || o.unaided && c == 0 {
 		// It was gone, or the note that it was once asked to begin at the
 		// oldest was. Where it comes back reading begins: never above what
@@ -212,6 +222,12 @@ func (o *oracle) unnoted() {
 func (o *oracle) emptied(unheard bool) {
 	o.lastID, o.lastSeq, o.moves, o.adopted = "", 0, 0, 0
 	o.bereft(unheard)
+}
+
+// vanished is told when the stream is deleted under its cursor, with the store's turn
+// held. No group had acknowledged any of it, for there is none.
+func (o *oracle) vanished(first event.Seq) {
+	o.lastID, o.lastSeq, o.undone, o.adopted, o.owed = "", 0, 0, 0, first
 }
 
 // bereft is told when the cursor is taken away. Reading goes on from where the side

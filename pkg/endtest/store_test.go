@@ -212,8 +212,8 @@ func (s *store) execute(peer *server.Peer, name string, args []string) {
 		peer.WriteOK()
 		return
 	case "GET":
-		if args[1] == cursorKey && !s.redis.Exists(cursorKey) {
-			s.oracle.cold = true // whoever starts now starts without a cursor
+		if args[1] == cursorKey && !s.redis.Exists(cursorKey) && !s.redis.Exists(sideKey) {
+			s.oracle.cold = true // whoever starts now knows of no cursor
 		}
 		if args[1] == sideKey && !s.redis.Exists(sideKey) {
 			s.oracle.unaided = true // nor knows what it was asked before

@@ -185,7 +185,56 @@ func operatorTroubles() []trouble {
 		{name: "stranger sets the cursor back", shows: []string{"alarm cursor_conflict"}, strike: func(w *world) { w.strange(-1-w.rng.Int64N(60), false) }},
 		{name: "stranger deletes and sets the cursor", shows: []string{"alarm cursor_conflict"}, strike: func(w *world) { w.strange(w.rng.Int64N(80)-40, true) }},
 		{name: "operator moves the cursor", shows: []string{"alarm cursor_conflict"}, strike: (*world).moveCursor},
+		{name: "stream deleted", shows: []string{"alarm cursor_missing"}, strike: func(w *world) { w.vanish(streamKey) }},
+		{name: "stream deleted while nobody runs", shows: []string{"alarm cursor_missing"}, strike: func(w *world) { w.desert(); w.vanish(streamKey) }},
+		{name: "cursor deleted while nobody runs", shows: []string{"alarm cursor_missing"}, strike: func(w *world) { w.desert(); w.vanish(cursorKey) }},
 	}
+}
+
+// desert kills every process, and waits until what they sent last has been answered.
+func (w *world) desert() {
+	for _, p := range w.processes {
+		p.kill()
+	}
+	time.Sleep(10 * time.Second)
+}
+
+// vanish deletes stream or cursor where a side key tells what is to become of it, and
+// waits until that has come to pass.
+func (w *world) vanish(key string) {
+	defer w.tend()
+	if w.spoilt() {
+		return
+	}
+	w.store.turn.Lock()
+	cursor, _ := w.store.redis.Get(cursorKey)
+	side, _ := w.store.redis.Get(sideKey)
+	entries, _ := w.store.redis.Stream(streamKey)
+	can := len(entries) > 0 && strings.Contains(side, `"floor":`) && strings.Contains(side, `"stored":`) && strings.Contains(side, `"upto":`+cursor+",")
+	if can {
+		w.store.redis.Del(key)
+		if key == streamKey {
+			first, _ := event.ParseSeq(entries[0].Values[5])
+			w.oracle.vanished(first)
+		}
+		w.counts.struck(w.striking)
+	}
+	w.store.turn.Unlock()
+	for range 120 {
+		if w.tend(); !can || w.oracle.whole() {
+			return
+		}
+		w.pause(time.Second)
+	}
+}
+
+// whole reports whether reading has gone back for what was deleted.
+func (o *oracle) whole() bool {
+	o.store.turn.Lock()
+	defer o.store.turn.Unlock()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.owed == 0 && o.store.redis.Exists(cursorKey)
 }
 
 // estranged reports whether the cursor is still as a stranger wrote it. Without the

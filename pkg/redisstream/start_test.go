@@ -458,3 +458,32 @@ func TestStartStreamVanishedWhileIdle(t *testing.T) {
 		})
 	}
 }
+
+// Fault table, stream deleted right after Redis lost writes (G1, G7): a writer that has
+// just gone back knows of no entry itself, but the side key does, and goes on to.
+func TestStartStreamVanishesBehindARollback(t *testing.T) {
+	t.Parallel()
+	for _, dies := range []bool{false, true} { // the writer, once it has stored a position
+		redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+			k := newKit(t, server)
+			w, _ := k.open()
+			k.must(w, run(live, 1, 9))
+			k.noted(w, 9)
+			k.rollBack(DefaultCursorKey, 6)
+			k.moved(w, event.AlarmRollback, event.AfterSeq(6), batch(event.AfterSeq(11), 12))
+			if dies {
+				k.must(w, watermark(event.AfterSeq(6), 7))
+			}
+			k.do("del", DefaultStreamKey)
+			if dies {
+				var told []*event.Moved
+				w, _, told = k.start()
+				k.tells(told, event.AlarmCursorMissing, "1 to 7")
+			} else {
+				k.moved(w, event.AlarmCursorMissing, after(0), batch(event.AfterSeq(6), 7))
+			}
+			k.must(w, run(after(0), 1, 12))
+			k.wantRun(1, 12)
+		})
+	}
+}

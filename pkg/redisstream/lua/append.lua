@@ -90,7 +90,10 @@ local beyond = numberIn(side, 'othersTo')
 if cursor and not jump and not aware and (found ~= cursor or side == nil or beyond and above(beyond, cursor)) then
   return reply('FOREIGN', cursor, found)
 end
-if cursor and ARGV[2] == 'held' and redis.pcall('XLEN', stream) == 0 then
+-- The side key knows of an entry as well: a writer that has just gone back knows of none.
+local known = numberIn(side, 'stored')
+if known == '0' then known = nil end
+if cursor and not jump and (known or ARGV[2] == 'held') and redis.pcall('XLEN', stream) == 0 then
   return reply('EMPTIED', cursor)
 end
 if limit > 0 and #ARGV >= FIRST and (not cursor or above(ARGV[#ARGV - 2], cursor)) then
@@ -114,6 +117,7 @@ if jump or not max then max = ARGV[3] end
 local from, newSide = ARGV[17], ARGV[12]
 if from == '' and cursor and not jump and type(side) == 'table' then from = idIn(side.othersFrom) end
 if from ~= '' then newSide = newSide .. ',"othersFrom":"' .. from .. '"' end
+if known and not jump and not string.find(newSide, '"stored":', 1, true) then newSide = newSide .. ',"stored":' .. known end
 newSide = behindTail(newSide, stream) .. ',"epoch":' .. epoch .. '}'
 if side and above(max, ARGV[4]) then
   -- The cursor stays where a writer that is further on left it, and so does
