@@ -94,8 +94,10 @@ func findInStream(ctx context.Context, r *redisstream.Reader, p place.Place, now
 	if p.Kind == place.Newest {
 		upto, asked = b.Last.ID.Next(), "up to now"
 	}
-	first, _ := b.First.Seq()
-	start := max(first-1, 0)
+	start, err := beforeFirst(ctx, r, b)
+	if err != nil {
+		return cursorTarget{}, err
+	}
 	if upto.Compare(b.First.ID) < 0 {
 		return cursorTarget{}, fault.New(fault.Cursor, fmt.Errorf("the stream does not go back to %s: its first event was stored %s, %s ago",
 			p.Text, clockText(b.First.ID.Time()), output.Span(now.Sub(b.First.ID.Time()))),
@@ -105,25 +107,41 @@ func findInStream(ctx context.Context, r *redisstream.Reader, p place.Place, now
 	if err != nil {
 		return cursorTarget{}, err
 	}
-	if at.IsZero() { // the very moment of the first entry
+	if at.IsZero() { // the very moment of the first entry, or none before it has a seq
 		return cursorTarget{to: start, found: "before the first event of the stream, stored " + clockText(b.First.ID.Time())}, nil
 	}
 	return cursorTarget{to: seq, found: fmt.Sprintf("the last event stored %s; it was stored %s, %s ago",
 		asked, clockText(at), output.Span(now.Sub(at)))}, nil
 }
 
+// beforeFirst is the seq before the lowest that the stream begins with. Entries may
+// have none, as accounts and identities of the app's own producer.
+func beforeFirst(ctx context.Context, r *redisstream.Reader, b redisstream.Bounds) (event.Seq, error) {
+	for s, err := range r.Range(ctx, b.First.ID, b.Last.ID) {
+		if err != nil {
+			return 0, err
+		}
+		if seq, ok := s.Seq(); ok {
+			return max(seq-1, 0), nil
+		}
+	}
+	return 0, fault.New(fault.Data, fmt.Errorf("the entries of %s have no seq", r.StreamKey()),
+		"give a seq, or oldest for all that the relay still holds")
+}
+
 // lastBefore is the newest entry with a seq below an id; zero when there is
 // none.
 func lastBefore(ctx context.Context, r *redisstream.Reader, id redisstream.ID) (event.Seq, time.Time, error) {
-	entries, err := r.Before(ctx, id, 100)
-	if err != nil || len(entries) == 0 {
-		return 0, time.Time{}, err
-	}
-	for _, s := range slices.Backward(entries) {
-		if seq, ok := s.Seq(); ok {
-			return seq, s.ID.Time(), nil
+	for {
+		entries, err := r.Before(ctx, id, 100)
+		if err != nil || len(entries) == 0 {
+			return 0, time.Time{}, err
 		}
+		for _, s := range slices.Backward(entries) {
+			if seq, ok := s.Seq(); ok {
+				return seq, s.ID.Time(), nil
+			}
+		}
+		id = entries[0].ID
 	}
-	return 0, time.Time{}, fault.New(fault.Data, fmt.Errorf("the entries of %s before %s have no seq", r.StreamKey(), clockText(id.Time())),
-		"give a seq, or oldest for all that the relay still holds")
 }

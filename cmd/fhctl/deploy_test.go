@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -301,5 +302,58 @@ func TestReleaseBringsEveryPage(t *testing.T) {
 	}
 	if !strings.Contains(release, "- src: docs/*.md\n        dst: /usr/share/doc/fhctl/docs/\n") {
 		t.Error("the packages do not bring docs/runbook.md")
+	}
+}
+
+// composeFile is what the tests look at of a Compose file.
+type composeFile struct {
+	Services map[string]struct {
+		Image       string            `yaml:"image"`
+		Command     []string          `yaml:"command"`
+		Environment map[string]string `yaml:"environment"`
+		Profiles    []string          `yaml:"profiles"`
+		DependsOn   []string          `yaml:"depends_on"`
+		Ports       []string          `yaml:"ports"`
+	} `yaml:"services"`
+}
+
+// Contract §2: in the application's own Compose project fhctl takes the place of
+// python-firehose with its variables and values, and both never start together.
+func TestComposeOverrideReplacesTheBridge(t *testing.T) {
+	bridge := map[string]string{ // names and defaults of the contract, unchanged
+		"RELAY_URL": "wss://bsky.network", "REDIS_URL": "redis://redis:6379", "REDIS_STREAM_KEY": "firehose:events",
+		"REDIS_CURSOR_KEY": "firehose:python_cursor", "REDIS_MAX_STREAM_LEN": "500000", "LOG_LEVEL": "INFO",
+	}
+	var override composeFile
+	if err := yaml.Unmarshal([]byte(deployFile(t, "compose.override.yaml")), &override); err != nil {
+		t.Fatal(err)
+	}
+	old, replaced := override.Services["python-firehose"]
+	if !replaced || len(old.Profiles) == 0 || old.Image != "" || len(old.Environment) > 0 {
+		t.Errorf("python-firehose becomes %+v: it must be left out of what starts, and nothing else", old)
+	}
+	ours := override.Services["fhctl"]
+	if len(override.Services) != 2 || len(ours.Profiles) > 0 || !slices.Equal(ours.Command, []string{"ingest"}) || !slices.Equal(ours.DependsOn, []string{"redis"}) {
+		t.Errorf("the services are %+v", override.Services)
+	}
+	var environ []string
+	for name, value := range ours.Environment {
+		value = regexp.MustCompile(`^\$\{`+name+`:-(.*)\}$`).ReplaceAllString(value, "$1")
+		if want, known := bridge[name]; known && value != want || !known && !strings.HasPrefix(name, "FHCTL_") {
+			t.Errorf("%s is %q, want %q", name, value, want)
+		}
+		delete(bridge, name)
+		environ = append(environ, name+"="+value)
+	}
+	if len(bridge) > 0 {
+		t.Errorf("the bridge's %v are missing", bridge)
+	}
+	if _, err := config.Load(nil, environ); err != nil {
+		t.Error(err)
+	}
+	for _, port := range ours.Ports {
+		if !strings.HasPrefix(port, "127.0.0.1:") {
+			t.Errorf("port %s is open to other machines", port)
+		}
 	}
 }

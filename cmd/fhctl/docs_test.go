@@ -53,7 +53,7 @@ func docBlocks(t *testing.T, page, text string) (blocks []docBlock) {
 		}
 		b := docBlock{line: i + 1, section: section}
 		if i > 0 {
-			b.told(lines[i-1])
+			b.told(t, lines[i-1])
 		}
 		for i++; i < len(lines) && strings.TrimSpace(lines[i]) != "```"; i++ {
 			b.text += strings.TrimPrefix(lines[i], open[1]) + "\n"
@@ -68,9 +68,11 @@ func docBlocks(t *testing.T, page, text string) (blocks []docBlock) {
 	return blocks
 }
 
-func (b *docBlock) told(line string) {
+func (b *docBlock) told(t *testing.T, line string) {
 	said := comment.FindStringSubmatch(line)
 	switch {
+	case said == nil && strings.HasPrefix(strings.TrimSpace(line), "<!--"):
+		t.Errorf("line %d: nobody understands %s", b.line-1, line)
 	case said == nil:
 	case said[1] == "beside ingest":
 		b.beside = true
@@ -114,25 +116,65 @@ func TestEveryCommandInTheDocsRuns(t *testing.T) {
 	}
 }
 
-// What the migration guide takes for the newest entry is the newest: with an
-// older one the next start would store everything behind it again.
-func TestMigrationFindsTheNewestSeq(t *testing.T) {
-	redistest.RequireReal(t)
-	text, err := os.ReadFile(filepath.Join(moduleRoot(t), "docs", "migration.md"))
+// section is the part of a page below a heading.
+func section(t *testing.T, page, heading string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(moduleRoot(t), page))
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := regexp.MustCompile(`(?m)^ *seq=\$\(.+\)$`).FindString(string(text))
+	_, part, found := strings.Cut(string(text), "\n## "+heading+"\n")
+	if !found {
+		t.Fatalf("%s has no part %q", page, heading)
+	}
+	part, _, _ = strings.Cut(part, "\n## ")
+	return part
+}
+
+// What the migration guide takes for the newest entry is the newest with a seq: with
+// an older one the next start would store everything behind it again. The app's own
+// producer writes accounts and identities without one.
+func TestMigrationFindsTheNewestSeq(t *testing.T) {
+	redistest.RequireReal(t)
+	t.Parallel()
+	part := section(t, "docs/migration.md", "Cut over from the app's own TypeScript producer")
+	line := regexp.MustCompile(`(?m)^ *fhctl cursor set .*--yes$`).FindString(part)
 	if line == "" {
-		t.Fatal("the guide has no line that begins with seq=")
+		t.Fatal("the guide does not move the cursor")
 	}
 	s := newSandbox(t)
 	last, err := s.server.Client().XRevRangeN(t.Context(), "firehose:events", "+", "-", 1).Result()
 	if err != nil || len(last) == 0 {
 		t.Fatalf("the stream ends with %v, %v", last, err)
 	}
-	if code, out := s.bash(line+"\necho \"$seq\"", false); code != 0 || strings.TrimSpace(out) != last[0].Values["seq"] {
-		t.Errorf("exit code %d, it finds %s, want %s", code, out, last[0].Values["seq"])
+	for range 150 {
+		s.server.Do("XADD", "firehose:events", "*", "type", "identity", "data", `{"did":"did:plc:a","handle":"did:plc:a"}`, "seq", "")
+	}
+	s.server.Do("DEL", "firehose:python_cursor", "firehose:python_cursor:meta", "firehose:python_cursor:history")
+	code, out := s.bash(line, false)
+	if got := s.server.Client().Get(t.Context(), "firehose:python_cursor").Val(); code != 0 || got != last[0].Values["seq"] {
+		t.Errorf("exit code %d, the cursor is %q, want %s\n%s", code, got, last[0].Values["seq"], out)
+	}
+}
+
+// Rolled back to the bridge from another relay, nothing is left that the bridge
+// would ask bsky.network for.
+func TestMigrationBackToTheBridgeLeavesNoCursor(t *testing.T) {
+	redistest.RequireReal(t)
+	t.Parallel()
+	part := section(t, "docs/migration.md", "Roll back")
+	line := regexp.MustCompile(`(?m)^ *fhctl cursor set .*$`).FindString(part)
+	byHand := regexp.MustCompile("`(redis-cli DEL [^`]+)`").FindStringSubmatch(part)
+	if line == "" || byHand == nil {
+		t.Fatal("the guide does not remove the cursor")
+	}
+	s := newSandbox(t)
+	for _, command := range []string{line, byHand[1]} {
+		s.reset()
+		code, out := s.bash(command, false)
+		if n := s.server.Client().Exists(t.Context(), "firehose:python_cursor", "firehose:python_cursor:meta").Val(); code != 0 || n != 0 {
+			t.Errorf("%s: exit code %d, %d keys are left\n%s", command, code, n, out)
+		}
 	}
 }
 
@@ -281,6 +323,7 @@ func (s *sandbox) bash(text string, beside bool) (code int, out string) {
 	if beside {
 		p := start(s.t, s.env, "ingest")
 		p.says(`"msg":"Ready"`, time.Minute)
+		eventually(s.t, time.Minute, s.overtaken)
 		_, rest, _ := strings.Cut(p.output(), `"metrics":"http://`)
 		health, _, _ = strings.Cut(rest, "/")
 		defer func() {
@@ -296,7 +339,7 @@ func (s *sandbox) bash(text string, beside bool) (code int, out string) {
 	if rows, ok := pending.([]any); ok && len(rows) > 0 {
 		id = fmt.Sprint(rows[0].([]any)[0])
 	}
-	text = strings.NewReplacer("redis://localhost:6379", s.server.URL(), "wss://bsky.network", "'"+docRelay+"'",
+	text = strings.NewReplacer("redis://localhost:6379", s.server.URL(), "wss://bsky.network", "'"+docRelay+"'", "--relay bsky.network", "--relay '"+docRelay+"'",
 		"127.0.0.1:9477", health, "127.0.0.1:9478", "127.0.0.1:0", "127.0.0.1:7000", "127.0.0.1:0",
 		" GROUP", " firehose-processors", "cursor set SEQ ", "cursor set "+s.before()+" ", "--since ID", "--since "+id).Replace(text)
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
@@ -308,6 +351,23 @@ func (s *sandbox) bash(text string, beside bool) (code int, out string) {
 		s.t.Fatal(err)
 	}
 	return cmd.ProcessState.ExitCode(), tail(string(said))
+}
+
+// overtaken waits until the stream goes as far as that of a shadow run, which began
+// live while the stream was behind.
+func (s *sandbox) overtaken() error {
+	newest := func(key string) event.Seq {
+		last, _ := s.server.Client().XRevRangeN(s.t.Context(), key, "+", "-", 1).Result()
+		if len(last) == 0 {
+			return 0
+		}
+		seq, _ := event.ParseSeq(fmt.Sprint(last[0].Values["seq"]))
+		return seq
+	}
+	if ours, shadow := newest("firehose:events"), newest("shadow:events"); ours < shadow {
+		return fmt.Errorf("the stream is at %d, the shadow at %d", ours, shadow)
+	}
+	return nil
 }
 
 // before is the seq before the first that is stored.

@@ -110,7 +110,7 @@ const (
 const (
 	bridgeMend = "stop the Python bridge, let fhctl write, and read the events again from the relay while it still holds them: fhctl ingest --from SEQ"
 	shapeMend  = "if the Python bridge writes this stream (its entries have record-casing as well), stop it; else find the program that wrote this entry. Read the events again from the relay while it still holds them: fhctl ingest --from SEQ"
-	handleMend = "whoever wrote this passed on, or put in, a DID where no handle was known: the Python bridge, or fhctl before it checked. fhctl stores null; read the event again from the relay while it still holds it: fhctl ingest --from SEQ"
+	handleFix  = "whoever wrote this passed on, or put in, a DID where no handle was known: the TypeScript producer, or fhctl before it checked. fhctl stores null; read the event again from the relay while it still holds it: fhctl ingest --from SEQ"
 	writerMend = "find the program that wrote this entry; fhctl does not. Consumers will not take it: read the event again from the relay into a fresh stream if it is still held there"
 	relayMend  = "nothing can be fixed here: the relay sent it like this. fhctl ingest skips and counts it"
 	keepMend   = "nothing: the relay sent it like this, and fhctl ingest delivers it as it is"
@@ -156,7 +156,7 @@ var table = [...]RuleInfo{
 	{OfStream, DataReserved, Error, "data has a key type, seq, time or enriched, which overwrites the Kafka bridge's own.", writerMend},
 	{OfStream, DataSize, Error, "data, a record, or the number of ops is above the limits of the protocol (E1).", writerMend},
 	{OfStream | OfCapture, DIDSyntax, Error, "The DID is not one that workers accept: they skip the whole event.", writerMend},
-	{OfStream, HandleDID, Error, "The handle is a DID: it overwrites a good handle. Unknown handles are null.", handleMend},
+	{OfStream, HandleDID, Error, "The handle is a DID: it overwrites a good handle. Unknown handles are null.", handleFix},
 	{OfStream | OfCapture, HandleSyntax, Warning, "The handle that the relay sent is not a domain name; a writer stores null in its place.", keepMend},
 	{OfStream, OpShape, Error, "An op's action is unknown, or its cid and record do not fit its action.", writerMend},
 	{OfStream, OpPath, Error, "An op's path is not a collection and a record key with one slash between.", writerMend},
