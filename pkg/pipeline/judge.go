@@ -45,6 +45,7 @@ type link struct {
 	hangup  func(error)
 	hungUp  bool // by us: its remaining frames are ignored
 	reached bool // it sent the cursor's event or a later one
+	window  bool // it said that it no longer held everything
 	stray   stray
 }
 
@@ -63,7 +64,7 @@ func (l *link) enter(chunk *event.Chunk) (another bool) {
 		return false
 	}
 	l.known, l.conn, l.hangup = true, chunk.Conn, chunk.Hangup
-	l.hungUp, l.reached = false, false
+	l.hungUp, l.reached, l.window = false, false, false
 	l.stray.count, l.stray.first, l.stray.lost = 0, 0, 0
 	l.stray.timer.Stop()
 	return true
@@ -118,7 +119,10 @@ func (s *sequencer) notice(m *mark) {
 	name := string(m.notice.Name)
 	switch {
 	case m.kind == event.KindInfo && name == "OutdatedCursor":
-		s.seam.Close()
+		if s.seam.Close(); s.link.window {
+			return // a relay that repeats it has lost no more
+		}
+		s.link.window = true
 		s.cfg.Observer.Alarm(event.AlarmWindow, s.tracker.Last(), "the relay says OutdatedCursor: it no longer held everything after the cursor")
 	case m.kind == event.KindError && name == "FutureCursor":
 		s.hold(event.AlarmFuture, 0, "the relay says FutureCursor: it knows no event as late as the cursor")

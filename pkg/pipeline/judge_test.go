@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -180,6 +181,7 @@ func TestQ5WindowExceededIsCounted(t *testing.T) {
 	}{
 		"announced":                    {[]connection{only(info("OutdatedCursor"), identity(500))}, 1},
 		"announced between events":     {[]connection{only(identity(500), info("OutdatedCursor"), identity(501))}, 1},
+		"announced again and again":    {[]connection{only(slices.Concat([][]byte{identity(500)}, slices.Repeat([][]byte{info("OutdatedCursor")}, 50), [][]byte{identity(501)})...)}, 1},
 		"silent":                       {[]connection{only(identityAt(500, late))}, 1},
 		"only quiet, next seq follows": {[]connection{only(identityAt(11, late))}, 0},
 		"a gap in seq but not in time": {[]connection{only(identity(500))}, 0},
