@@ -487,3 +487,37 @@ func TestStartStreamVanishesBehindARollback(t *testing.T) {
 		})
 	}
 }
+
+// Fault table, stream deleted under a writer that stores with room for groups, or waits
+// for some (block): it is noticed and read again as elsewhere (G1, G7).
+func TestStartStreamVanishesWhileItIsFull(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		for _, restarts := range []bool{false, true} {
+			k := newKit(t, server)
+			k.do("flushall")
+			full := blocking(100, time.Hour)
+			w, _ := k.open(full)
+			k.must(w, run(live, 1, 10))
+			k.group("one", 4)
+			k.noted(w, 10)
+			last, stopped := k.feed(w, 12, 20)
+			if stopped == nil {
+				t.Fatalf("not full at seq %s", last)
+			}
+			k.do("del", DefaultStreamKey)
+			var told []*event.Moved
+			if restarts {
+				w, _, told = k.start(full)
+			} else {
+				_, told = k.settle(w)
+			}
+			if len(told) == 0 {
+				told = append(told, k.moved(w, event.AlarmCursorMissing, event.AfterSeq(4), run(event.AfterSeq(last), last+1, last+1)))
+			}
+			k.tells(told, event.AlarmCursorMissing, "seq 5 to")
+			k.must(w, run(event.AfterSeq(4), 5, 40))
+			k.wantRun(5, 40)
+		}
+	})
+}
