@@ -1,8 +1,8 @@
 package entry
 
 import (
-	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 )
@@ -16,6 +16,7 @@ type Outline struct {
 	Ops []OpOutline
 	// HasOps is false where data has no array of that name, as an identity.
 	HasOps bool
+	many   bool // there are more ops than are kept
 }
 
 // OpOutline is one op. Parts that are missing, or not text, are empty.
@@ -38,17 +39,23 @@ func (o *OpOutline) Key() string {
 	return key
 }
 
+// mostOps is more than any relay gives: 200. Each op kept takes 64 bytes, and of ops
+// that are a number 13 MB of data hold six million.
+const mostOps = 10_000
+
 // What Read refuses.
 var (
 	errNotJSON   = errors.New("not JSON")
 	errNotObject = errors.New("not a JSON object")
 	errNotUTF8   = errors.New("not UTF-8")
+	errManyOps   = fmt.Errorf("of more than %d ops", mostOps)
 )
 
 // Read looks at data once, end to end: a nil error means that it is one JSON
 // object in UTF-8, so that it may be passed on as it stands. Of keys that occur
-// twice the last counts, as in JavaScript.
+// twice the last counts, as in JavaScript. More than 10,000 ops are an error.
 func (o *Outline) Read(data string) error {
+	clear(o.Ops) // they point into other data, which is large at times
 	*o = Outline{Ops: o.Ops[:0]}
 	s := scanner{text: data}
 	s.space()
@@ -76,6 +83,10 @@ func (o *Outline) Read(data string) error {
 	if s.high && !utf8.ValidString(data) {
 		return errNotUTF8
 	}
+	if o.many {
+		o.Ops = o.Ops[:0]
+		return errManyOps
+	}
 	if o.DID = repo; repo == "" {
 		o.DID = did
 	}
@@ -83,11 +94,15 @@ func (o *Outline) Read(data string) error {
 }
 
 func (o *Outline) readOps(s *scanner) bool {
-	o.Ops, o.HasOps = o.Ops[:0], s.at('[')
+	o.Ops, o.HasOps, o.many = o.Ops[:0], s.at('['), false
 	if !o.HasOps {
 		return s.skip(1)
 	}
 	return s.elements(func() bool {
+		if len(o.Ops) == mostOps {
+			o.many = true
+			return s.skip(2)
+		}
 		op := OpOutline{}
 		start := s.pos
 		if !s.readOp(&op) {
@@ -127,18 +142,7 @@ func (s *scanner) textOr(to *string) bool {
 	}
 	raw, ok := s.str()
 	if ok {
-		*to = unescape(raw)
+		*to = Unescape(raw)
 	}
 	return ok
-}
-
-// unescape is what a string between its quotes says.
-func unescape(raw string) string {
-	if strings.IndexByte(raw, '\\') < 0 {
-		return raw
-	}
-	var text string
-	// It has been scanned, so it cannot fail.
-	_ = json.Unmarshal([]byte(`"`+raw+`"`), &text)
-	return text
 }

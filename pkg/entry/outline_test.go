@@ -35,6 +35,24 @@ func TestOutlineReadsWhatTailsNeed(t *testing.T) {
 	}
 }
 
+// G5: of ops that are a number 13 MB hold six million.
+func TestOutlineKeepsAsManyOpsAsThereMayBe(t *testing.T) {
+	ops := func(n int) string { return `{"repo":"x","ops":[` + strings.TrimSuffix(strings.Repeat("0,", n), ",") + `]}` }
+	var o entry.Outline
+	if err := o.Read(ops(10_000)); err != nil || len(o.Ops) != 10_000 {
+		t.Errorf("%d ops, %v", len(o.Ops), err)
+	}
+	if err := o.Read(ops(10_001)); err == nil || !strings.Contains(err.Error(), "more than 10000 ops") || len(o.Ops) != 0 {
+		t.Errorf("%d ops, %v", len(o.Ops), err)
+	}
+	if err := o.Read(ops(10_001) + "]"); err == nil || !strings.Contains(err.Error(), "not JSON") {
+		t.Errorf("damaged: %v", err)
+	}
+	if err := o.Read(`{"ops":[` + strings.TrimSuffix(strings.Repeat("0,", 20_000), ",") + `],"ops":[1]}`); err != nil || len(o.Ops) != 1 {
+		t.Errorf("the last ops count: %d, %v", len(o.Ops), err)
+	}
+}
+
 // outlineSeeds are values on both sides of the border.
 var outlineSeeds = []string{
 	``, ` `, `{}`, `{} x`, `{`, `[]`, `null`, `1`, `"a"`, `{"a"}`, `{"a":}`, `{"a":1,}`, `{,}`, `{"a":01}`, `{"a":-}`, `{"a":1.}`,

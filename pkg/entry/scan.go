@@ -44,6 +44,11 @@ func (s *scanner) end() bool {
 
 // members reads an object; member is called with pos on each value and reads it.
 func (s *scanner) members(member func(key string) bool) bool {
+	return s.keys(func(_ int, key string) bool { return member(Unescape(key)) })
+}
+
+// keys is members with where each key begins, and what stands between its quotes.
+func (s *scanner) keys(member func(at int, key string) bool) bool {
 	s.take('{')
 	if s.take('}') {
 		return true
@@ -52,8 +57,9 @@ func (s *scanner) members(member func(key string) bool) bool {
 		if !s.at('"') {
 			return false
 		}
+		at := s.pos
 		key, ok := s.str()
-		if !ok || !s.take(':') || !member(unescape(key)) {
+		if !ok || !s.take(':') || !member(at, key) {
 			return false
 		}
 		if s.take(',') {

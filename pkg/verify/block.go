@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/fhctl/fhctl/pkg/dagcbor"
+	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/syntax"
 )
 
@@ -17,12 +18,13 @@ type block struct {
 	t       *tape
 	buf     []byte
 	text    []byte
-	members []member // a stack of the objects being sorted
+	members []int32 // a stack of the keys of the objects being sorted
 	form    form
 	// What the last encoding met.
 	padded   int32 // bytes with padding; 0 when there are none
 	fraction int32 // a number that no block holds; 0 when there is none
 	twice    int32 // a key given twice; 0 when there is none
+	large    bool  // the block would be larger than one may be
 }
 
 // form is how to read the JSON.
@@ -31,11 +33,6 @@ type form struct {
 	literal bool // {"$link"} and {"$bytes"} are maps like others
 	noNulls bool // leave out members that are null
 	camel   bool // undo snake_case and py_type
-}
-
-type member struct {
-	name  string
-	value int32
 }
 
 // cid is the text of the CID of the record at node i. The result is valid until
@@ -54,25 +51,27 @@ func (b *block) cid(i int32, f form) []byte {
 // encode fills buf; ok is false when the record has no encoding.
 func (b *block) encode(i int32, f form) (ok bool) {
 	b.buf, b.members, b.form = b.buf[:0], b.members[:0], f
-	b.padded, b.fraction, b.twice = 0, 0, 0
+	b.padded, b.fraction, b.twice, b.large = 0, 0, 0, false
 	return b.value(i)
 }
 
 func (b *block) value(i int32) bool {
-	n := &b.t.nodes[i]
-	switch n.kind {
+	if !b.room(1) {
+		return false
+	}
+	switch b.t.kind(i) {
 	case kindObject:
 		return b.object(i)
 	case kindArray:
-		b.buf = dagcbor.AppendHead(b.buf, dagcbor.MajorArray, uint64(n.count))
-		for at, end := i+1, n.next; at < end; at = b.t.nodes[at].next {
+		b.buf = dagcbor.AppendHead(b.buf, dagcbor.MajorArray, uint64(b.t.count(i)))
+		for at := range b.t.children(i) {
 			if !b.value(at) {
 				return false
 			}
 		}
 		return true
 	case kindString:
-		b.buf = dagcbor.AppendText(b.buf, b.t.say(i))
+		return b.string(i)
 	case kindNumber:
 		return b.number(i)
 	case kindTrue:
@@ -85,15 +84,39 @@ func (b *block) value(i int32) bool {
 	return true
 }
 
+// room reports whether n more bytes stay within what a block may be. Where they do
+// not, the record has no encoding, so that no record takes more memory than that.
+func (b *block) room(n int) bool {
+	b.large = b.large || len(b.buf)+n > dagcbor.MaxRecord
+	return !b.large
+}
+
+// string writes the text of a string.
+func (b *block) string(i int32) bool {
+	raw := b.t.raw(i)
+	if !b.t.flagged(i) {
+		if !b.room(len(raw)) {
+			return false
+		}
+		b.buf = dagcbor.AppendText(b.buf, raw)
+		return true
+	}
+	size := entry.UnescapedLen(raw)
+	if !b.room(size) {
+		return false
+	}
+	b.buf = entry.AppendUnescaped(dagcbor.AppendHead(b.buf, dagcbor.MajorText, uint64(size)), raw)
+	return true
+}
+
 // number reads an integer of 64 bits (D3).
 func (b *block) number(i int32) bool {
-	n := &b.t.nodes[i]
-	text := b.t.text[n.start:n.end]
+	text := b.t.digitsOf(i)
 	negative := text[0] == '-'
 	digits := strings.TrimPrefix(text, "-")
 	var v uint64
 	const mostDigits = 19
-	if n.fraction || len(digits) > mostDigits {
+	if b.t.flagged(i) || len(digits) > mostDigits {
 		b.fraction = i
 		return false
 	}
@@ -115,17 +138,19 @@ func (b *block) number(i int32) bool {
 }
 
 func (b *block) object(i int32) bool {
-	n := &b.t.nodes[i]
-	if n.count == 1 && !b.form.literal && b.wrapped(i+1, i+2) {
+	count := b.t.count(i)
+	if count == 1 && !b.form.literal && b.wrapped(i+2, i+3) {
 		return true
+	}
+	if b.large {
+		return false
 	}
 	if b.form.sort {
 		return b.sorted(i)
 	}
-	b.buf = dagcbor.AppendHead(b.buf, dagcbor.MajorMap, uint64(n.count))
-	for at, end := i+1, n.next; at < end; at = b.t.nodes[at+1].next {
-		b.buf = dagcbor.AppendText(b.buf, b.t.say(at))
-		if !b.value(at + 1) {
+	b.buf = dagcbor.AppendHead(b.buf, dagcbor.MajorMap, uint64(count))
+	for key, value := range b.t.members(i) {
+		if !b.string(key) || !b.value(value) {
 			return false
 		}
 	}
@@ -133,35 +158,50 @@ func (b *block) object(i int32) bool {
 }
 
 // compareKeys: shorter first, then bytewise (D1).
-func compareKeys(a, b member) int {
-	return cmp.Or(cmp.Compare(len(a.name), len(b.name)), strings.Compare(a.name, b.name))
+func compareKeys(a, b string) int {
+	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
+}
+
+// name is a key as the form has it.
+func (b *block) name(key int32) string {
+	if b.form.camel {
+		return camel(b.t.say(key))
+	}
+	return b.t.say(key)
 }
 
 // sorted writes an object in canonical order, with the changes of the form.
 func (b *block) sorted(i int32) bool {
 	base := len(b.members)
-	for at, end := i+1, b.t.nodes[i].next; at < end; at = b.t.nodes[at+1].next {
-		if b.form.noNulls && b.t.nodes[at+1].kind == kindNull {
-			continue
+	for key, value := range b.t.members(i) {
+		if !b.form.noNulls || b.t.kind(value) != kindNull {
+			b.members = append(b.members, key)
 		}
-		name := b.t.say(at)
-		if b.form.camel {
-			name = camel(name)
-		}
-		b.members = append(b.members, member{name, at + 1})
 	}
 	end := len(b.members)
-	slices.SortStableFunc(b.members[base:end], compareKeys)
+	// A key and a value take two bytes at least.
+	if !b.room(2 * (end - base)) {
+		return false
+	}
+	// Keys that are equal keep their order: the later node is the higher.
+	slices.SortFunc(b.members[base:end], func(x, y int32) int {
+		return cmp.Or(compareKeys(b.name(x), b.name(y)), cmp.Compare(x, y))
+	})
 	b.buf = dagcbor.AppendHead(b.buf, dagcbor.MajorMap, uint64(end-base))
+	before := ""
 	for m := base; m < end; m++ {
 		// The slice may move while inner objects use it.
-		now := b.members[m]
-		if m > base && now.name == b.members[m-1].name {
-			b.twice = now.value - 1
+		key := b.members[m]
+		name := b.name(key)
+		if m > base && name == before {
+			b.twice = key
 			return false
 		}
-		b.buf = dagcbor.AppendText(b.buf, now.name)
-		if !b.value(now.value) {
+		if before = name; !b.room(len(name)) {
+			return false
+		}
+		b.buf = dagcbor.AppendText(b.buf, name)
+		if !b.value(key + 1) {
 			return false
 		}
 	}
@@ -173,7 +213,7 @@ func (b *block) sorted(i int32) bool {
 // one (J1).
 func (b *block) wrapped(key, value int32) bool {
 	t := b.t
-	if t.nodes[value].kind != kindString {
+	if t.kind(value) != kindString {
 		return false
 	}
 	switch {
@@ -191,7 +231,13 @@ func (b *block) wrapped(key, value int32) bool {
 
 // bytes writes base64 with or without padding; only the latter is canonical.
 func (b *block) bytes(value int32) bool {
-	text := b.t.say(value)
+	text := b.t.raw(value)
+	if !b.room(len(text) / 4 / 6 * 3) { // were each of its characters six bytes
+		return false
+	}
+	if b.t.flagged(value) {
+		text = entry.Unescape(text)
+	}
 	encoding := base64.RawStdEncoding.Strict()
 	bare := strings.TrimRight(text, "=")
 	if len(bare) < len(text) {
@@ -199,6 +245,9 @@ func (b *block) bytes(value int32) bool {
 			return false
 		}
 		b.padded = value
+	}
+	if !b.room(encoding.DecodedLen(len(bare))) {
+		return false
 	}
 	start := len(b.buf)
 	b.buf = dagcbor.AppendHead(b.buf, dagcbor.MajorBytes, uint64(encoding.DecodedLen(len(bare))))

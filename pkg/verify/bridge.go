@@ -11,7 +11,7 @@ import (
 // which names the type py_type and never $type.
 func (t *tape) bridged() bool {
 	ops := t.get(0, "ops")
-	if t.nodes[0].kind != kindObject || t.kind(ops) != kindArray {
+	if t.kind(0) != kindObject || t.kind(ops) != kindArray {
 		return false
 	}
 	for _, op := range t.elements(ops) {
@@ -48,19 +48,19 @@ func (l *likeness) at(b, e int32) int32 {
 // differ is the first place that differs all the same, on the left tape; -1 when
 // there is none.
 func (l *likeness) differ(b, e int32) int32 {
-	x, y := &l.bridge.nodes[b], &l.exact.nodes[e]
+	kind := l.bridge.kind(b)
 	switch {
-	case y.kind == kindObject && y.count == 1 && l.unwrapped(b, e):
+	case l.exact.kind(e) == kindObject && l.exact.count(e) == 1 && l.unwrapped(b, e):
 		return -1
-	case x.kind != y.kind:
+	case kind != l.exact.kind(e):
 		return l.at(b, e)
 	}
 	same := true
-	switch x.kind {
+	switch kind {
 	case kindString:
 		same = l.bridge.say(b) == l.exact.say(e)
 	case kindNumber:
-		same = l.bridge.text[x.start:x.end] == l.exact.text[y.start:y.end]
+		same = l.bridge.digitsOf(b) == l.exact.digitsOf(e)
 	case kindArray:
 		return l.array(b, e)
 	case kindObject:
@@ -73,22 +73,24 @@ func (l *likeness) differ(b, e int32) int32 {
 }
 
 func (l *likeness) array(b, e int32) int32 {
-	if l.bridge.nodes[b].count != l.exact.nodes[e].count {
+	if l.bridge.count(b) != l.exact.count(e) {
 		return l.at(b, e)
 	}
-	other := e + 1
-	for _, value := range l.bridge.elements(b) {
+	other := e + 2
+	for value := range l.bridge.children(b) {
 		if bad := l.differ(value, other); bad >= 0 {
 			return bad
 		}
-		other = l.exact.nodes[other].next
+		other = l.exact.next(other)
 	}
 	return -1
 }
 
 // object pairs the members of two objects by their names.
 func (l *likeness) object(b, e int32) int32 {
-	if l.hexOnly && l.bridge.nodes[b].count != l.exact.nodes[e].count {
+	const mostMembers = 10_000 // a record of the bridge has some tens
+	members := l.bridge.count(b)
+	if l.hexOnly && members != l.exact.count(e) || max(members, l.exact.count(e)) > mostMembers {
 		return l.at(b, e)
 	}
 	names := l.namesOf(e)
@@ -99,19 +101,19 @@ func (l *likeness) object(b, e int32) int32 {
 		switch {
 		case !found && l.hexOnly:
 			return l.at(value, e)
-		case found && l.bridge.nodes[value].kind == kindNull && l.exact.nodes[other].kind != kindNull:
+		case found && l.bridge.kind(value) == kindNull && l.exact.kind(other) != kindNull:
 			return l.at(value, other)
 		case found:
 			met[other] = true
 			if bad := l.differ(value, other); bad >= 0 {
 				return bad
 			}
-		case name != "py_type" && l.bridge.nodes[value].kind != kindNull:
+		case name != "py_type" && l.bridge.kind(value) != kindNull:
 			return l.at(value, e)
 		}
 	}
 	for _, value := range l.exact.members(e) {
-		if !met[value] && l.exact.nodes[value].kind != kindNull {
+		if !met[value] && l.exact.kind(value) != kindNull {
 			return l.at(b, value)
 		}
 	}
@@ -154,7 +156,7 @@ func (l *likeness) unwrapped(b, e int32) bool {
 	bare := l.bridge.sayOr(b)
 	if link := l.exact.get(e, "$link"); link >= 0 {
 		text := l.exact.sayOr(link)
-		if l.bridge.kind(b) == kindObject && l.bridge.nodes[b].count == 1 {
+		if l.bridge.kind(b) == kindObject && l.bridge.count(b) == 1 {
 			bare = l.bridge.sayOr(l.bridge.get(b, "link"))
 		}
 		cid, err := syntax.ParseCID(text)

@@ -1,9 +1,12 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
+	"slices"
+	"strings"
 
 	"github.com/fhctl/fhctl/pkg/event"
 )
@@ -97,6 +100,7 @@ func (c *comparison) meet(a, b *side, onA, onB bool) {
 
 // advance takes the next entry of the span that rises.
 func (s *side) advance(ctx context.Context) error {
+	s.entry = Entry{} // before another is read: both may be large
 	for {
 		e, err, ok := s.next()
 		if err != nil {
@@ -144,10 +148,17 @@ func (c *comparison) pair(a, b *side) {
 	case typeA != typeB:
 		bad(AgainstType, "", fmt.Sprintf("%q and %q", clip(typeA), clip(typeB)))
 	case dataA == dataB:
-	case !c.left.parse(dataA) || !c.right.parse(dataB):
-		bad(AgainstData, "data", "they differ, and not both are JSON")
 	default:
-		c.data(a, b, bad)
+		left, right := c.left.parseWhole(dataA), c.right.parseWhole(dataB)
+		defer func() { c.left.text, c.right.text = "", "" }() // views of the data
+		switch {
+		case left == notJSON || right == notJSON:
+			bad(AgainstData, "data", "they differ, and not both are JSON")
+		case left == crowded || right == crowded:
+			bad(AgainstData, "data", fmt.Sprintf("they differ, and have more values than can be compared one by one, which is %d", mostWhole))
+		default:
+			c.data(a, b, bad)
+		}
 	}
 }
 
@@ -215,37 +226,86 @@ func (s *alike) report(l *ledger) {
 // one says; -1 when they agree. Key order, white space and escapes are no
 // difference.
 func (c *comparison) differ(i, j int32) int32 {
-	l, r := &c.left.nodes[i], &c.right.nodes[j]
-	if l.kind != r.kind || l.count != r.count {
+	l, r := &c.left, &c.right
+	if l.kind(i) != r.kind(j) {
 		return i
 	}
 	same := true
-	switch l.kind {
+	switch l.kind(i) {
 	case kindString:
-		same = c.left.say(i) == c.right.say(j)
+		same = l.say(i) == r.say(j)
 	case kindNumber:
-		same = c.left.text[l.start:l.end] == c.right.text[r.start:r.end]
+		same = l.digitsOf(i) == r.digitsOf(j)
 	case kindArray:
-		at := j + 1
-		for _, value := range c.left.elements(i) {
-			if bad := c.differ(value, at); bad >= 0 {
-				return bad
-			}
-			at = c.right.nodes[at].next
-		}
+		return c.array(i, j)
 	case kindObject:
-		for key, value := range c.left.members(i) {
-			other := c.right.get(j, c.left.say(key))
-			if other < 0 {
-				return value
-			}
-			if bad := c.differ(value, other); bad >= 0 {
-				return bad
-			}
-		}
+		return c.object(i, j)
 	}
 	if !same {
 		return i
 	}
 	return -1
+}
+
+func (c *comparison) array(i, j int32) int32 {
+	if c.left.count(i) != c.right.count(j) {
+		return i
+	}
+	at := j + 2
+	for value := range c.left.children(i) {
+		if bad := c.differ(value, at); bad >= 0 {
+			return bad
+		}
+		at = c.right.next(at)
+	}
+	return -1
+}
+
+// object compares members by name. Most writers keep the order, so that the next one
+// is looked at first; only where it is another are all names put in order.
+func (c *comparison) object(i, j int32) int32 {
+	l, r := &c.left, &c.right
+	if l.count(i) != r.count(j) {
+		return i
+	}
+	var sorted []int32
+	next := j + 2
+	for key, value := range l.members(i) {
+		name := l.say(key)
+		other := next + 1
+		if next = r.next(other); !r.is(other-1, name) || sorted != nil {
+			if sorted == nil {
+				sorted = r.keysInOrder(j)
+			}
+			if other = r.find(sorted, name); other < 0 {
+				return value
+			}
+		}
+		if bad := c.differ(value, other); bad >= 0 {
+			return bad
+		}
+	}
+	return -1
+}
+
+// keysInOrder are the keys of an object by what they say, and the last first where
+// they say the same: in JavaScript the last counts.
+func (t *tape) keysInOrder(object int32) (keys []int32) {
+	keys = make([]int32, 0, t.count(object))
+	for key := range t.members(object) {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, func(a, b int32) int {
+		return cmp.Or(strings.Compare(t.say(a), t.say(b)), cmp.Compare(b, a))
+	})
+	return keys
+}
+
+// find is the value of the key of this name among keys in order; -1 when absent.
+func (t *tape) find(keys []int32, name string) int32 {
+	at, found := slices.BinarySearchFunc(keys, name, func(key int32, name string) int { return strings.Compare(t.say(key), name) })
+	if !found {
+		return -1
+	}
+	return keys[at] + 1
 }

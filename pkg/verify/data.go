@@ -16,6 +16,7 @@ const MaxData = event.MaxData
 type data struct {
 	*ledger
 	tape  tape
+	inner tape // of the record in hand, where the tape does not hold records
 	block block
 	seq   event.Seq
 	id    string
@@ -32,25 +33,34 @@ func (d *data) bad(rule Rule, node int32, format string, args ...any) {
 	if node > 0 {
 		where = d.tape.path(0, node)
 	}
+	d.badAt(rule, where, format, args...)
+}
+
+func (d *data) badAt(rule Rule, where, format string, args ...any) {
 	d.found(Finding{Rule: rule, Seq: d.seq, ID: d.id, Where: where, Detail: fmt.Sprintf(format, args...)})
 }
 
 func (d *data) judge(kind event.Kind, text string) {
 	t := &d.tape
-	switch {
-	case len(text) > MaxData:
+	if len(text) > MaxData {
 		d.bad(DataSize, -1, "%d bytes, the limit is %d", len(text), MaxData)
 		return
-	case !t.parse(text):
+	}
+	defer func() { t.text = "" }() // a view of the data
+	switch t.parse(text) {
+	case notJSON:
 		d.bad(DataJSON, -1, "not JSON in UTF-8")
 		return
-	case t.nodes[0].kind != kindObject:
-		d.bad(DataObject, -1, "it is %s", kindName(t.nodes[0].kind))
+	case crowded:
+		d.bad(DataSize, -1, "it has more values beside its records than can be judged, which is %d", mostFlat)
 		return
 	}
-	for key, value := range t.members(0) {
-		switch t.say(key) {
-		case "type", "seq", "time", "enriched":
+	if t.kind(0) != kindObject {
+		d.bad(DataObject, -1, "it is %s", kindName(t.kind(0)))
+		return
+	}
+	for _, name := range reserved {
+		if value := t.get(0, name); value >= 0 {
 			d.bad(DataReserved, value, "the key is reserved")
 		}
 	}
@@ -63,6 +73,9 @@ func (d *data) judge(kind event.Kind, text string) {
 		d.account()
 	}
 }
+
+// reserved are keys of the envelope that consumers put around data.
+var reserved = []string{"type", "seq", "time", "enriched"}
 
 func kindName(kind byte) string {
 	switch kind {
@@ -150,10 +163,14 @@ func (d *data) commit() {
 	if ops < 0 {
 		return
 	}
-	if n := d.tape.nodes[ops].count; n > frame.MaxOps {
-		d.bad(DataSize, ops, "%d ops, the limit is %d", n, frame.MaxOps)
+	n := d.tape.count(ops)
+	if n > frame.MaxOps {
+		d.bad(DataSize, ops, "%d ops, the limit is %d; the others are not judged", n, frame.MaxOps)
 	}
-	for _, op := range d.tape.elements(ops) {
+	for i, op := range d.tape.elements(ops) {
+		if i == frame.MaxOps {
+			break
+		}
 		d.sum.Ops++
 		if d.tape.kind(op) != kindObject {
 			d.bad(OpShape, op, "the op is %s", kindName(d.tape.kind(op)))
@@ -237,16 +254,48 @@ func (d *data) write(op int32, k opKeys) {
 	if k.record < 0 {
 		return
 	}
-	v := verdict{}
-	if cid == "" {
-		v = d.block.routable(k.record)
-	} else {
+	if cid != "" {
 		d.sum.Records++
-		v = d.block.record(k.record, cid)
 	}
-	if v.rule != "" {
+	if t.isClosed(k.record) {
+		d.closedRecord(k.record, cid)
+	} else if v := d.record(t, k.record, cid); v.rule != "" {
 		d.bad(v.rule, v.node, "%s", v.detail)
 	}
+}
+
+// record judges the record at a node of a tape; no cid is an empty one.
+func (d *data) record(t *tape, i int32, cid string) verdict {
+	d.block.t = t
+	if cid == "" {
+		return d.block.routable(i)
+	}
+	return d.block.record(i, cid)
+}
+
+// closedRecord judges a record that the tape does not hold.
+func (d *data) closedRecord(i int32, cid string) {
+	defer func() { d.inner.text = "" }() // a view of the data
+	v := tooLarge(0)
+	if d.inner.inside(&d.tape, i) == readWhole {
+		v = d.record(&d.inner, 0, cid)
+	}
+	if v.rule == "" {
+		return
+	}
+	where := d.tape.path(0, i)
+	if v.node > 0 {
+		where = join(where, d.inner.path(0, v.node))
+	}
+	d.badAt(v.rule, where, "%s", v.detail)
+}
+
+// join puts the place inside a record behind the record's own.
+func join(where, inside string) string {
+	if strings.HasPrefix(inside, "[") {
+		return where + inside
+	}
+	return where + "." + inside
 }
 
 // cidChars is the length of an atproto CID as text: b and base32 of 36 bytes.

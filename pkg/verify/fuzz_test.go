@@ -27,7 +27,7 @@ func FuzzTape(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		var tp tape
-		ok := tp.parse(text)
+		ok := tp.parse(text) == readWhole
 		if want := json.Valid([]byte(text)) && utf8.ValidString(text); ok != want {
 			t.Fatalf("%q: parsed %v, encoding/json says %v", text, ok, want)
 		}
@@ -47,13 +47,13 @@ func same(t *testing.T, tp *tape, d *json.Decoder, i int32) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &tp.nodes[i]
+	kind := tp.kind(i)
 	switch v := token.(type) {
 	case json.Delim:
-		if byte(v) != n.kind {
-			t.Fatalf("node %d is %c, want %c", i, n.kind, v)
+		if byte(v) != kind {
+			t.Fatalf("node %d is %c, want %c", i, kind, v)
 		}
-		if n.kind == kindArray {
+		if kind == kindArray {
 			for _, e := range tp.elements(i) {
 				same(t, tp, d, e)
 			}
@@ -67,19 +67,19 @@ func same(t *testing.T, tp *tape, d *json.Decoder, i int32) {
 			t.Fatalf("node %d has other children: %v, %v", i, end, err)
 		}
 	case string:
-		if n.kind != kindString || tp.say(i) != v {
+		if kind != kindString || tp.say(i) != v {
 			t.Fatalf("node %d says %q, want %q", i, tp.say(i), v)
 		}
 	case json.Number:
-		if n.kind != kindNumber || tp.text[n.start:n.end] != v.String() || n.fraction != strings.ContainsAny(v.String(), ".eE") {
+		if kind != kindNumber || tp.digitsOf(i) != v.String() || tp.flagged(i) != strings.ContainsAny(v.String(), ".eE") {
 			t.Fatalf("node %d is not the number %s", i, v)
 		}
 	case bool:
-		if v && n.kind != kindTrue || !v && n.kind != kindFalse {
+		if v && kind != kindTrue || !v && kind != kindFalse {
 			t.Fatalf("node %d is not %v", i, v)
 		}
 	case nil:
-		if n.kind != kindNull {
+		if kind != kindNull {
 			t.Fatalf("node %d is not null", i)
 		}
 	}
@@ -91,7 +91,7 @@ func FuzzBlock(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		var tp tape
-		if !tp.parse(text) {
+		if tp.parse(text) != readWhole {
 			return
 		}
 		b := block{t: &tp}
@@ -190,7 +190,7 @@ func TestNestingEndsWhereEncodingJSONEnds(t *testing.T) {
 	var tp tape
 	for _, n := range []int{maxNesting, maxNesting + 1} {
 		text := strings.Repeat("[", n) + strings.Repeat("]", n)
-		if got, want := tp.parse(text), json.Valid([]byte(text)); got != want {
+		if got, want := tp.parse(text) == readWhole, json.Valid([]byte(text)); got != want {
 			t.Errorf("%d levels: %v, want %v", n, got, want)
 		}
 	}

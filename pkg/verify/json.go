@@ -3,6 +3,8 @@ package verify
 import (
 	"strings"
 	"unicode/utf8"
+
+	"github.com/fhctl/fhctl/pkg/dagcbor"
 )
 
 // tape is one JSON text, parsed: its nodes in the order of the text, each
@@ -10,20 +12,35 @@ import (
 // time and without allocating, since memory is kept from text to text.
 // FuzzTape proves the two equal. Other than the scanner of pkg/entry, which
 // only passes over text, it keeps what is needed to walk a record twice.
+//
+// A node is known by its first slot. A container has two: where it begins in the
+// text, and the node behind it and all inside it. Other nodes have the first alone:
+// what they hold is read from the text again. That is at most 4 bytes of memory for
+// each byte of DAG-CBOR, but for {"$bytes":""}, which is 16 for one.
 type tape struct {
 	text  string
-	nodes []node
+	slots []uint32
+	used  int  // slots that the text takes; those beyond slots are not kept
+	flat  bool // containers in data's ops and deeper are closed: see parse
 }
 
-// node is one value or one key of an object.
-type node struct {
-	start, end int32 // in the text; of a string, what stands between its quotes
-	next       int32 // the node behind this one and all inside it
-	count      int32 // elements of an array, members of an object
-	kind       byte  // '{' '[' '"' '0' 't' 'f' 'n'
-	escaped    bool  // a string with escapes
-	fraction   bool  // a number with a fraction or an exponent
-}
+// marked is set in the first slot of a string with escapes, of a number with a
+// fraction or an exponent, and of a closed container, whose second slot is where it
+// ends in the text.
+const marked = 1 << 31
+
+// Bounds of what a tape keeps.
+const (
+	// mostSlots is what a record can take whose block is as large as one may be.
+	mostSlots = 4 * dagcbor.MaxRecord
+	// mostWhole is how many slots data takes at most that is kept whole: 4 MiB.
+	mostWhole = 1 << 20
+	// mostFlat is how many data takes at most without what its records hold. 200
+	// ops take 2,400.
+	mostFlat = 1 << 18
+	// closedDepth is how deep the values of an op's keys stand.
+	closedDepth = 4
+)
 
 const (
 	kindObject = '{'
@@ -38,15 +55,60 @@ const (
 // maxNesting is where encoding/json stops.
 const maxNesting = 10_000
 
-// parse reads text, which node 0 then stands for. ok is false when it is not
-// one JSON value in UTF-8; nodes then mean nothing.
-func (t *tape) parse(text string) (ok bool) {
-	t.text, t.nodes = text, t.nodes[:0]
-	if len(text) > 1<<31-1 {
-		return false
+// reading is what parse made of a text.
+type reading int
+
+const (
+	notJSON   reading = iota // it is not one JSON value in UTF-8; nodes mean nothing
+	readWhole                // every node is there
+	readFlat                 // containers in ops and deeper are closed
+	crowded                  // it has too many values to be kept; nodes mean nothing
+)
+
+// parse reads an entry's data, which node 0 then stands for. What has more than a
+// million values or so is kept without what its records hold; inside then reads one.
+func (t *tape) parse(text string) reading {
+	if got := t.read(text, false, mostWhole); got != crowded {
+		return got
 	}
+	return t.read(text, true, mostFlat)
+}
+
+// parseWhole is parse for text of which no node may be missing.
+func (t *tape) parseWhole(text string) reading { return t.read(text, false, mostWhole) }
+
+// inside reads a closed container of another tape. It is crowded only where its
+// block is larger than one may be.
+func (t *tape) inside(other *tape, i int32) reading {
+	return t.read(other.text[other.at(i):other.slots[i+1]], false, mostSlots)
+}
+
+func (t *tape) read(text string, flat bool, most int) reading {
+	t.text, t.flat = text, flat
+	if len(text) >= marked || !t.scan() || !utf8.ValidString(text) {
+		return notJSON
+	}
+	if t.used > most {
+		return crowded
+	}
+	if t.used > len(t.slots) {
+		const fewest = 1 << 10
+		size := max(fewest, 2*len(t.slots), t.used)
+		t.slots = nil // may be collected before there are others
+		t.slots = make([]uint32, min(size, most))
+		t.scan()
+	}
+	if flat {
+		return readFlat
+	}
+	return readWhole
+}
+
+// scan passes over the text and keeps the slots there is room for.
+func (t *tape) scan() (ok bool) {
+	t.used = 0
 	at := t.value(t.space(0), 1)
-	return at >= 0 && t.space(at) == len(text) && utf8.ValidString(text)
+	return at >= 0 && t.space(at) == len(t.text)
 }
 
 func (t *tape) space(i int) int {
@@ -81,15 +143,33 @@ func (t *tape) value(i, depth int) int {
 	return t.number(i)
 }
 
-func (t *tape) add(kind byte, start, end int) *node {
-	t.nodes = append(t.nodes, node{kind: kind, start: int32(start), end: int32(end), next: int32(len(t.nodes) + 1)})
-	return &t.nodes[len(t.nodes)-1]
+// add keeps a slot.
+func (t *tape) add(slot uint32) {
+	if t.used < len(t.slots) {
+		t.slots[t.used] = slot
+	}
+	t.used++
 }
 
-// closed completes a container.
-func (t *tape) closed(self, end, count int) int {
-	n := &t.nodes[self]
-	n.end, n.next, n.count = int32(end), int32(len(t.nodes)), int32(count)
+// open begins a container and gives its node.
+func (t *tape) open(at int) (self int) {
+	self = t.used
+	t.add(uint32(at))
+	t.add(0)
+	return self
+}
+
+// closed completes a container that ends before end.
+func (t *tape) closed(self, depth, end int) int {
+	behind, flag := uint32(t.used), uint32(0)
+	if t.flat && depth >= closedDepth {
+		t.used = self + 2
+		behind, flag = uint32(end), marked
+	}
+	if self+1 < len(t.slots) {
+		t.slots[self] |= flag
+		t.slots[self+1] = behind
+	}
 	return end
 }
 
@@ -97,13 +177,12 @@ func (t *tape) object(i, depth int) int {
 	if depth > maxNesting {
 		return -1
 	}
-	self := len(t.nodes)
-	t.add(kindObject, i, 0)
+	self := t.open(i)
 	i = t.space(i + 1)
 	if i < len(t.text) && t.text[i] == '}' {
-		return t.closed(self, i+1, 0)
+		return t.closed(self, depth, i+1)
 	}
-	for count := 1; ; count++ {
+	for {
 		if i >= len(t.text) || t.text[i] != '"' {
 			return -1
 		}
@@ -123,7 +202,7 @@ func (t *tape) object(i, depth int) int {
 		case ',':
 			i = t.space(i + 1)
 		case '}':
-			return t.closed(self, i+1, count)
+			return t.closed(self, depth, i+1)
 		default:
 			return -1
 		}
@@ -134,13 +213,12 @@ func (t *tape) array(i, depth int) int {
 	if depth > maxNesting {
 		return -1
 	}
-	self := len(t.nodes)
-	t.add(kindArray, i, 0)
+	self := t.open(i)
 	i = t.space(i + 1)
 	if i < len(t.text) && t.text[i] == ']' {
-		return t.closed(self, i+1, 0)
+		return t.closed(self, depth, i+1)
 	}
-	for count := 1; ; count++ {
+	for {
 		if i = t.value(i, depth+1); i < 0 {
 			return -1
 		}
@@ -151,7 +229,7 @@ func (t *tape) array(i, depth int) int {
 		case ',':
 			i = t.space(i + 1)
 		case ']':
-			return t.closed(self, i+1, count)
+			return t.closed(self, depth, i+1)
 		default:
 			return -1
 		}
@@ -167,15 +245,15 @@ var ordinary = func() (table [256]bool) {
 }()
 
 func (t *tape) str(i int) int {
-	text, start, escaped := t.text, i+1, false
-	for i = start; i < len(text); i++ {
+	text, slot := t.text, uint32(i)
+	for i++; i < len(text); i++ {
 		c := text[i]
 		if ordinary[c] {
 			continue
 		}
 		switch {
 		case c == '"':
-			t.add(kindString, start, i).escaped = escaped
+			t.add(slot)
 			return i + 1
 		case c != '\\':
 			return -1
@@ -184,7 +262,7 @@ func (t *tape) str(i int) int {
 		if n == 0 {
 			return -1
 		}
-		escaped = true
+		slot |= marked
 		i += n - 1
 	}
 	return -1
@@ -214,12 +292,12 @@ func (t *tape) word(i int, word string) int {
 	if !strings.HasPrefix(t.text[i:], word) {
 		return -1
 	}
-	t.add(word[0], i, i+len(word))
+	t.add(uint32(i))
 	return i + len(word)
 }
 
 func (t *tape) number(start int) int {
-	i, fraction := start, false
+	i, slot := start, uint32(start)
 	if t.text[i] == '-' {
 		i++
 	}
@@ -229,13 +307,13 @@ func (t *tape) number(start int) int {
 		return -1
 	}
 	if i < len(t.text) && t.text[i] == '.' {
-		fraction = true
+		slot |= marked
 		if i = t.digits(i + 1); i < 0 {
 			return -1
 		}
 	}
 	if i < len(t.text) && t.text[i]|0x20 == 'e' {
-		fraction = true
+		slot |= marked
 		i++
 		if i < len(t.text) && (t.text[i] == '+' || t.text[i] == '-') {
 			i++
@@ -244,7 +322,7 @@ func (t *tape) number(start int) int {
 			return -1
 		}
 	}
-	t.add(kindNumber, start, i).fraction = fraction
+	t.add(slot)
 	return i
 }
 

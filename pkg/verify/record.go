@@ -22,8 +22,11 @@ func (b *block) record(i int32, cid string) verdict {
 	if v := b.routable(i); v.rule != "" {
 		return v
 	}
-	if string(b.cid(i, form{})) == cid {
+	switch {
+	case string(b.cid(i, form{})) == cid:
 		return b.exact(i)
+	case b.large:
+		return tooLarge(i)
 	}
 	if b.fraction > 0 {
 		return verdict{RecordNumber, b.fraction, "no integer of 64 bits"}
@@ -45,20 +48,23 @@ func (b *block) exact(i int32) verdict {
 	switch {
 	case b.padded > 0:
 		return verdict{RecordLink, b.padded, "the base64 of $bytes is padded"}
-	case len(b.buf) > dagcbor.MaxRecord:
-		return verdict{DataSize, i, fmt.Sprintf("a block of %d bytes, the limit is %d", len(b.buf), dagcbor.MaxRecord)}
 	}
 	return verdict{}
+}
+
+// tooLarge is the verdict on a record that no block may hold.
+func tooLarge(i int32) verdict {
+	return verdict{DataSize, i, fmt.Sprintf("a block of more than %d bytes, which is the limit", dagcbor.MaxRecord)}
 }
 
 // routable: workers choose by the record's own $type.
 func (b *block) routable(i int32) verdict {
 	t := b.t
-	if t.nodes[i].kind != kindObject {
+	if t.kind(i) != kindObject {
 		return verdict{RecordType, i, "the record is not an object"}
 	}
 	typ := t.get(i, "$type")
-	if t.kind(typ) == kindString && t.nodes[typ].end > t.nodes[typ].start {
+	if t.kind(typ) == kindString && !t.is(typ, "") {
 		return verdict{}
 	}
 	if at := t.get(i, "py_type"); at >= 0 {
@@ -113,7 +119,7 @@ var unions = map[string]bool{"embed": true, "media": true, "features": true, "la
 // walk looks at node i, the value of key.
 func (s *suspects) walk(i int32, key string) {
 	t := s.t
-	switch t.nodes[i].kind {
+	switch t.kind(i) {
 	case kindNull:
 		s.note(&s.null, i)
 	case kindArray:
@@ -144,7 +150,7 @@ func (s *suspects) object(i int32, key string) {
 // shapes looks at links, bytes and blobs (J1, J3).
 func (s *suspects) shapes(i int32) {
 	t := s.t
-	one := t.nodes[i].count == 1
+	one := t.count(i) == 1
 	if link := t.get(i, "$link"); link >= 0 {
 		_, err := syntax.ParseCID(t.sayOr(link))
 		switch {

@@ -206,7 +206,7 @@ func TestWhatTheBlockHasIsNotQuestioned(t *testing.T) {
 	} {
 		var tp tape
 		b := block{t: &tp}
-		if !tp.parse(text) {
+		if tp.parse(text) != readWhole {
 			t.Fatal(text)
 		}
 		own := string(b.cid(0, form{sort: true}))
