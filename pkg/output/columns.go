@@ -1,7 +1,6 @@
 package output
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -239,29 +238,33 @@ func memberText(value string) string {
 
 // accountText is what an event without ops says.
 func accountText(kind, data string) string {
-	var said struct {
-		Handle  *string `json:"handle"`
-		Active  *bool   `json:"active"`
-		Status  string  `json:"status"`
-		Rev     string  `json:"rev"`
-		Name    string  `json:"name"`
-		Message string  `json:"message"`
-	}
-	_ = json.Unmarshal([]byte(data), &said) // what fits is shown
+	said := map[string]string{} // what fits is shown
+	active := ""
+	entry.Members(data, func(name, value string) {
+		switch name {
+		case "active":
+			active = value
+		case "handle", "status", "rev", "name", "message":
+			if text, ok := entry.Text(value); ok {
+				said[name] = text
+			}
+		}
+	})
+	handle, named := said["handle"]
 	switch {
-	case kind == "identity" && said.Handle == nil:
+	case kind == "identity" && !named:
 		return "no handle"
 	case kind == "identity":
-		return "→ " + *said.Handle
-	case kind == "account" && said.Active != nil:
+		return "→ " + handle
+	case kind == "account" && (active == "true" || active == "false"):
 		text := "inactive"
-		if *said.Active {
+		if active == "true" {
 			text = "active"
 		}
-		if said.Status != "" {
-			text += ": " + said.Status
+		if said["status"] != "" {
+			text += ": " + said["status"]
 		}
 		return text
 	}
-	return strings.Join(strings.Fields(strings.Join([]string{said.Rev, said.Name, said.Message}, " ")), " ")
+	return strings.Join(strings.Fields(strings.Join([]string{said["rev"], said["name"], said["message"]}, " ")), " ")
 }

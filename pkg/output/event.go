@@ -1,13 +1,10 @@
 package output
 
 import (
-	"bytes"
+	"bufio"
 	"encoding/base64"
-	"encoding/json"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
@@ -58,114 +55,92 @@ const stamp = "2006-01-02T15:04:05.000Z"
 // docs/json.md. Data stands in it byte for byte, save for line breaks between
 // its tokens.
 func AppendJSON(dst []byte, e *Event) []byte {
-	dst = append(dst, `{"v":1,"source":"`...)
-	dst = append(dst, e.Source...)
-	dst = append(dst, '"')
-	if e.ID != "" {
-		dst = appendText(append(dst, `,"id":`...), e.ID)
-	}
-	dst = e.appendTime(append(dst, `,"time":`...))
-	dst = appendText(append(dst, `,"kind":`...), e.Kind)
-	dst = append(dst, `,"seq":`...)
-	if e.Seq > 0 {
-		dst = strconv.AppendInt(dst, int64(e.Seq), 10)
-	} else {
-		dst = append(dst, "null"...)
-	}
-	dst = append(dst, `,"did":`...)
-	if e.Outline.DID == "" {
-		dst = append(dst, "null"...)
-	} else {
-		dst = appendText(dst, e.Outline.DID)
-	}
-	return append(e.appendPayload(dst), "}\n"...)
+	p := parts{buf: dst}
+	p.event(e)
+	return p.buf
 }
 
-func (e *Event) appendTime(dst []byte) []byte {
+// WriteJSON writes what AppendJSON appends. Other than that it holds no line in
+// memory: escaped, 13 MB of data can be 78.
+func WriteJSON(to *bufio.Writer, e *Event) error {
+	p := parts{buf: to.AvailableBuffer(), to: to}
+	p.event(e)
+	return p.end()
+}
+
+func (p *parts) event(e *Event) {
+	p.add(`{"v":1,"source":"`, e.Source, `"`)
+	if e.ID != "" {
+		p.add(`,"id":`).text(e.ID)
+	}
+	p.add(`,"time":`).time(e)
+	p.add(`,"kind":`).text(e.Kind)
+	if p.add(`,"seq":`); e.Seq > 0 {
+		p.buf = strconv.AppendInt(p.buf, int64(e.Seq), 10)
+	} else {
+		p.add("null")
+	}
+	if p.add(`,"did":`); e.Outline.DID == "" {
+		p.add("null")
+	} else {
+		p.text(e.Outline.DID)
+	}
+	p.payload(e)
+	p.add("}\n")
+}
+
+func (p *parts) time(e *Event) {
 	switch {
 	case e.Sent != "":
-		return appendText(dst, e.Sent)
+		p.text(e.Sent)
 	case e.At.IsZero():
-		return append(dst, "null"...)
+		p.add("null")
+	default:
+		p.buf = append(e.At.UTC().AppendFormat(append(p.buf, '"'), stamp), '"')
 	}
-	return append(e.At.UTC().AppendFormat(append(dst, '"'), stamp), '"')
 }
 
-func (e *Event) appendPayload(dst []byte) []byte {
+func (p *parts) payload(e *Event) {
 	if op := e.op(); e.Alone && op != nil {
-		dst = strconv.AppendInt(append(dst, `,"index":`...), int64(e.Op), 10)
-		dst = strconv.AppendInt(append(dst, `,"ops":`...), int64(len(e.Outline.Ops)), 10)
-		return appendLine(append(dst, `,"op":`...), op.JSON)
+		p.buf = strconv.AppendInt(append(p.buf, `,"index":`...), int64(e.Op), 10)
+		p.buf = strconv.AppendInt(append(p.buf, `,"ops":`...), int64(len(e.Outline.Ops)), 10)
+		p.add(`,"op":`).line(op.JSON)
+		return
 	}
 	if e.Fault != "" {
-		dst = appendText(append(dst, `,"data":null,"fault":`...), e.Fault)
-		if e.Fields == nil {
-			return dst
+		if p.add(`,"data":null,"fault":`).text(e.Fault); e.Fields != nil {
+			p.add(`,"fields":`).values(e.Fields)
 		}
-		return appendValues(append(dst, `,"fields":`...), e.Fields)
+		return
 	}
-	dst = appendLine(append(dst, `,"data":`...), e.Data)
+	p.add(`,"data":`).line(e.Data)
 	if e.Skipped > 0 {
-		dst = strconv.AppendInt(append(dst, `,"skipped":`...), int64(e.Skipped), 10)
+		p.buf = strconv.AppendInt(append(p.buf, `,"skipped":`...), int64(e.Skipped), 10)
 	}
-	return dst
-}
-
-// appendLine appends sound JSON, on one line.
-func appendLine(dst []byte, data string) []byte {
-	// Two searches by byte: one for any of two is many times slower.
-	if strings.IndexByte(data, '\n') < 0 && strings.IndexByte(data, '\r') < 0 {
-		return append(dst, data...)
-	}
-	b := bytes.NewBuffer(dst)
-	_ = json.Compact(b, []byte(data)) // sound, so it cannot fail
-	return b.Bytes()
 }
 
 // AppendEntry appends a stream entry as it stands, as one line: its id and its
 // fields, name, value, …; bytes that are not UTF-8 as {"$bytes": base64}.
 func AppendEntry(dst []byte, id string, fields []string) []byte {
-	dst = appendText(append(dst, `{"id":`...), id)
-	return append(appendValues(append(dst, `,"fields":`...), fields), "}\n"...)
+	p := parts{buf: dst}
+	p.entry(id, fields)
+	return p.buf
+}
+
+// WriteEntry writes what AppendEntry appends, without holding it in memory.
+func WriteEntry(to *bufio.Writer, id string, fields []string) error {
+	p := parts{buf: to.AvailableBuffer(), to: to}
+	p.entry(id, fields)
+	return p.end()
+}
+
+func (p *parts) entry(id string, fields []string) {
+	p.add(`{"id":`).text(id)
+	p.add(`,"fields":`).values(fields)
+	p.add("}\n")
 }
 
 // AppendFrame appends a frame as it came, as one line of padded base64.
 func AppendFrame(dst, frame []byte) []byte {
 	return append(base64.StdEncoding.AppendEncode(dst, frame), '\n')
-}
-
-func appendValues(dst []byte, values []string) []byte {
-	dst = append(dst, '[')
-	for i, value := range values {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		if utf8.ValidString(value) {
-			dst = appendText(dst, value)
-			continue
-		}
-		dst = append(dst, `{"$bytes":"`...)
-		dst = base64.RawStdEncoding.AppendEncode(dst, []byte(value))
-		dst = append(dst, `"}`...)
-	}
-	return append(dst, ']')
-}
-
-// appendText appends text as a JSON string; what is not UTF-8 becomes U+FFFD.
-func appendText(dst []byte, text string) []byte {
-	for i := range len(text) {
-		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			return appendOddText(dst, text)
-		}
-	}
-	dst = append(append(dst, '"'), text...)
-	return append(dst, '"')
-}
-
-func appendOddText(dst []byte, text string) []byte {
-	b := bytes.NewBuffer(dst)
-	to := json.NewEncoder(b)
-	to.SetEscapeHTML(false)
-	_ = to.Encode(text) // a string into memory cannot fail
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }

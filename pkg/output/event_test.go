@@ -1,7 +1,11 @@
 package output_test
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
+	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +58,7 @@ func TestJSONIsAlwaysOneSoundLine(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			line := string(output.AppendJSON(nil, c.e))
+			sameValues(t, line, c.e)
 			if !strings.HasSuffix(line, c.want+"\n") || strings.Count(line, "\n") != 1 || !json.Valid([]byte(line)) {
 				t.Errorf("got %s", line)
 			}
@@ -164,5 +169,44 @@ func TestTemplate(t *testing.T) {
 	tmpl, _ := output.NewTemplate(`{{(index .data.ops 9).path}}`, false)
 	if _, err := tmpl.Append(nil, e); err == nil {
 		t.Error("an index beyond the ops is no error")
+	}
+}
+
+// sameValues: a template sees what the JSON of an event says.
+func sameValues(t *testing.T, line string, e *output.Event) {
+	t.Helper()
+	template, err := output.NewTemplate("{{json .}}", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, err := template.Append([]byte("> "), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got, want any
+	if err := errors.Join(json.Unmarshal(seen[2:], &got), json.Unmarshal([]byte(line), &want)); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("the template sees %s, %v; the JSON says %s", seen, err, line)
+	}
+}
+
+// G5: lines that are written in parts are those that are made in memory.
+func TestLinesInPartsAreTheSame(t *testing.T) {
+	const part = 4096
+	for _, unit := range []string{"a", "\x01", "å", "€", "😀", "\xff", "\x80", "a\x80\x80\x80\x80\x80", "😀\x80\x80", "\"", "\u2028"} {
+		for lead := range 5 {
+			text := strings.Repeat("x", lead) + strings.Repeat(unit, (2*part+10)/len(unit))
+			for _, e := range []*output.Event{
+				{Source: output.FromStream, Kind: text, Sent: text, Fault: text, Fields: []string{"data", text, text}, Op: -1},
+				{Source: output.FromStream, ID: text, Data: `{"x":"` + strings.ToValidUTF8(strings.ReplaceAll(strings.ReplaceAll(text, "\"", ""), "\x01", ""), "") + `"}`, Op: -1},
+			} {
+				var b bytes.Buffer
+				w := bufio.NewWriterSize(&b, 8<<10)
+				err := errors.Join(output.WriteJSON(w, e), output.WriteEntry(w, text, e.Fields), w.Flush())
+				want := output.AppendEntry(output.AppendJSON(nil, e), text, e.Fields)
+				if err != nil || !bytes.Equal(b.Bytes(), want) {
+					t.Fatalf("%q behind %d: %v, and other bytes", unit, lead, err)
+				}
+			}
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -44,7 +45,7 @@ func one(f func(value) (value, error)) func([]value) (value, error) {
 
 // kindOf names a value's kind in JSON's words.
 func kindOf(v value) string {
-	switch v.(type) {
+	switch v := v.(type) {
 	case nil:
 		return "nothing"
 	case bool:
@@ -55,6 +56,10 @@ func kindOf(v value) string {
 		return "a number"
 	case []any:
 		return "an array"
+	case JSON:
+		if !v.object() {
+			return "an array"
+		}
 	}
 	return "an object"
 }
@@ -71,6 +76,8 @@ func truth(v value) bool {
 	case json.Number:
 		f, err := v.Float64()
 		return err != nil || f != 0
+	case JSON:
+		return !v.empty()
 	}
 	n, _ := length(v)
 	return n != 0
@@ -78,8 +85,11 @@ func truth(v value) bool {
 
 // show is how a value is printed.
 func show(v value) string {
-	if v == nil {
+	switch v := v.(type) {
+	case nil:
 		return "<no value>"
+	case string: // which may be large
+		return v
 	}
 	return fmt.Sprint(v)
 }
@@ -128,6 +138,8 @@ func length(v value) (value, error) {
 		return len(v), nil
 	case map[string]any:
 		return len(v), nil
+	case JSON:
+		return v.length(), nil
 	}
 	return 0, errors.New(kindOf(v) + " has no length")
 }
@@ -151,24 +163,52 @@ func index(args []value) (value, error) {
 	}
 	v := args[0]
 	for _, at := range args[1:] {
-		switch in := v.(type) {
-		case map[string]any:
-			name, ok := at.(string)
-			if !ok {
-				return nil, errors.New("objects are indexed by text")
-			}
-			v = in[name]
-		case []any:
-			i, ok := whole(at)
-			if !ok || i < 0 || i >= len(in) {
-				return nil, fmt.Errorf("index %v of an array of %d", at, len(in))
-			}
-			v = in[i]
-		default:
-			return nil, errors.New(kindOf(v) + " cannot be indexed")
+		var err error
+		if v, err = indexOne(v, at); err != nil {
+			return nil, err
 		}
 	}
 	return v, nil
+}
+
+func indexOne(v, at value) (value, error) {
+	switch kindOf(v) {
+	case "an object":
+		name, ok := at.(string)
+		if !ok {
+			return nil, errors.New("objects are indexed by text")
+		}
+		return member(v, name), nil
+	case "an array":
+		if i, ok := whole(at); ok && i >= 0 {
+			if v, ok := element(v, i); ok {
+				return v, nil
+			}
+		}
+		n, _ := length(v)
+		return nil, fmt.Errorf("index %v of an array of %d", at, n)
+	}
+	return nil, errors.New(kindOf(v) + " cannot be indexed")
+}
+
+// member is the value of a name in an object; nil without one.
+func member(object value, name string) value {
+	if j, ok := object.(JSON); ok {
+		return j.member(name)
+	}
+	return object.(map[string]any)[name]
+}
+
+// element is the i-th of an array; ok is false beyond the last.
+func element(array value, i int) (v value, ok bool) {
+	if j, ok := array.(JSON); ok {
+		return j.element(i)
+	}
+	list := array.([]any)
+	if i >= len(list) {
+		return nil, false
+	}
+	return list[i], true
 }
 
 // slice is a part of a text or an array.
@@ -196,6 +236,10 @@ func slice(args []value) (value, error) {
 		return strings.ToValidUTF8(v[from:to], string(utf8.RuneError)), nil
 	case []any:
 		return v[from:to], nil
+	case JSON:
+		if !v.object() {
+			return v.part(from, to), nil
+		}
 	}
 	return nil, errors.New(kindOf(args[0]) + " cannot be sliced")
 }
@@ -271,6 +315,8 @@ func upTo(n int) value {
 func members(v value) iter.Seq2[value, value] {
 	return func(yield func(value, value) bool) {
 		switch v := v.(type) {
+		case JSON:
+			v.each(yield)
 		case []any:
 			for i, element := range v {
 				if !yield(i, element) {
@@ -288,9 +334,116 @@ func members(v value) iter.Seq2[value, value] {
 }
 
 func toJSON(v value) (string, error) {
+	if j, ok := v.(JSON); ok {
+		return j.compact(), nil
+	}
 	var b strings.Builder
+	err := writeJSON(&b, v)
+	return b.String(), err
+}
+
+// writeJSON writes v with the keys in order, as encoding/json does.
+func writeJSON(b *strings.Builder, v value) error {
+	switch v := v.(type) {
+	case JSON:
+		text := v.compact()
+		b.Grow(len(text) + 1)
+		b.WriteString(text)
+	case map[string]any:
+		return writeMembers(b, v)
+	case []any:
+		return writeElements(b, v)
+	case string:
+		writeText(b, v)
+	default:
+		return writeScalar(b, v)
+	}
+	return nil
+}
+
+func writeMembers(b *strings.Builder, object map[string]any) error {
+	b.WriteByte('{')
+	for i, key := range slices.Sorted(maps.Keys(object)) {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		writeText(b, key)
+		b.WriteByte(':')
+		if err := writeJSON(b, object[key]); err != nil {
+			return err
+		}
+	}
+	b.WriteByte('}')
+	return nil
+}
+
+func writeElements(b *strings.Builder, array []any) error {
+	b.WriteByte('[')
+	for i, element := range array {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		if err := writeJSON(b, element); err != nil {
+			return err
+		}
+	}
+	b.WriteByte(']')
+	return nil
+}
+
+// writeText writes a text in pieces, twice where it is long: once to learn its length,
+// since a buffer that grows takes twice what it ends with.
+func writeText(b *strings.Builder, text string) {
+	if size := 0; len(text) > piece {
+		for part := range pieces(text) {
+			size += len(quoted(part)) - len(`""`)
+		}
+		b.Grow(size + len(`""`))
+	}
+	b.WriteByte('"')
+	for part := range pieces(text) {
+		made := quoted(part)
+		b.Write(made[1 : len(made)-1])
+	}
+	b.WriteByte('"')
+}
+
+// piece is how much text is escaped at once, in bytes.
+const piece = 4 << 10
+
+// pieces yields text in pieces that end where a character does.
+func pieces(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for len(text) > piece {
+			end := piece
+			for end > piece-utf8.UTFMax && !utf8.RuneStart(text[end]) {
+				end--
+			}
+			if !yield(text[:end]) {
+				return
+			}
+			text = text[end:]
+		}
+		yield(text)
+	}
+}
+
+func quoted(text string) []byte {
+	var b bytes.Buffer
 	to := json.NewEncoder(&b)
 	to.SetEscapeHTML(false)
-	err := to.Encode(v)
-	return strings.TrimSuffix(b.String(), "\n"), err
+	_ = to.Encode(text) // a string into memory cannot fail
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+// writeScalar writes what is no container.
+func writeScalar(b *strings.Builder, v value) error {
+	var text bytes.Buffer
+	to := json.NewEncoder(&text)
+	to.SetEscapeHTML(false)
+	if err := to.Encode(v); err != nil {
+		return err
+	}
+	b.Write(bytes.TrimSuffix(text.Bytes(), []byte("\n")))
+	return nil
 }

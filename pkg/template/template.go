@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/template/parse"
 )
@@ -21,8 +22,8 @@ type Template struct {
 	escape func(string) string
 }
 
-// The values are those of encoding/json with UseNumber, and int for constants,
-// lengths and indexes.
+// The values are those of encoding/json with UseNumber, JSON for containers that are
+// not decoded, and int for constants, lengths and indexes.
 type value = any
 
 const main = "template"
@@ -42,14 +43,11 @@ func Parse(text string, escape func(string) string) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	if escape == nil {
-		escape = func(text string) string { return text }
-	}
 	return &Template{trees: trees, escape: escape}, nil
 }
 
 // Append appends what the template makes of data, a value as encoding/json
-// gives it with UseNumber. On an error out ends where it happened.
+// gives it with UseNumber, or JSON, which may also stand inside. On an error out ends where it happened.
 func (t *Template) Append(dst []byte, data any) (out []byte, err error) {
 	r := running{Template: t, out: dst}
 	err = r.template(main, data)
@@ -135,10 +133,20 @@ func (r *running) node(n parse.Node, dot value) error {
 // action prints a pipeline, unless it only sets variables.
 func (r *running) action(pipe *parse.PipeNode, dot value) error {
 	v, err := r.pipe(pipe, dot)
-	if err == nil && len(pipe.Decl) == 0 {
-		r.out = append(r.out, r.escape(show(v))...)
+	if j, ok := v.(JSON); ok && err == nil && len(pipe.Decl) == 0 && r.escape == nil {
+		r.out = appendShown(slices.Grow(r.out, len(j)), j, 0)
+	} else if err == nil && len(pipe.Decl) == 0 {
+		r.print(show(v))
 	}
 	return err
+}
+
+func (r *running) print(text string) {
+	if r.escape != nil {
+		text = r.escape(text)
+	}
+	const behind = 64 // so that a line's end does not move a large text
+	r.out = append(slices.Grow(r.out, len(text)+behind), text...)
 }
 
 // branch runs if and with, which moves the dot.
@@ -325,11 +333,10 @@ func (r *running) variable(n *parse.VariableNode) (value, error) {
 // object has no fields, and saying so finds typing mistakes.
 func fields(v value, names []string) (value, error) {
 	for i, name := range names {
-		object, ok := v.(map[string]any)
-		if !ok {
+		if kindOf(v) != "an object" {
 			return nil, fmt.Errorf("%s has no field .%s", kindOf(v), strings.Join(names[i:], "."))
 		}
-		v = object[name]
+		v = member(v, name)
 	}
 	return v, nil
 }

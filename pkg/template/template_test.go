@@ -42,9 +42,11 @@ func TestProgramsAreTextTemplates(t *testing.T) {
 		"{{.seq", "{{nofunc .x}}", "{{$nope}}", "{{end}}", "{{break}}",
 	} {
 		want, errWant := reference(text, programValue(t))
-		got, err := ours(text, programValue(t))
-		if (err == nil) != (errWant == nil) || err == nil && got != want {
-			t.Errorf("%s: %q, %v; text/template: %q, %v", text, got, err, want, errWant)
+		for name, data := range map[string]any{"decoded": programValue(t), "as JSON": JSON(programData)} {
+			got, err := ours(text, data)
+			if (err == nil) != (errWant == nil) || err == nil && got != want {
+				t.Errorf("%s, %s: %q, %v; text/template: %q, %v", text, name, got, err, want, errWant)
+			}
 		}
 	}
 }
@@ -76,14 +78,49 @@ func TestProgramsKnowNumbers(t *testing.T) {
 		"{{printf \"%012d %.2f\" .seq .half}}":                             "007000000123 0.50",
 		"{{(index .data.ops 0).record.n}} {{index .data.ops .zero | len}}": "12345678901234567890 3",
 	} {
-		if got, err := ours(text, programValue(t)); err != nil || got != want {
-			t.Errorf("%s: %q, %v; want %q", text, got, err, want)
+		for _, data := range []any{programValue(t), JSON(programData)} {
+			if got, err := ours(text, data); err != nil || got != want {
+				t.Errorf("%s: %q, %v; want %q", text, got, err, want)
+			}
 		}
 	}
 	for _, text := range []string{`{{eq .seq "7000000123"}}`, `{{index .data.ops "0"}}`, `{{slice 1 2}}`, `{{printf}}`} {
-		if got, err := ours(text, programValue(t)); err == nil {
-			t.Errorf("%s is taken: %q", text, got)
+		for _, data := range []any{programValue(t), JSON(programData)} {
+			if got, err := ours(text, data); err == nil {
+				t.Errorf("%s is taken: %q", text, got)
+			}
 		}
+	}
+}
+
+// JSON is read as encoding/json reads it, whatever its form.
+func TestJSONIsNotDecoded(t *testing.T) {
+	data := JSON(`{"b" : {"y":1, "x":{"a":null},"y" : [ ] } , "\u0061":[ 1 , "\u0031]" ,[2,[ ]],{}], "b":2}`)
+	for text, want := range map[string]string{
+		"{{.}}":                              "map[a:[1 1] [2 []] map[]] b:2]",
+		"{{len .}} {{len .a}} {{.b}}":        "2 4 2",
+		"{{json .a}}":                        `[1,"\u0031]",[2,[]],{}]`,
+		"{{json (slice .a 1 3)}}":            `["\u0031]",[2,[]]]`,
+		"{{json (slice .a 2 2)}}":            "[]",
+		"{{slice .a 3}}":                     "[map[]]",
+		"{{range $k, $v := .}}{{$k}}{{end}}": "ab",
+		"{{with index .a 3}}full{{else}}empty{{end}}{{with index .a 2}}full{{end}}": "emptyfull",
+		`{{printf "%s %v" .a (index .a 2)}}`:                                        "[1 1] [2 []] map[]] [2 []]",
+	} {
+		if got, err := ours(text, data); err != nil || got != want {
+			t.Errorf("%s: %q, %v; want %q", text, got, err, want)
+		}
+	}
+	long := strings.Repeat("x", 4094) + "å\"\x01€😀" + strings.Repeat("\u2028", 3000)
+	encoded, err := json.Marshal(long)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ours("{{json .}}", JSON(encoded).value()); err != nil || got != string(encoded) {
+		t.Errorf("a long text is other JSON: %v", err)
+	}
+	if got, err := ours("{{.x.a}}", map[string]any{"x": JSON(`{"a":[true,false,null,"t",-1.5e3]}`)}); err != nil || got != "[true false <nil> t -1.5e3]" {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 
