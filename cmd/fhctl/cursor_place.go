@@ -133,7 +133,7 @@ func beforeFirst(ctx context.Context, r *redisstream.Reader, b redisstream.Bound
 // none.
 func lastBefore(ctx context.Context, r *redisstream.Reader, id redisstream.ID) (event.Seq, time.Time, error) {
 	for {
-		entries, err := r.Before(ctx, id, 100)
+		entries, err := r.HeadsBefore(ctx, id, 100)
 		if err != nil || len(entries) == 0 {
 			return 0, time.Time{}, err
 		}

@@ -62,6 +62,7 @@ func newDoctorCommand(a *app) *cobra.Command {
 }
 
 func runDoctor(ctx context.Context, s *session, o *doctorOptions) error {
+	boundReading()
 	e := &examination{session: s, options: o, now: time.Now}
 	if err := e.examine(ctx); err != nil {
 		return err

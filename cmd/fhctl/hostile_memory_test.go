@@ -399,21 +399,15 @@ func TestMemoryOfReadersIsBoundedWhateverIsThere(t *testing.T) {
 		"replay stream":          {0, []string{"replay", "stream"}},
 		"replay capture":         {0, []string{"replay", file, "--to", server.URL(), "--to-stream", "copy"}},
 		"replay capture, stdout": {0, []string{"replay", file}},
+		"tail stream, template":  {0, []string{"tail", "--template", "{{.seq}} {{with .data.ops}}{{json .}}{{end}}"}},
 		"verify capture":         {3, []string{"verify", file}},
+		"verify stream":          {0, []string{"verify"}},
+		"doctor":                 {3, []string{"doctor"}},
 		"stream stats":           {0, []string{"stream", "stats"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := startAs(t, a.binary, env, c.args...)
-			kib := 0
-			for ended := false; !ended; {
-				now, _ := residentOf(p.cmd.Process.Pid)
-				kib = max(kib, now)
-				select {
-				case <-p.done:
-					ended = true
-				case <-time.After(5 * time.Millisecond):
-				}
-			}
+			kib := p.peakUntilEnd()
 			t.Logf("peak resident memory: %.1f MiB", float64(kib)/1024)
 			if got := p.exit(0); got != c.exit {
 				t.Errorf("exit code %d, want %d:\n%s", got, c.exit, tail(p.output()))

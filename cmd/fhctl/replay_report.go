@@ -45,10 +45,7 @@ func (r *replayRun) account(p *played, taken bool) {
 		return
 	}
 	c.stored++
-	c.bytes += int64(len(p.frame))
-	if p.frame == nil {
-		c.bytes += int64(len(p.data))
-	}
+	c.bytes += int64(p.size)
 	c.kinds[kindLabel(p)]++
 	c.saw(p.seq)
 	if c.stored%64 == 0 {

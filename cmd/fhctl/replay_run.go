@@ -186,12 +186,21 @@ func (r *replayRun) send(ctx context.Context, p *played) bool {
 	if r.room.Acquire(ctx, p.weight()) != nil {
 		return false
 	}
+	weight := p.weight()
 	select {
 	case r.items <- p:
-		return true
 	case <-ctx.Done():
 		return false
 	}
+	if weight < itemsBytes {
+		return true
+	}
+	// It is written before another is read, which may be as large.
+	if r.room.Acquire(ctx, itemsBytes) != nil {
+		return false
+	}
+	r.room.Release(itemsBytes)
+	return true
 }
 
 // endReached reports whether the last seq that is wanted has come. A relay's
@@ -252,6 +261,9 @@ func (r *replayRun) write(ctx, storing context.Context, stop context.CancelCause
 			return err
 		}
 		weight := p.weight()
+		if p.size = len(p.frame); p.frame == nil {
+			p.size = len(p.data)
+		}
 		taken, err := r.target.put(storing, p)
 		r.room.Release(weight)
 		if err != nil {

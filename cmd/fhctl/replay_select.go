@@ -29,6 +29,7 @@ type played struct {
 	sent   string    // the event time in the relay's words
 	data   string    // the entry's JSON
 	entry  bool      // there is one; not every event yields an entry
+	size   int       // of what it was made of, in bytes; set when it is written
 	skips  int       // ops no consumer would see
 	notice string    // the name of an info or error event
 }

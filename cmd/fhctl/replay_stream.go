@@ -190,9 +190,7 @@ func (t *appender) put(ctx context.Context, p *played) (bool, error) {
 	}
 	if len(p.data) > largeItem { // stored before the next is read
 		t.batch.Lend(p.seq, p.kind, []byte(p.data))
-		if p.frame != nil {
-			p.data = "" // or there would be two of it
-		}
+		p.data, p.stored = "", redisstream.Stored{} // or there would be two of it
 		return true, t.flush(ctx)
 	}
 	t.batch.Add(p.seq, p.kind, []byte(p.data))

@@ -68,23 +68,30 @@ func (t *printer) finish(context.Context, bool) error { return t.out.Flush() }
 func (t *printer) put(_ context.Context, p *played) (bool, error) {
 	switch {
 	case t.raw && p.frame != nil:
-		t.line = output.AppendFrame(t.line[:0], p.frame)
+		return true, t.write(output.AppendFrame(t.line[:0], p.frame))
 	case t.raw:
-		t.line = output.AppendEntry(t.line[:0], string(p.stored.ID), p.stored.Fields)
+		return true, output.WriteEntry(t.out, string(p.stored.ID), p.stored.Fields)
 	case !p.entry:
 		return false, nil
-	default:
-		t.event(p)
 	}
-	_, err := t.out.Write(t.line)
-	if cap(t.line) > largeItem {
-		t.line, t.outline = nil, entry.Outline{} // which points into the data
+	err := t.event(p)
+	if len(p.data) > largeItem {
+		t.outline = entry.Outline{} // which points into the data
 	}
 	return true, err
 }
 
+// write keeps the memory of a line for the next, unless it is large.
+func (t *printer) write(line []byte) error {
+	if t.line = line; cap(line) > largeItem {
+		t.line = nil
+	}
+	_, err := t.out.Write(line)
+	return err
+}
+
 // event renders one event as tail does.
-func (t *printer) event(p *played) {
+func (t *printer) event(p *played) error {
 	e := output.Event{
 		Source: t.source, ID: string(p.stored.ID), At: p.at, Sent: p.sent,
 		Kind: p.typ, Seq: p.seq, Data: p.data, Skipped: p.skips, Op: -1,
@@ -94,13 +101,12 @@ func (t *printer) event(p *played) {
 	}
 	e.Outline = t.outline
 	if t.text == nil {
-		t.line = output.AppendJSON(t.line[:0], &e)
-		return
+		return output.WriteJSON(t.out, &e)
 	}
 	if len(e.Outline.Ops) > 0 {
 		e.Op = 0
 	}
-	t.line = t.text.Append(t.line[:0], &e)
+	return t.write(t.text.Append(t.line[:0], &e))
 }
 
 // checkpointEvery is how much of a recording a crash can take.

@@ -119,7 +119,7 @@ func newTailCommand(a *app) *cobra.Command {
 type tailRun struct {
 	*session
 	*tailPlan
-	render func(dst []byte, e *output.Event) ([]byte, error)
+	render func(e *output.Event) error // writes a line to out
 	out    *bufio.Writer
 	line   []byte
 	seen   int64 // lines written
@@ -193,7 +193,7 @@ func (t *tailRun) whyNone() string {
 }
 
 // renderer chooses what a line looks like.
-func (t *tailRun) renderer(o *tailOptions) (func([]byte, *output.Event) ([]byte, error), error) {
+func (t *tailRun) renderer(o *tailOptions) (func(*output.Event) error, error) {
 	screen, _ := t.stdout.(*os.File)
 	terminal := screen != nil && term.IsTerminal(int(screen.Fd()))
 	switch {
@@ -204,26 +204,38 @@ func (t *tailRun) renderer(o *tailOptions) (func([]byte, *output.Event) ([]byte,
 		if err != nil {
 			return nil, usageError(fmt.Errorf("flag --template: %w", err), "see https://pkg.go.dev/text/template")
 		}
-		return func(dst []byte, e *output.Event) ([]byte, error) {
-			dst, err := template.Append(dst, e)
-			return dst, usageError(err, `choose events that have it, as with --kind commit, or ask first: {{with .data.ops}}…{{end}}`)
+		return func(e *output.Event) error {
+			line, err := template.Append(t.line[:0], e)
+			if err != nil {
+				return usageError(err, `choose events that have it, as with --kind commit, or ask first: {{with .data.ops}}…{{end}}`)
+			}
+			return t.put(line)
 		}, nil
 	case o.format == "json" || o.format == "" && !terminal:
-		return func(dst []byte, e *output.Event) ([]byte, error) { return output.AppendJSON(dst, e), nil }, nil
+		return func(e *output.Event) error { return output.WriteJSON(t.out, e) }, nil
 	}
 	columns := output.Columns{}
 	if terminal {
 		columns.Width = func() int { return output.TerminalWidth(screen) }
 		columns.Color = !t.cfg.Log.NoColor && output.IsTerminal(screen)
 	}
-	return func(dst []byte, e *output.Event) ([]byte, error) { return columns.Append(dst, e), nil }, nil
+	return func(e *output.Event) error { return t.put(columns.Append(t.line[:0], e)) }, nil
 }
 
-func (t *tailRun) renderRaw(dst []byte, _ *output.Event) ([]byte, error) {
+func (t *tailRun) renderRaw(*output.Event) error {
 	if t.relay {
-		return output.AppendFrame(dst, t.frame), nil
+		return t.put(output.AppendFrame(t.line[:0], t.frame))
 	}
-	return output.AppendEntry(dst, string(t.entry.ID), t.entry.Fields), nil
+	return output.WriteEntry(t.out, string(t.entry.ID), t.entry.Fields)
+}
+
+// put writes a line, whose memory is kept for the next unless it is large.
+func (t *tailRun) put(line []byte) error {
+	if t.line = line; cap(line) > largeItem {
+		t.line = nil
+	}
+	_, err := t.out.Write(line)
+	return err
 }
 
 // show writes the lines that e gives, and reports whether more are wanted.
@@ -254,14 +266,7 @@ func (t *tailRun) show(e *output.Event) (more bool, err error) {
 }
 
 func (t *tailRun) write(e *output.Event) (more bool, err error) {
-	if t.line, err = t.render(t.line[:0], e); err != nil {
-		return false, err
-	}
-	_, err = t.out.Write(t.line)
-	if cap(t.line) > largeItem {
-		t.line = nil
-	}
-	if err != nil {
+	if err := t.render(e); err != nil {
 		return false, err
 	}
 	t.seen++

@@ -46,13 +46,12 @@ func completeCollections(a *app) cobra.CompletionFunc {
 // collectionsSeen counts ops by collection in the stream's newest entries. Only
 // names that a shell takes as one plain word are kept: records are untrusted.
 func collectionsSeen(ctx context.Context, reader *redisstream.Reader) map[string]int {
-	newest, err := reader.Last(ctx, completionEntries)
-	if err != nil {
-		return nil
-	}
 	seen := map[string]int{}
 	var outline entry.Outline
-	for _, stored := range newest {
+	for stored, err := range reader.Latest(ctx, completionEntries) {
+		if err != nil {
+			return nil
+		}
 		data, _ := stored.Value("data")
 		if outline.Read(data) != nil {
 			continue

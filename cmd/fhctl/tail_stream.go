@@ -134,7 +134,7 @@ func (r *tailStream) begin(ctx context.Context) (redisstream.ID, error) {
 // newestID is the id of the newest entry; of a set the one of the highest seq, in
 // whichever partition.
 func (r *tailStream) newestID(ctx context.Context) (redisstream.ID, error) {
-	last, err := r.Last(ctx, 1)
+	last, err := r.LastHeads(ctx, 1)
 	if err != nil || len(last) == 0 {
 		return "", err
 	}

@@ -238,9 +238,9 @@ func spanOf(ctx context.Context, reader *redisstream.Reader, x stretch) (span ve
 func lastOf(ctx context.Context, reader *redisstream.Reader, x stretch) ([]redisstream.Stored, error) {
 	switch {
 	case reader.IsSet(): // its span is bounded by what all partitions have reached
-		return reader.Last(ctx, edgeEntries)
+		return reader.LastHeads(ctx, edgeEntries)
 	case x.open: // what was appended since is not read either
-		return reader.Before(ctx, x.to.Next(), edgeEntries)
+		return reader.HeadsBefore(ctx, x.to.Next(), edgeEntries)
 	}
 	s, found, err := reader.Following(ctx, x.to)
 	if seq, ok := s.Seq(); ok && found {

@@ -98,7 +98,7 @@ func readCursor(ctx context.Context, reader *redisstream.Reader) (c verify.Curso
 	if err != nil {
 		return c, false, err
 	}
-	last, err := reader.Last(ctx, 1)
+	last, err := reader.LastHeads(ctx, 1)
 	if err != nil {
 		return c, false, err
 	}

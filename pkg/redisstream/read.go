@@ -329,14 +329,43 @@ const firstPage = 16
 // Last is the newest n entries, oldest first; fewer when there are not as many.
 func (r *Reader) Last(ctx context.Context, n int) ([]Stored, error) { return r.newest(ctx, "+", n) }
 
-// Before is the newest n entries below an id, oldest first; fewer when there
-// are not as many.
-func (r *Reader) Before(ctx context.Context, id ID, n int) ([]Stored, error) {
+// LastHeads is the newest n entries, oldest first, with values longer than 64 KiB cut:
+// for who wants ids and seqs of entries that may be large.
+func (r *Reader) LastHeads(ctx context.Context, n int) ([]Stored, error) {
+	return r.newestHeads(ctx, "+", n)
+}
+
+// HeadsBefore is the newest n entries below an id, as LastHeads gives them.
+func (r *Reader) HeadsBefore(ctx context.Context, id ID, n int) ([]Stored, error) {
 	to, ok := previous(id)
 	if !ok {
 		return nil, nil
 	}
-	return r.newest(ctx, to, n)
+	return r.newestHeads(ctx, to, n)
+}
+
+func (r *Reader) newestHeads(ctx context.Context, to ID, n int) (heads []Stored, err error) {
+	if r.parts != nil {
+		return r.setNewest(n, func(part *Reader) ([]Stored, error) { return part.newestHeads(ctx, to, n) })
+	}
+	for len(heads) < n {
+		ask := min(n-len(heads), r.config.Page)
+		some, err := r.heads(ctx, "xrevrange", to, "-", ask)
+		if err != nil {
+			return nil, err
+		}
+		heads = append(heads, some...)
+		if len(some) < ask {
+			break
+		}
+		before, ok := previous(some[len(some)-1].ID)
+		if !ok {
+			break
+		}
+		to = before
+	}
+	slices.Reverse(heads)
+	return heads, nil
 }
 
 // Latest yields what Last gives, without holding all of it at once: large entries
@@ -391,7 +420,7 @@ func (r *Reader) nthNewest(ctx context.Context, n int) (id ID, err error) {
 
 func (r *Reader) newest(ctx context.Context, to ID, n int) ([]Stored, error) {
 	if r.parts != nil {
-		return r.setNewest(ctx, to, n)
+		return r.setNewest(n, func(part *Reader) ([]Stored, error) { return part.newest(ctx, to, n) })
 	}
 	var newest []Stored
 	for len(newest) < n {

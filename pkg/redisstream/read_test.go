@@ -114,10 +114,10 @@ func TestLastIsOldestFirst(t *testing.T) {
 	eachServer(t, func(t *testing.T, k *kit) {
 		k.add(25, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+1), event.Seq(i + 1) })
 		r := k.reader(func(c *ReaderConfig) { c.Page = 4 })
-		if before, err := r.Before(k.ctx(), "11", 3); err != nil || len(before) != 3 || before[0].ID != "8-0" || before[2].ID != "10-0" {
+		if before, err := r.HeadsBefore(k.ctx(), "11", 3); err != nil || len(before) != 3 || before[0].ID != "8-0" || before[2].ID != "10-0" {
 			t.Errorf("before 11: %v, %v", before, err)
 		}
-		if before, err := r.Before(k.ctx(), "1-0", 3); err != nil || len(before) != 0 {
+		if before, err := r.HeadsBefore(k.ctx(), "1-0", 3); err != nil || len(before) != 0 {
 			t.Errorf("before the first: %v, %v", before, err)
 		}
 		for _, n := range []int{0, 1, 4, 9, 25, 40} {

@@ -201,9 +201,9 @@ func (h *head) advance(part int) {
 	h.entry.Partition = part
 }
 
-func (r *Reader) setNewest(ctx context.Context, to ID, n int) (all []Stored, err error) {
+func (r *Reader) setNewest(n int, read func(part *Reader) ([]Stored, error)) (all []Stored, err error) {
 	for i, part := range r.parts {
-		some, err := part.newest(ctx, to, n)
+		some, err := read(part)
 		if err != nil {
 			return nil, err
 		}
