@@ -37,7 +37,9 @@ func TestOutlineReadsWhatTailsNeed(t *testing.T) {
 
 // G5: of ops that are a number 13 MB hold six million.
 func TestOutlineKeepsAsManyOpsAsThereMayBe(t *testing.T) {
-	ops := func(n int) string { return `{"repo":"x","ops":[` + strings.TrimSuffix(strings.Repeat("0,", n), ",") + `]}` }
+	ops := func(n int) string {
+		return `{"repo":"x","ops":[` + strings.TrimSuffix(strings.Repeat("0,", n), ",") + `]}`
+	}
 	var o entry.Outline
 	if err := o.Read(ops(10_000)); err != nil || len(o.Ops) != 10_000 {
 		t.Errorf("%d ops, %v", len(o.Ops), err)
