@@ -142,6 +142,12 @@ type line struct {
 	events int  // of conn
 	rise   float64
 	pace   pace
+	// Gaps that one connection shows behind the leap may be false in their turn: what
+	// is believed with it are those that every connection showed.
+	before pace       // as it was
+	here   pace       // with the gaps that conn has shown
+	last   Seq        // that conn has shown
+	shown  [2]float64 // the widest gaps, each as wide on every connection that stood
 }
 
 // leapProofs is how many connections must have shown a leap, and for a while
@@ -170,7 +176,7 @@ func (d *doubt) add(last, seq Seq, conn uint64, now time.Time, usual *pace) (bel
 	at := slices.IndexFunc(d.lines, func(l line) bool { return l.agrees(seq, conn, now) })
 	switch {
 	case at < 0:
-		d.begin(line{first: seq, newest: seq, conn: conn, events: 1, rise: float64(seq - last), pace: usual.afresh(now, seq)})
+		d.begin(line{first: seq, newest: seq, conn: conn, events: 1, rise: float64(seq - last), pace: usual.afresh(now, seq), before: *usual, here: *usual, last: seq})
 	case d.lines[at].again(seq, conn, now):
 		return &d.lines[at], false
 	}
@@ -226,20 +232,35 @@ func (l *line) agrees(seq Seq, conn uint64, now time.Time) bool {
 func (l *line) again(seq Seq, conn uint64, now time.Time) (proven bool) {
 	if conn != l.conn {
 		if l.stood {
-			l.proofs++
+			l.proved()
 		}
 		if l.proofs >= leapProofs && !l.unreached() {
 			l.newest = max(l.newest, seq)
 			return true
 		}
 		l.conn, l.stood, l.events, l.pace.at = conn, false, 0, now
+		l.here, l.last = l.before, 0
 	}
+	if l.last > 0 && seq > l.last {
+		l.here.learn(float64(seq - l.last))
+	}
+	l.last = seq
 	if seq > l.newest {
 		l.pace.note(l.newest, seq, now)
 	}
 	l.first, l.newest = min(l.first, seq), max(l.newest, seq)
 	l.events++
 	return false
+}
+
+// proved counts a connection that stood.
+func (l *line) proved() {
+	if l.proofs++; l.proofs == 1 {
+		l.shown = l.here.widest
+	}
+	for i, wide := range l.here.widest {
+		l.shown[i] = min(l.shown[i], wide)
+	}
 }
 
 // unreached reports whether only events behind it could prove the leap, and too

@@ -59,6 +59,31 @@ func TestOneTrueLeapExcusesNoOther(t *testing.T) {
 	}
 }
 
+// What one connection alone shows behind a leap does not make its like true.
+func TestFalseGapBehindALeapExcusesNoOther(t *testing.T) {
+	const first = event.Seq(9_000_000_000)
+	now := time.Now()
+	tracker := event.NewTracker(event.AfterSeq(1000))
+	for conn := uint64(1); conn <= 2; conn++ {
+		for i := event.Seq(0); i < 20; i++ {
+			tracker.Observe(first+i, conn, now)
+		}
+		if conn == 1 {
+			tracker.Observe(first+1_000_000_000, conn, now)
+		}
+		if !tracker.Waited(conn) {
+			t.Fatalf("connection %d is not enough", conn)
+		}
+	}
+	if step := tracker.Observe(first, 3, now); step.Verdict != event.Fresh {
+		t.Fatalf("not believed: %+v", step)
+	}
+	tracker.Observe(first+1, 3, now)
+	if step := tracker.Observe(first+1_000_000_001, 3, now); step.Verdict != event.Leap {
+		t.Errorf("the false gap again: %+v", step)
+	}
+}
+
 // Clocks jump, and a machine sleeps: arrival times that go back or stand still
 // neither excuse a leap nor make one.
 func TestClockJumpMakesNoLeap(t *testing.T) {

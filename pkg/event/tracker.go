@@ -109,6 +109,7 @@ func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 		step.Believed = proven.newest
 		t.crossed = crossed{from: last, to: seq}
 		t.pace = proven.pace.afresh(arrived, seq)
+		t.pace.widest = proven.shown
 		t.pace.learn(float64(seq - last))
 	}
 	if len(t.doubt.lines) > 0 {
