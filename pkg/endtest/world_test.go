@@ -166,7 +166,7 @@ type world struct {
 	mendText  map[string]string    // keys that an operator must put back
 	problem   string
 	leaps     int // of the relay's true numbers
-	falseLeap bool
+	lies      int // and false ones
 
 	size      int // events
 	filter    *filter.Filter
@@ -245,12 +245,13 @@ func (w *world) produce() {
 	}
 }
 
-// mayLeap reports whether the numbers may leap: more than once only where none of the
-// relay's leaps is false, since among wide gaps nobody can tell a narrower one as false.
+// mayLeap reports whether the numbers may leap. They may more than once only where none
+// of the relay's leaps is false, and not at all where several are: among wide gaps, and
+// from what several connections show, nobody can tell a false one.
 func (w *world) mayLeap() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.leaps > 0 && w.falseLeap {
+	if w.leaps > 0 && w.lies > 0 || w.lies > 1 {
 		return false
 	}
 	w.leaps++
@@ -261,8 +262,11 @@ func (w *world) mayLeap() bool {
 func (w *world) mayLie() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.falseLeap = w.falseLeap || w.leaps < 2
-	return w.leaps < 2
+	if w.leaps > 1 || w.leaps == 1 && w.lies > 0 {
+		return false
+	}
+	w.lies++
+	return true
 }
 
 // dialRelay reaches the relay as the faults of the moment allow.
