@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,14 +97,13 @@ func benchIngest(ctx context.Context, s *session, o *benchOptions) error {
 	watch := startWatch()
 	err = runIngest(ctx, run)
 	watch.stop(r)
-	if gone := dropBench(ctx, run); err == nil {
-		err = gone
-	}
-	if err == nil {
-		err = ctx.Err() // an interrupted measurement says nothing
-	}
-	if err != nil {
-		return err
+	switch left := dropBench(ctx, run); {
+	case fault.Ended(ctx) != nil && left != nil:
+		return fault.New(fault.Interrupted, left, fault.HintOf(left))
+	case fault.Ended(ctx) != nil: // an interrupted measurement says nothing
+		return ctx.Err()
+	case err != nil || left != nil:
+		return cmp.Or(err, left)
 	}
 	return s.printBench(o, r)
 }
@@ -157,7 +157,11 @@ func dropBench(ctx context.Context, s *session) error {
 		return err
 	}
 	defer func() { _ = client.Close() }()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	patience := 10 * time.Second
+	if fault.Ended(ctx) != nil {
+		patience = time.Second // somebody waits for the end, and Redis may be why
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	cfg := redisstream.Config{StreamKey: s.cfg.Redis.StreamKey, CursorKey: s.cfg.Redis.CursorKey}
 	keys := []string{cfg.StreamKey, cfg.CursorKey, cfg.SideKey(), cfg.LeaseKey(), cfg.CursorKey + ":history"}

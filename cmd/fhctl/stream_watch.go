@@ -44,15 +44,16 @@ func (w *statsWatch) run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return w.verdict()
+			return w.verdict(ctx)
 		case <-tick.C:
 		}
 	}
 }
 
-func (w *statsWatch) verdict() error {
+// verdict is what the last report says; without one nothing is known.
+func (w *statsWatch) verdict(ctx context.Context) error {
 	if w.last == nil {
-		return nil
+		return context.Cause(ctx)
 	}
 	return checkError(w.last.Checks)
 }

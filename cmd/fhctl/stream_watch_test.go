@@ -141,11 +141,11 @@ func TestWatchPrintsLines(t *testing.T) {
 	if len(lines) != 2 {
 		t.Errorf("%d lines", len(lines))
 	}
-	if err := w.verdict(); err != nil {
+	if err := w.verdict(t.Context()); err != nil {
 		t.Error(err)
 	}
 	w.last.Checks = []checkReport{{Name: "max-lag", Status: checkFailed}}
-	if err := w.verdict(); fault.ClassOf(err) != fault.Findings {
+	if err := w.verdict(t.Context()); fault.ClassOf(err) != fault.Findings {
 		t.Error(errors.Join(errors.New("stopped with a failed check"), err))
 	}
 }

@@ -81,6 +81,7 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 
 func (w *Writer) start(ctx context.Context, t *target) error {
 	c := &w.config
+	defer context.AfterFunc(ctx, w.sockets.interrupt)()
 	err := c.patiently(ctx, "connect to Redis", w.knock)
 	if err != nil && fault.Ended(ctx) != nil {
 		return fault.New(fault.Unreachable, err, or(hintOf(err), fmt.Sprintf("is Redis running at %s?", fault.Redact(c.URL))))

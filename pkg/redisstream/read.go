@@ -53,9 +53,11 @@ type Reader struct {
 	config ReaderConfig
 	client redis.UniversalClient
 	parts  []*Reader // of a set; nil reads one stream
+	unbind func() bool
 }
 
-// OpenReader connects and asks Redis whether it answers, once.
+// OpenReader connects and asks Redis whether it answers, once. When ctx ends, so
+// does whatever the Reader waits for then, also a Redis that hangs.
 func OpenReader(ctx context.Context, cfg ReaderConfig) (*Reader, error) {
 	cfg.Connection = cfg.Connection.withDefaults()
 	cfg.StreamKey = or(cfg.StreamKey, DefaultStreamKey)
@@ -63,26 +65,31 @@ func OpenReader(ctx context.Context, cfg ReaderConfig) (*Reader, error) {
 	if cfg.Page <= 0 {
 		cfg.Page = DefaultPage
 	}
-	client, err := Dial(cfg.Connection)
+	t, err := cfg.parse()
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{config: cfg, client: client}
+	known := new(sockets)
+	client := cfg.dial(t, known)
+	r := &Reader{config: cfg, client: client, unbind: context.AfterFunc(ctx, known.end)}
 	once, cancel := cfg.within(ctx)
 	defer cancel()
 	if err := client.Ping(once).Err(); err != nil {
-		_ = client.Close()
+		_ = r.Close()
 		return nil, cfg.classed(ctx, "connect to Redis", err)
 	}
 	if err := r.divide(ctx); err != nil {
-		_ = client.Close()
+		_ = r.Close()
 		return nil, err
 	}
 	return r, nil
 }
 
 // Close closes the connection.
-func (r *Reader) Close() error { return r.client.Close() }
+func (r *Reader) Close() error {
+	r.unbind()
+	return r.client.Close()
+}
 
 // StreamKey is the key this Reader reads.
 func (r *Reader) StreamKey() string { return r.setName(r.config.StreamKey) }

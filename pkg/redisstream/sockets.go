@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/redisstream/resp"
@@ -14,8 +15,9 @@ import (
 // context's deadline but not its cancellation, and a stop must not wait for a
 // Redis that hangs (G6).
 type sockets struct {
-	mu   sync.Mutex
-	open map[*socket]struct{}
+	mu    sync.Mutex
+	open  map[*socket]struct{}
+	ended atomic.Bool // nothing is waited for any more
 }
 
 // socket is a connection that is known while it is open. It bounds what the
@@ -174,12 +176,40 @@ func (c *socket) parting(err error) error {
 	return err
 }
 
+// past is a time limit that has passed.
+var past = time.Unix(1, 0)
+
+// end ends what waits on any of the connections, now and from now on.
+func (s *sockets) end() {
+	s.ended.Store(true)
+	s.interrupt()
+}
+
+// SetReadDeadline bounds the reads to come. go-redis sets one before each: without a
+// look at ended it would take back what an end has set meanwhile.
+func (c *socket) SetReadDeadline(at time.Time) error {
+	err := c.Conn.SetReadDeadline(at)
+	if err == nil && c.of.ended.Load() {
+		return c.Conn.SetReadDeadline(past)
+	}
+	return err
+}
+
+// SetWriteDeadline bounds the writes to come, likewise.
+func (c *socket) SetWriteDeadline(at time.Time) error {
+	err := c.Conn.SetWriteDeadline(at)
+	if err == nil && c.of.ended.Load() {
+		return c.Conn.SetWriteDeadline(past)
+	}
+	return err
+}
+
 // interrupt ends what waits on any of the connections; go-redis then gives them
 // up and dials anew.
 func (s *sockets) interrupt() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.open {
-		_ = c.SetDeadline(time.Unix(1, 0))
+		_ = c.SetDeadline(past)
 	}
 }
