@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -107,7 +108,7 @@ func TestMutants(t *testing.T) {
 		})
 	}
 	for _, m := range all {
-		if only := os.Getenv("FHCTL_MUTANTS"); only == "1" || strings.Contains(m.file+m.harm, only) {
+		if chosen(m, os.Getenv("FHCTL_MUTANTS")) {
 			todo <- m
 		}
 	}
@@ -117,6 +118,14 @@ func TestMutants(t *testing.T) {
 		t.Errorf("not caught: %s", s)
 	}
 	t.Logf("mutants: %d of %d caught", tried-len(missed), tried)
+}
+
+// chosen reports whether only, "1" or words with | between them, means the row: words of
+// its file's path or of its description.
+func chosen(m mutant, only string) bool {
+	return only == "1" || slices.ContainsFunc(strings.Split(only, "|"), func(words string) bool {
+		return words != "" && strings.Contains(m.file+m.harm, words)
+	})
 }
 
 // try plants the mutant and runs its suites until one notices; "" if none does.
