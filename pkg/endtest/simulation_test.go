@@ -37,7 +37,7 @@ func seedsOf(t *testing.T, usual uint64) (first, n uint64) {
 	return max(first, 1), n
 }
 
-// usualSeeds take some seconds; FHCTL_SEEDS=10000 about a minute.
+// usualSeeds take some ten seconds; FHCTL_SEEDS=10000 some minutes.
 const usualSeeds = 400
 
 // TestSimulation runs seeds, each a world of its own, and wants every stream
