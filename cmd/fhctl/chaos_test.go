@@ -46,7 +46,7 @@ type chaos struct {
 	pair  bool
 }
 
-// blow is one kind of fault. It must leave everything mended.
+// blow is one kind of fault. It must leave everything repaired.
 type blow struct {
 	name   string
 	strike func(*chaos)

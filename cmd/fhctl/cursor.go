@@ -30,7 +30,7 @@ Only "set" changes anything. It keeps what was there before in CURSOR_KEY:histor
 func newCursorCommand(a *app) *cobra.Command {
 	family := newFamily("cursor", "Look at the saved position, or move it",
 		newCursorGetCommand(a), newCursorSetCommand(a), newCursorHistoryCommand(a))
-	family.GroupID = groupRiver
+	family.GroupID = groupEvents
 	family.Long = cursorLong
 	family.Example = `  fhctl cursor get
   fhctl cursor set -10m --dry-run

@@ -36,7 +36,7 @@ type doctorOptions struct {
 func newDoctorCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "Examine relay, Redis, stream and cursor, and say what to type",
-		Long: doctorLong, Args: atMost(0), GroupID: groupRiver,
+		Long: doctorLong, Args: atMost(0), GroupID: groupEvents,
 		Example: `  fhctl doctor
   fhctl doctor --config /etc/fhctl/fhctl.yaml
 

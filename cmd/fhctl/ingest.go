@@ -43,7 +43,7 @@ told when the process is ready, reloads and stops, and its watchdog is fed.`
 func newIngestCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "ingest", Short: "Carry a relay's events into a Redis stream",
-		Long: ingestLong, Args: atMost(0), GroupID: groupRiver,
+		Long: ingestLong, Args: atMost(0), GroupID: groupEvents,
 		Example: `  # See it run with nothing installed: bundled relay, in-process Redis
   fhctl ingest --relay-url sim:// --redis-url embedded://
 
@@ -64,7 +64,7 @@ func newIngestCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-// runIngest composes the river and runs it. Services (health, dashboard, the
+// runIngest composes the pipeline and runs it. Services (health, dashboard, the
 // live line) outlive the pipeline, so that they tell the truth to the end.
 func runIngest(ctx context.Context, s *session) error {
 	boundMemory(s.cfg.Ingest.QueueBytes)
@@ -279,7 +279,7 @@ func (i *ingestion) keepRejects() (closeStore func(), err error) {
 	}, nil
 }
 
-// rejectsObserver keeps frames; what fails there must not stop the river.
+// rejectsObserver keeps frames; what fails there must not stop the pipeline.
 type rejectsObserver struct {
 	silent
 	store *rejects.Store

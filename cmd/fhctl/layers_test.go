@@ -121,7 +121,7 @@ func checkInside(t *testing.T, file, from, target string) {
 	case a.floor < b.floor:
 		t.Errorf("%s (floor %d) imports %s (floor %d): imports go down only", file, a.floor, to, b.floor)
 	case a.floor == 2 && b.floor == 2:
-		t.Errorf("%s imports %s: the ends of the river do not know one another; join them in cmd/fhctl/wire.go", file, to)
+		t.Errorf("%s imports %s: the ends of the pipeline do not know one another; join them in cmd/fhctl/wire.go", file, to)
 	case a.floor == 1 && b.floor == 1 && a.step <= b.step:
 		t.Errorf("%s imports %s: codecs build in the order dagcbor, blocks, then mst and frame; entry needs dagcbor only", file, to)
 	case a.floor == 0 && b.floor == 0:

@@ -118,7 +118,7 @@ func (n *narrator) Link(l event.Link) {
 		n.log.Warn(what, "relay", l.URL, "cause", l.Cause, "err", text(l.Err),
 			"delay", l.Retry.Round(time.Millisecond).String(), "attempt", l.Attempt, "hint", linkHint(l))
 	case event.LinkHeld:
-		n.log.Error("Waiting for an operator: move the cursor to where reading shall begin, or mend the relay",
+		n.log.Error("Waiting for an operator: move the cursor to where reading shall begin, or have the relay repaired",
 			"cause", l.Cause, "err", text(l.Err), "cursor", l.From.String(), "delay", l.Retry.String())
 	}
 }

@@ -13,7 +13,7 @@ const recordLong = `Record a relay's frames, byte for byte, into a capture file 
 plays again. It is fhctl replay --from live --to FILE.
 
 It begins live and goes on until Ctrl-C, --limit or --for, all of which complete
-the file; a broken connection is mended and what was missed is read from the
+the file; a broken connection is made again and what was missed is read from the
 relay's window. FILE appears when it is complete: until then the recording is in
 FILE.partial, safe up to the last five seconds whatever happens, and --resume
 goes on with it from the event after the last one, as long as the relay still
@@ -22,7 +22,7 @@ has that. Files are private (mode 0600) and never overwritten.`
 func newRecordCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "record FILE.fhz", Short: "Record a relay's frames into a capture file",
-		Long: recordLong, GroupID: groupRiver, Args: atMost(1),
+		Long: recordLong, GroupID: groupEvents, Args: atMost(1),
 		Example: `  # Ten minutes of the relay
   fhctl record --for 10m run.fhz
 

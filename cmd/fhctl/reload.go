@@ -19,7 +19,7 @@ import (
 
 // reloader reads the settings again on SIGHUP and puts into force what a
 // running ingest can change: the log level at once, the filters by a clean stop
-// of the river and its start behind the cursor. Everything else waits for a
+// of the pipeline and its start behind the cursor. Everything else waits for a
 // restart. Settings that cannot be used are refused, and the former hold.
 type reloader struct {
 	*session
@@ -29,7 +29,7 @@ type reloader struct {
 	mu      sync.Mutex
 	shown   map[string]string // what is in force, by setting
 	keep    *filter.Filter
-	turnOff context.CancelFunc // ends the river that runs; nil without one
+	turnOff context.CancelFunc // ends the pipeline that runs; nil without one
 }
 
 // newReloader hears SIGHUP from now on, which would otherwise end the process.
@@ -148,7 +148,7 @@ func (r *reloader) compare(cfg *config.Config) (changed []any, later []string) {
 	return changed, later
 }
 
-// turn makes keep the filter of the next river and ends the present one, unless
+// turn makes keep the filter of the next pipeline and ends the present one, unless
 // nothing would differ.
 func (r *reloader) turn(keep *filter.Filter) {
 	r.mu.Lock()
@@ -169,20 +169,20 @@ func (r *reloader) wanted() *filter.Filter {
 	return r.keep
 }
 
-// river is the filter to run with, and a context that ends when it changes.
-func (r *reloader) river(ctx context.Context) (*filter.Filter, context.Context, context.CancelFunc) {
+// filtered is the filter to run with, and a context that ends when it changes.
+func (r *reloader) filtered(ctx context.Context) (*filter.Filter, context.Context, context.CancelFunc) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ctx, r.turnOff = context.WithCancel(ctx)
 	return r.keep, ctx, r.turnOff
 }
 
-// flow runs the river until it is told to stop, and anew whenever the filters
+// flow runs the pipeline until it is told to stop, and anew whenever the filters
 // change: what was read is stored by the former ones, then the cursor is handed
 // over, and the next event is judged by the new.
 func (i *ingestion) flow(ctx context.Context, source pipeline.FrameSource, sink redisSink) error {
 	for {
-		keep, running, stop := i.reload.river(ctx)
+		keep, running, stop := i.reload.filtered(ctx)
 		sink.Refilter(keep.Fingerprint())
 		err := i.pipeline(source, sink, keep).Run(running)
 		turned := running.Err() != nil && ctx.Err() == nil

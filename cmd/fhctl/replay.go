@@ -60,7 +60,7 @@ const replayExample = `  # Look into a recording
 func newReplayCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "replay [SOURCE [TARGET]]", Short: "Play a capture, a stream or a relay again, into another place",
-		Long: replayLong, Example: replayExample, GroupID: groupRiver,
+		Long: replayLong, Example: replayExample, GroupID: groupEvents,
 		Args: atMost(2),
 	}
 	o := &replayOptions{label: "replay"}

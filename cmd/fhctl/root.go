@@ -30,8 +30,8 @@ Exit codes:
 
 // The groups of commands in help.
 const (
-	groupRiver = "river"
-	groupAbout = "about"
+	groupEvents = "events"
+	groupAbout  = "about"
 )
 
 // commands lists every command. A new one is a file of its own and a line here.
@@ -61,7 +61,7 @@ func newRoot(a *app) *cobra.Command {
   fhctl tail -f`
 	addVersionFlag(root, a)
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.AddGroup(&cobra.Group{ID: groupRiver, Title: "Events:"}, &cobra.Group{ID: groupAbout, Title: "About:"})
+	root.AddGroup(&cobra.Group{ID: groupEvents, Title: "Events:"}, &cobra.Group{ID: groupAbout, Title: "About:"})
 	root.SetHelpCommandGroupID(groupAbout)
 	root.SetCompletionCommandGroupID(groupAbout)
 	root.SetUsageFunc(showUsage)

@@ -23,7 +23,7 @@ const (
 )
 
 // sampler looks at Redis on a timer and connections of its own, so that neither
-// a slow answer nor an error reaches the river.
+// a slow answer nor an error reaches the pipeline.
 type sampler struct {
 	config  redisstream.ReaderConfig
 	streams []string // one, or one for each partition

@@ -15,7 +15,7 @@ import (
 
 func newStreamCommand(a *app) *cobra.Command {
 	family := newFamily("stream", "Look at the Redis stream", newStatsCommand(a))
-	family.GroupID = groupRiver
+	family.GroupID = groupEvents
 	family.Example = "  fhctl stream stats"
 	return family
 }

@@ -83,7 +83,7 @@ type tailOptions struct {
 func newTailCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "tail", Short: "Show events of the stream or of a relay",
-		Long: tailLong, Example: tailExample, Args: atMost(0), GroupID: groupRiver,
+		Long: tailLong, Example: tailExample, Args: atMost(0), GroupID: groupEvents,
 	}
 	o := &tailOptions{}
 	flags := cmd.Flags()

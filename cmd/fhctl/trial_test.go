@@ -18,7 +18,7 @@ import (
 // This file is the kit of the tests of docs/faults.md: the real program between
 // a relay whose events the test lets through one stretch at a time and a real
 // Redis behind a proxy. A test lets events pass, breaks something, lets more
-// pass, waits until the fault was counted, mends it, and at the end compares
+// pass, waits until the fault was counted, repairs it, and at the end compares
 // the stream with the relay's log. Nothing depends on the machine's speed.
 
 // gate is a relay's log of which only the beginning has happened yet.

@@ -15,7 +15,7 @@ import (
 // unit tells systemd how ingest is. Ready means that settings are in force
 // and the work has begun: Redis and relay may be away for hours, which is waited
 // out, and no reason for systemd to give up. The watchdog is fed as long as
-// something is heard of the river within the longest wait it can be in.
+// something is heard of the pipeline within the longest wait it can be in.
 type unit struct {
 	silent
 	notifier *systemd.Notifier // nil without systemd
@@ -73,7 +73,7 @@ func (m *unit) Stored(*event.Batch, event.Receipt) { m.hear() }
 // Alarm is heard when something was noticed.
 func (m *unit) Alarm(event.Alarm, event.Seq, string) { m.hear() }
 
-// alive reports whether the river moves, or waits for something that it would
+// alive reports whether the pipeline moves, or waits for something that it would
 // tell of in time. Connected to a silent relay it is the idle timeout that
 // breaks the silence; without one any silence is right, unless frames wait.
 func (m *unit) alive() bool {

@@ -8,7 +8,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/health"
 )
 
-// The watchdog is fed while the river moves or waits for something, and no
+// The watchdog is fed while the pipeline moves or waits for something, and no
 // longer once it is silent beyond any wait it can be in: then it is stuck.
 func TestWatchdogKnowsWaitingFromStuck(t *testing.T) {
 	up, down := event.Link{State: event.LinkUp}, event.Link{State: event.LinkDown, Retry: 5 * time.Minute}

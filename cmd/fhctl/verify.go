@@ -70,7 +70,7 @@ type verifyOptions struct {
 func newVerifyCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "verify [SOURCE]", Short: "Check a stream or a capture, or compare two streams",
-		Long: verifyLong, Example: verifyExample, Args: atMost(1), GroupID: groupRiver,
+		Long: verifyLong, Example: verifyExample, Args: atMost(1), GroupID: groupEvents,
 		ValidArgs: []cobra.Completion{"stream"},
 	}
 	o := &verifyOptions{}

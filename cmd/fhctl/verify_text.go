@@ -40,7 +40,7 @@ func (r *verifyReport) text(sum verify.Summary, stopped error) {
 	for _, line := range t.Lines("") {
 		fmt.Fprintln(r.out, line)
 	}
-	r.mending(sum)
+	r.fixes(sum)
 	if stopped != nil {
 		fmt.Fprintf(r.out, "\nIt ended early, so the rest is unknown: %s\n", output.Escape(stopped.Error()))
 	}
@@ -147,8 +147,8 @@ func (r *verifyReport) cursorText() string {
 	return text
 }
 
-// mending says once per rule what to do, and how often it was found.
-func (r *verifyReport) mending(sum verify.Summary) {
+// fixes says once per rule what to do, and how often it was found.
+func (r *verifyReport) fixes(sum verify.Summary) {
 	for i, c := range sum.Rules {
 		if i == 0 {
 			fmt.Fprintln(r.out, "\nfound")

@@ -19,7 +19,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/sim"
 )
 
-// The ends fit the river without knowing of it.
+// The ends fit the pipeline without knowing of it.
 var (
 	_ pipeline.FrameSource = (*relay.Source)(nil)
 	_ redisSink            = (*redisstream.Writer)(nil)

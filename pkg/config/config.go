@@ -29,7 +29,7 @@ type Config struct {
 
 // Relay is where events come from.
 type Relay struct {
-	// URL is wss://HOST, ws://HOST, a bare host, any of them with the path
+	// URL is wss://HOST, ws://HOST, a host alone, any of them with the path
 	// of subscribeRepos, sim://… or capture:FILE. It may hold a password:
 	// print fault.Redact(URL).
 	URL       string

@@ -23,7 +23,7 @@ func table() []Setting {
 func relaySettings() []Setting {
 	return []Setting{
 		{Name: "relay-url", Env: "RELAY_URL", Arg: "URL", Secret: true, Default: "wss://bsky.network", Group: GroupRelay,
-			Doc:   "relay to read: wss://HOST or a bare host, with or without the path of subscribeRepos; sim://?rate=N&count=N&seed=N plays a bundled relay of synthetic traffic; capture:FILE plays a recorded file",
+			Doc:   "relay to read: wss://HOST or a host alone, with or without the path of subscribeRepos; sim://?rate=N&count=N&seed=N plays a bundled relay of synthetic traffic; capture:FILE plays a recorded file",
 			store: text(func(c *Config) *string { return &c.Relay.URL })},
 		{Name: "relay-cleartext", Default: "false", Group: GroupRelay,
 			Doc:   "allow ws:// to a host that is not loopback: anyone on the way can then read and change events",

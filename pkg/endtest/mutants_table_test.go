@@ -193,7 +193,7 @@ var writerMutants = []mutant{
 	{missingGo, "lowest = min(lowest, seq-1)", "lowest = min(lowest, seq)", "the oldest unacknowledged event is not read again", in("append", "store")},
 	{restoreLua, "if not to or above(to, floor) then to = floor end", "if not to then to = floor end", "after FLUSHALL unacknowledged events are not read again", in("append", "store")},
 	{restoreLua, "if kept and (not floor or above(floor, kept)) then floor = kept end", "", "who starts beside an empty stream does not know what was acknowledged", in("start")},
-	{restoreLua, "if left and (stored or ARGV[1] == '') then to = left end", "", "a start without cursor reads again what yielded no entry", in("start")},
+	{restoreLua, "    to = left\n", "", "a start without cursor reads again what yielded no entry", in("start")},
 	{appendLua, "(known or ARGV[2] == 'held')", "ARGV[2] == 'held'", "a writer that has just gone back does not notice that the stream is gone", in("start")},
 	{appendLua, "if known and not jump and not string.find(newSide, '\"stored\":', 1, true) then newSide = newSide .. ',\"stored\":' .. known end", "", "a position stored behind a rollback makes the side key forget that there are entries", in("start")},
 	{missingGo, "	return min(cursor, w.floor.seq)\n", "	return cursor\n", "a stream that vanished is not read again", in("append", "start")},

@@ -389,7 +389,7 @@ func (w *world) trouble(produced <-chan struct{}) {
 		}
 	}
 	w.store.change(func() { w.store.slow, w.store.failXADD = 2*time.Millisecond, 0 })
-	w.mend()
+	w.repair()
 	for kind, n := range w.relay.Injected() {
 		w.counts.mu.Lock()
 		w.counts.n["fault: relay "+kind] += n

@@ -445,7 +445,7 @@ func (w *world) tend() {
 		case p.err == nil && p.asked:
 		case fault.ClassOf(p.err) == fault.Cursor || fault.ClassOf(p.err) == fault.Data && strings.Contains(p.err.Error(), "is not a string"):
 			w.counts.add("exit, cursor unusable")
-			w.mend()
+			w.repair()
 		case fault.ClassOf(p.err) == fault.Conflict:
 			w.counts.add("exit conflict") // it was to begin elsewhere, and another writer was quicker
 		case fault.ClassOf(p.err) == fault.Unreachable && strings.Contains(p.err.Error(), "405"):
@@ -467,8 +467,8 @@ func (w *world) tend() {
 	}
 }
 
-// mend puts back the keys that trouble spoilt.
-func (w *world) mend() {
+// repair puts back the keys that trouble spoilt.
+func (w *world) repair() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for key, text := range w.mendText {

@@ -1,4 +1,4 @@
-// Package event is the vocabulary of the river: what a relay sends, what a
+// Package event is the vocabulary of the pipeline: what a relay sends, what a
 // sink stores, and the sequence numbers that order both.
 //
 // Nothing here does I/O, holds a clock or starts a goroutine. Every other

@@ -2,7 +2,7 @@ package event
 
 import "time"
 
-// Observer hears what the river does. Calls are serialised per method but may
+// Observer hears what the pipeline does. Calls are serialised per method but may
 // come from different goroutines; an implementation must be safe for that,
 // must not block, and must copy what it keeps.
 type Observer interface {

@@ -1,6 +1,6 @@
 // Package health tells how ingest is doing: a status page for people, /livez,
 // /readyz and /metrics for machines, all over HTTP and fed by one [Monitor] that
-// observes the river.
+// observes the pipeline.
 //
 // It is the only package that imports the Prometheus client. No endpoint
 // changes anything, and nothing that a relay or a record says becomes a metric

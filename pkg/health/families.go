@@ -25,7 +25,7 @@ func known(name, help string, read func(*scrape) (float64, bool)) family {
 	}}
 }
 
-// flowFamilies count what passes through the river.
+// flowFamilies count what passes through the pipeline.
 func flowFamilies() []family {
 	return []family{
 		single("fhctl_frames_total", counter, "WebSocket messages that passed in order.",

@@ -40,7 +40,7 @@ func (m *Monitor) CursorMoved(move event.CursorMove) {
 	way.times++
 	way.seqs += uint64(f.last - f.first + 1)
 	if way.times == 1 {
-		m.t.jot(now, toneBad, "Another program moved the cursor "+word, fmt.Sprintf("seq %s to %s", f.first, f.last))
+		m.t.note(now, toneBad, "Another program moved the cursor "+word, fmt.Sprintf("seq %s to %s", f.first, f.last))
 	}
 }
 

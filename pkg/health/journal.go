@@ -64,9 +64,9 @@ type note struct {
 	detail string
 }
 
-// jot adds a note, or counts the newest one up when the same happens again, so
+// note adds a note, or counts the newest one up when the same happens again, so
 // that an outage of hours does not push out what went before. m.mu is held.
-func (t *tally) jot(now time.Time, tone tone, what, detail string) {
+func (t *tally) note(now time.Time, tone tone, what, detail string) {
 	detail = shown(detail)
 	if n := len(t.notes.items); n > 0 {
 		if last := &t.notes.items[n-1]; last.what == what {
@@ -82,13 +82,13 @@ func (t *tally) jot(now time.Time, tone tone, what, detail string) {
 func (t *tally) jotLink(now time.Time, link event.Link, wasUp bool) {
 	switch {
 	case link.State == event.LinkUp && !wasUp:
-		t.jot(now, toneGood, "Connected to the relay", "from "+link.From.String())
+		t.note(now, toneGood, "Connected to the relay", "from "+link.From.String())
 	case link.State == event.LinkHeld:
-		t.jot(now, toneBad, "Reading is held: "+t.held, plain(link.Err))
+		t.note(now, toneBad, "Reading is held: "+t.held, plain(link.Err))
 	case link.State == event.LinkDown && wasUp:
-		t.jot(now, toneWait, "Relay connection ended", detailOf(link.Cause, link.Err, link.Retry))
+		t.note(now, toneWait, "Relay connection ended", detailOf(link.Cause, link.Err, link.Retry))
 	case link.State == event.LinkDown:
-		t.jot(now, toneBad, "Relay cannot be reached", detailOf(link.Cause, link.Err, link.Retry))
+		t.note(now, toneBad, "Relay cannot be reached", detailOf(link.Cause, link.Err, link.Retry))
 	}
 }
 
@@ -96,11 +96,11 @@ func (t *tally) jotLink(now time.Time, link event.Link, wasUp bool) {
 func (t *tally) jotStore(now time.Time, store event.Store) {
 	switch {
 	case !store.Up && store.Cause == "full":
-		t.jot(now, toneBad, "The stream is full", detailOf("waiting for readers", store.Err, store.Retry))
+		t.note(now, toneBad, "The stream is full", detailOf("waiting for readers", store.Err, store.Retry))
 	case !store.Up:
-		t.jot(now, toneBad, "Redis does not take batches", detailOf(store.Cause, store.Err, store.Retry))
+		t.note(now, toneBad, "Redis does not take batches", detailOf(store.Cause, store.Err, store.Retry))
 	case t.storeSeen && !t.store.Up:
-		t.jot(now, toneGood, "Redis takes batches again", fmt.Sprintf("after %d tries", store.Attempt))
+		t.note(now, toneGood, "Redis takes batches again", fmt.Sprintf("after %d tries", store.Attempt))
 	}
 }
 
@@ -109,9 +109,9 @@ func (t *tally) jotRole(now time.Time, r event.Role) {
 	switch {
 	case t.roleSeen && t.role.Leading == r.Leading:
 	case r.Leading:
-		t.jot(now, toneGood, "Leading", "this process stores")
+		t.note(now, toneGood, "Leading", "this process stores")
 	default:
-		t.jot(now, toneWait, "Standing by", r.By+" leads")
+		t.note(now, toneWait, "Standing by", r.By+" leads")
 	}
 }
 

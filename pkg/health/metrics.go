@@ -54,7 +54,7 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 }
 
 // Collect implements prometheus.Collector. It gathers under the lock and sends
-// after it, so that a slow scraper cannot hold up the river.
+// after it, so that a slow scraper cannot hold up the pipeline.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
 	for _, metric := range c.gather() {
 		out <- metric

@@ -36,7 +36,7 @@ type Config struct {
 	Now         func() time.Time // nil is time.Now; tests inject another
 }
 
-// Monitor counts what the river does. It implements event.Observer; all its
+// Monitor counts what the pipeline does. It implements event.Observer; all its
 // methods are safe for concurrent use, hold one mutex for well under a
 // microsecond, and allocate nothing on the paths that run per chunk and per
 // batch.
@@ -145,7 +145,7 @@ func (m *Monitor) SetSpill(spill func() (bytes, frames int64)) {
 func (m *Monitor) Stopping() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.t.jot(m.cfg.Now(), toneWait, "Stopping", "a clean stop has begun")
+	m.t.note(m.cfg.Now(), toneWait, "Stopping", "a clean stop has begun")
 	m.t.stopping = true
 }
 
@@ -288,7 +288,7 @@ func (m *Monitor) Alarm(a event.Alarm, seq event.Seq, detail string) {
 	now := m.cfg.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.t.jot(now, toneBad, "Alarm: "+a.String(), "seq "+seqText(seq)+": "+detail)
+	m.t.note(now, toneBad, "Alarm: "+a.String(), "seq "+seqText(seq)+": "+detail)
 	m.t.alarms[a]++
 	m.t.lastAlarm, m.t.alarmed = a, true
 }

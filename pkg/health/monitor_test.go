@@ -55,7 +55,7 @@ func store(m *health.Monitor, seq event.Seq) {
 	m.Stored(&event.Batch{Upto: seq, Time: []byte("2026-07-04T11:59:58.5Z")}, event.Receipt{Appended: 2, Present: 1, Cursor: seq, Length: 500123, Took: time.Millisecond})
 }
 
-func TestReasonsFollowTheRiver(t *testing.T) {
+func TestReasonsFollowTheFlow(t *testing.T) {
 	m, c := newMonitor(t)
 	steps := []struct {
 		what string
@@ -78,7 +78,7 @@ func TestReasonsFollowTheRiver(t *testing.T) {
 		{"held", func() { m.Link(event.Link{State: event.LinkHeld, Cause: event.AlarmReset.String()}) }, health.RelayHeld},
 		{"the last batch before the hold lands", func() { store(m, 4) }, health.RelayHeld},
 		{"asking the relay again", func() { m.Link(up()) }, health.RelayHeld},
-		{"the relay was mended", func() { store(m, 5) }, health.Ready},
+		{"the relay was repaired", func() { store(m, 5) }, health.Ready},
 		{"stopping", func() { m.Stopping() }, health.Stopping},
 	}
 	for _, step := range steps {

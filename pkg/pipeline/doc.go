@@ -1,4 +1,4 @@
-// Package pipeline is the river: it moves events from a source of frames to a
+// Package pipeline moves events from a source of frames to a
 // sink, in order, with backpressure and a clean stop.
 //
 //	source ─chunks→ decoders ─marks→ sequencer ─batches→ writer → sink

@@ -28,13 +28,13 @@ func (s *fullSink) Resume(ctx context.Context) (event.Resume, error) {
 	return s.memorySink.Resume(ctx)
 }
 
-func fullRiver() (*river, *fullSink) {
+func fullSetup() (*setup, *fullSink) {
 	sink := &fullSink{room: make(chan struct{})}
 	open := func(ctx context.Context, from event.Position, send func(...[]byte) bool) {
 		after(2000)(ctx, from, send)
 		hangUpSeen(ctx) // as a relay does that has nothing to send yet
 	}
-	r := newRiver(open, after(3000))
+	r := newSetup(open, after(3000))
 	sink.before = func(call int, _ []*event.Batch) error {
 		if call == 2 {
 			return &event.Full{Detail: "group g is 600 entries behind"}
@@ -49,7 +49,7 @@ func fullRiver() (*river, *fullSink) {
 // and when there is room reading goes on behind what is stored, without loss.
 func TestG7FullStreamStopsReadingUntilThereIsRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, sink := fullRiver()
+		r, sink := fullSetup()
 		done := make(chan error, 1)
 		go func() { done <- pipeline.New(r.cfg).Run(t.Context()) }()
 		time.Sleep(time.Hour)
@@ -77,7 +77,7 @@ func TestG7FullStreamStopsReadingUntilThereIsRoom(t *testing.T) {
 // G6: a stop while the stream is full is a clean one.
 func TestG6StopWhileFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, _ := fullRiver()
+		r, _ := fullSetup()
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- pipeline.New(r.cfg).Run(ctx) }()
@@ -93,7 +93,7 @@ func TestG6StopWhileFull(t *testing.T) {
 // is not one with every batch.
 func TestG7LossIsAnAlarmWhenItBegins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRiver(func(ctx context.Context, _ event.Position, send func(...[]byte) bool) {
+		r := newSetup(func(ctx context.Context, _ event.Position, send func(...[]byte) bool) {
 			for seq := event.Seq(1); seq <= 30; seq++ {
 				send(identity(seq))
 				time.Sleep(10 * time.Second)

@@ -33,7 +33,7 @@ func (s *sequencer) hold(alarm event.Alarm, first event.Seq, detail string) {
 
 // waitHeld returns at once when nothing is held. Otherwise it waits until the
 // cursor was moved, which ends the generation, or until it is time to ask the
-// relay again, which may have been mended.
+// relay again, which may have been repaired.
 func (g *generation) waitHeld(ctx context.Context, at event.Position) error {
 	h := g.holding.Swap(nil)
 	if h == nil {

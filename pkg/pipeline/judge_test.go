@@ -21,8 +21,8 @@ func waits(raw ...[]byte) connection {
 }
 
 // heldRun starts a run whose relay restarted its numbering below cursor 1000.
-func heldRun(t *testing.T, cfg func(*river), conns ...connection) (*river, chan error, context.CancelFunc) {
-	r := newRiver(conns...)
+func heldRun(t *testing.T, cfg func(*setup), conns ...connection) (*setup, chan error, context.CancelFunc) {
+	r := newSetup(conns...)
 	r.sink.set(1000)
 	cfg(r)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -31,7 +31,7 @@ func heldRun(t *testing.T, cfg func(*river), conns ...connection) (*river, chan 
 	return r, done, cancel
 }
 
-func asIs(*river) {}
+func asIs(*setup) {}
 
 // Q6, silent variant: a relay that goes on below the cursor is reported, not
 // dropped for ever.
@@ -92,7 +92,7 @@ func TestQ7OperatorMovesTheCursorWhileHeld(t *testing.T) {
 
 func TestQ6FollowAdoptsTheNewNumbering(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		follow := func(r *river) { r.cfg.OnReset = pipeline.Follow }
+		follow := func(r *setup) { r.cfg.OnReset = pipeline.Follow }
 		r, done, cancel := heldRun(t, follow, waits(frames(span(3, 9)...)...), after(20))
 		defer cancel()
 		if err := <-done; err != nil {
@@ -105,7 +105,7 @@ func TestQ6FollowAdoptsTheNewNumbering(t *testing.T) {
 	})
 }
 
-// A relay that is mended by itself is taken up again without an operator.
+// A relay that recovers by itself is taken up again without an operator.
 func TestHoldEndsWhenTheRelayIsMended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, done, cancel := heldRun(t, asIs, waits(errorFrame("FutureCursor")), after(1010))
@@ -188,7 +188,7 @@ func TestQ5WindowExceededIsCounted(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			r := newRiver(append([]connection{after(10)}, c.second...)...)
+			r := newSetup(append([]connection{after(10)}, c.second...)...)
 			r.run(t)
 			if got := r.seen.alarmed(event.AlarmWindow); got != c.want {
 				t.Errorf("%d alarms, want %d", got, c.want)

@@ -77,7 +77,7 @@ func TestG5LargeEntriesAreExact(t *testing.T) {
 					send(run...)
 				}
 			}
-			r := newRiver(play(true), play(true), play(true), play(false), play(false), play(false))
+			r := newSetup(play(true), play(true), play(true), play(false), play(false), play(false))
 			r.relay.chunk = 1 + rng.IntN(20)
 			r.relay.lull = seed%3 == 0
 			r.cfg.Decoders = []int{1, 2, 3, 16}[seed%4]
@@ -113,7 +113,7 @@ func TestG5LargeEntriesAreExact(t *testing.T) {
 // are stored.
 func TestG1WhatIsTooLargeIsRejected(t *testing.T) {
 	for _, decoders := range []int{1, 3} {
-		r := newRiver(only(identity(1), account(2, event.MaxData/6+1), identity(3), account(4, event.MaxData/6-100), identity(5)))
+		r := newSetup(only(identity(1), account(2, event.MaxData/6+1), identity(3), account(4, event.MaxData/6-100), identity(5)))
 		r.cfg.Decoders = decoders
 		r.run(t)
 		if got := fmt.Sprint(r.sink.seqs()); got != "[1 3 4 5]" {
@@ -127,7 +127,7 @@ func TestG1WhatIsTooLargeIsRejected(t *testing.T) {
 
 // Batches are bounded in bytes as well as in entries.
 func TestBatchesAreBoundedByBytes(t *testing.T) {
-	r := newRiver(after(2000))
+	r := newSetup(after(2000))
 	r.cfg.BatchSize, r.cfg.BatchBytes = 10_000, 2000
 	sink := &largeSink{memorySink: r.sink, t: t, bytes: 2000}
 	r.cfg.Sink = sink
@@ -140,7 +140,7 @@ func TestBatchesAreBoundedByBytes(t *testing.T) {
 func TestG6StopWhileALargeEntryWaits(t *testing.T) {
 	for _, decoders := range []int{1, 3} {
 		synctest.Test(t, func(t *testing.T) {
-			r := newRiver(func(ctx context.Context, _ event.Position, send func(...[]byte) bool) {
+			r := newSetup(func(ctx context.Context, _ event.Position, send func(...[]byte) bool) {
 				for seq := event.Seq(1); send(account(seq, 300_000)); seq++ {
 				}
 			})
@@ -164,7 +164,7 @@ func TestG6StopWhileALargeEntryWaits(t *testing.T) {
 // What a generation left in flight is not counted for ever.
 func TestQueuedForgetsWhatWasDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRiver(after(3000), after(3000))
+		r := newSetup(after(3000), after(3000))
 		r.sink.before = func(call int, _ []*event.Batch) error {
 			if call == 2 {
 				return &event.Moved{To: event.AfterSeq(r.sink.cursor), Alarm: event.AlarmRollback}

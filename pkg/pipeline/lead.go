@@ -93,7 +93,7 @@ func (g *generation) takeLead(ctx context.Context, stood bool) (leads bool, err 
 	return true, nil
 }
 
-// start lets the river run from a position, and says so.
+// start lets the pipeline run from a position, and says so.
 func (g *generation) start(ctx context.Context, at event.Resume) {
 	g.cfg.Observer.Role(event.Role{Leading: true, Cursor: at.Position.Seq})
 	g.flow(ctx, at)

@@ -34,13 +34,13 @@ func once(first, later connection) []connection {
 func again(c connection) []connection { return slices.Repeat([]connection{c}, 40) }
 
 // leapRun lets a run with cursor 1000 go on for ten minutes.
-func leapRun(t *testing.T, r *river) {
+func leapRun(t *testing.T, r *setup) {
 	t.Helper()
 	r.sink.set(1000)
 	r.runFor(t, 10*time.Minute)
 }
 
-func (r *river) runFor(t *testing.T, d time.Duration) {
+func (r *setup) runFor(t *testing.T, d time.Duration) {
 	t.Helper()
 	r.relay.delay = time.Second // as the source's shortest wait
 	ctx, cancel := context.WithCancel(t.Context())
@@ -90,7 +90,7 @@ func TestOneSeqFarAheadCostsItselfOnly(t *testing.T) {
 		for _, chunk := range []int{1, 64} {
 			t.Run(fmt.Sprint(name, "/", chunk), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					r := newRiver(c.conns...)
+					r := newSetup(c.conns...)
 					r.relay.chunk = chunk
 					leapRun(t, r)
 					wantSeqs(t, r.sink, span(1001, 1100))
@@ -143,7 +143,7 @@ func TestLeapOfEveryKindIsDoubted(t *testing.T) {
 					send(frames(span(from.Seq+1, 1100)...)...)
 					hangUpSeen(ctx)
 				}
-				r := newRiver(again(odd)...)
+				r := newSetup(again(odd)...)
 				leapRun(t, r)
 				wantSeqs(t, r.sink, span(1001, 1100))
 				if n := r.seen.total().Rejected[event.ReasonLeap]; n != c.leaps {
@@ -162,7 +162,7 @@ func TestUnconfirmedLeapNeverReachesTheCursor(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				first := waits(append(frames(span(1001, 1005)...), frame)...)
 				quiet := waits()
-				r := newRiver(append([]connection{first}, again(quiet)...)...)
+				r := newSetup(append([]connection{first}, again(quiet)...)...)
 				r.sink.before = func(int, []*event.Batch) error {
 					if r.sink.cursor > 1005 {
 						return errors.New("the cursor moved")
@@ -192,7 +192,7 @@ func TestQ1ConfirmedLeapIsStored(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := newRiver(again(script(seqs...))...)
+				r := newSetup(again(script(seqs...))...)
 				leapRun(t, r)
 				wantSeqs(t, r.sink, seqs)
 				if c := r.seen.total(); c.Rejected[event.ReasonLeap] != 0 || len(r.seen.alarms) > 0 {
@@ -223,7 +223,7 @@ func TestFalseLeapBesideATrueOne(t *testing.T) {
 						case <-ctx.Done():
 						}
 					}
-					r := newRiver(once(cut, script(line...))...)
+					r := newSetup(once(cut, script(line...))...)
 					leapRun(t, r)
 					wantSeqs(t, r.sink, line)
 				})
@@ -263,7 +263,7 @@ func TestQ1SparseNumbersAreNotSlowed(t *testing.T) {
 					}
 					hangUpSeen(ctx)
 				}
-				r := newRiver(again(slow)...)
+				r := newSetup(again(slow)...)
 				leapRun(t, r)
 				wantSeqs(t, r.sink, seqs)
 				if n := len(r.relay.positions()); n > 3 {
@@ -282,7 +282,7 @@ func TestQ1SparseNumbersAreNotSlowed(t *testing.T) {
 func TestLiveStartAtAnAbsurdSeq(t *testing.T) {
 	for _, first := range []event.Seq{far, 1 << 40, 5_000_000} {
 		synctest.Test(t, func(t *testing.T) {
-			r := newRiver(again(script(append([]event.Seq{first}, span(1001, 1100)...)...))...)
+			r := newSetup(again(script(append([]event.Seq{first}, span(1001, 1100)...)...))...)
 			r.runFor(t, 10*time.Minute)
 			wantSeqs(t, r.sink, span(1001, 1100))
 			if r.sink.cursor != 1100 || r.seen.total().Rejected[event.ReasonLeap] != 1 {
@@ -307,7 +307,7 @@ func TestLeapThatProvesWrongLateIsHeld(t *testing.T) {
 			case <-ctx.Done():
 			}
 		}
-		r := newRiver(again(late)...)
+		r := newSetup(again(late)...)
 		leapRun(t, r)
 		if r.seen.alarmed(event.AlarmReset) == 0 {
 			t.Errorf("alarms: %v", r.seen.alarms)
@@ -318,7 +318,7 @@ func TestLeapThatProvesWrongLateIsHeld(t *testing.T) {
 // UntilSeq is covered by what is true, not by a leap.
 func TestLeapDoesNotCoverUntilSeq(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRiver(again(script(slices.Concat(span(1001, 1005), []event.Seq{far}, span(1006, 1100))...))...)
+		r := newSetup(again(script(slices.Concat(span(1001, 1005), []event.Seq{far}, span(1006, 1100))...))...)
 		r.sink.set(1000)
 		r.cfg.UntilSeq = 1050
 		r.run(t)
@@ -330,7 +330,7 @@ func TestLeapDoesNotCoverUntilSeq(t *testing.T) {
 // but never for long without a new look (Q2).
 func TestOnlyRepeatsAreLookedAtAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRiver(again(func(ctx context.Context, from event.Position, send func(...[]byte) bool) {
+		r := newSetup(again(func(ctx context.Context, from event.Position, send func(...[]byte) bool) {
 			if from.Seq == 1000 {
 				send(frames(50_000)...) // no leap, but not true either
 			}
@@ -349,7 +349,7 @@ func TestOnlyRepeatsAreLookedAtAnew(t *testing.T) {
 func TestAbsurdSeqIsNotProvedBySilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		r := newRiver(again(func(ctx context.Context, from event.Position, send func(...[]byte) bool) {
+		r := newSetup(again(func(ctx context.Context, from event.Position, send func(...[]byte) bool) {
 			send(frames(append(span(from.Seq+1, 1005), far)...)...)
 			select {
 			case <-time.After(time.Until(began.Add(9 * time.Minute))):
@@ -370,7 +370,7 @@ func TestAbsurdSeqIsNotProvedBySilence(t *testing.T) {
 func TestBusyRelaysLeapIsConfirmedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seqs := slices.Concat(span(1001, 1005), span(9_000_000_000, 9_000_000_500))
-		r := newRiver(again(script(seqs...))...)
+		r := newSetup(again(script(seqs...))...)
 		r.sink.set(1000)
 		r.runFor(t, 2*time.Second+event.LeapWait/2) // two new connections, a second each
 		wantSeqs(t, r.sink, seqs)

@@ -29,7 +29,7 @@ func TestFirstSeqOfAStartIsConfirmed(t *testing.T) {
 		for _, batch := range []int{1, 50} {
 			t.Run(name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					r := newRiver(c.conns...)
+					r := newSetup(c.conns...)
 					r.cfg.BatchSize, r.relay.chunk = batch, 1
 					r.sink.start = event.Resume{Position: event.Position{Start: event.Oldest}}
 					r.runFor(t, 10*time.Minute)
@@ -49,7 +49,7 @@ func TestFirstSeqOfAStartIsConfirmed(t *testing.T) {
 // A relay that holds one event alone costs a start one more connection.
 func TestOnlyEventOfAStartIsStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRiver(again(script(7))...)
+		r := newSetup(again(script(7))...)
 		r.sink.start = event.Resume{Position: event.Position{Start: event.Oldest}}
 		r.runFor(t, 10*time.Second)
 		wantSeqs(t, r.sink, []event.Seq{7})

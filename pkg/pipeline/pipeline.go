@@ -27,7 +27,7 @@ type FrameSource interface {
 // Sink stores batches. One goroutine calls Commit, in order.
 type Sink interface {
 	// Resume tells where to begin, and why in words. An *event.Moved error
-	// means that the sink had to mend its cursor first: ask again.
+	// means that the sink had to repair its cursor first: ask again.
 	Resume(ctx context.Context) (at event.Resume, err error)
 	// Commit stores the batches in order and retries passing faults until
 	// ctx ends. It returns a receipt for each batch that was stored. An
@@ -186,7 +186,7 @@ func (p *Pipeline) waitForRoom(ctx context.Context, full *event.Full) (event.Res
 	return at, nil
 }
 
-// begin asks the sink where to start. A cursor that the sink had to mend is an
+// begin asks the sink where to start. A cursor that the sink had to repair is an
 // alarm; asked again, the sink tells where it is now.
 func (p *Pipeline) begin(ctx context.Context) (event.Resume, error) {
 	for {

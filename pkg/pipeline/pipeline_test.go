@@ -16,21 +16,21 @@ import (
 	"github.com/fhctl/fhctl/pkg/pipeline"
 )
 
-// river is one composition of fakes.
-type river struct {
+// setup is one composition of fakes.
+type setup struct {
 	relay *fakeRelay
 	sink  *memorySink
 	seen  *recorder
 	cfg   pipeline.Config
 }
 
-func newRiver(conns ...connection) *river {
-	r := &river{relay: &fakeRelay{conns: conns}, sink: &memorySink{}, seen: &recorder{}}
+func newSetup(conns ...connection) *setup {
+	r := &setup{relay: &fakeRelay{conns: conns}, sink: &memorySink{}, seen: &recorder{}}
 	r.cfg = pipeline.Config{Source: r.relay, Sink: r.sink, Observer: r.seen, Decoders: 3}
 	return r
 }
 
-func (r *river) run(t *testing.T) {
+func (r *setup) run(t *testing.T) {
 	t.Helper()
 	if err := pipeline.New(r.cfg).Run(t.Context()); err != nil {
 		t.Fatalf("run: %v", err)
@@ -84,7 +84,7 @@ func brief(seqs []event.Seq) string {
 
 func TestEveryEventOnceInOrder(t *testing.T) {
 	for _, chunk := range []int{1, 3, 64} {
-		r := newRiver(after(5000))
+		r := newSetup(after(5000))
 		r.relay.chunk = chunk
 		r.run(t)
 		wantSeqs(t, r.sink, span(1, 5000))
@@ -99,7 +99,7 @@ func TestEveryEventOnceInOrder(t *testing.T) {
 
 // §4 of the contract: in-process reconnects use the latest position.
 func TestReconnectAsksBehindTheLastFrameRead(t *testing.T) {
-	r := newRiver(after(10), after(20), after(30))
+	r := newSetup(after(10), after(20), after(30))
 	r.run(t)
 	wantSeqs(t, r.sink, span(1, 30))
 	if got := fmt.Sprint(r.relay.positions()); got != "[live 10 20]" {
@@ -110,7 +110,7 @@ func TestReconnectAsksBehindTheLastFrameRead(t *testing.T) {
 func TestQ2Q3RepeatsAreDroppedAndCounted(t *testing.T) {
 	inclusive := only(frames(10, 11, 12)...)
 	overlap := only(frames(9, 10, 11, 12, 13, 12, 14)...)
-	r := newRiver(after(10), inclusive, overlap)
+	r := newSetup(after(10), inclusive, overlap)
 	r.run(t)
 	wantSeqs(t, r.sink, span(1, 14))
 	if got := r.seen.total().Repeats; got != 1+5 {
@@ -122,7 +122,7 @@ func TestQ2Q3RepeatsAreDroppedAndCounted(t *testing.T) {
 }
 
 func TestQ1GapsAreLegalAndMeasured(t *testing.T) {
-	r := newRiver(only(frames(1, 2, 10, 11, 1000)...))
+	r := newSetup(only(frames(1, 2, 10, 11, 1000)...))
 	r.run(t)
 	wantSeqs(t, r.sink, []event.Seq{1, 2, 10, 11, 1000})
 	if c := r.seen.total(); c.Gaps != 2 || c.Skipped != 7+988 {
@@ -132,7 +132,7 @@ func TestQ1GapsAreLegalAndMeasured(t *testing.T) {
 
 // §4 of the contract, F3: what yields no entry still moves the cursor.
 func TestPositionMovesPastEventsWithoutEntry(t *testing.T) {
-	r := newRiver(only(identity(1), syncEvent(2), unknown(3), notAnIdentity(4), info("Hello"), syncEvent(9)))
+	r := newSetup(only(identity(1), syncEvent(2), unknown(3), notAnIdentity(4), info("Hello"), syncEvent(9)))
 	r.run(t)
 	wantSeqs(t, r.sink, []event.Seq{1})
 	if r.sink.cursor != 9 {
@@ -150,7 +150,7 @@ func TestPositionMovesPastEventsWithoutEntry(t *testing.T) {
 }
 
 func TestFilterMovesThePosition(t *testing.T) {
-	r := newRiver(after(50))
+	r := newSetup(after(50))
 	var err error
 	if r.cfg.Filter, err = filter.New(filter.Config{Kinds: []string{"commit"}}); err != nil {
 		t.Fatal(err)
@@ -172,7 +172,7 @@ func TestF6PoisonFrameIsRetriedThenPassed(t *testing.T) {
 			send(frames(span(10, 12)...)...)
 		}
 	}
-	r := newRiver(poisoned, poisoned, poisoned)
+	r := newSetup(poisoned, poisoned, poisoned)
 	r.run(t)
 	wantSeqs(t, r.sink, span(1, 12))
 	if got := fmt.Sprint(r.relay.positions()); got != "[live 5 5]" {
@@ -186,7 +186,7 @@ func TestF6PoisonFrameIsRetriedThenPassed(t *testing.T) {
 // C9: a source hands an oversized message over only after asking for it again,
 // so it is passed over at once.
 func TestC9OversizedMessageIsPassedOver(t *testing.T) {
-	r := newRiver(only(identity(1), oversize, identity(2)))
+	r := newSetup(only(identity(1), oversize, identity(2)))
 	r.run(t)
 	wantSeqs(t, r.sink, span(1, 2))
 	if c := r.seen.total(); c.Rejected[event.ReasonOversize] != 1 {
@@ -195,7 +195,7 @@ func TestC9OversizedMessageIsPassedOver(t *testing.T) {
 }
 
 func TestF4ErrorFrameClosesAndReconnects(t *testing.T) {
-	r := newRiver(only(identity(1), errorFrame("ConsumerTooSlow"), identity(2)), after(3))
+	r := newSetup(only(identity(1), errorFrame("ConsumerTooSlow"), identity(2)), after(3))
 	r.relay.chunk = 64
 	r.run(t)
 	wantSeqs(t, r.sink, span(1, 3))
@@ -214,7 +214,7 @@ func TestUntilSeqStopsExactlyThere(t *testing.T) {
 				send(frames(c.frames...)...)
 				hangUpSeen(ctx)
 			}
-			r := newRiver(endless)
+			r := newSetup(endless)
 			r.cfg.UntilSeq = c.until
 			r.run(t)
 			got := r.sink.seqs()
@@ -224,7 +224,7 @@ func TestUntilSeqStopsExactlyThere(t *testing.T) {
 		})
 	}
 	t.Run("already", func(t *testing.T) {
-		r := newRiver()
+		r := newSetup()
 		r.sink.set(100)
 		r.cfg.UntilSeq = 50
 		r.run(t)
@@ -238,7 +238,7 @@ func TestUntilSeqStopsExactlyThere(t *testing.T) {
 func TestG4RollbackReadsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		full := after(3000)
-		r := newRiver(full, full, full)
+		r := newSetup(full, full, full)
 		r.cfg.BatchSize = 100
 		r.sink.before = func(call int, _ []*event.Batch) error {
 			if call == 5 { // lose what was acknowledged since seq 120
@@ -256,7 +256,7 @@ func TestG4RollbackReadsAgain(t *testing.T) {
 }
 
 func TestFinalSinkErrorStopsTheRun(t *testing.T) {
-	r := newRiver(func(ctx context.Context, _ event.Position, send func(...[]byte) bool) {
+	r := newSetup(func(ctx context.Context, _ event.Position, send func(...[]byte) bool) {
 		for seq := event.Seq(1); send(identity(seq)); seq++ {
 		}
 	})
@@ -272,7 +272,7 @@ func TestG6CleanStopStoresWhatWasRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var sent event.Seq
-		r := newRiver(func(ctx context.Context, _ event.Position, send func(...[]byte) bool) {
+		r := newSetup(func(ctx context.Context, _ event.Position, send func(...[]byte) bool) {
 			for send(identity(sent + 1)) {
 				if sent++; sent == 777 {
 					cancel()
@@ -296,7 +296,7 @@ func TestG6StopWhileAChunkIsHandedOver(t *testing.T) {
 	for range 60 { // either may come first
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
-			r := newRiver(func(_ context.Context, _ event.Position, send func(...[]byte) bool) {
+			r := newSetup(func(_ context.Context, _ event.Position, send func(...[]byte) bool) {
 				for seq := event.Seq(1); send(identity(seq)); seq++ {
 				}
 			})
@@ -315,7 +315,7 @@ func TestG6StopWhileAChunkIsHandedOver(t *testing.T) {
 func TestG6StopIsBoundedWhenTheSinkHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		r := newRiver(func(ctx context.Context, _ event.Position, send func(...[]byte) bool) {
+		r := newSetup(func(ctx context.Context, _ event.Position, send func(...[]byte) bool) {
 			for seq := event.Seq(1); send(identity(seq)); seq++ {
 			}
 		})
@@ -343,7 +343,7 @@ func TestBatchAgeBoundsTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var stored time.Duration
 		began := time.Now()
-		r := newRiver(func(ctx context.Context, _ event.Position, send func(...[]byte) bool) {
+		r := newSetup(func(ctx context.Context, _ event.Position, send func(...[]byte) bool) {
 			send(identity(1))
 			time.Sleep(time.Hour)
 		})
@@ -357,7 +357,7 @@ func TestBatchAgeBoundsTheWait(t *testing.T) {
 
 // With one decoder the reader decodes, and nothing else changes.
 func TestOneDecoderIsTheReader(t *testing.T) {
-	r := newRiver(after(500), after(1000))
+	r := newSetup(after(500), after(1000))
 	r.cfg.Decoders = 1
 	r.run(t)
 	wantSeqs(t, r.sink, span(1, 1000))
@@ -369,7 +369,7 @@ func TestLullSendsTheBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var stored time.Duration
 		began := time.Now()
-		r := newRiver(func(_ context.Context, _ event.Position, send func(...[]byte) bool) {
+		r := newSetup(func(_ context.Context, _ event.Position, send func(...[]byte) bool) {
 			send(frames(span(1, 93)...)...) // while the sink is behind they may wait for more
 			time.Sleep(time.Millisecond)
 			send(frames(span(94, 100)...)...)
@@ -390,7 +390,7 @@ func TestQueueIsBoundedByBytes(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		sent := 0
-		r := newRiver(func(_ context.Context, _ event.Position, send func(...[]byte) bool) {
+		r := newSetup(func(_ context.Context, _ event.Position, send func(...[]byte) bool) {
 			for send(identity(event.Seq(sent + 1))) {
 				sent++
 			}
@@ -451,7 +451,7 @@ func randomRun(t *testing.T, seed uint64, last event.Seq, injected *[5]int) {
 			}
 		}
 	}
-	r := newRiver(slices.Repeat([]connection{play}, 400)...)
+	r := newSetup(slices.Repeat([]connection{play}, 400)...)
 	r.relay.chunk, r.relay.delay = 1+rng.IntN(5), time.Second
 	r.cfg.BatchSize, r.cfg.InFlight, r.cfg.UntilSeq = 1+rng.IntN(40), 1+rng.IntN(4), last
 	r.sink.before = func(int, []*event.Batch) error {

@@ -32,7 +32,7 @@ func TestQ8MovedHostDoesNotRepeatCommits(t *testing.T) {
 		commitOf(repoB, "3kaaaaaaaab2a", 9_000_003, hourAgo), // known
 		commitOf(repoB, "3kaaaaaaaac2a", 9_000_004, hourAgo), // new
 		commitOf(repoA, "3kaaaaaaaaa2a", 9_000_005, epoch.Add(time.Second)))
-	r := newRiver(old, moved, moved, moved)
+	r := newSetup(old, moved, moved, moved)
 	synctest.Test(t, func(t *testing.T) { r.runFor(t, time.Minute) })
 	if got := brief(r.sink.seqs()); got != "[10 11 9000004 9000005]" {
 		t.Errorf("stored %s", got)
@@ -53,7 +53,7 @@ func TestQ8RevsDoNotJudgeWithoutAMove(t *testing.T) {
 			send(commitOf(repoA, "3kaaaaaaaaa2a", from.Seq+i+1, epoch))
 		}
 	}
-	r := newRiver(again, again)
+	r := newSetup(again, again)
 	r.run(t)
 	if got := brief(r.sink.seqs()); got != "[1 2 3 4 5 6 7 8 9 10]" {
 		t.Errorf("stored %s", got)

@@ -62,7 +62,7 @@ func TestE6OneTimeFarOffDecidesNothing(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					behind := waits(secondly(c.first, c.first+6, c.start, c.behind)...)
-					r := newRiver(only(secondly(1, 20, epoch, c.before)...), behind, behind, behind, behind)
+					r := newSetup(only(secondly(1, 20, epoch, c.before)...), behind, behind, behind, behind)
 					r.runFor(t, time.Minute)
 					if n := len(r.sink.seqs()); n != 27 {
 						t.Fatalf("stored %d", n)
@@ -97,7 +97,7 @@ func TestQ5QuietHostHasLostNothing(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
-				r := newRiver()
+				r := newSetup()
 				play := func(ctx context.Context, from event.Position, send func(...[]byte) bool) {
 					for n := event.Seq(0); ; n++ {
 						seq, due := 1000+n*c.step, began.Add(time.Duration(n)*c.every)
@@ -141,7 +141,7 @@ func TestE6BatchTellsTheTimeOfSeveralEvents(t *testing.T) {
 	for odd, sent := range oddTimes {
 		t.Run(odd, func(t *testing.T) {
 			var told []string
-			r := newRiver(only(secondly(1, 20, epoch, map[event.Seq]string{20: sent})...))
+			r := newSetup(only(secondly(1, 20, epoch, map[event.Seq]string{20: sent})...))
 			r.sink.before = func(_ int, batches []*event.Batch) error {
 				for _, b := range batches {
 					told = append(told, string(b.Time))

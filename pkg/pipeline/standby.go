@@ -134,7 +134,7 @@ func (g *generation) pass(ctx context.Context, chunk *event.Chunk) bool {
 	return true
 }
 
-// flow lets the river run from a position: first what was put aside, if that
+// flow lets the pipeline run from a position: first what was put aside, if that
 // continues from there; otherwise the source has to connect again.
 func (g *generation) flow(ctx context.Context, at event.Resume) {
 	s := &g.standby

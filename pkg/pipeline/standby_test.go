@@ -111,16 +111,16 @@ func steady(ctx context.Context, from event.Position, send func(...[]byte) bool)
 	}
 }
 
-// pair is a river that shares its sink with another process.
-func pair(conns ...connection) (*river, *member, other) {
-	r := newRiver(conns...)
+// pair is a setup that shares its sink with another process.
+func pair(conns ...connection) (*setup, *member, other) {
+	r := newSetup(conns...)
 	m := &member{memorySink: r.sink, lease: &lease{}, name: "this"}
 	r.cfg.Sink = m
 	return r, m, other{r.sink, m.lease}
 }
 
-// runs runs the river beside what others do, until it ends.
-func (r *river) runs(t *testing.T, ctx context.Context, others func()) {
+// runs runs the pipeline beside what others do, until it ends.
+func (r *setup) runs(t *testing.T, ctx context.Context, others func()) {
 	t.Helper()
 	done := make(chan struct{})
 	go func() { defer close(done); others() }()
@@ -130,7 +130,7 @@ func (r *river) runs(t *testing.T, ctx context.Context, others func()) {
 	<-done
 }
 
-func (r *river) wantRoles(t *testing.T, want ...string) {
+func (r *setup) wantRoles(t *testing.T, want ...string) {
 	t.Helper()
 	var got []string
 	for _, role := range r.seen.roles {
@@ -468,18 +468,18 @@ func TestRandomPairsLeaveAnExactStream(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 3))
 			store, shared := &memorySink{}, &lease{}
-			var rivers []*river
+			var setups []*setup
 			done := make(chan error, 3)
 			for i := range 3 {
 				conn := faulty(rand.New(rand.NewPCG(seed, uint64(10+i))))
-				r := newRiver(slices.Repeat([]connection{conn}, 200)...)
+				r := newSetup(slices.Repeat([]connection{conn}, 200)...)
 				r.sink, r.relay.delay = store, 100*time.Millisecond
 				r.cfg.Sink = &member{memorySink: store, lease: shared, name: fmt.Sprint(i)}
 				r.cfg.UntilSeq = last
 				if rng.IntN(2) == 0 {
 					r.cfg.QueueBytes = int64(100+rng.IntN(3000)) * 100
 				}
-				rivers = append(rivers, r)
+				setups = append(setups, r)
 				go func() { done <- pipeline.New(r.cfg).Run(t.Context()) }()
 			}
 			for range 3 {
@@ -488,7 +488,7 @@ func TestRandomPairsLeaveAnExactStream(t *testing.T) {
 				*shared = lease{fmt.Sprint(rng.IntN(3)), time.Now().Add(leaseFor)}
 				store.mu.Unlock()
 			}
-			for range rivers {
+			for range setups {
 				if err := <-done; err != nil {
 					t.Errorf("seed %d: %v", seed, err)
 				}
@@ -497,7 +497,7 @@ func TestRandomPairsLeaveAnExactStream(t *testing.T) {
 			if want := span(got[0], last); !slices.Equal(got, want) {
 				t.Fatalf("seed %d: stored %d of %d: %s", seed, len(got), len(want), brief(got))
 			}
-			for _, r := range rivers {
+			for _, r := range setups {
 				changes += len(r.seen.roles) - 1
 				reconnects += len(r.relay.positions()) - 1
 			}

@@ -93,7 +93,7 @@ type Heartbeat struct {
 	// Stopped is a writer's last words: it has stored all it will.
 	Stopped bool
 	// Held names what a writer waits for an operator for, an alarm; "" when it does
-	// not wait. It stores nothing until the cursor is moved or the relay is mended.
+	// not wait. It stores nothing until the cursor is moved or the relay is repaired.
 	Held string
 	// TTL is how long it has left; 0 when this Redis user may not ask.
 	TTL time.Duration

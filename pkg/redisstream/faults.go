@@ -54,7 +54,7 @@ func causeOf(err error) string {
 // causeOfReply names the passing fault that a server's error is; "" when it will
 // not pass.
 func causeOfReply(text string) string {
-	text = bare(text)
+	text = stripped(text)
 	for _, word := range passing {
 		if strings.HasPrefix(text, word+" ") || text == word {
 			return strings.ToLower(word)
@@ -69,8 +69,8 @@ func causeOfReply(text string) string {
 	return ""
 }
 
-// bare strips what older servers put before an error that a script met.
-func bare(text string) string {
+// stripped is text without what older servers put before an error that a script met.
+func stripped(text string) string {
 	text = strings.TrimPrefix(strings.TrimPrefix(text, "-"), "ERR ")
 	if i := strings.LastIndex(text, ": -"); i >= 0 && strings.HasPrefix(text, "Error running script") {
 		text = text[i+3:]
@@ -118,7 +118,7 @@ func isCertificate(err error) bool {
 }
 
 // final classes an error that will not pass. Rights and credentials that are
-// withdrawn while running are final as well: no waiting mends them, and a
+// withdrawn while running are final as well: no waiting repairs them, and a
 // restarted process reads the new ones.
 func final(err error) error {
 	var reply redis.Error
@@ -132,7 +132,7 @@ func final(err error) error {
 	case !errors.As(err, &reply):
 		return err
 	}
-	text := bare(reply.Error())
+	text := stripped(reply.Error())
 	switch {
 	case strings.HasPrefix(text, "DENIED"):
 		return fault.New(fault.Refused, err, "this Redis is in protected mode and answers its own machine only: set a password for it (requirepass or a user) and bind it to the address in use")

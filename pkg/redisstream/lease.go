@@ -37,8 +37,8 @@ type lease struct {
 	// seen is the lease of another as it was last read, and seenSince when first.
 	seen      string
 	seenSince time.Time
-	// bare is since when the cursor followed has had no side key.
-	bare time.Time
+	// sideGone is since when the cursor followed has had no side key.
+	sideGone time.Time
 	// passed is set once another writer has moved the cursor: a place this
 	// run was asked to begin from is then a thing of the past.
 	passed bool
@@ -195,11 +195,11 @@ func (w *Writer) ask(ctx context.Context) (event.Lead, error) {
 			return event.Lead{}, w.restore(ctx, w.acked.String(), m.cursor.String())
 		}
 		if m.detail == "absent" && w.lease.followed {
-			return w.bare()
+			return w.withoutSide()
 		}
 		return event.Lead{}, w.foreign(m.detail)
 	case "LED":
-		w.lease.followed, w.lease.bare = true, time.Time{}
+		w.lease.followed, w.lease.sideGone = true, time.Time{}
 		if w.behindUs(m) {
 			return event.Lead{}, w.rolledBack(m)
 		}
@@ -210,15 +210,15 @@ func (w *Writer) ask(ctx context.Context) (event.Lead, error) {
 	return event.Lead{Leading: true, Cursor: m.cursor}, w.takeOver(ctx, m)
 }
 
-// bare goes on following although the side key, which told whose cursor it is,
+// withoutSide goes on following although the side key, which told whose cursor it is,
 // has vanished: the leader, which moved the cursor since, writes it again with
 // its next batch. It does not for long.
-func (w *Writer) bare() (event.Lead, error) {
+func (w *Writer) withoutSide() (event.Lead, error) {
 	l := &w.lease
-	if l.bare.IsZero() {
-		l.bare = time.Now()
+	if l.sideGone.IsZero() {
+		l.sideGone = time.Now()
 	}
-	if time.Since(l.bare) > 2*leaseFor {
+	if time.Since(l.sideGone) > 2*leaseFor {
 		return event.Lead{}, w.foreign("absent")
 	}
 	return event.Lead{By: "unknown, for the side key is gone", Cursor: w.acked}, nil

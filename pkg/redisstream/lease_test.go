@@ -553,7 +553,7 @@ func TestLeaseSideKeyVanished(t *testing.T) {
 		if l, err := b.Lead(k.ctx()); err != nil || l.Leading {
 			t.Fatalf("lead: %+v, %v", l, err)
 		}
-		b.lease.bare = b.lease.bare.Add(-3 * leaseFor)
+		b.lease.sideGone = b.lease.sideGone.Add(-3 * leaseFor)
 		_, err := b.Lead(k.ctx())
 		wantErr(t, err, fault.Cursor)
 	})

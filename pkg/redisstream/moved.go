@@ -56,7 +56,7 @@ func isRedirection(err error) bool {
 	if !errors.As(err, &reply) {
 		return false
 	}
-	text := bare(reply.Error())
+	text := stripped(reply.Error())
 	return strings.HasPrefix(text, "MOVED ") || strings.HasPrefix(text, "ASK ")
 }
 

@@ -82,7 +82,7 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 func (w *Writer) start(ctx context.Context, t *target) error {
 	c := &w.config
 	defer context.AfterFunc(ctx, w.sockets.interrupt)()
-	err := c.patiently(ctx, "connect to Redis", w.knock)
+	err := c.patiently(ctx, "connect to Redis", w.answers)
 	if err != nil && fault.Ended(ctx) != nil {
 		return fault.New(fault.Unreachable, err, or(hintOf(err), fmt.Sprintf("is Redis running at %s?", fault.Redact(c.URL))))
 	}
@@ -113,10 +113,10 @@ func (w *Writer) fix() {
 	}
 }
 
-// knock asks whether Redis answers. It uses a command with a key: in a cluster
+// answers asks whether Redis answers. It uses a command with a key: in a cluster
 // that asks the node that matters, and makes the client look again for nodes
 // that appeared late. What the answer lacks is for inspect to say.
-func (w *Writer) knock(ctx context.Context) error {
+func (w *Writer) answers(ctx context.Context) error {
 	err := w.client.XLen(ctx, w.config.StreamKey).Err()
 	var reply redis.Error
 	switch {
@@ -124,7 +124,7 @@ func (w *Writer) knock(ctx context.Context) error {
 		return nil
 	case isCertificate(err):
 		return fault.New(fault.Unreachable, err, hintOf(err))
-	case errors.As(err, &reply) && (isDenied(bare(reply.Error())) || redis.HasErrorPrefix(err, "WRONGTYPE")):
+	case errors.As(err, &reply) && (isDenied(stripped(reply.Error())) || redis.HasErrorPrefix(err, "WRONGTYPE")):
 		return nil
 	}
 	return err

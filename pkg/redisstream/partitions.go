@@ -237,7 +237,7 @@ func (s *PartitionSet) each(ctx context.Context, do func(context.Context, *parti
 var errSibling = errors.New("another partition cannot go on")
 
 // failed is the error of the set: the end of ctx, or a final error, counts more
-// than what the next start mends, and a cursor that moved more than a full stream.
+// than what the next start repairs, and a cursor that moved more than a full stream.
 func (s *PartitionSet) failed(ctx context.Context) (err error) {
 	for i, p := range s.parts {
 		var led *event.Led

@@ -113,7 +113,7 @@ func (e *closedWith) Error() string {
 // cause is "" where the error is one that does not pass. What servers say in
 // other words, such as a proxy that does not know a command, may pass.
 func (e *closedWith) cause() string {
-	text := bare(e.text)
+	text := stripped(e.text)
 	switch cause := causeOfReply(text); {
 	case cause != "":
 		return cause

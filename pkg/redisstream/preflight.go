@@ -177,9 +177,9 @@ func (w *Writer) probeRights(ctx context.Context) error {
 		case err == nil, errors.Is(err, redis.Nil):
 		case !errors.As(err, &reply):
 			return err
-		case isDenied(bare(reply.Error())):
+		case isDenied(stripped(reply.Error())):
 			missing, denied = append(missing, strings.TrimSpace(cmd.Name()+" "+keyOf(cmd))), err
-		case isBarred(bare(reply.Error())):
+		case isBarred(stripped(reply.Error())):
 			barred, unknown = append(barred, cmd.Name()), err
 		}
 	}

@@ -86,7 +86,7 @@ func (w *Writer) probeLedger(ctx context.Context) (write, merge bool, err error)
 			return false, false, err
 		}
 	}
-	denied := func(err error) bool { return err != nil && isDenied(bare(err.Error())) }
+	denied := func(err error) bool { return err != nil && isDenied(stripped(err.Error())) }
 	switch log := w.config.Logger; {
 	case look.Err() != nil || denied(add.Err()):
 		why := add.Err()

@@ -180,7 +180,7 @@ func (r *Reader) declined(ctx context.Context, doing, command string, err error)
 		return "", nil
 	case !errors.As(err, &reply) || causeOf(err) != "":
 		return "", r.config.classed(ctx, doing, err)
-	case isDenied(bare(reply.Error())):
+	case isDenied(stripped(reply.Error())):
 		return "this Redis user may not run " + command, nil
 	}
 	return "this server does not answer " + command, nil

@@ -128,7 +128,7 @@ func dirFault(err error) error {
 // Keep stores frame, or counts why it did not. It takes a hash and at most one
 // small file and one line, without waiting for the disk to settle. frame may be
 // reused afterwards. An error is returned for the first of a run of failures
-// only; the others are in Stats. Nothing that fails here may stop the river.
+// only; the others are in Stats. Nothing that fails here may stop the pipeline.
 func (s *Store) Keep(r *event.Reject, frame []byte) error {
 	if int(r.Reason) >= event.Reasons {
 		return fmt.Errorf("keep rejected frame: unknown reason %d", r.Reason)

@@ -406,7 +406,7 @@ func TestOpenFaults(t *testing.T) {
 	}
 }
 
-// A directory that cannot be written to costs frames and never the river: one
+// A directory that cannot be written to costs frames and never the pipeline: one
 // error, then numbers, then business as usual.
 func TestFailuresAreReportedOnce(t *testing.T) {
 	b := open(t, fresh(t), nil)

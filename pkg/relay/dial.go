@@ -213,7 +213,7 @@ func statusCause(code int) string {
 	}
 }
 
-// refusal is a breach no retry can mend.
+// refusal is a breach no retry can repair.
 func refusal(cause string, err error, hint string) *breach {
 	return &breach{cause: cause, final: true, err: fault.New(fault.Unreachable, dialError("", err), hint)}
 }

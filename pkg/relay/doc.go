@@ -1,5 +1,5 @@
 // Package relay reads frames from a relay's subscribeRepos endpoint over a
-// websocket. It is the only package of the river that speaks websocket. Of what
+// websocket. It is the only package of the pipeline that speaks websocket. Of what
 // frames mean it knows one thing, for liveness: which of them are new events.
 //
 // A Source follows one relay for as long as its caller ranges. Whatever ends a
@@ -8,7 +8,7 @@
 // Config.Notify and answered by another dial after a jittered, growing delay
 // (C8). Before each dial the source asks its caller for the position to go on
 // from, so the position is always the latest one and never the start-up one.
-// Only what a retry cannot mend ends the iterator with an error: the caller
+// Only what a retry cannot repair ends the iterator with an error: the caller
 // could not give a position, the environment names a proxy that cannot be used,
 // or, before the source was ever connected, the host answers 405, 426 or 501
 // (C5) or its redirects lead nowhere acceptable. Once it was connected such a

@@ -30,9 +30,9 @@ type Endpoint struct {
 	allowCleartext bool
 }
 
-// ParseURL reads a relay address in any form operators deploy: bare host,
+// ParseURL reads a relay address in any form operators deploy: a host alone,
 // host:port, or a wss, ws, https or http URL, with or without Path, with or
-// without a trailing slash. A bare host means wss. Anything else in it is
+// without a trailing slash. A host alone means wss. Anything else in it is
 // refused by name with class fault.Usage; the error never repeats the address,
 // which might hold a password. Cleartext is for loopback only, unless
 // allowCleartext is set.

@@ -206,7 +206,7 @@ func TestProxyAnswersAreBounded(t *testing.T) {
 	}
 }
 
-// What no retry mends ends it: the environment of a process does not change.
+// What no retry repairs ends it: the environment of a process does not change.
 func TestProxySettingsThatCannotBeUsed(t *testing.T) {
 	for value, words := range map[string]string{
 		"ftp://proxy.example":              `"ftp" is no kind of proxy`,

@@ -41,7 +41,7 @@ func New(cfg Config) *Source {
 }
 
 // Frames yields what the relay sends until ctx ends, the caller stops ranging
-// or an error occurs that no retry mends; that error is the last value yielded
+// or an error occurs that no retry repairs; that error is the last value yielded
 // and its chunk is nil. Ending ctx is not an error.
 //
 // Before every dial Frames calls resume, which may block until the frames

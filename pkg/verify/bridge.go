@@ -151,7 +151,7 @@ func fold(name string) string {
 }
 
 // unwrapped compares a link or bytes of the exact record with what the bridge makes
-// of it: bare hex, or the CID as text. A blob's ref is a link.
+// of it: plain hex, or the CID as text. A blob's ref is a link.
 func (l *likeness) unwrapped(b, e int32) bool {
 	bare := l.bridge.sayOr(b)
 	if link := l.exact.get(e, "$link"); link >= 0 {

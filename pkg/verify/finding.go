@@ -115,14 +115,14 @@ func (s *Summary) Clean() bool { return s.Errors == 0 }
 type ledger struct {
 	cfg    Config
 	counts map[Rule]int64
-	mends  map[Rule]string
+	fixes  map[Rule]string
 	listed map[Severity]int
 	sum    Summary
 	random *rand.Rand
 }
 
 func newLedger(cfg Config) *ledger {
-	l := &ledger{cfg: cfg, counts: map[Rule]int64{}, mends: map[Rule]string{}, listed: map[Severity]int{}}
+	l := &ledger{cfg: cfg, counts: map[Rule]int64{}, fixes: map[Rule]string{}, listed: map[Severity]int{}}
 	if cfg.Seed != 0 {
 		l.random = rand.New(rand.NewPCG(cfg.Seed, 0))
 	}
@@ -150,7 +150,7 @@ func (l *ledger) foundMany(f Finding, n int64) {
 		f.Mend = infos[f.Rule].Mend
 	}
 	l.counts[f.Rule] += n
-	l.mends[f.Rule] = f.Mend
+	l.fixes[f.Rule] = f.Mend
 	if f.Severity == Error {
 		l.sum.Errors += n
 	} else {
@@ -196,7 +196,7 @@ func (l *ledger) summary() Summary {
 		}
 	}
 	for rule, n := range l.counts {
-		l.sum.Rules = append(l.sum.Rules, RuleCount{rule, l.severity(rule), n, l.mends[rule]})
+		l.sum.Rules = append(l.sum.Rules, RuleCount{rule, l.severity(rule), n, l.fixes[rule]})
 	}
 	slices.SortFunc(l.sum.Rules, func(a, b RuleCount) int {
 		return cmp.Or(cmp.Compare(a.Severity, b.Severity), cmp.Compare(b.Count, a.Count), cmp.Compare(a.Rule, b.Rule))

@@ -264,13 +264,13 @@ func TestCursor(t *testing.T) {
 // What the writer noted of a stream that holds nothing any more is not forgotten,
 // nor is the remedy of a cursor that is not ingest's.
 func TestCursorOfAnEmptiedPartition(t *testing.T) {
-	var mends []string
-	s := NewStream(Config{Report: func(f Finding) { mends = append(mends, string(f.Rule)+" "+f.Mend) }})
+	var fixes []string
+	s := NewStream(Config{Report: func(f Finding) { fixes = append(fixes, string(f.Rule)+" "+f.Mend) }})
 	s.PartitionCursor(Cursor{Present: true, Before: "9", After: "9", Upto: 9, Stored: 8, Mend: "replay it again"})
 	s.PartitionCursor(Cursor{Present: true, Before: "9", After: "9", Upto: 9})
 	s.PartitionCursor(Cursor{Present: true, Before: "9", After: "9"})
-	if sum := s.Close(); strings.Join(mends, "|") != "cursor-ahead replay it again" || sum.Rules[0].Mend != "replay it again" {
-		t.Errorf("found %q, %+v", mends, sum.Rules)
+	if sum := s.Close(); strings.Join(fixes, "|") != "cursor-ahead replay it again" || sum.Rules[0].Mend != "replay it again" {
+		t.Errorf("found %q, %+v", fixes, sum.Rules)
 	}
 }
 

@@ -76,7 +76,7 @@ cursor = ownOf(side, cursor)
 if aware and side == nil and cursor and above(cursor, expected) then
   cursor = expected -- adopting: behind that, what is stored is ours to know
 end
--- While another leads, all else is its to find and to mend.
+-- While another leads, all else is its to find and to repair.
 local leader, unread = ledBy(KEYS[4], ARGV[13])
 if unread then return unread end
 if leader then return reply('LED', cursor or '', leader) end
