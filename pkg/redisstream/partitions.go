@@ -360,10 +360,58 @@ func (w *Writer) look(ctx context.Context) (st standing, err error) {
 	return st, err
 }
 
+// knownCursor is what a Writer knows of its cursor. Lead changes it while the set resumes:
+// a set takes all of it at once, under the Writer's lock.
+type knownCursor struct {
+	acked            event.Seq
+	epoch            int64
+	followed, passed bool // see lease
+}
+
+func (w *Writer) knows() knownCursor {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return knownCursor{w.acked, w.epoch, w.lease.followed, w.lease.passed}
+}
+
+// asksStill is asks for the set.
+func (w *Writer) asksStill(stored *side) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.asks(stored)
+}
+
+// rememberNow learns what no group has acknowledged, however lately that was asked.
+func (w *Writer) rememberNow(ctx context.Context) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.floor.next = time.Time{}
+	w.remember(ctx)
+}
+
+// jump makes the next batch leave the saved cursor.
+func (w *Writer) jump() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.at.jump = true
+}
+
+// coldStartAt is coldStart for the set.
+func (w *Writer) coldStartAt(st *standing) event.Resume {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.continueFrom(st)
+	return w.coldStart(st.side)
+}
+
 // stands makes the Writer continue from what was read.
 func (w *Writer) stands(st *standing) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.continueFrom(st)
+}
+
+func (w *Writer) continueFrom(st *standing) {
 	w.ahead, w.former = ahead{}, nil
 	w.acked, w.epoch = st.cursor, st.epoch()
 	w.at = continuation{expected: st.cursor.String(), epoch: w.epoch}

@@ -31,16 +31,17 @@ func (s *PartitionSet) Resume(ctx context.Context) (event.Resume, error) {
 	if err != nil {
 		return event.Resume{}, err
 	}
-	if !anyPresent(stands) && !s.known() && !s.left(stands) {
+	known := s.parts[0].knows()
+	if !anyPresent(stands) && !s.seen(known) && !s.left(stands) {
 		return s.coldStart(ctx, stands)
 	}
-	if stands, err = s.restored(ctx, stands); err != nil {
+	if stands, err = s.restored(ctx, stands, known); err != nil {
 		return event.Resume{}, err
 	}
 	if err := s.inOrder(ctx, stands); err != nil {
 		return event.Resume{}, err
 	}
-	if from := s.config.From; from.Requested && !s.parts[0].lease.passed && !allApplied(stands, from) {
+	if from := s.config.From; from.Requested && !s.parts[0].knows().passed && !allApplied(stands, from) {
 		return s.begin(ctx, stands)
 	}
 	if err := s.moved(stands); err != nil {
@@ -57,10 +58,7 @@ func (s *PartitionSet) Resume(ctx context.Context) (event.Resume, error) {
 // before the first batch must be known too.
 func (s *PartitionSet) remember(ctx context.Context) {
 	s.each(ctx, func(ctx context.Context, p *partition) error {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.floor.next = time.Time{}
-		p.Writer.remember(ctx)
+		p.rememberNow(ctx)
 		return nil
 	})
 }
@@ -107,19 +105,17 @@ func (s *PartitionSet) coldStart(ctx context.Context, stands []standing) (event.
 	}
 	var at event.Resume
 	for i, p := range s.parts {
-		p.stands(&stands[i])
-		at = p.coldStart(stands[i].side)
+		at = p.coldStartAt(&stands[i])
 	}
 	s.opened = false
 	at.Why = fmt.Sprintf("no saved cursor in %s to {%d}: starting %s", PartitionKey(s.config.CursorKey, 0), len(s.parts)-1, at.Position)
 	return at, nil
 }
 
-// known reports whether this process has seen cursors: if all are gone, they
-// vanished.
-func (s *PartitionSet) known() bool {
-	first := s.parts[0]
-	return s.opened || first.lease.followed && first.acked > 0
+// seen reports whether this process has seen cursors: if all are gone, they
+// vanished. known is what the first partition's Writer knows.
+func (s *PartitionSet) seen(known knownCursor) bool {
+	return s.opened || known.followed && known.acked > 0
 }
 
 // left reports whether side keys tell of cursors that all have vanished, and this
@@ -130,7 +126,7 @@ func (s *PartitionSet) left(stands []standing) bool {
 		if stands[i].side == nil {
 			continue
 		}
-		if p.asks(stands[i].side) {
+		if p.asksStill(stands[i].side) {
 			return false
 		}
 		any = any || stands[i].side.OwnKnown
@@ -187,13 +183,14 @@ func inPartition(i int, m *event.Moved) *event.Moved {
 	return &event.Moved{To: m.To, Alarm: m.Alarm, Detail: fmt.Sprintf("partition %d: %s", i, m.Detail)}
 }
 
-// restored gives partitions without a cursor one, and reads them.
-func (s *PartitionSet) restored(ctx context.Context, stands []standing) ([]standing, error) {
-	lowest, epoch := max(s.at, s.parts[0].acked), s.parts[0].epoch
+// restored gives partitions without a cursor one, and reads them. known is what the
+// first partition's Writer knew when stands were read.
+func (s *PartitionSet) restored(ctx context.Context, stands []standing, known knownCursor) ([]standing, error) {
+	lowest, epoch := max(s.at, known.acked), known.epoch
 	switch {
 	case anyPresent(stands):
 		lowest, epoch = lowestOf(stands), 0
-	case !s.known():
+	case !s.seen(known):
 		lowest = lowestLeft(stands)
 	}
 	young := true // nothing was ever stored
@@ -255,7 +252,7 @@ func (s *PartitionSet) begin(ctx context.Context, stands []standing) (event.Resu
 	}
 	if from.At.Start == event.Live && !crashed {
 		for _, p := range s.parts {
-			p.at.jump = true
+			p.jump()
 		}
 		s.opened = false
 		return event.Resume{Why: fmt.Sprintf("live, as requested; leaving the saved cursors, the lowest %s, with the first event stored", was)}, nil
@@ -341,7 +338,7 @@ func (s *PartitionSet) realign(ctx context.Context, because *event.Moved) error 
 		if err != nil {
 			return err
 		}
-		if stands, err = s.restored(ctx, stands); err != nil {
+		if stands, err = s.restored(ctx, stands, s.parts[0].knows()); err != nil {
 			return err
 		}
 		if sameEpoch(stands) {
