@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,15 +25,34 @@ type Loss struct {
 	Added int64
 }
 
-// LedgerKey is the stream that holds losses.
-func (r *Reader) LedgerKey() string { return ledgerKeyOf(r.config.CursorKey) }
+// LedgerKey is the stream that holds losses; of a set, the names of all in one.
+func (r *Reader) LedgerKey() string {
+	if r.parts == nil {
+		return ledgerKeyOf(r.config.CursorKey)
+	}
+	return r.setName(r.config.CursorKey) + ledgerKeyOf("")
+}
 
 // Losses reads the newest n lines of the ledger, newest first. A missing ledger
-// has none; why says, in words, that it could not be looked at.
+// has none; why says, in words, that it could not be looked at. A set has a ledger
+// for each partition: those of all are read, and none where one could not be.
 func (r *Reader) Losses(ctx context.Context, n int) (losses []Loss, why string, err error) {
-	ledger := *r
-	ledger.config.StreamKey = r.LedgerKey()
-	lines, err := ledger.heads(ctx, "xrevrange", "+", "-", n)
+	for _, part := range r.Partitions() {
+		some, why, err := part.ownLosses(ctx, n)
+		if why != "" || err != nil {
+			return nil, why, err
+		}
+		losses = append(losses, some...)
+	}
+	if r.IsSet() {
+		slices.SortStableFunc(losses, func(a, b Loss) int { return b.ID.Compare(a.ID) })
+	}
+	return losses[:min(n, len(losses))], "", nil
+}
+
+// ownLosses is Losses of one stream.
+func (r *Reader) ownLosses(ctx context.Context, n int) (losses []Loss, why string, err error) {
+	lines, err := r.of(r.LedgerKey()).heads(ctx, "xrevrange", "+", "-", n)
 	switch class := fault.ClassOf(err); {
 	case errors.Is(err, ErrNoStream):
 		return nil, "", nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/wait"
 )
 
 //go:embed lua/move.lua
@@ -88,7 +89,7 @@ func MoveCursor(ctx context.Context, r *Reader, m Move) error {
 			"a writer is at work, or somebody else moved it: look with fhctl cursor get, then repeat")
 	}
 	if m.Remove {
-		return r.gone(once)
+		return r.gone(ctx)
 	}
 	return nil
 }
@@ -153,18 +154,23 @@ func (r *Reader) move(ctx context.Context, m Move, force bool) error {
 	}
 }
 
-// gone waits for a key that had to be made to expire.
+// gone waits for a key that had to be made to expire, for as long as a command may
+// take.
 func (r *Reader) gone(ctx context.Context) error {
-	for {
-		err := r.client.Get(ctx, r.config.CursorKey).Err()
-		if errors.Is(err, redis.Nil) {
-			return nil
+	once, cancel := r.config.within(ctx)
+	defer cancel()
+	err := r.client.Get(once, r.config.CursorKey).Err()
+	for err == nil {
+		if wait.For(once, 5*time.Millisecond) != nil && ctx.Err() == nil {
+			return fault.New(fault.Unreachable, fmt.Errorf("remove cursor %s: it is to expire at once, and is still there", r.config.CursorKey),
+				"is the clock of that Redis standing still, or is something else writing the key? Look, then repeat")
 		}
-		if err != nil {
-			return r.config.classed(ctx, "read cursor", err)
-		}
-		time.Sleep(5 * time.Millisecond)
+		err = r.client.Get(once, r.config.CursorKey).Err()
 	}
+	if errors.Is(err, redis.Nil) {
+		return nil
+	}
+	return r.config.classed(ctx, "read cursor", err)
 }
 
 func flag(on bool) string {
@@ -222,9 +228,7 @@ func (r *Reader) HistoryKey() string { return r.first().config.CursorKey + ":his
 // History is what MoveCursor changed, newest first; at most the last hundred.
 // Moves that writers made themselves are not in it.
 func (r *Reader) History(ctx context.Context) ([]Change, error) {
-	h := *r.first()
-	h.config.StreamKey = r.HistoryKey()
-	entries, err := h.heads(ctx, "xrevrange", "+", "-", historyKept)
+	entries, err := r.of(r.HistoryKey()).heads(ctx, "xrevrange", "+", "-", historyKept)
 	if err != nil {
 		return nil, fmt.Errorf("read history: %w", err)
 	}

@@ -1,6 +1,8 @@
 package redisstream
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -187,5 +189,29 @@ func TestMoveThatMayNotWriteLeavesNoTrace(t *testing.T) {
 	wantErr(t, MoveCursor(k.ctx(), r, k.seen(r, func(m *Move) { m.To = 2 })), fault.Refused)
 	if h, err := r.History(k.ctx()); err != nil || len(h) != 0 || k.get(DefaultCursorKey) != "9" {
 		t.Error(h, err)
+	}
+}
+
+// A cursor that was to expire and does not, on a server whose clock stands: the wait
+// ends with the time that a command may take, which is no deadline of the caller's,
+// and with the caller's context.
+func TestRemovalIsNotWaitedForInVain(t *testing.T) {
+	k := newKit(t, redistest.StartEmbedded(t))
+	k.set(DefaultCursorKey, "9")
+	r := k.reader(func(c *ReaderConfig) { c.CommandTimeout = time.Millisecond })
+	err := r.gone(k.ctx())
+	wantErr(t, err, fault.Unreachable)
+	if errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "still there") {
+		t.Errorf("a command's time was over: %v", err)
+	}
+	ctx, cancel := context.WithCancel(k.ctx())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	patient := k.reader(func(c *ReaderConfig) { c.CommandTimeout = time.Hour })
+	if err := patient.gone(ctx); !errors.Is(err, context.Canceled) || fault.ClassOf(err) == fault.Unreachable {
+		t.Errorf("the context was over: %v", err)
+	}
+	k.do("del", DefaultCursorKey)
+	if err := patient.gone(k.ctx()); err != nil {
+		t.Errorf("it has gone: %v", err)
 	}
 }

@@ -85,6 +85,13 @@ func OpenReader(ctx context.Context, cfg ReaderConfig) (*Reader, error) {
 	return r, nil
 }
 
+// of reads another stream than this Reader's, one alone, over the same connection.
+func (r *Reader) of(key string) *Reader {
+	other := &Reader{config: r.config, client: r.client}
+	other.config.StreamKey, other.config.Partitions = key, 1
+	return other
+}
+
 // Close closes the connection.
 func (r *Reader) Close() error {
 	r.unbind()

@@ -158,9 +158,7 @@ type DeadLetters struct {
 // DeadLetters reads length and newest entry of DeadLetterKey. A missing stream
 // has length 0.
 func (r *Reader) DeadLetters(ctx context.Context) (d DeadLetters, err error) {
-	theirs := *r
-	theirs.config.StreamKey = DeadLetterKey
-	b, err := theirs.Bounds(ctx)
+	b, err := r.of(DeadLetterKey).Bounds(ctx)
 	switch class := fault.ClassOf(err); {
 	case errors.Is(err, ErrNoStream):
 		return d, nil
