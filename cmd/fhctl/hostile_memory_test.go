@@ -419,6 +419,37 @@ func TestMemoryOfReadersIsBoundedWhateverIsThere(t *testing.T) {
 	}
 }
 
+// A Redis that takes no values above 1 MiB: such events are counted, named and kept,
+// and what is between and behind them is stored.
+func TestRedisThatTakesNoLargeEntries(t *testing.T) {
+	redistest.RequireReal(t)
+	t.Parallel()
+	a := newAttack(t, fhctlPath(t))
+	a.ordinary(3)
+	for i := range 2 {
+		a.add(commitOf(200, []blocks.Block{recordOf(cborText(bytes.Repeat([]byte{1}, 6900+i)))}, nil), 0, "limit")
+		a.ordinary(2)
+	}
+	server := redistest.Start(t, "--proto-max-bulk-len", "1mb", "--client-query-buffer-limit", "1mb")
+	relay := relaytest.Start(t, relayserver.Config{Log: a.log})
+	dir := filepath.Join(t.TempDir(), "rejects")
+	for _, args := range [][]string{nil, {"--partitions=2", "--stream-key=set", "--cursor-key=set:cursor"}} {
+		p := startAs(t, a.binary, append(environment(relay.URL(), server.URL()), "FHCTL_REJECTS="+dir), append([]string{"ingest", "--from=oldest", "--until-seq=" + a.last.String()}, args...)...)
+		p.mustExit(0, time.Minute)
+		p.says("proto-max-bulk-len", 0)
+	}
+	a.check(t, server.Client())
+	if n := server.Client().XLen(t.Context(), redisstream.PartitionKey("set", 0)).Val() + server.Client().XLen(t.Context(), redisstream.PartitionKey("set", 1)).Val(); n != int64(len(a.entries)) {
+		t.Errorf("the set has %d entries, want %d", n, len(a.entries))
+	}
+	index, err := os.ReadFile(filepath.Join(dir, "index.jsonl"))
+	for seq := range a.rejects {
+		if err != nil || !strings.Contains(string(index), fmt.Sprintf(`"seq":%s`, seq)) {
+			t.Errorf("seq %s is not among the rejects, %v:\n%s", seq, err, index)
+		}
+	}
+}
+
 // record makes a capture of the attack.
 func (a *attack) record(path string) {
 	a.t.Helper()

@@ -205,6 +205,7 @@ func (d downstream) sink(ctx context.Context, s *session, up upstream, filters s
 		Writer:        writerName(),
 		AllowEviction: s.cfg.Redis.AllowEviction,
 		Notify:        heard.Store,
+		Refused:       heard.Rejected,
 		Alarm:         heard.Alarm,
 		CursorMoved:   moved,
 	})

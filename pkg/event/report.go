@@ -76,6 +76,8 @@ type Receipt struct {
 	// and stored a later event of the same repository, behind which they would
 	// be out of order. Both are 0 unless such a writer was found.
 	Foreign, Lost int
+	// Refused entries are larger than the server takes, and were left out.
+	Refused int
 }
 
 // CursorMove is a change of the stored cursor that neither an fhctl nor an operator

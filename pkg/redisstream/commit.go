@@ -19,6 +19,8 @@ type commit struct {
 	full     bool // send the script's text: the server does not know it
 	unsure   bool // a call whose reply is unknown may have been applied
 	partial  int  // PARTIAL replies in a row
+	severed  severed
+	refusals int // entries of the first batch that were left out
 }
 
 // Commit stores batches in order, all in one exchange, and returns a receipt
@@ -74,12 +76,16 @@ func (c *commit) run(ctx context.Context) error {
 func (c *commit) send(ctx context.Context) []call {
 	w, batches := c.w, c.left
 	at := w.continues(batches[0])
-	if at.expected == "" || at.jump {
+	if at.expected == "" || at.jump || c.severed.alone {
 		batches = batches[:1]
 	}
 	w.calls = grow(w.calls, len(batches))
 	defer context.AfterFunc(ctx, w.sockets.interrupt)()
-	ctx, cancel := w.config.within(ctx)
+	size := 0
+	for _, b := range batches {
+		size += b.Bytes
+	}
+	ctx, cancel := w.config.withinFor(ctx, size)
 	defer cancel()
 	pipe := w.client.Pipeline()
 	stored := w.stored
@@ -111,7 +117,7 @@ func (c *commit) receive(ctx context.Context, calls []call, took time.Duration) 
 	for i := range calls {
 		r, err := parseReply(calls[i].cmd)
 		if err != nil {
-			return c.failed(ctx, err)
+			return c.failed(ctx, err, len(calls))
 		}
 		if r.status != "PARTIAL" { // which may be the outage itself
 			c.w.outage.over()
@@ -126,19 +132,26 @@ func (c *commit) receive(ctx context.Context, calls []call, took time.Duration) 
 	return nil
 }
 
-// failed handles an error instead of a reply.
-func (c *commit) failed(ctx context.Context, err error) error {
+// failed handles an error instead of a reply to what was sent.
+func (c *commit) failed(ctx context.Context, err error, sent int) error {
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
 		c.full = true
 		return nil
 	}
-	cause := causeOf(err)
-	if cause == "" {
-		return fmt.Errorf("store events: %w", final(err))
-	}
 	var reply redis.Error
 	if !errors.As(err, &reply) {
 		c.unsure = true
+	}
+	again := c.severed.note(err, sent, c.left[0].Bytes)
+	switch {
+	case again:
+		return nil
+	case c.severed.sure():
+		return c.oversize(err)
+	}
+	cause := causeOf(err)
+	if cause == "" {
+		return fmt.Errorf("store events: %w", final(err))
 	}
 	return c.w.outage.failed(ctx, err, cause)
 }
@@ -148,13 +161,13 @@ func (c *commit) accept(r reply, took time.Duration, k *call) error {
 	w, b := c.w, c.left[0]
 	c.receipts = append(c.receipts, event.Receipt{
 		Appended: r.appended, Present: r.present + k.foreign, Foreign: k.foreign, Lost: k.lost,
-		Cursor: r.cursor, Length: r.length, Took: took, Trimmed: w.retention.losses(r.trimmed),
+		Cursor: r.cursor, Length: r.length, Took: took, Trimmed: w.retention.losses(r.trimmed), Refused: c.refusals,
 	})
 	w.stored = k.stored
 	if k.lost > 0 {
 		w.tellLost(b)
 	}
-	c.left, c.partial, c.unsure = c.left[1:], 0, false
+	c.left, c.partial, c.unsure, c.severed, c.refusals = c.left[1:], 0, false, severed{}, 0
 	if w.at.expected == "" {
 		w.floor.began(b)
 	}

@@ -51,6 +51,10 @@ type Config struct {
 	// Notify hears when Redis becomes unavailable and available again, from
 	// the goroutine that calls Open or Commit; may be nil.
 	Notify func(event.Store)
+	// Refused hears of an event that was left out since the server takes no value of
+	// its size, with the entry's data, from the goroutine that calls Commit. The
+	// cursor passes it. Nil is allowed.
+	Refused func(r *event.Reject, data []byte)
 	// Alarm hears of what writers other than fhctl did to cursor and stream, from
 	// the goroutine that calls Open, Resume, Commit or Lead; may be nil. The same
 	// is told at most every few seconds.
@@ -174,6 +178,9 @@ func (c Config) withDefaults() Config {
 	c.StreamKey = or(c.StreamKey, DefaultStreamKey)
 	c.CursorKey = or(c.CursorKey, DefaultCursorKey)
 	c.again = func(context.Context) {}
+	if c.Refused == nil {
+		c.Refused = func(*event.Reject, []byte) {}
+	}
 	if c.Notify == nil {
 		c.Notify = func(event.Store) {}
 	}

@@ -80,6 +80,19 @@ func (c Connection) within(ctx context.Context) (context.Context, context.Cancel
 	return context.WithTimeout(ctx, c.CommandTimeout+time.Second)
 }
 
+// slowestLink is the rate at which what is sent must at least arrive, in bytes a
+// second: 13 MB may take 50 s, on a link where they would never arrive in 5.
+const slowestLink = 256 << 10
+
+// withinFor bounds an exchange that sends so many bytes. A link that stands still is
+// noticed all the same after the command timeout: see socket.Write.
+func (c Connection) withinFor(ctx context.Context, size int) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, c.CommandTimeout+time.Second+onLink(size))
+}
+
+// onLink is how long so many bytes may be under way.
+func onLink(size int) time.Duration { return time.Duration(size) * time.Second / slowestLink }
+
 // silence keeps go-redis from printing to standard error: what it would say
 // reaches our callers as errors. Its logger is one per process.
 var silence = sync.OnceFunc(func() { redis.SetLogger(mute{}) })

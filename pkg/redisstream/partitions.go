@@ -55,6 +55,7 @@ type partition struct {
 	present int // entries of this share that are below from
 	foreign int // of them those of writers other than fhctl
 	lost    int // entries of this share that such a writer lost
+	refused int // entries of this share that are too large for the server
 	length  int64
 	cursor  event.Seq // after the last batch
 	trimmed []event.Trim

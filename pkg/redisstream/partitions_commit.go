@@ -91,7 +91,7 @@ func (s *PartitionSet) open(ctx context.Context, b *event.Batch) error {
 func (s *PartitionSet) split(batches []*event.Batch) {
 	s.where = s.where[:0]
 	for _, p := range s.parts {
-		p.used, p.present, p.foreign, p.lost, p.trimmed = 0, 0, 0, 0, nil
+		p.used, p.present, p.foreign, p.lost, p.refused, p.trimmed = 0, 0, 0, 0, 0, nil
 	}
 	for _, b := range batches {
 		for i := range b.Entries {
@@ -165,6 +165,7 @@ func (p *partition) store(ctx context.Context) error {
 		p.present += r.Present + r.Lost
 		p.foreign += r.Foreign
 		p.lost += r.Lost
+		p.refused += r.Refused
 		p.length, p.cursor = r.Length, r.Cursor
 		p.trimmed = append(p.trimmed, r.Trimmed...)
 	}
@@ -202,7 +203,9 @@ func (s *PartitionSet) merge(batches []*event.Batch, took time.Duration) {
 		for _, p := range s.parts {
 			last.Foreign += p.foreign
 			last.Lost += p.lost
+			last.Refused += p.refused
 		}
+		last.Appended = max(0, last.Appended-last.Refused)
 		last.Present = max(0, last.Present-last.Lost)
 	}
 }

@@ -33,6 +33,11 @@ type socket struct {
 	greeted bool   // a reply came that is no error
 	failed  error  // what no Read gets past
 	whole   whole
+
+	patience time.Duration // without progress
+	writing  sync.Mutex
+	sent     int  // bytes since a command was begun
+	stopped  bool // by interrupt
 }
 
 // dialer opens connections, TLS included, or takes those of the dialler given;
@@ -51,7 +56,7 @@ func (s *sockets) dialer(c Connection, t *target) func(context.Context, string, 
 		if err != nil {
 			return nil, err
 		}
-		k := &socket{Conn: conn, of: s, secure: t.options.TLSConfig != nil, replies: resp.Follower{Limit: limit}}
+		k := &socket{Conn: conn, of: s, secure: t.options.TLSConfig != nil, replies: resp.Follower{Limit: limit}, patience: c.CommandTimeout}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.open == nil {
@@ -147,12 +152,73 @@ const partingTime = 50 * time.Millisecond
 // a connection answer before they are asked.
 func (c *socket) Write(p []byte) (int, error) {
 	c.whole.expect(p)
-	n, err := c.Conn.Write(p)
+	n, err := c.write(p)
 	if err == nil || !closedByPeer(err) && !isAlert(err) || !c.reading.TryLock() {
 		return n, err
 	}
 	defer c.reading.Unlock()
 	return n, c.parting(err)
+}
+
+// largeWrite is from how many bytes on progress counts, and how much is written at once.
+const largeWrite = 64 << 10
+
+// write sends. Of a large command each part has the whole time: what takes long on a
+// slow link would otherwise be sent again from its beginning, for ever.
+func (c *socket) write(p []byte) (n int, err error) {
+	for {
+		part := p[n:min(len(p), n+largeWrite)]
+		c.progress(len(part))
+		wrote, err := c.Conn.Write(part)
+		if n += wrote; err != nil || n == len(p) {
+			return n, err
+		}
+	}
+}
+
+func (c *socket) progress(part int) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if c.sent > 0 && c.sent+part > largeWrite {
+		_ = c.Conn.SetWriteDeadline(c.unlessEnded(time.Now().Add(c.patience))) // the write tells if it fails
+	}
+	c.sent += part
+}
+
+// SetWriteDeadline begins a command. go-redis sets one before each: without a look at
+// ended it would take back what an end has set meanwhile.
+func (c *socket) SetWriteDeadline(at time.Time) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.sent = 0
+	return c.Conn.SetWriteDeadline(c.unlessEnded(at))
+}
+
+// unlessEnded is at, or past where nothing is waited for any more.
+func (c *socket) unlessEnded(at time.Time) time.Time {
+	if c.stopped || c.of.ended.Load() {
+		return past
+	}
+	return at
+}
+
+// SetReadDeadline gives the reply to a large command more time: much of the command
+// may still be in buffers on the way.
+func (c *socket) SetReadDeadline(at time.Time) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if c.sent > largeWrite && !at.IsZero() {
+		at = at.Add(onLink(c.sent))
+	}
+	return c.Conn.SetReadDeadline(c.unlessEnded(at))
+}
+
+// stop ends what waits on the connection, for good.
+func (c *socket) stop() {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.stopped = true
+	_ = c.Conn.SetDeadline(past)
 }
 
 // parting is err, or what the peer said before it closed.
@@ -185,31 +251,12 @@ func (s *sockets) end() {
 	s.interrupt()
 }
 
-// SetReadDeadline bounds the reads to come. go-redis sets one before each: without a
-// look at ended it would take back what an end has set meanwhile.
-func (c *socket) SetReadDeadline(at time.Time) error {
-	err := c.Conn.SetReadDeadline(at)
-	if err == nil && c.of.ended.Load() {
-		return c.Conn.SetReadDeadline(past)
-	}
-	return err
-}
-
-// SetWriteDeadline bounds the writes to come, likewise.
-func (c *socket) SetWriteDeadline(at time.Time) error {
-	err := c.Conn.SetWriteDeadline(at)
-	if err == nil && c.of.ended.Load() {
-		return c.Conn.SetWriteDeadline(past)
-	}
-	return err
-}
-
 // interrupt ends what waits on any of the connections; go-redis then gives them
 // up and dials anew.
 func (s *sockets) interrupt() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.open {
-		_ = c.SetDeadline(past)
+		c.stop()
 	}
 }
