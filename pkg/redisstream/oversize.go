@@ -64,7 +64,7 @@ func (s *severed) sure() bool { return s.said || s.times >= severedMost }
 
 // isOversize recognises what servers say of a value or command that is too large.
 func isOversize(text string) bool {
-	text = bare(text)
+	text = stripped(text)
 	return strings.Contains(text, "invalid bulk length") || strings.Contains(text, "invalid multibulk length") ||
 		strings.HasPrefix(text, "max request size exceeded")
 }
