@@ -10,7 +10,8 @@ const referenceHead = `# Configuration
 
 Every setting has one name: flag ` + "`--batch-size`" + `, key ` + "`batch-size`" + ` of the
 YAML file, variable ` + "`FHCTL_BATCH_SIZE`" + `. The six variables of the wire contract
-keep the names they have always had.
+keep the names they have always had. What the words mean is in the
+[glossary](glossary.md).
 
 A value is taken from the flag, else the environment, else the file, else the
 default. An empty variable is an unset one, and blanks and line ends around a value

@@ -12,7 +12,8 @@ import (
 const referenceHead = `# Metrics
 
 ` + "`fhctl ingest`" + ` serves these at ` + "`http://127.0.0.1:9477/metrics`" + ` in Prometheus' text
-format. This page is generated from the code.
+format. This page is generated from the code; what its words mean is in the
+[glossary](glossary.md).
 
 Names carry their unit, counters end in ` + "`_total`" + `. Every label comes from a fixed
 list, or is a partition's number, or a consumer group's name, of which at most 32 are
