@@ -11,11 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fhctl/fhctl/pkg/capture"
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/relayserver"
-	"github.com/fhctl/fhctl/pkg/sim"
 )
 
 // benchOptions are what both kinds of measurement take.
@@ -122,24 +120,11 @@ func (o *benchOptions) load(ctx context.Context) ([][]byte, error) {
 }
 
 func (o *benchOptions) open() (relayserver.Log, func(), error) {
-	switch scheme, rest, _ := strings.Cut(o.input, ":"); scheme {
-	case "sim":
-		cfg, err := sim.ParseURL(o.input)
-		if err != nil {
-			return nil, nil, err
-		}
-		cfg.Rate = 0 // as fast as they are read
-		source, err := sim.New(cfg)
-		if err != nil {
-			return nil, nil, fmt.Errorf("start simulator: %w", err)
-		}
-		return source, func() { _ = source.Close() }, nil
-	case "capture":
-		source, err := capture.OpenLog(capture.LogConfig{Path: strings.TrimPrefix(rest, "//")})
-		if err != nil {
-			return nil, nil, err
-		}
-		return source, func() { _ = source.Close() }, nil
+	if e, err := parseRelay(o.input, false); err == nil && e.kind != relayReal {
+		e.series.Rate = 0 // as fast as they are read
+		return e.open()
+	} else if strings.HasPrefix(o.input, "sim:") {
+		return nil, nil, err
 	}
 	return nil, nil, usageError(fmt.Errorf("flag --input: %q is neither sim:// nor capture:FILE", o.input), "record a relay first: fhctl record run.fhz")
 }

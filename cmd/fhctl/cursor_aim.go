@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"strings"
 
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
@@ -13,8 +11,6 @@ import (
 	"github.com/fhctl/fhctl/pkg/filter"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
-	"github.com/fhctl/fhctl/pkg/relay"
-	"github.com/fhctl/fhctl/pkg/sim"
 )
 
 // aim sets the plan's target and owner.
@@ -186,24 +182,4 @@ func (o *cursorSet) fingerprint() string {
 		return "" // settings were checked when they were loaded
 	}
 	return keep.Fingerprint()
-}
-
-// relayIdentity is what a cursor of that relay is marked with: see
-// openUpstream.
-func relayIdentity(raw string) (string, error) {
-	scheme, rest, _ := strings.Cut(raw, ":")
-	switch {
-	case scheme == "capture":
-		return "capture:" + filepath.Base(strings.TrimPrefix(rest, "//")), nil
-	case scheme == "sim" && strings.HasPrefix(rest, "seed="):
-		return raw, nil
-	case scheme == "sim":
-		cfg, err := sim.ParseURL(raw)
-		if err != nil {
-			return "", err
-		}
-		return cfg.Series(), nil
-	}
-	endpoint, err := relay.ParseURL(raw, true)
-	return endpoint.Host(), err
 }

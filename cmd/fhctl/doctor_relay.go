@@ -181,6 +181,6 @@ func (e *examination) judgeRelayClock(g *glance) {
 
 // relayIsBundled reports whether the relay is a simulator or a recording.
 func (e *examination) relayIsBundled() bool {
-	_, recorded := cutCapture(e.cfg.Relay.URL)
-	return recorded || len(e.cfg.Relay.URL) > 4 && e.cfg.Relay.URL[:4] == "sim:"
+	end, err := parseRelay(e.cfg.Relay.URL, true)
+	return err == nil && end.kind != relayReal
 }

@@ -3,18 +3,14 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
-	"github.com/fhctl/fhctl/pkg/capture"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/relayserver"
-	"github.com/fhctl/fhctl/pkg/sim"
 )
 
 // logPlayer reads a relay that is bundled: the simulator, or a capture in a
@@ -29,27 +25,13 @@ type logPlayer struct {
 	shut        func()
 }
 
-func openLogOrigin(raw string, p *replayPlan) (*origin, error) {
-	o := &logPlayer{from: p.sel.from, until: p.sel.until, follow: p.follow}
-	identity := ""
-	if path, ok := cutCapture(raw); ok {
-		log, err := capture.OpenLog(capture.LogConfig{Path: path})
-		if err != nil {
-			return nil, err
-		}
-		o.Log, o.whole, o.shut, identity = log, true, func() { _ = log.Close() }, "capture:"+filepath.Base(path)
-	} else {
-		cfg, err := sim.ParseURL(raw)
-		if err != nil {
-			return nil, err
-		}
-		log, err := sim.New(cfg)
-		if err != nil {
-			return nil, fmt.Errorf("start simulator: %w", err)
-		}
-		o.Log, o.shut, identity = log, func() { _ = log.Close() }, fmt.Sprintf("sim:seed=%d", cfg.Seed)
+func openLogOrigin(e relayEnd, p *replayPlan) (*origin, error) {
+	log, shut, err := e.open()
+	if err != nil {
+		return nil, err
 	}
-	return &origin{player: o, kind: endRelay, name: raw, identity: identity, log: o.Log}, nil
+	o := &logPlayer{Log: log, shut: shut, from: p.sel.from, until: p.sel.until, follow: p.follow, whole: e.kind == relayCapture}
+	return &origin{player: o, kind: endRelay, name: e.name, identity: e.identity, log: log}, nil
 }
 
 func (o *logPlayer) pieces(ctx context.Context, after event.Seq) iter.Seq2[piece, error] {

@@ -39,7 +39,7 @@ var (
 // parseSource reads what is replayed.
 func parseSource(text string) (terminus, error) {
 	e := terminus{text: text}
-	path, isCapture := strings.CutPrefix(text, "capture:")
+	path, isCapture := cutCapture(text)
 	switch {
 	case text == "stream":
 		return e, nil
@@ -53,7 +53,7 @@ func parseSource(text string) (terminus, error) {
 		e.kind, e.url = endRelay, text
 		return e, nil
 	case isCapture || strings.ContainsAny(path, "./"):
-		e.kind, e.path = endCapture, strings.TrimPrefix(path, "//")
+		e.kind, e.path = endCapture, path
 		return e, nil
 	}
 	if _, err := os.Stat(text); err == nil {
@@ -68,7 +68,7 @@ func parseSource(text string) (terminus, error) {
 // target.
 func parseTarget(text string) (e terminus, ok bool) {
 	e.text = text
-	path, isCapture := strings.CutPrefix(text, "capture:")
+	path, isCapture := cutCapture(text)
 	switch {
 	case text == "-" || text == "stdout":
 		e.kind = endStdout

@@ -7,7 +7,6 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -45,30 +44,25 @@ type relayPlayer struct {
 	at       atomic.Int64
 }
 
-func cutCapture(raw string) (path string, ok bool) {
-	path, ok = strings.CutPrefix(raw, "capture:")
-	return strings.TrimPrefix(path, "//"), ok
-}
-
 func openRelayOrigin(s *session, p *replayPlan) (*origin, error) {
 	raw := s.cfg.Relay.URL
 	if p.source.url != "" {
 		raw = p.source.url
 	}
-	if _, ok := cutCapture(raw); ok || strings.HasPrefix(raw, "sim:") {
-		return openLogOrigin(raw, p)
-	}
-	endpoint, err := relay.ParseURL(raw, s.cfg.Relay.Cleartext)
+	end, err := parseRelay(raw, s.cfg.Relay.Cleartext)
 	if err != nil {
 		return nil, fmt.Errorf("relay: %w", err)
 	}
+	if end.kind != relayReal {
+		return openLogOrigin(end, p)
+	}
 	o := &relayPlayer{log: s.slog, from: p.sel.from, until: p.sel.until, follow: p.follow}
 	o.ctx, o.fail = context.WithCancelCause(context.Background())
-	up := upstream{endpoint: endpoint}
+	up := upstream{endpoint: end.endpoint}
 	if o.source, err = up.source(s, relayListener{player: o}); err != nil {
 		return nil, err
 	}
-	return &origin{player: o, kind: endRelay, name: endpoint.String(), identity: endpoint.Host()}, nil
+	return &origin{player: o, kind: endRelay, name: end.name, identity: end.identity}, nil
 }
 
 // relayListener hears of the connection.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -85,7 +84,7 @@ func openCaptureOrigin(path string, from place.Place) (*origin, error) {
 	if from.Kind == place.Seq {
 		player.from = from.Seq
 	}
-	return &origin{player: player, kind: endCapture, name: path, identity: "capture:" + filepath.Base(path)}, nil
+	return &origin{player: player, kind: endCapture, name: path, identity: captureIdentity(path)}, nil
 }
 
 func (c *capturePlayer) pieces(ctx context.Context, after event.Seq) iter.Seq2[piece, error] {

@@ -13,7 +13,6 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/redisstream"
-	"github.com/fhctl/fhctl/pkg/relay"
 )
 
 // runStats reads, reports and judges, once or until stopped.
@@ -100,11 +99,11 @@ func (c *statsCollector) namedRelay() string {
 	if c.cfg.Origin("relay-url").Layer == config.LayerDefault {
 		return ""
 	}
-	endpoint, err := relay.ParseURL(c.cfg.Relay.URL, true)
-	if err != nil {
+	end, err := parseRelay(c.cfg.Relay.URL, true)
+	if err != nil || end.kind != relayReal {
 		return "" // sim:// and capture: have names of their own
 	}
-	return endpoint.Host()
+	return end.identity
 }
 
 // ends reads both ends of the stream and the cursor. A writer at work moves

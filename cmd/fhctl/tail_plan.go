@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/output"
@@ -53,7 +52,7 @@ func (o *tailOptions) plan(relayURL string, now time.Time) (*tailPlan, error) {
 
 // relayCan refuses what only a stream can do.
 func (p *tailPlan) relayCan(url string) error {
-	recording := strings.HasPrefix(url, "capture:")
+	_, recording := cutCapture(url)
 	switch {
 	case p.since.Kind == place.Time || p.since.Kind == place.ID:
 		return usageError(errors.New("flag --since: a relay cannot look for a time or a stream id"), "write seq:N, oldest or live, or use --source stream")

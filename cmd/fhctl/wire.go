@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -39,49 +38,35 @@ type upstream struct {
 	close func()
 }
 
-// openUpstream chooses by URL scheme. A bundled relay is served on loopback and
-// read over a real socket, so that what one sees is what runs in production.
+// openUpstream opens the relay of --relay-url. One that is bundled is served on
+// loopback and read over a real socket, so that what one sees is what runs in
+// production.
 func openUpstream(s *session) (upstream, error) {
-	raw := s.cfg.Relay.URL
-	switch scheme, rest, _ := strings.Cut(raw, ":"); scheme {
-	case "sim":
-		return serveSim(s, raw)
-	case "capture":
-		return serveCapture(s, rest)
-	}
-	endpoint, err := relay.ParseURL(raw, s.cfg.Relay.Cleartext)
+	e, err := parseRelay(s.cfg.Relay.URL, s.cfg.Relay.Cleartext)
 	if err != nil {
 		return upstream{}, s.cfg.Refuse("relay-url", err)
 	}
-	return upstream{endpoint: endpoint, identity: endpoint.Host(), name: endpoint.String(), close: func() {}}, nil
+	up := upstream{endpoint: e.endpoint, close: func() {}}
+	if e.kind != relayReal {
+		if up, err = serveBundled(s, e); err != nil {
+			return upstream{}, err
+		}
+	}
+	up.identity, up.name, up.whole = e.identity, e.name, e.kind == relayCapture
+	return up, nil
 }
 
-func serveSim(s *session, raw string) (upstream, error) {
-	cfg, err := sim.ParseURL(raw)
+func serveBundled(s *session, e relayEnd) (upstream, error) {
+	log, shut, err := e.open()
 	if err != nil {
 		return upstream{}, err
 	}
-	source, err := sim.New(cfg)
-	if err != nil {
-		return upstream{}, fmt.Errorf("start simulator: %w", err)
+	if recording, ok := log.(*capture.Log); ok {
+		if err := recording.Damage(); err != nil {
+			s.slog.Warn("The recording is played up to where it ends too early", "err", err.Error())
+		}
 	}
-	up, err := serve(s, source, func() { _ = source.Close() })
-	up.identity, up.name = cfg.Series(), raw
-	return up, err
-}
-
-func serveCapture(s *session, path string) (upstream, error) {
-	path = strings.TrimPrefix(path, "//")
-	source, err := capture.OpenLog(capture.LogConfig{Path: path})
-	if err != nil {
-		return upstream{}, err
-	}
-	if err := source.Damage(); err != nil {
-		s.slog.Warn("The recording is played up to where it ends too early", "err", err.Error())
-	}
-	up, err := serve(s, source, func() { _ = source.Close() })
-	up.identity, up.name, up.whole = "capture:"+filepath.Base(path), "capture:"+path, true
-	return up, err
+	return serve(s, log, shut)
 }
 
 func serve(s *session, source relayserver.Log, closeSource func()) (upstream, error) {
