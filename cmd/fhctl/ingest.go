@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -124,6 +125,10 @@ func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) 
 		return err
 	}
 	defer up.close()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var broken atomic.Pointer[error]
+	up.stop = func(err error) { broken.Store(&err); stop(err) }
 	down, err := openDownstream(i.session)
 	if err != nil {
 		return err
@@ -152,7 +157,11 @@ func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) 
 		return err
 	}
 	defer closeSpill()
-	return i.flow(ctx, from, sink)
+	err = i.flow(ctx, from, sink)
+	if ended := broken.Load(); ended != nil && err == nil {
+		err = *ended // what was before it is stored
+	}
+	return err
 }
 
 func (i *ingestion) pipeline(source pipeline.FrameSource, sink pipeline.Sink, keep *filter.Filter) *pipeline.Pipeline {

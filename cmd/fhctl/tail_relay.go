@@ -38,6 +38,7 @@ func (t *tailRun) readRelay(ctx context.Context) error {
 	defer stop(nil)
 	r := &tailRelay{tailRun: t, stop: stop, notes: newNarrator(t.slog, false)}
 	r.start(up.whole)
+	up.stop = stop
 	source, err := up.source(t.session, observers{r})
 	if err != nil {
 		return err
@@ -45,6 +46,7 @@ func (t *tailRun) readRelay(ctx context.Context) error {
 	if !t.end {
 		return r.follow(ctx, source)
 	}
+	up.stop = nil // the probe ends where the recording does, before all was shown
 	probe, err := up.source(t.session, observers{silent{}})
 	if err != nil {
 		return err

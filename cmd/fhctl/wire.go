@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/capture"
@@ -36,6 +37,23 @@ type upstream struct {
 	// whole is set for a recording: starting live would mean at its end.
 	whole bool
 	close func()
+	// broken is what keeps a bundled relay from going on, once it is met. What reads
+	// it then ends: with stop, behind all that could be played.
+	broken *atomic.Pointer[error]
+	stop   func(error)
+}
+
+// ended tells what reads a bundled relay that nothing more will come, and reports
+// whether that is so: then it is no connection that was lost.
+func (u upstream) ended(l event.Link) bool {
+	if u.broken == nil || u.stop == nil || l.State != event.LinkDown {
+		return false
+	}
+	err := u.broken.Load()
+	if err != nil {
+		u.stop(*err)
+	}
+	return err != nil
 }
 
 // openUpstream opens the relay of --relay-url. One that is bundled is served on
@@ -70,7 +88,8 @@ func serveBundled(s *session, e relayEnd) (upstream, error) {
 }
 
 func serve(s *session, source relayserver.Log, closeSource func()) (upstream, error) {
-	server, err := relayserver.Start(relayserver.Config{Log: source, Failed: s.playedUpTo})
+	broken := new(atomic.Pointer[error])
+	server, err := relayserver.Start(relayserver.Config{Log: source, EndOnFailure: true, Failed: func(err error) { broken.Store(&err) }})
 	if err != nil {
 		closeSource()
 		return upstream{}, fmt.Errorf("serve bundled relay: %w", err)
@@ -81,10 +100,10 @@ func serve(s *session, source relayserver.Log, closeSource func()) (upstream, er
 		closeAll()
 		return upstream{}, err
 	}
-	return upstream{endpoint: endpoint, close: closeAll}, nil
+	return upstream{endpoint: endpoint, close: closeAll, broken: broken}, nil
 }
 
-// playedUpTo tells that a recording ends too early.
+// playedUpTo tells that a recording ends too early, where others go on being served.
 func (s *session) playedUpTo(err error) {
 	s.slog.Error("The recording cannot be played further: nothing more will come", "err", err.Error(), "hint", fault.HintOf(err))
 }
@@ -105,9 +124,13 @@ func (u upstream) source(s *session, heard event.Observer) (*relay.Source, error
 		IdleTimeout: s.cfg.Ingest.IdleTimeout,
 		Linger:      min(s.cfg.Ingest.BatchAge, maxLinger),
 		TLSNow:      trust,
-		Notify:      heard.Link,
-		Alarm:       heard.Alarm,
-		Logger:      s.slog,
+		Notify: func(l event.Link) {
+			if !u.ended(l) {
+				heard.Link(l)
+			}
+		},
+		Alarm:  heard.Alarm,
+		Logger: s.slog,
 	}), nil
 }
 

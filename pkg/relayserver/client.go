@@ -188,7 +188,11 @@ func (c *client) stream(ctx context.Context, after event.Seq) {
 		if err != nil {
 			if ctx.Err() == nil && c.cfg.Failed != nil {
 				c.failure.Do(func() { c.cfg.Failed(err) })
-				<-ctx.Done()
+				if !c.cfg.EndOnFailure {
+					<-ctx.Done()
+					return
+				}
+				c.finish(ctx, websocket.CloseInternalServerErr, "")
 			}
 			return
 		}

@@ -76,6 +76,8 @@ type Config struct {
 	// Failed hears, once, what keeps the log from being played further. The
 	// connections then stay open and quiet, as at the log's end. May be nil.
 	Failed func(error)
+	// EndOnFailure closes them with 1011 instead, behind what could be played.
+	EndOnFailure bool
 	// Faults are committed as they fall due.
 	Faults []Fault
 	// Logger gets one debug line per connection and fault; nil is silent.
