@@ -310,7 +310,7 @@ func TestFailingDiskIsExact(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r.wake = make(chan struct{})
 				r.open()
-				m.fault = trouble(rng, 0.02+0.3*rng.Float64())
+				m.fault = trouble(rand.New(rand.NewPCG(seed, 3)), 0.02+0.3*rng.Float64()) // another goroutine draws from it
 				r.take(t.Context(), func(seq event.Seq, _ *event.Chunk) bool {
 					if seq%200 == 20 {
 						r.spillUpTo(min(1500, seq+event.Seq(rng.IntN(400))))
