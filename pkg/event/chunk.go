@@ -25,6 +25,9 @@ type Chunk struct {
 	// Conn numbers the connection, rising by one each time a source
 	// connects. All frames of a chunk came on one connection.
 	Conn uint64
+	// Judged: the source has doubted leaps of the numbers itself (Tracker), and no
+	// frame here is in doubt any more.
+	Judged bool
 	// Hangup closes that connection with a cause, so that the source
 	// reconnects from the position it is then given. It may be called from
 	// any goroutine, more than once, and after the connection is gone.
@@ -36,7 +39,7 @@ type Chunk struct {
 // Reset empties the chunk and keeps its memory.
 func (c *Chunk) Reset() {
 	c.Frames, c.Buf = c.Frames[:0], c.Buf[:0]
-	c.Lull, c.Conn, c.Hangup = false, 0, nil
+	c.Lull, c.Judged, c.Conn, c.Hangup = false, false, 0, nil
 }
 
 // Release returns the chunk to its source. Frames must not be read after it.

@@ -119,6 +119,17 @@ func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 	return step
 }
 
+// Believe moves on to an event that Observe called a Leap and somebody else has
+// confirmed.
+func (t *Tracker) Believe(seq Seq, arrived time.Time) Step {
+	last := t.Last()
+	t.crossed = crossed{from: last, to: seq}
+	t.pace = t.pace.afresh(arrived, seq)
+	t.doubt = doubt{}
+	t.pos = AfterSeq(seq)
+	return Step{Skipped: gap(last, seq), Believed: seq}
+}
+
 // Doubted is what is not decided yet: the lowest seq of the leap, 0 when there is
 // none.
 func (t *Tracker) Doubted() Seq { return t.doubt.first() }

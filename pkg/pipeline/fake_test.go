@@ -96,6 +96,8 @@ type fakeRelay struct {
 	chunk int // frames per chunk, default 3
 	lull  bool
 	delay time.Duration
+	// judged: it has doubted leaps itself
+	judged bool
 
 	next   int // index into conns; goes on across generations
 	mu     sync.Mutex
@@ -136,7 +138,7 @@ func (r *fakeRelay) connect(ctx context.Context, n uint64, from event.Position, 
 			if conn.Err() != nil || !going {
 				return false
 			}
-			c := &event.Chunk{Arrived: time.Now(), Conn: n, Hangup: hangup, Lull: r.lull}
+			c := &event.Chunk{Arrived: time.Now(), Conn: n, Hangup: hangup, Lull: r.lull, Judged: r.judged}
 			c.Buf = slices.Concat(some...)
 			at := 0
 			for _, data := range some {

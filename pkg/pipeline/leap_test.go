@@ -232,6 +232,21 @@ func TestFalseLeapBesideATrueOne(t *testing.T) {
 	}
 }
 
+// A leap that the source has judged, as the spill directory's does, is not doubted again:
+// between memory and disk no connection lasts long enough to confirm anything.
+func TestJudgedLeapIsBelieved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seqs := slices.Concat(span(1001, 1005), span(1<<40, 1<<40+20))
+		r := newRiver(again(script(seqs...))...)
+		r.relay.judged = true
+		leapRun(t, r)
+		wantSeqs(t, r.sink, seqs)
+		if n := len(r.relay.positions()); n != 1 {
+			t.Errorf("%d connections", n)
+		}
+	})
+}
+
 // Q1: a relay whose numbers are sparse is slowed once at most, while its pace is
 // learned, and loses nothing.
 func TestQ1SparseNumbersAreNotSlowed(t *testing.T) {

@@ -178,6 +178,9 @@ func (s *sequencer) account(ctx context.Context, chunk *event.Chunk, m *mark) er
 	if step.Verdict == event.Repeat && s.takeBack(m.seq) {
 		step = s.tracker.Observe(m.seq, chunk.Conn, chunk.Arrived)
 	}
+	if step.Verdict == event.Leap && chunk.Judged {
+		step = s.tracker.Believe(m.seq, chunk.Arrived)
+	}
 	switch {
 	case step.Verdict == event.Repeat:
 		s.counts.Repeats++

@@ -212,6 +212,7 @@ func (f *flow) mark(chunk *event.Chunk, number uint64) {
 		}
 	}
 	chunk.Conn = number
+	chunk.Judged = f.reader == nil || f.reader.old == nil // an earlier version did not judge what it spilled
 	chunk.Hangup = f.hangUp
 }
 

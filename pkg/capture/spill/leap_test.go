@@ -27,7 +27,10 @@ func TestOneSeqFarAheadDoesNotMoveThePump(t *testing.T) {
 		r.wake = make(chan struct{})
 		r.open()
 		ctx, stop := context.WithCancel(t.Context())
-		r.take(ctx, func(seq event.Seq, _ *event.Chunk) bool {
+		r.take(ctx, func(seq event.Seq, c *event.Chunk) bool {
+			if !c.Judged {
+				t.Fatalf("seq %s is to be judged again", seq)
+			}
 			switch seq {
 			case 20:
 				r.send(3000)
