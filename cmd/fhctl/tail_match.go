@@ -82,7 +82,7 @@ func (m *tailMatch) setGrep(pattern string) error {
 	}
 	expr, err := regexp.Compile(pattern)
 	if err != nil {
-		return usageError(fmt.Errorf("flag --grep: %w", err), `put a backslash before a character that is meant as it is, or write \Q…\E around the text`)
+		return usageError(fmt.Errorf("flag --grep: %q is not a pattern: %s", pattern, strings.TrimPrefix(err.Error(), "error parsing regexp: ")), `put a backslash before a character that is meant as it is, or write \Q…\E around the text`)
 	}
 	m.grep = expr.MatchString
 	if literal, whole := expr.LiteralPrefix(); whole {
