@@ -237,7 +237,7 @@ func TestFalseLeapBesideATrueOne(t *testing.T) {
 func TestJudgedLeapIsBelieved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seqs := slices.Concat(span(1001, 1005), span(1<<40, 1<<40+20))
-		r := newRiver(again(script(seqs...))...)
+		r := newSetup(again(script(seqs...))...)
 		r.relay.judged = true
 		leapRun(t, r)
 		wantSeqs(t, r.sink, seqs)
