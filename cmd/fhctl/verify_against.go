@@ -258,7 +258,6 @@ func (r *verifyRun) sideBySide(ctx context.Context, here, there *redisstream.Rea
 	rules.Uncovered = func() []string { return r.pairLacks }
 	start, found, err := there.SeekSeq(ctx, span.From)
 	if err != nil {
-		r.report.abandon()
 		return err
 	}
 	if !found { // it ends before the range; what this one has is extra
@@ -268,7 +267,6 @@ func (r *verifyRun) sideBySide(ctx context.Context, here, there *redisstream.Rea
 	if !a.open {
 		behind, found, err := there.SeekSeq(ctx, span.To+1)
 		if err != nil {
-			r.report.abandon()
 			return err
 		}
 		if found {
@@ -285,7 +283,6 @@ func (r *verifyRun) sideBySide(ctx context.Context, here, there *redisstream.Rea
 	right := entriesOf(theirs(ctx, there, b, start.ID, end), func(redisstream.Stored) {})
 	sum, err := verify.Compare(ctx, rules, span, left, right)
 	if err == nil && sum.Items+sum.Others == 0 {
-		r.report.abandon()
 		return r.nothing("entries", held(a.bounds))
 	}
 	return r.end(ctx, sum, err)

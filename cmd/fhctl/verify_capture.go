@@ -49,11 +49,9 @@ func (r *verifyRun) capture(ctx context.Context) error {
 		check.Damaged(damage)
 		err = nil
 	} else if errors.As(err, new(*capture.NotCapture)) {
-		r.report.abandon()
 		return notToCheck(err)
 	}
 	if within.kept == 0 && err == nil && !damaged && ctx.Err() == nil {
-		r.report.abandon()
 		return r.nothing("frames", fmt.Sprintf("it holds %d frames, seq %d to %d", read, passed.From, passed.To))
 	}
 	return r.end(ctx, check.Close(), err)

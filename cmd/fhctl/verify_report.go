@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
@@ -19,8 +20,8 @@ type verifyReport struct {
 	name    string
 	of      verify.Source
 	out     *bufio.Writer
-	line    *output.Line // nil draws no bar
-	restore func()
+	line    *output.Line   // nil draws no bar
+	restore func()         // gives back the terminal's last line; again does nothing
 	cursor  *verify.Cursor // nil was not compared
 	lacks   []string       // what of the range is not held, in sentences
 	kept    []verify.Finding
@@ -35,7 +36,7 @@ func newVerifyReport(s *session, p *verifyPlan, name string, of verify.Source) *
 			r.line = output.NewLine(output.LineConfig{Out: terminal})
 			return r.line.Writer()
 		})
-		r.restore = func() { r.line.Close(); back() }
+		r.restore = sync.OnceFunc(func() { r.line.Close(); back() })
 		if s.outTerminal() != nil {
 			w = r.line.Writer() // the same screen: the bar must step aside
 		}
@@ -54,9 +55,6 @@ func (r *verifyReport) progress(done int64, fraction float64, seq event.Seq) {
 		r.line.SetProgress(output.Progress{Label: "verify", Unit: unit, Done: done, Fraction: fraction, Seq: seq})
 	}
 }
-
-// abandon takes the bar away when there is nothing to report.
-func (r *verifyReport) abandon() { r.restore() }
 
 // finding prints one; JUnit wants them by rule, so they are kept for it.
 func (r *verifyReport) finding(f verify.Finding) {

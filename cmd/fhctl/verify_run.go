@@ -26,6 +26,7 @@ type verifyRun struct {
 func runVerify(ctx context.Context, s *session, p *verifyPlan) error {
 	boundReading()
 	r := &verifyRun{session: s, verifyPlan: p}
+	defer r.giveBackLine()
 	if p.source.kind == endCapture {
 		r.name = "capture " + p.source.path
 		return r.capture(ctx)
@@ -51,6 +52,14 @@ func runVerify(ctx context.Context, s *session, p *verifyPlan) error {
 		return r.compare(ctx, reader)
 	}
 	return r.stream(ctx, reader)
+}
+
+// giveBackLine ends the report's hold of the terminal, however the run ends: the error
+// is printed behind it.
+func (r *verifyRun) giveBackLine() {
+	if r.report != nil {
+		r.report.restore()
+	}
 }
 
 // withRedis is the session with another Redis, whose password is in its URL.
@@ -126,7 +135,6 @@ func (r *verifyRun) stream(ctx context.Context, reader *redisstream.Reader) erro
 		gone, err = deleted(ctx, reader, x, check)
 	}
 	if err == nil && read == 0 && gone == 0 {
-		r.report.abandon()
 		return r.nothing("entries", held(x.bounds))
 	}
 	if err == nil {
