@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/output"
 )
 
 // logOutput is standard error. While something else owns the terminal's last
@@ -43,6 +44,9 @@ func (o *logOutput) divert(liveLine func(terminal io.Writer) io.Writer) (restore
 // of these is meant.
 func newLogger(w io.Writer, cfg config.Log, level slog.Leveler, terminal bool) *slog.Logger {
 	if cfg.Format == config.FormatJSON || cfg.Format == config.FormatAuto && !terminal {
+		if terminal {
+			w = output.Visible(w)
+		}
 		return slog.New(newLimitedLog(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: inWords})))
 	}
 	return slog.New(newLimitedLog(&consoleHandler{w: w, level: level, terminal: terminal, color: terminal && !cfg.NoColor}))

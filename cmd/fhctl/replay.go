@@ -123,7 +123,7 @@ func completeReplay(a *app, cmd *cobra.Command) {
 
 // printLine prints value as one line of JSON.
 func printLine(w io.Writer, value any) error {
-	out := json.NewEncoder(w)
+	out := json.NewEncoder(visible(w))
 	out.SetEscapeHTML(false)
 	return out.Encode(value)
 }

@@ -100,7 +100,7 @@ func (r *replayRun) summary(complete bool) replaySummary {
 func (r *replayRun) report(complete bool) error {
 	s := r.summary(complete)
 	if r.plan.json {
-		out := json.NewEncoder(r.session.stdout)
+		out := json.NewEncoder(visible(r.session.stdout))
 		out.SetEscapeHTML(false)
 		out.SetIndent("", "  ")
 		return out.Encode(s)

@@ -53,7 +53,7 @@ type printer struct {
 }
 
 func newPrinter(w io.Writer, p *replayPlan) *printer {
-	t := &printer{out: bufio.NewWriterSize(w, 64<<10), raw: p.raw, text: p.columns, source: output.FromRelay}
+	t := &printer{out: bufio.NewWriterSize(visible(w), 64<<10), raw: p.raw, text: p.columns, source: output.FromRelay}
 	if p.source.kind == endStream {
 		t.source = output.FromStream
 	}

@@ -89,7 +89,7 @@ func (w *statsWatch) away(err error) error {
 func (w *statsWatch) show(r *statsReport) error {
 	switch {
 	case w.lines:
-		out := json.NewEncoder(w.stdout)
+		out := json.NewEncoder(visible(w.stdout))
 		out.SetEscapeHTML(false)
 		return out.Encode(r)
 	case w.screen != nil:

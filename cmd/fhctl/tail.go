@@ -136,7 +136,7 @@ func runTail(ctx context.Context, s *session, o *tailOptions) error {
 		return err
 	}
 	boundReading()
-	t := &tailRun{session: s, tailPlan: plan, out: bufio.NewWriterSize(s.stdout, 64<<10)}
+	t := &tailRun{session: s, tailPlan: plan, out: bufio.NewWriterSize(visible(s.stdout), 64<<10)}
 	if t.render, err = t.renderer(o); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode"
 	"unsafe"
 
 	"github.com/fhctl/fhctl/pkg/redistest"
@@ -98,5 +99,53 @@ func TestTailOnATerminal(t *testing.T) {
 	}
 	if got := onTerminal(t, 80, []string{redis}, "tail", "-o", "json"); !strings.HasPrefix(got, `{"v":1,`) {
 		t.Errorf("-o json prints %q", got)
+	}
+}
+
+// What others have stored cannot steer a terminal, whatever prints it; in a pipe JSON
+// stays as it is.
+func TestNothingSteersATerminal(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	const evil = "a\u009b31m\u202eb\u2066\u2028\u061c\u200f\u2029\u0085c"
+	for i, fields := range [][]any{
+		{"type", "commit", "data", `{"repo":"did:plc:` + evil + `","ops":[{"action":"` + evil + `","path":"` + evil + `/b","record":{"$type":"a.b.c","` + evil + `":"` + evil + `","text":"` + evil + `"}}]}`},
+		{"type", evil, "data", evil, evil, evil},
+		{"type", "identity", "data", `{"did":"` + evil + `","handle":"` + evil + `"}`},
+	} {
+		server.Do(append([]any{"XADD", "firehose:events", "*"}, append(fields, "seq", i+1)...)...)
+	}
+	server.Do("XGROUP", "CREATE", "firehose:events", evil, "0")
+	server.Do("XREADGROUP", "GROUP", evil, evil, "COUNT", "1", "STREAMS", "firehose:events", ">")
+	server.Do("SET", "firehose:status", `{"connected":true,"url":"`+evil+`","currentCursor":"`+evil+`","writer":"`+evil+`"}`)
+	server.Do("SET", "firehose:python_cursor", "3")
+	redis := "REDIS_URL=" + server.URL()
+	for _, words := range []string{
+		"tail", "tail -o json", "tail --ops -o json", "tail --raw", "tail --template {{json.}}", "replay stream", "replay stream -o json", "replay stream --raw",
+		"verify", "verify -o json", "stream stats", "stream stats -o json", "doctor", "doctor -o json", "cursor get -o json", "cursor get -o text", "cursor history -o json", "config show -o json", "config show",
+	} {
+		t.Run(words, func(t *testing.T) {
+			args := strings.Fields(strings.ReplaceAll(words, "json.", "json\u00a0."))
+			for i := range args {
+				args[i] = strings.ReplaceAll(args[i], "\u00a0", " ")
+			}
+			master, tty := terminal(t, 200)
+			cmd := exec.Command(fhctlPath(t), args...)
+			cmd.Env = []string{"HOME=" + t.TempDir(), "TERM=xterm", redis, "RELAY_URL=ws://127.0.0.1:1"}
+			cmd.Stdout, cmd.Stderr = tty, tty
+			_ = cmd.Run() // findings are no failure here
+			_ = tty.Close()
+			shown := screen(master)
+			if i := strings.IndexFunc(shown, func(r rune) bool {
+				return r >= 0x80 && r < 0xa0 || unicode.In(r, unicode.Bidi_Control) || r == 0x2028 || r == 0x2029
+			}); i >= 0 {
+				t.Errorf("%q passes: %q", shown[i:i+3], shown[max(0, i-60):min(len(shown), i+60)])
+			}
+		})
+	}
+	piped := exec.Command(fhctlPath(t), "tail", "-o", "json", "--limit", "1")
+	piped.Env = []string{"HOME=" + t.TempDir(), redis}
+	if out, err := piped.Output(); err != nil || !strings.Contains(string(out), `"text":"`+evil+`"`) {
+		t.Errorf("in a pipe the JSON is other bytes: %q, %v", out, err)
 	}
 }

@@ -30,7 +30,7 @@ type verifyReport struct {
 
 func newVerifyReport(s *session, p *verifyPlan, name string, of verify.Source) *verifyReport {
 	r := &verifyReport{plan: p, name: name, of: of, restore: func() {}}
-	w := s.stdout
+	w := visible(s.stdout)
 	if s.live() {
 		back := s.log.divert(func(terminal io.Writer) io.Writer {
 			r.line = output.NewLine(output.LineConfig{Out: terminal})
@@ -38,7 +38,7 @@ func newVerifyReport(s *session, p *verifyPlan, name string, of verify.Source) *
 		})
 		r.restore = sync.OnceFunc(func() { r.line.Close(); back() })
 		if s.outTerminal() != nil {
-			w = r.line.Writer() // the same screen: the bar must step aside
+			w = output.Visible(r.line.Writer()) // the same screen: the bar must step aside
 		}
 	}
 	r.out = bufio.NewWriterSize(w, 64<<10)

@@ -4,10 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/fhctl/fhctl/pkg/output"
 )
 
 // Set at release by the linker; builds from source read them from Go's own
@@ -99,13 +103,22 @@ func addFormat(cmd *cobra.Command) *format {
 	return f
 }
 
+// visible is w, where JSON that a terminal shows cannot steer it. Elsewhere it is
+// passed on byte for byte.
+func visible(w io.Writer) io.Writer {
+	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		return output.Visible(w)
+	}
+	return w
+}
+
 // write prints value as JSON or lets text print it.
 func (f *format) write(w io.Writer, value any, text func(io.Writer) error) error {
 	switch f.name {
 	case "text":
 		return text(w)
 	case "json":
-		out := json.NewEncoder(w)
+		out := json.NewEncoder(visible(w))
 		out.SetEscapeHTML(false)
 		out.SetIndent("", "  ")
 		return out.Encode(value)
