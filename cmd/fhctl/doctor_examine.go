@@ -95,7 +95,17 @@ func (e *examination) transport() {
 	e.ok("redis.transport", "encrypted, on this machine, or without a password")
 }
 
+// settings judges who can read the password.
+func (e *examination) settings() {
+	if exposed := e.cfg.Exposed(); exposed != "" {
+		e.warn("settings.secret", "chmod 600 the file, or 640 with the group of who runs ingest", "%s", exposed)
+		return
+	}
+	e.ok("settings.secret", "no settings file with a password is open to every user")
+}
+
 func (e *examination) redis(ctx context.Context, down downstream) error {
+	e.settings()
 	e.transport()
 	reader, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{
 		Connection: down.connection, StreamKey: e.cfg.Redis.StreamKey, CursorKey: e.cfg.Redis.CursorKey,

@@ -177,6 +177,9 @@ func (c *Config) warn() {
 	if c.Origin("redis-url").Layer == LayerFlag && c.Redis.redisPassword() {
 		say("the password in --redis-url is visible to every user of this machine in ps; use the environment or a file")
 	}
+	if exposed := c.Exposed(); exposed != "" {
+		say("%s", exposed)
+	}
 	if c.Relay.cleartext() {
 		say("relay-cleartext: events travel in the clear and can be changed on the way")
 	}

@@ -25,6 +25,8 @@ type Config struct {
 	// Warnings are for the log, once each: legal settings an operator
 	// should not be surprised by.
 	Warnings []string
+
+	secret secretFile
 }
 
 // Relay is where events come from.

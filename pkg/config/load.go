@@ -95,7 +95,7 @@ func (l *loader) openFile() {
 		l.refuse(fmt.Sprintf("file %s: %s", path, reason), "write one setting per line, such as batch-size: 500")
 		return
 	}
-	l.path = path
+	l.path, l.config.secret = path, l.secretOf(path)
 	for _, key := range slices.Sorted(slices.Values(l.file.AllKeys())) {
 		if !slices.ContainsFunc(l.settings, func(s Setting) bool { return s.Name == key && !s.noFile }) {
 			hint := didYouMean(key, l.settings, func(s *Setting) string { return s.Name })

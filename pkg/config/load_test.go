@@ -1,9 +1,11 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -322,5 +324,41 @@ func TestForeignVariablesAreLeftAlone(t *testing.T) {
 		if foreign(s.Env, "") {
 			t.Errorf("%s would be taken for somebody else's", s.Env)
 		}
+	}
+}
+
+// A settings file with a password is nobody else's to read; one without may be.
+func TestSettingsFileOpenToEveryUser(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("modes say nothing of who may read")
+	}
+	path := filepath.Join(t.TempDir(), "fhctl.yaml")
+	for _, c := range []struct {
+		text string
+		mode os.FileMode
+		warn bool
+	}{
+		{"redis-url: redis://u:canary@localhost", 0o644, true},
+		{"redis-url: redis://u:canary@localhost", 0o604, true},
+		{"redis-url: redis-sentinel://localhost/m?sentinel_password=canary", 0o644, true},
+		{"redis-url: redis://u:canary@localhost", 0o640, false},
+		{"redis-url: redis://u:canary@localhost", 0o600, false},
+		{"redis-url: redis://u@localhost", 0o644, false},
+		{"batch-size: 7", 0o644, false},
+	} {
+		if err := errors.Join(os.WriteFile(path, []byte(c.text), 0o600), os.Chmod(path, c.mode)); err != nil {
+			t.Fatal(err)
+		}
+		got := strings.Join(mustLoad(t, []string{"--config=" + path}, nil, "").Warnings, "\n")
+		if strings.Contains(got, "every user of this machine may read "+path) != c.warn || strings.Contains(got, "canary") {
+			t.Errorf("%s with mode %o: %q", c.text, c.mode, got)
+		}
+	}
+	// The password of the file is not in use.
+	if err := errors.Join(os.WriteFile(path, []byte("redis-url: redis://u:canary@localhost"), 0o600), os.Chmod(path, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if got := mustLoad(t, []string{"--config=" + path}, []string{"REDIS_URL=redis://localhost"}, "").Warnings; len(got) != 1 {
+		t.Errorf("a password that is not in use: %q", got)
 	}
 }
