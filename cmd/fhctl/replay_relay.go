@@ -32,8 +32,7 @@ type relayPlayer struct {
 	log         *slog.Logger
 	from, until place.Place
 	follow      bool                    // past the end of the window
-	fail        context.CancelCauseFunc // ends the iteration with an error
-	ctx         context.Context
+	fail        context.CancelCauseFunc // ends the iteration with an error; set by pieces
 
 	tracker  *event.Tracker
 	leap     leapWatch
@@ -57,7 +56,6 @@ func openRelayOrigin(s *session, p *replayPlan) (*origin, error) {
 		return openLogOrigin(end, p)
 	}
 	o := &relayPlayer{log: s.slog, from: p.sel.from, until: p.sel.until, follow: p.follow}
-	o.ctx, o.fail = context.WithCancelCause(context.Background())
 	up := upstream{endpoint: end.endpoint}
 	if o.source, err = up.source(s, relayListener{player: o}); err != nil {
 		return nil, err
@@ -110,33 +108,33 @@ func (o *relayPlayer) begin(after event.Seq) event.Position {
 
 func (o *relayPlayer) pieces(ctx context.Context, after event.Seq) iter.Seq2[piece, error] {
 	return func(yield func(piece, error) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		defer context.AfterFunc(o.ctx, cancel)()
+		var reading context.Context
+		reading, o.fail = context.WithCancelCause(ctx)
+		defer o.fail(nil)
 		o.tracker = event.NewTracker(o.begin(after))
 		where := func(context.Context) (event.Position, error) { return o.tracker.Position(), nil }
-		for chunk, err := range o.source.Frames(ctx, where) {
+		for chunk, err := range o.source.Frames(reading, where) {
 			if err != nil {
 				yield(piece{}, err)
 				return
 			}
-			more := o.chunk(chunk, yield)
+			more := o.chunk(reading, chunk, yield)
 			chunk.Release()
 			if !more {
 				return
 			}
 		}
-		if err := context.Cause(o.ctx); err != nil {
+		if err := context.Cause(reading); err != nil && !errors.Is(err, context.Cause(ctx)) {
 			yield(piece{}, err)
 		}
 	}
 }
 
 // chunk yields what is new; false ends the iteration.
-func (o *relayPlayer) chunk(chunk *event.Chunk, yield func(piece, error) bool) bool {
+func (o *relayPlayer) chunk(ctx context.Context, chunk *event.Chunk, yield func(piece, error) bool) bool {
 	o.leap.enter(chunk)
 	for _, f := range chunk.Frames {
-		if o.ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return true // Frames is about to end
 		}
 		if f.Fault != event.ReasonNone {
@@ -214,7 +212,7 @@ func (o *relayPlayer) quiet() time.Duration {
 }
 
 func (o *relayPlayer) endless() bool { return o.follow && o.until.Open() }
-func (o *relayPlayer) close()        { o.fail(nil) }
+func (o *relayPlayer) close()        {} // what pieces opened, it closes
 
 // seqAbove reports whether a frame has a seq above after.
 func seqAbove(raw []byte, after event.Seq) bool {
