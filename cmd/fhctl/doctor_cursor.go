@@ -34,6 +34,8 @@ func (e *examination) position(ctx context.Context, r *redisstream.Reader, s *st
 	}
 	purpose := e.onPurpose(ctx, r, c)
 	switch {
+	case e.copy:
+		e.copied(c, s)
 	case !c.Present && purpose:
 		e.warn("cursor", "", "removed by fhctl cursor set: ingest starts live, and what came since the newest entry is not stored")
 	case !c.Present && e.otherCount(ctx, r):

@@ -23,6 +23,7 @@ type examination struct {
 	filters              string // fingerprint of the settings' filters
 	newest               event.Seq
 	each                 []redisstream.CursorState // of a set, one for each partition
+	copy                 bool                      // of a replay: the stream has a cursor of its own
 	checks               []doctorCheck
 }
 
@@ -125,6 +126,18 @@ func (e *examination) redis(ctx context.Context, down downstream) error {
 	}
 	defer func() { _ = reader.Close() }()
 	e.ok("redis", "answers at %s", down.name)
+	if name := e.copyCursor(ctx, reader); name != "" {
+		cfg := *e.cfg
+		cfg.Redis.CursorKey = name
+		e.session, e.copy = &session{app: e.app, cfg: &cfg, slog: e.slog}, true
+		_ = reader.Close()
+		if reader, err = redisstream.OpenReader(ctx, redisstream.ReaderConfig{
+			Connection: down.connection, StreamKey: cfg.Redis.StreamKey, CursorKey: name, Partitions: cfg.Redis.Partitions, OtherCount: true,
+		}); err != nil {
+			e.failed("redis", err)
+			return nil
+		}
+	}
 	for _, look := range []func(context.Context, *redisstream.Reader) error{e.clock, e.server, e.rights} {
 		if err := look(ctx, reader); err != nil {
 			return err

@@ -32,7 +32,7 @@ func (f *streamFacts) cursorReport() cursorReport {
 	}
 	if relay := c.Relay(); relay != "" {
 		r.Relay, r.RelayAssumed = &relay, !c.SidePresent
-		r.OtherRelay = f.relay != "" && f.relay != relay
+		r.OtherRelay = f.relay != "" && f.relay != relay && !isReplay(relay)
 	}
 	if c.NotSeq {
 		return r
@@ -51,6 +51,9 @@ func (f *streamFacts) cursorReport() cursorReport {
 		return r
 	}
 	r.AgeSeconds = number(f.since(*r.EventTime))
+	if isReplay(c.Relay()) {
+		return r // no relay has to hold what follows
+	}
 	r.Window.LeftSeconds = number(f.window.Seconds() - *r.AgeSeconds)
 	return r
 }

@@ -133,7 +133,9 @@ func (p *statsPage) cursor(r *statsReport) {
 	default:
 		t.Add("seq", cursorText(c))
 		t.Add("event time", eventTimeText(c))
-		t.Add("window", windowText(&c.Window))
+		if c.Relay == nil || !isReplay(*c.Relay) {
+			t.Add("window", windowText(&c.Window))
+		}
 	}
 	t.Add("writer", writerText(c.Writer))
 	p.table(t, false)

@@ -19,6 +19,9 @@ import (
 func runStats(ctx context.Context, s *session, o *statsOptions) error {
 	boundReading()
 	reader, err := s.reader(ctx)
+	if err == nil {
+		s, reader, err = s.withOwnCursor(ctx, reader)
+	}
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/verify"
@@ -32,32 +31,14 @@ func (r *verifyRun) cursor(ctx context.Context, reader *redisstream.Reader, chec
 	return nil
 }
 
-// ownCursor is the reader with the cursor that is the stream's: what a replay made
-// has one of its own, and the live cursor beside it tells nothing of it. A cursor
-// key that somebody chose stands.
+// ownCursor is the reader with the cursor that is the stream's; see withOwnCursor.
 func (r *verifyRun) ownCursor(ctx context.Context, reader *redisstream.Reader) (*redisstream.Reader, error) {
-	key := r.cfg.Redis.StreamKey
-	if r.against != "" || key == redisstream.DefaultStreamKey || r.cfg.Origin("cursor-key").Layer != config.LayerDefault {
+	if r.against != "" {
 		return reader, nil
 	}
-	for _, name := range replayCursors(key, r.cfg.Redis.Partitions) {
-		first := name
-		if reader.IsSet() {
-			first = redisstream.PartitionKey(name, 0)
-		}
-		// A user who may not read this key has no replays to judge, and what is
-		// no string there is not a replay's.
-		c, err := reader.CursorAt(ctx, first)
-		if err != nil || !c.Present && !c.SidePresent {
-			continue
-		}
-		other := *r.cfg
-		other.Redis.CursorKey = name
-		_ = reader.Close() // nothing was written
-		r.replayed = true
-		return (&session{app: r.app, cfg: &other, slog: r.slog}).reader(ctx)
-	}
-	return reader, nil
+	own, reader, err := r.session.withOwnCursor(ctx, reader)
+	r.replayed = own != r.session
+	return reader, err
 }
 
 // replayMend is what to do about the cursor of a replay: ingest's is another one,

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+)
+
+// copyCursor is the name of the cursor of a stream that a replay made: of such a copy
+// the live cursor says nothing. It is "" of other streams, and where somebody chose a
+// cursor.
+func (s *session) copyCursor(ctx context.Context, reader *redisstream.Reader) string {
+	key := s.cfg.Redis.StreamKey
+	if key == redisstream.DefaultStreamKey || s.cfg.Origin("cursor-key").Layer != config.LayerDefault {
+		return ""
+	}
+	for _, name := range replayCursors(key, s.cfg.Redis.Partitions) {
+		first := name
+		if reader.IsSet() {
+			first = redisstream.PartitionKey(name, 0)
+		}
+		// A user who may not read this key has no replays to judge, and what is
+		// no string there is not a replay's.
+		if c, err := reader.CursorAt(ctx, first); err == nil && (c.Present || c.SidePresent) {
+			return name
+		}
+	}
+	return ""
+}
+
+// withOwnCursor is the session and the reader with the cursor that is the stream's. Of
+// a replay's copy they are others, and the reader that was given is closed.
+func (s *session) withOwnCursor(ctx context.Context, reader *redisstream.Reader) (*session, *redisstream.Reader, error) {
+	name := s.copyCursor(ctx, reader)
+	if name == "" {
+		return s, reader, nil
+	}
+	cfg := *s.cfg
+	cfg.Redis.CursorKey = name
+	own := &session{app: s.app, cfg: &cfg, slog: s.slog}
+	_ = reader.Close() // nothing was written
+	reader, err := own.reader(ctx)
+	return own, reader, err
+}
+
+// isReplay reports whether a cursor's side key says that a replay wrote it.
+func isReplay(relay string) bool { return strings.HasPrefix(relay, "replay:") }
+
+// copied judges the cursor of a stream that a replay made: no relay and no filter is
+// this one's.
+func (e *examination) copied(c redisstream.CursorState, s *statsReport) {
+	var last event.Seq
+	if s != nil && s.Stream.Last != nil && s.Stream.Last.Seq != nil {
+		last = *s.Stream.Last.Seq
+	}
+	const fix = "replay into another stream and delete this one, or go on with --resume if the replay did not finish; leave the live cursor"
+	key := e.cfg.Redis.CursorKey
+	switch {
+	case c.NotSeq:
+		e.fail("cursor", fix, "%s holds %.32q, which is no seq: a replay does not go on", key, c.Raw)
+	case !c.Present && last > 0:
+		e.fail("cursor", fix, "%s is gone although the copy holds entries", key)
+	case last > c.Seq:
+		e.fail("cursor", fix, "%s, of a replay, is behind the copy, which ends with %s: going on would store events twice", c.Seq, last)
+	default:
+		e.ok("cursor", "%s, of a replay (%s): a copy, which no ingest feeds", c.Seq, key)
+	}
+}
