@@ -84,6 +84,23 @@ func TestFalseGapBehindALeapExcusesNoOther(t *testing.T) {
 	}
 }
 
+// What time explains a moment later does not disprove what came before: that one was
+// not delivered, so the next would leave it out.
+func TestLaterEventDoesNotDisproveAnEarlierOne(t *testing.T) {
+	tracker := event.NewTracker(event.AfterSeq(7_000_000_000))
+	last, now := follow(tracker, 1, time.Now(), 20_000, 1000, time.Millisecond) // a million a second
+	first := last + 2_000_000_000
+	if step := tracker.Observe(first, 1, now.Add(10*time.Second)); step.Verdict != event.Leap {
+		t.Fatalf("two billion after ten seconds: %+v", step)
+	}
+	if step := tracker.Observe(first+20, 1, now.Add(30*time.Second)); step.Verdict != event.Leap {
+		t.Errorf("the event behind it, when time explains both: %+v", step)
+	}
+	if step := tracker.Observe(first, 2, now.Add(32*time.Second)); step.Verdict != event.Fresh {
+		t.Errorf("asked again: %+v", step)
+	}
+}
+
 // Clocks jump, and a machine sleeps: arrival times that go back or stand still
 // neither excuse a leap nor make one.
 func TestClockJumpMakesNoLeap(t *testing.T) {

@@ -91,8 +91,11 @@ func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 	}
 	step := Step{Skipped: gap(last, seq)}
 	known := last > 0 && last == t.from && seq >= t.to && t.pace.near(t.to, seq, arrived)
-	if known || t.pace.near(last, seq, arrived) {
-		step.Refuted = t.doubt.first()
+	doubted := t.doubt.first()
+	// An event above one in doubt does not disprove it: by now time explains both, but
+	// the first was not delivered, and has to be asked for.
+	if known || t.pace.near(last, seq, arrived) && (doubted == 0 || seq <= doubted) {
+		step.Refuted = doubted
 		if known {
 			t.pace = t.pace.afresh(arrived, seq) // a leap that is read again is no second one
 		} else {
