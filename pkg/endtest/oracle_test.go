@@ -40,7 +40,7 @@ type memory struct {
 	again   int       // entries stored once more, by right
 	owed    event.Seq // the first of a stream that was deleted, until reading has gone back below it
 	strange string    // what a stranger wrote into the cursor's key; "" when nobody did
-	set     event.Seq // where an operator had put a cursor that is gone; 0 when none had
+	set     event.Seq // where a writer or an operator had left a cursor that is gone, as the side key tells
 	adopted event.Seq // entries up to here may be taken for a bridge's that ran before: none has to be stored again
 }
 
@@ -231,12 +231,12 @@ func (o *oracle) vanished(first event.Seq) {
 }
 
 // bereft is told when the cursor is taken away. Reading goes on from where the side
-// key tells that an operator put it, or from the newest entry; without one, from as far
+// key tells that it was left, or from the newest entry; without one, from as far
 // back as the writer knows to go. A writer that has heard of no stored batch yet begins
 // where it was told.
 func (o *oracle) bereft(unheard bool) {
 	side, _ := o.store.redis.Get(sideKey)
-	if told := regexp.MustCompile(`"set":"(\d+)"`).FindStringSubmatch(side); told != nil {
+	if told := regexp.MustCompile(`"(?:set|upto)":"?(\d+)`).FindStringSubmatch(side); told != nil {
 		o.set, _ = event.ParseSeq(told[1])
 	}
 	o.passed, o.undone = max(o.passed, o.undone), 0
