@@ -157,20 +157,29 @@ func (r *Reader) move(ctx context.Context, m Move, force bool) error {
 // gone waits for a key that had to be made to expire, for as long as a command may
 // take.
 func (r *Reader) gone(ctx context.Context) error {
-	once, cancel := r.config.within(ctx)
+	patience, cancel := r.config.within(ctx)
 	defer cancel()
-	err := r.client.Get(once, r.config.CursorKey).Err()
-	for err == nil {
-		if wait.For(once, 5*time.Millisecond) != nil && ctx.Err() == nil {
+	for {
+		err := r.present(ctx)
+		if errors.Is(err, redis.Nil) {
+			return nil
+		}
+		if err != nil {
+			return r.config.classed(ctx, "read cursor", err)
+		}
+		if wait.For(patience, 5*time.Millisecond) != nil && fault.Ended(ctx) == nil {
 			return fault.New(fault.Unreachable, fmt.Errorf("remove cursor %s: it is to expire at once, and is still there", r.config.CursorKey),
 				"is the clock of that Redis standing still, or is something else writing the key? Look, then repeat")
 		}
-		err = r.client.Get(once, r.config.CursorKey).Err()
 	}
-	if errors.Is(err, redis.Nil) {
-		return nil
-	}
-	return r.config.classed(ctx, "read cursor", err)
+}
+
+// present is redis.Nil when there is no cursor. Its time is its own, so that what ends
+// a wait is not taken for a Redis that does not answer.
+func (r *Reader) present(ctx context.Context) error {
+	once, cancel := r.config.within(ctx)
+	defer cancel()
+	return r.client.Get(once, r.config.CursorKey).Err()
 }
 
 func flag(on bool) string {

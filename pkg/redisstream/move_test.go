@@ -198,7 +198,7 @@ func TestMoveThatMayNotWriteLeavesNoTrace(t *testing.T) {
 func TestRemovalIsNotWaitedForInVain(t *testing.T) {
 	k := newKit(t, redistest.StartEmbedded(t))
 	k.set(DefaultCursorKey, "9")
-	r := k.reader(func(c *ReaderConfig) { c.CommandTimeout = time.Millisecond })
+	r := k.reader(func(c *ReaderConfig) { c.CommandTimeout = 500 * time.Millisecond })
 	err := r.gone(k.ctx())
 	wantErr(t, err, fault.Unreachable)
 	if errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "still there") {
