@@ -13,6 +13,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/frame"
+	"github.com/fhctl/fhctl/pkg/pipeline/follow"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/relay"
 )
@@ -20,10 +21,6 @@ import (
 // windowQuiet is how long a relay that plays its window may be silent before
 // the window counts as played: it comes from a disk, without a pause.
 const windowQuiet = 5 * time.Second
-
-// strayFrames is how many frames in a row below the position mean that the
-// relay's numbers are not those asked for (Q6).
-const strayFrames = 1000
 
 // relayPlayer follows a relay. It drops repeats, so that what it yields rises
 // whatever happens to the connection.
@@ -34,9 +31,7 @@ type relayPlayer struct {
 	follow      bool                    // past the end of the window
 	fail        context.CancelCauseFunc // ends the iteration with an error; set by pieces
 
-	tracker  *event.Tracker
-	leap     leapWatch
-	stray    int
+	seen     *follow.Follower
 	repeated atomic.Int64
 	up       atomic.Bool
 	first    atomic.Int64
@@ -111,8 +106,9 @@ func (o *relayPlayer) pieces(ctx context.Context, after event.Seq) iter.Seq2[pie
 		var reading context.Context
 		reading, o.fail = context.WithCancelCause(ctx)
 		defer o.fail(nil)
-		o.tracker = event.NewTracker(o.begin(after))
-		where := func(context.Context) (event.Position, error) { return o.tracker.Position(), nil }
+		o.seen = follow.New(o.begin(after), o.log)
+		defer o.seen.Close()
+		where := func(context.Context) (event.Position, error) { return o.resume() }
 		for chunk, err := range o.source.Frames(reading, where) {
 			if err != nil {
 				yield(piece{}, err)
@@ -130,9 +126,20 @@ func (o *relayPlayer) pieces(ctx context.Context, after event.Seq) iter.Seq2[pie
 	}
 }
 
+// resume is where to read on, unless the relay counts anew: nobody can say where in
+// its new numbers the range lies.
+func (o *relayPlayer) resume() (event.Position, error) {
+	at, restarted, first := o.seen.Resume()
+	if restarted {
+		return at, fault.New(fault.Cursor, fmt.Errorf("the relay sends events from seq %s, below the position %s: its numbering restarted, or the position is another relay's", first, at),
+			"begin with --from oldest or --from live, into a new target")
+	}
+	return at, nil
+}
+
 // chunk yields what is new; false ends the iteration.
 func (o *relayPlayer) chunk(ctx context.Context, chunk *event.Chunk, yield func(piece, error) bool) bool {
-	o.leap.enter(chunk)
+	o.seen.Enter(chunk)
 	for _, f := range chunk.Frames {
 		if ctx.Err() != nil {
 			return true // Frames is about to end
@@ -158,18 +165,13 @@ func (o *relayPlayer) chunk(ctx context.Context, chunk *event.Chunk, yield func(
 }
 
 func (o *relayPlayer) fresh(seq event.Seq) bool {
-	switch o.leap.observe(o.log, o.tracker, seq).Verdict {
+	switch o.seen.Take(seq) {
 	case event.Leap:
 		return false
 	case event.Repeat:
 		o.repeated.Add(1)
-		if o.stray++; o.stray == strayFrames {
-			o.fail(fault.New(fault.Cursor, fmt.Errorf("the relay sends seq %s and the like, below the position %s: its numbering restarted, or the position is another relay's", seq, o.tracker.Position()),
-				"begin with --from oldest or --from live, into a new target"))
-		}
 		return false
 	}
-	o.stray = 0
 	o.first.CompareAndSwap(0, int64(seq))
 	o.at.Store(int64(seq))
 	return true
@@ -185,9 +187,9 @@ func (o *relayPlayer) notice(chunk *event.Chunk, raw []byte) {
 	name := string(ev.Notice.Name)
 	switch {
 	case ev.Kind == event.KindInfo && name == "OutdatedCursor":
-		o.log.Warn("The relay no longer holds everything that was asked for; it begins with its oldest event", "from", o.tracker.Position().String())
+		o.log.Warn("The relay no longer holds everything that was asked for; it begins with its oldest event", "from", o.seen.At().String())
 	case ev.Kind == event.KindError && name == "FutureCursor":
-		o.fail(fault.New(fault.Cursor, fmt.Errorf("the relay knows no event as late as seq %s (FutureCursor)", o.tracker.Position()),
+		o.fail(fault.New(fault.Cursor, fmt.Errorf("the relay knows no event as late as seq %s (FutureCursor)", o.seen.At()),
 			"begin with --from oldest or --from live; a seq belongs to one relay"))
 	case ev.Kind == event.KindError:
 		chunk.Hangup(errors.New("the relay reported " + name))

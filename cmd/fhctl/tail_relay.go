@@ -16,6 +16,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/pipeline/follow"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/relay"
 )
@@ -73,10 +74,8 @@ type tailRelay struct {
 	quietLeft time.Duration
 
 	from    event.Position // where the first connection begins
-	seen    event.Tracker
-	leap    leapWatch
-	conn    uint64 // of the last chunk
-	up      bool   // a connection has succeeded
+	seen    *follow.Follower
+	up      bool // a connection has succeeded
 	endSeq  atomic.Int64
 	decoder frame.Decoder
 	decoded event.Event
@@ -91,7 +90,7 @@ func (r *tailRelay) start(recording bool) {
 	case r.since.Kind == place.Seq, r.since.Kind == place.Oldest, r.since.Kind == place.Unset && recording:
 		r.from = event.Position{Start: event.Oldest}
 	}
-	r.seen = *event.NewTracker(r.from)
+	r.seen = follow.New(r.from, r.slog)
 }
 
 // Link gives up when the first dial fails, since somebody waits; a connection
@@ -140,21 +139,25 @@ func (r *tailRelay) quietAgain(before event.Seq) {
 		return
 	}
 	after := r.quietLeft
-	if r.seen.Last() != before {
+	switch {
+	case r.seen.Last() != before:
 		after = quietEnd
+	case r.seen.Astray(): // until it is judged: what the relay counts anew may be all there is
+		after = quietEnd + follow.StrayTime
 	}
 	r.quietly(after)
 }
 
 // follow shows frames until ctx ends: how following ends is no failure.
 func (r *tailRelay) follow(ctx context.Context, source *relay.Source) error {
-	resume := func(context.Context) (event.Position, error) { return r.seen.Position(), nil }
+	defer r.seen.Close()
+	resume := func(context.Context) (event.Position, error) { return r.resume(), nil }
 	for chunk, err := range source.Frames(ctx, resume) {
 		if err != nil {
 			return unreachable(err)
 		}
 		r.quietly(0)
-		r.leap.enter(chunk)
+		r.seen.Enter(chunk)
 		before := r.seen.Last()
 		more, err := r.chunk(chunk)
 		chunk.Release()
@@ -174,20 +177,16 @@ func (r *tailRelay) follow(ctx context.Context, source *relay.Source) error {
 }
 
 func (r *tailRelay) chunk(chunk *event.Chunk) (more bool, err error) {
-	first := chunk.Conn != r.conn
-	r.conn = chunk.Conn
 	for i := range chunk.Frames {
-		f := &chunk.Frames[i]
-		if more, err = r.one(f, first); err != nil || !more {
+		if more, err = r.one(&chunk.Frames[i]); err != nil || !more {
 			return more, err
 		}
-		first = first && r.decoded.Seq == 0
 	}
 	return true, nil
 }
 
-// one shows a frame. first is set until a connection has sent a seq.
-func (r *tailRelay) one(f *event.Frame, first bool) (more bool, err error) {
+// one shows a frame.
+func (r *tailRelay) one(f *event.Frame) (more bool, err error) {
 	r.frame = f.Data
 	r.decoder.Raw = true
 	if err := r.decode(f); err != nil {
@@ -199,7 +198,7 @@ func (r *tailRelay) one(f *event.Frame, first bool) (more bool, err error) {
 		return r.refusal(ev)
 	}
 	if ev.Seq > 0 {
-		if !r.fresh(ev.Seq, first) {
+		if r.seen.Take(ev.Seq) != event.Fresh {
 			return true, nil
 		}
 		if end := event.Seq(r.endSeq.Load()); end > 0 && ev.Seq >= end {
@@ -213,15 +212,20 @@ func (r *tailRelay) one(f *event.Frame, first bool) (more bool, err error) {
 	return r.show(&r.event)
 }
 
-// fresh is false for what was shown, and for a leap that nothing confirms yet. A
-// connection that begins below what we asked for is a relay that counts anew
-// (Q6): dropping would drop everything.
-func (r *tailRelay) fresh(seq event.Seq, first bool) bool {
-	if first && seq < r.seen.Last() {
-		r.slog.Warn("The relay begins below the seq asked for: its numbering has restarted", "seq", seq.String(), "asked", r.seen.Last().String())
-		r.seen = *event.NewTracker(event.Position{})
+// resume is where to read on. A relay that counts anew (Q6) is followed from the seq
+// that it began with: to drop what it sends would be to drop everything.
+func (r *tailRelay) resume() event.Position {
+	at, restarted, first := r.seen.Resume()
+	if !restarted {
+		return at
 	}
-	return r.leap.observe(r.slog, &r.seen, seq).Verdict == event.Fresh
+	r.slog.Warn("The relay sends only events below the seq asked for: its numbering has restarted, and reading goes on in the new one", "seq", first.String(), "asked", at.String())
+	at = event.Position{Start: event.Oldest}
+	if first > 1 {
+		at = event.AfterSeq(first - 1)
+	}
+	r.seen.Rewind(at)
+	return at
 }
 
 func (r *tailRelay) decode(f *event.Frame) error {
@@ -249,7 +253,7 @@ func (r *tailRelay) reject(err error, data []byte) (more bool, _ error) {
 func (r *tailRelay) refusal(ev *event.Event) (more bool, err error) {
 	name, message := string(ev.Notice.Name), string(ev.Notice.Message)
 	if name == "FutureCursor" {
-		return false, fault.New(fault.Cursor, fmt.Errorf("the relay knows no seq as high as %s: %s %s", r.seen.Position(), name, message),
+		return false, fault.New(fault.Cursor, fmt.Errorf("the relay knows no seq as high as %s: %s %s", r.seen.At(), name, message),
 			"take a seq of this relay, or --since live")
 	}
 	r.slog.Warn("The relay ends the connection", "name", name, "message", message)

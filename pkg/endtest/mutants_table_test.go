@@ -19,6 +19,7 @@ const (
 	faultsGo   = "pkg/redisstream/faults.go"
 	sequenceGo = "pkg/pipeline/sequence.go"
 	judgeGo    = "pkg/pipeline/judge.go"
+	strayGo    = "pkg/pipeline/follow/judge.go"
 	decodeGo   = "pkg/pipeline/decode.go"
 	readGo     = "pkg/pipeline/read.go"
 	writeGo    = "pkg/pipeline/write.go"
@@ -225,10 +226,10 @@ var pipelineMutants = []mutant{
 	{sequenceGo, "	case m.notice != nil:", "	case false:", "what the relay says of itself is passed over", in("pipeline", "sim")},
 	{judgeGo, "if s.poison.tries++; s.poison.tries < poisonTries {", "if s.poison.tries++; true {", "a poison frame loops for ever", in("pipeline")},
 	{judgeGo, "if s.poison.tries++; s.poison.tries < poisonTries {", "if s.poison.tries++; false {", "a frame damaged on its way is passed over at once", in("pipeline")},
-	{judgeGo, "		stray.timer.Reset(strayTime)", "		stray.timer.Reset(1e6 * strayTime)", "a restarted numbering is dropped in silence", in("pipeline")},
+	{strayGo, "	return StrayTime", "	return 1e6 * StrayTime", "a restarted numbering is dropped in silence", in("pipeline")},
 	{judgeGo, "	case m.kind == event.KindError && name == \"FutureCursor\":", "	case m.kind == event.KindError && name == \"PastCursor\":", "FutureCursor is not told", in("pipeline", "sim")},
-	{judgeGo, "	case s.link.reached && stray.count == 1:\n", "	case false:\n", "a connection with nothing but repeats is never looked at anew", in("pipeline")},
-	{judgeGo, "	case stray.lost >= contradictions:\n", "	case false:\n", "a leap that proves wrong drops events in silence", in("pipeline")},
+	{strayGo, "		return RepeatTime", "		return 1e6 * RepeatTime", "a connection with nothing but repeats is never looked at anew", in("pipeline")},
+	{strayGo, "	case j.lost >= contradictions:\n", "	case false:\n", "a leap that proves wrong drops events in silence", in("pipeline")},
 	{seamGo, "	case by > windowGap && s.missing(by):", "	case false:", "a window that was exceeded is not told", in("pipeline")},
 	{seamGo, "	case by > windowGap && s.missing(by):", "	case by > windowGap:", "a quiet host has lost events", in("pipeline")},
 	{seamGo, "	enough := votes >= timesKept ||", "	enough := votes >= 1 ||", "one event's time raises an alarm", in("pipeline")},
@@ -236,7 +237,7 @@ var pipelineMutants = []mutant{
 	{timeGo, "votes[n/2].sent", "votes[n-1].sent", "the latest time counts", in("pipeline")},
 	{timeGo, "return at, firstYear <= at.Year() && at.Year() <= lastYear", "return at, true", "the year 1970 is a time", in("event", "pipeline")},
 	{pipeLeapGo, "		s.rejectLeaps(func(event.Seq) bool { return true })\n", "", "a leap that was disproved is not counted", in("pipeline", "sim")},
-	{pipeLeapGo, "	case s.tracker.Waited(s.link.conn):\n", "	case false:\n", "a leap of a quiet relay is never confirmed", in("pipeline", "sim")},
+	{pipeLeapGo, "	case s.tracker.Waited(s.link.judge.Conn()):\n", "	case false:\n", "a leap of a quiet relay is never confirmed", in("pipeline", "sim")},
 	{pipeLeapGo, "	if step.Ask {\n", "	if false {\n", "a leap of a busy relay waits for nothing", in("event", "pipeline")},
 	{leapGo, "	return rise <= max(allowed, gapSlack*p.widest[1])", "	return true", "one seq moves the cursor anywhere", in("pipeline", "sim")},
 	{leapGo, "		allowed = max(allowed, paceSlack*p.rate*passed.Seconds())\n", "", "a pause of a steady relay is a leap", in("event")},

@@ -6,84 +6,51 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/pipeline/follow"
 )
 
-// The bounds of judgement. They are wide enough for what honest relays do
-// (repeat the boundary event, overlap replay and live) and narrow enough that
-// nothing is dropped for long without somebody hearing of it.
-const (
-	// poisonTries is how often a frame that breaks the stream is asked for
-	// again, from the same position, before it is passed over (F6).
-	poisonTries = 3
-	// strayTime bounds how long a new connection may send only events below
-	// the cursor before that is called a reset (Q6). It is a time and not a
-	// count: a relay that ignores the cursor replays many events quickly and
-	// gets there, one that restarted its numbering never does.
-	strayTime = 5 * time.Second
-	// regressEvents bounds repeats in the middle of a connection before it
-	// is closed and judged anew from its first event.
-	regressEvents = 1000
-	// repeatTime bounds how long a connection may go on with nothing but
-	// repeats before it is closed and judged anew; a single one, where replay
-	// meets live, costs a quiet stream one new connection.
-	repeatTime = time.Minute
-	// contradictions is how many events must lie inside a leap that was
-	// believed before that is called a reset: one may be wrong itself.
-	contradictions = 3
-)
+// poisonTries is how often a frame that breaks the stream is asked for again, from
+// the same position, before it is passed over (F6).
+const poisonTries = 3
 
 var (
-	errFraming   = errors.New("a frame broke the stream")
-	errRegressed = errors.New("the relay keeps sending events that it sent before")
-	errHeld      = event.ErrHeld
+	errFraming = errors.New("a frame broke the stream")
+	errHeld    = event.ErrHeld
 )
 
 // link is what the sequencer knows of the present connection.
 type link struct {
-	known   bool // some connection was entered
-	conn    uint64
-	hangup  func(error)
-	hungUp  bool // by us: its remaining frames are ignored
-	reached bool // it sent the cursor's event or a later one
-	window  bool // it said that it no longer held everything
-	stray   stray
-}
-
-// stray counts events below the cursor.
-type stray struct {
-	count int
-	first event.Seq
-	lost  int // of them, that were never delivered
-	timer *time.Timer
+	judge  follow.Judge
+	hangup func(error)
+	hungUp bool        // by us: its remaining frames are ignored
+	window bool        // it said that it no longer held everything
+	stray  *time.Timer // fires when nothing but repeats came for the judge's patience
 }
 
 // enter notes that frames of a chunk's connection follow, and reports whether it
 // is another one than before.
 func (l *link) enter(chunk *event.Chunk) (another bool) {
-	if l.known && l.conn == chunk.Conn {
+	if !l.judge.Enter(chunk.Conn) {
 		return false
 	}
-	l.known, l.conn, l.hangup = true, chunk.Conn, chunk.Hangup
-	l.hungUp, l.reached, l.window = false, false, false
-	l.stray.count, l.stray.first, l.stray.lost = 0, 0, 0
-	l.stray.timer.Stop()
+	l.hangup, l.hungUp, l.window = chunk.Hangup, false, false
+	l.stray.Stop()
 	return true
 }
 
 // advance notes a fresh event; first is called when it is the connection's
 // first one.
 func (l *link) advance(first func()) {
-	if !l.reached {
+	if l.judge.Fresh() {
 		first()
 	}
-	l.reached, l.stray.count, l.stray.lost = true, 0, 0
-	l.stray.timer.Stop()
+	l.stray.Stop()
 }
 
 // close breaks the connection; what it still sends is ignored.
 func (l *link) close(cause error) {
 	l.hungUp = true
-	l.stray.timer.Stop()
+	l.stray.Stop()
 	if l.hangup != nil {
 		l.hangup(cause)
 	}
@@ -134,41 +101,30 @@ func (s *sequencer) notice(m *mark) {
 	}
 }
 
-// repeated judges an event at or below the last one. The boundary event of an
-// inclusive replay is at it (Q3), and so the end of any replay from below.
+// repeated acts on an event at or below the last one.
 func (s *sequencer) repeated(seq event.Seq, contradicts bool) {
-	stray := &s.link.stray
-	if seq == s.tracker.Last() {
-		s.link.reached, stray.count, stray.lost = true, 0, 0
-		stray.timer.Stop()
-		return
-	}
-	if stray.count++; stray.count == 1 {
-		stray.first = seq
-	}
-	if contradicts {
-		stray.lost++
-	}
-	switch {
-	case stray.lost >= contradictions:
+	switch l := &s.link; l.judge.Old(seq, s.tracker.Last(), contradicts) {
+	case follow.Boundary:
+		l.stray.Stop()
+	case follow.First:
+		l.stray.Reset(l.judge.Patience())
+	case follow.Regressed:
+		l.close(follow.ErrRegressed)
+	case follow.Contradicted:
 		s.contradicted()
-	case s.link.reached && stray.count >= regressEvents:
-		s.link.close(errRegressed)
-	case s.link.reached && stray.count == 1:
-		stray.timer.Reset(repeatTime)
-	case stray.count == 1:
-		stray.timer.Reset(strayTime)
 	}
 }
 
-// strayTooLong fires when a connection has sent only events below the cursor
-// for strayTime, or only repeats for repeatTime.
+// strayTooLong fires when a connection has sent nothing but repeats for as long as
+// the judge's patience.
 func (s *sequencer) strayTooLong() {
-	switch {
-	case s.link.hungUp:
-	case s.link.reached:
-		s.link.close(errRegressed)
-	default:
+	if s.link.hungUp {
+		return
+	}
+	switch s.link.judge.Overdue() {
+	case follow.Regressed:
+		s.link.close(follow.ErrRegressed)
+	case follow.Restarted:
 		s.reset()
 	}
 }
@@ -176,6 +132,7 @@ func (s *sequencer) strayTooLong() {
 // reset reports that the numbering restarted: dropping its events as repeats
 // would drop everything, for ever and in silence (Q6).
 func (s *sequencer) reset() {
-	s.hold(event.AlarmReset, s.link.stray.first, fmt.Sprintf(
-		"the relay sends events from seq %s, below the cursor %s: its numbering restarted", s.link.stray.first, s.tracker.Last()))
+	first := s.link.judge.Lowest()
+	s.hold(event.AlarmReset, first, fmt.Sprintf(
+		"the relay sends events from seq %s, below the cursor %s: its numbering restarted", first, s.tracker.Last()))
 }

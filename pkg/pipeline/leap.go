@@ -36,9 +36,9 @@ type doubts struct {
 // by another connection when nothing disproves it here.
 func (s *sequencer) doubt(m *mark, step event.Step) {
 	d := &s.doubts
-	if first := len(d.seqs) == 0; first || d.conn != s.link.conn {
+	if first := len(d.seqs) == 0; first || d.conn != s.link.judge.Conn() {
 		s.watch.Reset(event.LeapWait)
-		d.after, d.conn = s.tracker.Last(), s.link.conn
+		d.after, d.conn = s.tracker.Last(), s.link.judge.Conn()
 		if first {
 			s.cfg.Logger.Warn("A seq is far above what rate and time allow; it is not stored unless other connections confirm it",
 				"seq", m.seq.String(), "after", d.after.String())
@@ -121,8 +121,8 @@ func (s *sequencer) watched() {
 	d := &s.doubts
 	first := s.tracker.Doubted()
 	switch {
-	case first == 0 || s.link.hungUp || d.conn != s.link.conn:
-	case s.tracker.Waited(s.link.conn):
+	case first == 0 || s.link.hungUp || d.conn != s.link.judge.Conn():
+	case s.tracker.Waited(s.link.judge.Conn()):
 		s.link.close(errLeap)
 	case !d.told:
 		d.told = true
@@ -134,7 +134,7 @@ func (s *sequencer) watched() {
 // it cannot be stored, for the cursor is behind it.
 func (s *sequencer) contradicted() {
 	from, to := s.tracker.Crossed()
-	first := s.link.stray.first
+	first := s.link.judge.Lowest()
 	s.hold(event.AlarmReset, first, fmt.Sprintf(
 		"the relay sends events from seq %s, inside the leap from %s to %s: that was none, or the numbering restarted; %s is the last seq before it", first, from, to, from))
 }

@@ -50,8 +50,8 @@ func (g *generation) newSequencer() *sequencer {
 	}
 	s.age.Stop()
 	s.watch.Stop()
-	s.link.stray.timer = time.NewTimer(time.Hour)
-	s.link.stray.timer.Stop()
+	s.link.stray = time.NewTimer(time.Hour)
+	s.link.stray.Stop()
 	return s
 }
 
@@ -67,7 +67,7 @@ func (g *generation) sequence(ctx context.Context) error {
 	}
 	s := g.newSequencer()
 	defer s.age.Stop()
-	defer s.link.stray.timer.Stop()
+	defer s.link.stray.Stop()
 	defer s.watch.Stop()
 	for !s.reached {
 		select {
@@ -82,7 +82,7 @@ func (g *generation) sequence(ctx context.Context) error {
 			}
 		case <-s.age.C:
 			s.flush()
-		case <-s.link.stray.timer.C:
+		case <-s.link.stray.C:
 			s.strayTooLong()
 		case <-s.watch.C:
 			s.watched()
