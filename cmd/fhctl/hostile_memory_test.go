@@ -264,8 +264,13 @@ func controlCharacters(t *testing.T, binary string) {
 // reachedAll is reached for the cursor of partition 0, which every batch moves.
 func reachedAll(t *testing.T, server *redistest.Server, last event.Seq) error {
 	t.Helper()
-	if got := server.Client().Get(t.Context(), redisstream.PartitionKey("firehose:python_cursor", 0)).Val(); got != last.String() {
-		return fmt.Errorf("cursor of partition 0 is %q, want %s", got, last)
+	return reachedAt(t, server, redisstream.PartitionKey("firehose:python_cursor", 0), last)
+}
+
+func reachedAt(t *testing.T, server *redistest.Server, key string, last event.Seq) error {
+	t.Helper()
+	if got := server.Client().Get(t.Context(), key).Val(); got != last.String() {
+		return fmt.Errorf("cursor %s is %q, want %s", key, got, last)
 	}
 	return nil
 }
@@ -434,9 +439,17 @@ func TestRedisThatTakesNoLargeEntries(t *testing.T) {
 	relay := relaytest.Start(t, relayserver.Config{Log: a.log})
 	dir := filepath.Join(t.TempDir(), "rejects")
 	for _, args := range [][]string{nil, {"--partitions=2", "--stream-key=set", "--cursor-key=set:cursor"}} {
-		p := startAs(t, a.binary, append(environment(relay.URL(), server.URL()), "FHCTL_REJECTS="+dir), append([]string{"ingest", "--from=oldest", "--until-seq=" + a.last.String()}, args...)...)
-		p.mustExit(0, time.Minute)
+		p := startAs(t, a.binary, append(environment(relay.URL(), server.URL()), "FHCTL_REJECTS="+dir), append([]string{"ingest", "--from=oldest"}, args...)...)
+		eventually(t, time.Minute, func() error {
+			if args != nil {
+				return reachedAt(t, server, redisstream.PartitionKey("set:cursor", 0), a.last)
+			}
+			return reached(t, server, a.last)
+		})
+		eventually(t, time.Minute, func() error { return p.shows(`fhctl_rejected_total{reason="limit"}`, 2) })
 		p.says("proto-max-bulk-len", 0)
+		p.signal(syscall.SIGTERM)
+		p.mustExit(0, 10*time.Second)
 	}
 	a.check(t, server.Client())
 	if n := server.Client().XLen(t.Context(), redisstream.PartitionKey("set", 0)).Val() + server.Client().XLen(t.Context(), redisstream.PartitionKey("set", 1)).Val(); n != int64(len(a.entries)) {

@@ -40,11 +40,14 @@ type spillObserver struct {
 
 func (o spillObserver) Stored(b *event.Batch, _ event.Receipt) { o.stage.Stored(b.Upto) }
 
-// refused counts a frame that the spill stage kept out of the stream, as the
+// refused counts a frame that the spill stage kept out of the stream.
+func (i *ingestion) refused(r *event.Reject, frame []byte) { tellRefused(i.heard, r, frame) }
+
+// tellRefused counts what was kept out of the stream beside the pipeline, as the
 // pipeline counts what it keeps out.
-func (i *ingestion) refused(r *event.Reject, frame []byte) {
+func tellRefused(heard event.Observer, r *event.Reject, frame []byte) {
 	var counts event.Counts
 	counts.Rejected[r.Reason]++
-	i.heard.Counted(&counts)
-	i.heard.Rejected(r, frame)
+	heard.Counted(&counts)
+	heard.Rejected(r, frame)
 }

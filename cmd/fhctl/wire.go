@@ -213,7 +213,7 @@ func (d downstream) sink(ctx context.Context, s *session, up upstream, filters s
 		Writer:        writerName(),
 		AllowEviction: s.cfg.Redis.AllowEviction,
 		Notify:        heard.Store,
-		Refused:       heard.Rejected,
+		Refused:       func(r *event.Reject, data []byte) { tellRefused(heard, r, data) },
 		Alarm:         heard.Alarm,
 		CursorMoved:   moved,
 	})
