@@ -155,7 +155,9 @@ func (r *replayRun) read(ctx context.Context) {
 	}
 	for pc, err := range r.origin.pieces(ctx, after) {
 		if err != nil {
-			r.readErr = err
+			if context.Cause(ctx) != errReplayed { // else reading was cut off on purpose
+				r.readErr = err
+			}
 			return
 		}
 		r.looked.Add(1)

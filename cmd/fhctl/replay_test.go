@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -459,5 +461,29 @@ func TestReplayServesASelection(t *testing.T) {
 	}
 	if len(want) == 0 || !slices.Equal(got, want) {
 		t.Errorf("served %v, want %v", got, want)
+	}
+}
+
+// A read that is under way when all that was asked for has been replayed ends with
+// its context; that is no failure, any other end is.
+func TestReplayCutOffOnPurposeIsNoFailure(t *testing.T) {
+	for _, cause := range []error{errReplayed, errInterrupted} {
+		ctx, stop := context.WithCancelCause(t.Context())
+		stop(cause)
+		r := &replayRun{plan: &replayPlan{}, origin: &origin{player: cutOff{}}, target: nowhere{}, items: make(chan *played)}
+		r.read(ctx)
+		if failed := r.readErr != nil; failed != (cause != errReplayed) {
+			t.Errorf("%v: reading ends with %v", cause, r.readErr)
+		}
+	}
+}
+
+// cutOff is a source that waits for its context.
+type cutOff struct{ player }
+
+func (cutOff) pieces(ctx context.Context, _ event.Seq) iter.Seq2[piece, error] {
+	return func(yield func(piece, error) bool) {
+		<-ctx.Done()
+		yield(piece{}, ctx.Err())
 	}
 }
