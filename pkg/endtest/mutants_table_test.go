@@ -179,9 +179,9 @@ var peerMutants = []mutant{
 
 var writerMutants = []mutant{
 	{commitGo, "at = continuation{expected: b.Upto.String(), epoch: at.epoch}", "at = continuation{expected: at.expected, epoch: at.epoch}", "batches behind one another do not chain", in("sim", "append")},
-	{commitGo, "if at.expected == \"\" || at.jump {", "if false {", "a start is sent together with what builds on it", in("append", "sim")},
+	{commitGo, "if at.expected == \"\" || at.jump || c.severed.alone {", "if c.severed.alone {", "a start is sent together with what builds on it", in("append", "sim")},
 	{commitGo, "if r.cursor == w.acked && c.left[0].After == event.AfterSeq(w.acked) {", "if true {", "a rollback is answered by sending the same again", in("sim", "append")},
-	{commitGo, "c.left, c.partial, c.unsure = c.left[1:], 0, false", "c.left, c.partial, c.unsure = c.left[min(2, len(c.left)):], 0, false", "a batch is skipped", in("sim", "append")},
+	{commitGo, "c.severed, c.refusals = c.left[1:], 0", "c.severed, c.refusals = c.left[min(2, len(c.left)):], 0", "a batch is skipped", in("sim", "append")},
 	{commitGo, "if c.partial++; c.partial == 1 {", "if c.partial++; c.partial == 0 {", "a batch stored in part is given up", in("sim", "append")},
 	{commitGo, "	return &event.Moved{To: after(cursor), Alarm: alarm, Detail: detail}", "	return &event.Moved{To: event.Position{}, Alarm: alarm, Detail: detail}", "after a rollback reading goes on live", in("sim", "append")},
 	{commitGo, "w.acked, w.epoch, w.ahead, w.held = cursor, epoch, ahead{}, false", "w.epoch, w.ahead, w.held = epoch, ahead{}, false", "the acknowledged cursor outlives a rollback", in("sim", "append")},
@@ -360,6 +360,10 @@ var swellMutants = []mutant{
 	{"pkg/blocks/walk.go", "length < syntax.CIDLen || length > uint64(len(data)-start) || !commonCID", "length < syntax.CIDLen || !commonCID", "a CAR that was cut short passes", in("blocks")},
 	{appendLua, "local proof = redis.pcall('SET', sideKey, newSide)", "local proof = 'OK'; redis.pcall('SET', sideKey, newSide)", "a side key that cannot be written is passed over", in("append")},
 	{appendLua, "#ARGV >= FIRST and (not cursor or above(ARGV[#ARGV - 2], cursor)) then", "#ARGV >= FIRST then", "a batch that is stored waits for room", in("retention")},
+	{"pkg/verify/json.go", "	if t.used > most {\n", "	if false {\n", "small values without end are kept", in("verify")},
+	{"pkg/verify/block.go", "b.large = b.large || len(b.buf)+n > dagcbor.MaxRecord", "b.large = false", "a record of any size is turned into its block", in("verify")},
+	{"pkg/verify/data.go", "	if t.isClosed(k.record) {\n", "	if false {\n", "the records of a large commit are taken for empty", in("verify")},
+	{"pkg/verify/data.go", "		if i == frame.MaxOps {\n", "		if i < 0 {\n", "ops without end are findings without end", in("verify")},
 	{"pkg/redisstream/reply.go", "	if r.heads {\n", "	if false {\n", "a look at the ends of a stream holds whole entries", in("store")},
 	{"pkg/redisstream/reply.go", "if r.most > 0 && len(r.buf)+r.held+int(limited.N) > r.most {", "if false {", "a page has no bound in bytes", in("store")},
 }

@@ -50,6 +50,7 @@ var suites = map[string][]string{
 	"fault":      {"./pkg/fault", "."},
 	"spill":      {"./pkg/capture/spill", "."},
 	"capture":    {"./pkg/capture", "."},
+	"verify":     {"./pkg/verify", "Large|Crowded|Stream|Fuzz"},
 }
 
 // Each row can still be planted: the table does not rot.
