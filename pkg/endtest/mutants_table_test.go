@@ -34,6 +34,7 @@ const (
 	seamGo     = "pkg/event/seam.go"
 	timeGo     = "pkg/event/time.go"
 	trackerGo  = "pkg/event/tracker.go"
+	openingGo  = "pkg/pipeline/opening.go"
 	batchGo    = "pkg/event/batch.go"
 	filterGo   = "pkg/filter/filter.go"
 	sourceGo   = "pkg/relay/source.go"
@@ -268,8 +269,14 @@ var standbyMutants = []mutant{
 }
 
 var relayMutants = []mutant{
+	{trackerGo, " && (doubted == 0 || seq <= doubted) {", " {", "an event above one in doubt disproves it, and it is left out", in("event")},
+	{trackerGo, "			t.pace = t.pace.afresh(arrived, seq) // a leap", "			t.pace.note(last, seq, arrived) // a leap", "a leap that is read again is learned twice, and excuses a false one", in("event")},
+	{leapGo, "		l.shown[i] = min(l.shown[i], wide)\n", "		l.shown[i] = max(l.shown[i], wide)\n", "a gap that one connection showed excuses another", in("event")},
+	{openingGo, "	if s.opening() && s.at.Position.Start == event.Oldest {\n		s.withdraw()", "	if false {\n		s.withdraw()", "the first seq of a start is believed when its connection ends", in("pipeline")},
+	{openingGo, "		s.age.Stop()\n		s.watch.Reset(event.LeapWait)", "		s.watch.Reset(event.LeapWait)", "the first seq of a start is believed when its batch is due", in("pipeline")},
+	{sequenceGo, "	if step.Verdict == event.Leap && chunk.Judged {", "	if false {", "a leap that the spill directory judged is doubted again", in("pipeline")},
 	{trackerGo, "	if seq <= last {", "	if seq < last {", "the boundary event is passed on twice", in("event", "sim")},
-	{trackerGo, "	t.pos = AfterSeq(seq)\n", "	t.pos = AfterSeq(seq - 1)\n", "the position lags by one", in("event", "sim")},
+	{trackerGo, "	t.pos = AfterSeq(seq)\n	return step\n", "	t.pos = AfterSeq(seq - 1)\n	return step\n", "the position lags by one", in("event", "sim")},
 	{batchGo, "	*b = Batch{After: after, Entries: b.Entries[:0], Time: b.Time[:0], arena: b.arena[:0]}", "	*b = Batch{After: after, Entries: b.Entries, Time: b.Time[:0], arena: b.arena[:0]}", "a reused batch keeps old entries", in("event", "sim")},
 	{connGo, "	if b.cause != causeHangup && b.cause != causeStopped && !c.enough {", "	if false {", "frames before a cut are not handed over", in("relay")},
 	{connGo, "			c.chunk.Buf = c.chunk.Buf[:start]\n", "			c.chunk.Frames = append(c.chunk.Frames, event.Frame{Data: c.chunk.Buf[start:]})\n", "half a frame is handed over", in("relay", "sim")},
@@ -309,6 +316,11 @@ var codecMutants = []mutant{
 }
 
 var spillMutants = []mutant{
+	{"pkg/capture/spill/pump.go", "	if f.takeNotices(chunk); len(chunk.Frames) == 0 {", "	if len(chunk.Frames) == 0 {", "a notice that was spilled is taken for an answer to another cursor", in("spill")},
+	{"pkg/capture/spill/segment.go", "prev: prev, last: prev, from", "prev: prev, from", "a file of notices alone makes reading go on live", in("spill")},
+	{"pkg/capture/spill/flow.go", "	f.disk.apart()\n", "", "what filled a gap between files and was dropped is not read again", in("spill")},
+	{"pkg/capture/spill/leap.go", "			f.takeBack(last)\n", "", "a false first seq hides a missing file", in("spill")},
+	{"pkg/capture/spill/pump.go", "	f.reopen()\n", "", "a false first seq becomes the pump's place when its connection ends", in("spill")},
 	{spillFile, "			return fmt.Errorf(\"spill frames: %w\", err)\n", "			return nil\n", "a full disk loses frames", in("spill")},
 	{spillFile, "	if err == nil && n < len(data) {\n", "	if n < 0 {\n", "a short write counts as written", in("spill")},
 	{spillFile, "	err := dir.rename(s.name, name)\n	if err == nil {\n		s.name = name\n", "	err := dir.rename(s.name, name)\n	s.name = name\n	if err == nil {\n", "a rename that failed loses the file", in("spill")},
