@@ -63,7 +63,8 @@ type selection struct {
 	encoder entry.Encoder // of entries that are made here
 	ev      event.Event
 	outline entry.Outline
-	late    int // events in a row behind the end's time
+	stay    []bool // of the ops of the event in hand; see judge
+	late    int    // events in a row behind the end's time
 	trust   trusted
 }
 
@@ -92,16 +93,31 @@ func (s *selection) whole() bool {
 	return s.keep == nil && len(s.actions) == 0 && s.from.Open() && s.until.Open()
 }
 
+// judge reports whether ev is wanted, and in stay which of its ops are.
+func (s *selection) judge(ev *event.Event) (wanted bool) {
+	wanted, s.stay = s.keep.Mask(ev, s.stay)
+	if !wanted || len(s.actions) == 0 || ev.Kind != event.KindCommit {
+		return wanted
+	}
+	for i := range s.stay {
+		s.stay[i] = s.stay[i] && s.actions[ev.Commit.Ops[i].Action.String()]
+	}
+	return slices.Contains(s.stay, true)
+}
+
 // narrow takes unwanted ops out of ev and reports whether it is wanted.
 func (s *selection) narrow(ev *event.Event) bool {
-	if !s.keep.Keep(ev) {
+	if !s.judge(ev) {
 		return false
 	}
-	if len(s.actions) == 0 || ev.Kind != event.KindCommit {
-		return true
+	left := ev.Commit.Ops[:0]
+	for i, op := range ev.Commit.Ops {
+		if s.stay[i] {
+			left = append(left, op)
+		}
 	}
-	ev.Commit.Ops = slices.DeleteFunc(ev.Commit.Ops, func(op event.Op) bool { return !s.actions[op.Action.String()] })
-	return len(ev.Commit.Ops) > 0
+	ev.Commit.Ops = left
+	return true
 }
 
 // frame judges one message and reads it into p, whose frame is the caller's.
@@ -203,24 +219,23 @@ func (s *selection) storedOps(p *played) verdict {
 	ops := s.outline.Ops
 	ev := event.Event{Kind: p.kind, DID: []byte(s.outline.DID)}
 	for i := range ops {
-		// An op is found again by its place, which Prev is free to carry.
-		ev.Commit.Ops = append(ev.Commit.Ops, event.Op{Action: actionOf(ops[i].Action), Path: []byte(ops[i].Path), Prev: []byte{byte(i), byte(i >> 8), byte(i >> 16)}})
+		ev.Commit.Ops = append(ev.Commit.Ops, event.Op{Action: actionOf(ops[i].Action), Path: []byte(ops[i].Path)})
 	}
-	if !s.narrow(&ev) {
+	switch {
+	case !s.judge(&ev):
 		return unwanted
-	}
-	if len(ev.Commit.Ops) == len(ops) {
+	case !slices.Contains(s.stay, false):
 		return deliver
 	}
 	first, last := strings.Index(p.data, ops[0].JSON), ops[len(ops)-1].JSON
 	behind := strings.LastIndex(p.data, last) + len(last)
 	data := append(make([]byte, 0, len(p.data)), p.data[:first]...)
-	for n, op := range ev.Commit.Ops {
-		if n > 0 {
-			data = append(data, ',')
+	separator := ""
+	for i := range ops {
+		if s.stay[i] {
+			data = append(append(data, separator...), ops[i].JSON...)
+			separator = ","
 		}
-		at := int(op.Prev[0]) | int(op.Prev[1])<<8 | int(op.Prev[2])<<16
-		data = append(data, ops[at].JSON...)
 	}
 	p.data = string(append(data, p.data[behind:]...))
 	return deliver

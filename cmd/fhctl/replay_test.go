@@ -123,6 +123,7 @@ func TestReplayFiltersEntries(t *testing.T) {
 		"all ops wanted":       {filter.Config{Collections: []string{"app.bsky.*"}}, nil, stored("1-0", "commit", data(post, like), 1), deliver, data(post, like)},
 		"one op wanted":        {filter.Config{Collections: []string{"app.bsky.feed.like"}}, nil, stored("1-0", "commit", data(post, like, post), 1), deliver, data(like)},
 		"last op wanted":       {filter.Config{}, []string{"create"}, stored("1-0", "commit", data(like, post), 1), deliver, data(post)},
+		"one op of many":       {filter.Config{Collections: []string{"app.bsky.feed.post"}}, nil, stored("1-0", "commit", data(append(slices.Repeat([]string{like}, 300), post)...), 1), deliver, data(post)},
 		"no op wanted":         {filter.Config{Collections: []string{"a.b.c"}}, nil, stored("1-0", "commit", data(post), 1), unwanted, ""},
 		"another account":      {filter.Config{DIDs: []string{"did:plc:zzz"}}, nil, stored("1-0", "commit", data(post), 1), unwanted, ""},
 		"another kind":         {filter.Config{Kinds: []string{"account"}}, nil, stored("1-0", "commit", data(post), 1), unwanted, ""},

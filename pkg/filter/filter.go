@@ -93,20 +93,45 @@ func stored(kind event.Kind) bool {
 // Keep reports whether the event is wanted. Under a collection filter it first
 // takes the unwanted ops out of a commit, which is wanted while any op is left.
 func (f *Filter) Keep(ev *event.Event) bool {
+	switch {
+	case !f.admits(ev):
+		return false
+	case !f.looksInto(ev):
+		return true
+	}
+	ev.Commit.Ops = slices.DeleteFunc(ev.Commit.Ops, func(op event.Op) bool { return !f.wants(op.Collection()) })
+	return len(ev.Commit.Ops) > 0
+}
+
+// Mask is Keep without a change to the event: stay tells of each op whether Keep would
+// leave it. It is made in the memory of the slice that is given, which may be nil.
+func (f *Filter) Mask(ev *event.Event, stay []bool) (keep bool, _ []bool) {
+	keep, stay = f.admits(ev), stay[:0]
+	looks := keep && f.looksInto(ev)
+	if looks {
+		keep = false
+	}
+	for i := range ev.Commit.Ops {
+		stays := !looks || f.wants(ev.Commit.Ops[i].Collection())
+		stay, keep = append(stay, stays), keep || looks && stays
+	}
+	return keep, stay
+}
+
+// admits judges an event by its kind and account.
+func (f *Filter) admits(ev *event.Event) bool {
 	if f == nil {
 		return true
 	}
 	if f.byKind && !f.kinds[ev.Kind] {
 		return false
 	}
-	if len(f.dids) > 0 && !f.dids[string(ev.DID)] {
-		return false
-	}
-	if ev.Kind != event.KindCommit || len(f.exact)+len(f.prefixes) == 0 {
-		return true
-	}
-	ev.Commit.Ops = slices.DeleteFunc(ev.Commit.Ops, func(op event.Op) bool { return !f.wants(op.Collection()) })
-	return len(ev.Commit.Ops) > 0
+	return len(f.dids) == 0 || f.dids[string(ev.DID)]
+}
+
+// looksInto reports whether the event's ops are to be judged one by one.
+func (f *Filter) looksInto(ev *event.Event) bool {
+	return f != nil && ev.Kind == event.KindCommit && len(f.exact)+len(f.prefixes) > 0
 }
 
 func (f *Filter) wants(collection []byte) bool {

@@ -1,6 +1,7 @@
 package filter_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/fhctl/fhctl/pkg/event"
@@ -46,6 +47,18 @@ func TestKeep(t *testing.T) {
 			f, err := filter.New(c.cfg)
 			if err != nil {
 				t.Fatal(err)
+			}
+			// Mask says beforehand what Keep does.
+			before := slices.Clone(c.ev.Commit.Ops)
+			keep, stay := f.Mask(c.ev, nil)
+			var left []event.Op
+			for i, op := range before {
+				if stay[i] {
+					left = append(left, op)
+				}
+			}
+			if keep != c.want || c.want && len(left) != c.ops || len(c.ev.Commit.Ops) != len(before) {
+				t.Errorf("the mask is %v %v, want %v with %d ops", keep, stay, c.want, c.ops)
 			}
 			if got := f.Keep(c.ev); got != c.want || len(c.ev.Commit.Ops) != c.ops {
 				t.Errorf("kept %v with %d ops, want %v with %d", got, len(c.ev.Commit.Ops), c.want, c.ops)
