@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path"
+	"path/filepath"
+	"testing"
+)
+
+// mostLines is how many lines of Go, without tests, each package may have. The numbers
+// only fall: what does not fit belongs into a package of its own, or something else
+// has to go. They are the sizes of today, rounded up to the next 50. Take a number down
+// whenever its package has shrunk, first of all that of cmd/fhctl.
+var mostLines = map[string]int{
+	"cmd/fhctl":                14550,
+	"pkg/blocks":               550,
+	"pkg/capture":              1250,
+	"pkg/capture/block":        550,
+	"pkg/capture/spill":        2150,
+	"pkg/config":               1550,
+	"pkg/dagcbor":              1250,
+	"pkg/endtest":              50,
+	"pkg/entry":                1000,
+	"pkg/event":                1500,
+	"pkg/fault":                200,
+	"pkg/files":                150,
+	"pkg/filter":               200,
+	"pkg/frame":                1350,
+	"pkg/health":               2900,
+	"pkg/identity":             150,
+	"pkg/mst":                  650,
+	"pkg/output":               1600,
+	"pkg/pipeline":             2150,
+	"pkg/pipeline/follow":      350,
+	"pkg/place":                400,
+	"pkg/redisstream":          9700,
+	"pkg/redisstream/embedded": 400,
+	"pkg/redisstream/resp":     250,
+	"pkg/redistest":            1250,
+	"pkg/rejects":              750,
+	"pkg/relay":                1900,
+	"pkg/relayserver":          1350,
+	"pkg/relaytest":            150,
+	"pkg/sim":                  1750,
+	"pkg/syntax":               550,
+	"pkg/systemd":              150,
+	"pkg/template":             1000,
+	"pkg/thirdparty":           100,
+	"pkg/tlsfiles":             200,
+	"pkg/verify":               3350,
+	"pkg/wait":                 50,
+}
+
+// newPackage is what a package may have that has no line in mostLines yet.
+const newPackage = 2700
+
+func TestPackagesDoNotGrow(t *testing.T) {
+	lines := map[string]int{}
+	for name := range productionImports(t) {
+		text, err := os.ReadFile(filepath.Join(moduleRoot(t), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines[path.Dir(name)] += bytes.Count(text, []byte{'\n'})
+	}
+	for dir, n := range lines {
+		most, known := mostLines[dir]
+		if !known {
+			most = newPackage
+		}
+		if n > most {
+			t.Errorf("%s has %d lines, %d at most: move what is a thing of its own into a package below, or take something out", dir, n, most)
+		}
+	}
+	for dir := range mostLines {
+		if lines[dir] == 0 {
+			t.Errorf("%s is gone: take its line out of mostLines", dir)
+		}
+	}
+}
