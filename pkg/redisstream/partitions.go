@@ -13,6 +13,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/wait"
 )
 
 // MostPartitions bounds a set: each partition has connections of its own.
@@ -179,7 +180,7 @@ func (s *PartitionSet) awaitRoom(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	var leading sync.WaitGroup
 	leading.Go(func() {
-		for s.parts[0].lease.id != "" && pause(ctx, leaseEach) == nil {
+		for s.parts[0].lease.id != "" && wait.For(ctx, leaseEach) == nil {
 			if _, err := s.parts[0].Lead(ctx); err != nil {
 				stop(err)
 			}

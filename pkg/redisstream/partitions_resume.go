@@ -7,6 +7,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/wait"
 )
 
 // Resume is Writer.Resume for the set: reading begins at the lowest cursor. It is
@@ -354,7 +355,7 @@ func (s *PartitionSet) realign(ctx context.Context, because *event.Moved) error 
 			}
 			continue
 		}
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -386,17 +387,6 @@ func sameEpoch(stands []standing) bool {
 		}
 	}
 	return true
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // Rebase moves all cursors to seq because an operator allowed a new numbering to

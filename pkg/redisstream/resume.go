@@ -13,6 +13,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/wait"
 )
 
 // Resume tells where reading should begin and why, and prepares the Writer to
@@ -137,7 +138,7 @@ func (w *Writer) mendedSoon(ctx context.Context, began time.Time) bool {
 		return false
 	}
 	leader, err := w.peek(ctx, or(w.config.leader, w.config.LeaseKey()))
-	return err == nil && leader != "" && pause(ctx, leaseFor/10) == nil
+	return err == nil && leader != "" && wait.For(ctx, leaseFor/10) == nil
 }
 
 // readState reads cursor and side key in one exchange.

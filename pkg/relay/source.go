@@ -11,6 +11,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/wait"
 )
 
 // Source follows one relay. It may be ranged over again after an iterator has
@@ -99,7 +100,7 @@ func (f *following) run(ctx context.Context) error {
 		if last.final {
 			return last.err
 		}
-		sleep(ctx, delay)
+		_ = wait.For(ctx, delay)
 	}
 }
 
@@ -136,7 +137,7 @@ func (f *following) nextPosition(ctx context.Context, last *breach) (event.Posit
 	// Frames came but moved nothing, so the short delay was too kind.
 	if last.brought && !advanced && last.cause != causeIdle {
 		full := backoff(before, f.cfg.BackoffMin, f.cfg.BackoffMax, f.cfg.Jitter())
-		sleep(ctx, full-f.cfg.BackoffMin)
+		_ = wait.For(ctx, full-f.cfg.BackoffMin)
 	}
 	return pos, nil
 }
@@ -202,18 +203,6 @@ func (s *Source) recycle(c *event.Chunk) {
 	select {
 	case s.free <- c:
 	default:
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 }
 

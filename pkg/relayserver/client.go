@@ -14,6 +14,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	codec "github.com/fhctl/fhctl/pkg/frame"
+	"github.com/fhctl/fhctl/pkg/wait"
 )
 
 // remembered is how many sent frames repeat and regress can go back.
@@ -209,7 +210,7 @@ func (c *client) finish(ctx context.Context, code int, text string) {
 	c.closing.Store(true)
 	message := websocket.FormatCloseMessage(code, text)
 	_ = c.ws.WriteControl(websocket.CloseMessage, message, time.Now().Add(controlPatience))
-	pause(ctx, controlPatience)
+	_ = wait.For(ctx, controlPatience)
 }
 
 func (c *client) deliver(ctx context.Context, seq event.Seq, frame []byte) error {
@@ -231,7 +232,7 @@ func (c *client) deliver(ctx context.Context, seq event.Seq, frame []byte) error
 		}
 		c.retimed = ""
 	}
-	pause(ctx, max(c.slow+c.pace.wait(c.cfg.Rate), c.spaced(frame)))
+	_ = wait.For(ctx, max(c.slow+c.pace.wait(c.cfg.Rate), c.spaced(frame)))
 	if err := c.write(frame); err != nil {
 		return err
 	}
@@ -283,16 +284,4 @@ func (p *pace) after(step time.Duration) time.Duration {
 		return early
 	}
 	return 0
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

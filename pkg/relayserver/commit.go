@@ -12,6 +12,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/dagcbor"
 	"github.com/fhctl/fhctl/pkg/event"
 	codec "github.com/fhctl/fhctl/pkg/frame"
+	"github.com/fhctl/fhctl/pkg/wait"
 )
 
 // commit does what the fault asks; an error ends the connection.
@@ -29,7 +30,7 @@ func (c *client) commit(ctx context.Context, f *strike, frame []byte) error {
 	case "stall":
 		c.stalled.Store(true)
 		_ = c.ws.SetReadDeadline(time.Time{})
-		pause(ctx, f.wait)
+		_ = wait.For(ctx, f.wait)
 		c.stalled.Store(false)
 		c.live()
 	case "mute":
@@ -132,8 +133,8 @@ func (c *client) endless(ctx context.Context, wait time.Duration) error {
 }
 
 // every does something again and again for a time, or until it fails.
-func (c *client) every(ctx context.Context, step, wait time.Duration, do func() error) error {
-	for until := time.Now().Add(wait); time.Now().Before(until) && ctx.Err() == nil; pause(ctx, step) {
+func (c *client) every(ctx context.Context, step, patience time.Duration, do func() error) error {
+	for until := time.Now().Add(patience); time.Now().Before(until) && ctx.Err() == nil; _ = wait.For(ctx, step) {
 		if err := do(); err != nil {
 			return err
 		}
