@@ -11,7 +11,7 @@ import (
 const (
 	// leapLeast is the gap that is never doubted. With a known rate it is what
 	// leapSpan brings, but no more than leapMost.
-	leapLeast = 100_000
+	leapLeast = 1000
 	leapMost  = 1_000_000
 	leapSpan  = 1000 // seconds
 	// paceSlack is how much faster than usual the numbers may have risen in the
@@ -50,6 +50,7 @@ type pace struct {
 	base   Seq       // the last seq then
 	rate   float64   // numbers per second; 0 while unknown
 	widest [2]float64
+	late   [32]float64 // the last rises, which are not in widest yet: see note
 	gaps   [8]int64 // the last ones, in a ring
 	n      int
 }
@@ -77,7 +78,11 @@ func (p *pace) note(last, seq Seq, now time.Time) {
 	if last == 0 {
 		return
 	}
-	p.learn(float64(seq - last))
+	// A gap counts only once others have followed: else gaps that double from one
+	// event to the next would excuse each other up to any number.
+	late := &p.late[p.n%len(p.late)]
+	p.learn(*late)
+	*late = float64(seq - last)
 	p.gaps[p.n%len(p.gaps)] = int64(seq - last - 1)
 	p.n++
 	switch passed := now.Sub(p.since); {

@@ -31,6 +31,7 @@ type Tracker struct {
 	pace  pace
 	doubt doubt
 	crossed
+	delivered delivered
 }
 
 // crossed is the last leap that was believed.
@@ -51,9 +52,11 @@ type Step struct {
 	// Ask is set on a Leap when this connection has shown enough: close it, and
 	// connect again from Position.
 	Ask bool
-	// Contradicts is set on a Repeat that lies inside a leap that was believed:
-	// its seq was never delivered, so the leap was none.
+	// Contradicts is set on a Repeat that lies inside a leap that was believed, or
+	// inside a gap of this connection: its seq was never delivered, so that was none.
+	// Between is then the seqs before and behind it.
 	Contradicts bool
+	Between     [2]Seq
 }
 
 // NewTracker starts at pos.
@@ -61,7 +64,7 @@ func NewTracker(pos Position) *Tracker { return &Tracker{pos: pos} }
 
 // Rewind goes on from another position of the same relay. What was learned of its
 // pace stays, and so does a leap that was believed: it is not doubted again.
-func (t *Tracker) Rewind(pos Position) { t.pos, t.doubt = pos, doubt{} }
+func (t *Tracker) Rewind(pos Position) { t.pos, t.doubt, t.delivered.conn = pos, doubt{}, 0 }
 
 // Position is where the stream has got to: where to resume after a break.
 func (t *Tracker) Position() Position { return t.pos }
@@ -78,16 +81,12 @@ func (t *Tracker) Last() Seq {
 // until a few are known.
 func (t *Tracker) Usual() (skipped int64, ok bool) { return t.pace.usual() }
 
-// Crossed is the last leap that was believed: the seqs before and behind it, 0
-// while there was none.
-func (t *Tracker) Crossed() (from, to Seq) { return t.from, t.to }
-
 // Observe judges the seq of an event that arrived at a time on a connection, of
 // which any two have different numbers. It moves on to it when it is Fresh.
 func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 	last := t.Last()
 	if seq <= last {
-		return Step{Verdict: Repeat, Contradicts: t.from < seq && seq < t.to}
+		return t.repeat(seq, conn)
 	}
 	step := Step{Skipped: gap(last, seq)}
 	known := last > 0 && last == t.from && seq >= t.to && t.pace.near(t.to, seq, arrived)
@@ -118,7 +117,19 @@ func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 	if len(t.doubt.lines) > 0 {
 		t.doubt = doubt{}
 	}
+	t.delivered.add(last, seq, conn)
 	t.pos = AfterSeq(seq)
+	return step
+}
+
+// repeat judges a seq that is not above the last one.
+func (t *Tracker) repeat(seq Seq, conn uint64) Step {
+	step := Step{Verdict: Repeat}
+	if t.from < seq && seq < t.to {
+		step.Contradicts, step.Between = true, [2]Seq{t.from, t.to}
+	} else if from, to, ok := t.delivered.within(seq, conn); ok {
+		step.Contradicts, step.Between = true, [2]Seq{from, to}
+	}
 	return step
 }
 

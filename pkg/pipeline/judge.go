@@ -102,8 +102,8 @@ func (s *sequencer) notice(m *mark) {
 }
 
 // repeated acts on an event at or below the last one.
-func (s *sequencer) repeated(seq event.Seq, contradicts bool) {
-	switch l := &s.link; l.judge.Old(seq, s.tracker.Last(), contradicts) {
+func (s *sequencer) repeated(seq event.Seq, step *event.Step) {
+	switch l := &s.link; l.judge.Old(seq, s.tracker.Last(), step.Contradicts) {
 	case follow.Boundary:
 		l.stray.Stop()
 	case follow.First:
@@ -111,7 +111,7 @@ func (s *sequencer) repeated(seq event.Seq, contradicts bool) {
 	case follow.Regressed:
 		l.close(follow.ErrRegressed)
 	case follow.Contradicted:
-		s.contradicted()
+		s.contradicted(step.Between)
 	}
 }
 

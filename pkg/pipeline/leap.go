@@ -130,11 +130,10 @@ func (s *sequencer) watched() {
 	}
 }
 
-// contradicted reports that a leap which was believed was none: what lies inside
-// it cannot be stored, for the cursor is behind it.
-func (s *sequencer) contradicted() {
-	from, to := s.tracker.Crossed()
-	first := s.link.judge.Lowest()
+// contradicted reports that a leap which was believed, or a gap, was none: what lies
+// inside it cannot be stored, for the cursor is behind it.
+func (s *sequencer) contradicted(between [2]event.Seq) {
+	first, from, to := s.link.judge.Lowest(), between[0], between[1]
 	s.hold(event.AlarmReset, first, fmt.Sprintf(
 		"the relay sends events from seq %s, inside the leap from %s to %s: that was none, or the numbering restarted; %s is the last seq before it", first, from, to, from))
 }

@@ -33,6 +33,14 @@ func once(first, later connection) []connection {
 
 func again(c connection) []connection { return slices.Repeat([]connection{c}, 40) }
 
+// stairs rise by ever more, from a power of two on.
+func stairs(from int) (seqs []event.Seq) {
+	for k := from; k < 45; k++ {
+		seqs = append(seqs, 1006+1<<k)
+	}
+	return seqs
+}
+
 // leapRun lets a run with cursor 1000 go on for ten minutes.
 func leapRun(t *testing.T, r *setup) {
 	t.Helper()
@@ -82,6 +90,8 @@ func TestOneSeqFarAheadCostsItselfOnly(t *testing.T) {
 				hangUpSeen(ctx)
 			}
 		}), 1},
+		"five thousand":                 {again(script(split(6006)...)), 1},
+		"a staircase":                   {again(script(split(stairs(10)...)...)), 35},
 		"first of a connection":         {once(script(append([]event.Seq{far}, span(1001, 1100)...)...), sound), 1},
 		"first of each connection":      {again(script(append([]event.Seq{far}, span(1001, 1100)...)...)), 1},
 		"another one on each, then cut": {[]connection{only(frames(1 << 50)...), only(frames(1 << 40)...), only(frames(1 << 45)...), only(frames(1 << 35)...), sound}, 4},
@@ -341,13 +351,32 @@ func TestLeapDoesNotCoverUntilSeq(t *testing.T) {
 	})
 }
 
+// G7: a gap too small to be doubted that was none, or a staircase of such, is told within
+// three events: what lies inside it is not dropped in silence.
+func TestSmallFalseGapIsTold(t *testing.T) {
+	for name, bogus := range map[string][]event.Seq{"nine hundred": {1906}, "steps": {1008, 1010, 1014, 1022, 1038, 1070, 1134, 1262, 1518, 2000}, "a staircase": stairs(0)} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newSetup(again(script(slices.Concat(span(1001, 1005), bogus, span(1007, 1012), span(1023, 1030))...))...)
+			r.relay.chunk = 1
+			r.sink.set(1000)
+			r.runFor(t, time.Second)
+			if r.seen.alarmed(event.AlarmReset) == 0 {
+				t.Errorf("%s: alarms %v, cursor %s", name, r.seen.alarms, r.sink.cursor)
+			}
+			if r.sink.cursor > 10_000 {
+				t.Errorf("%s: the cursor is %s", name, r.sink.cursor)
+			}
+		})
+	}
+}
+
 // A relay that ends each connection with repeats of old events has them dropped,
 // but never for long without a new look (Q2).
 func TestOnlyRepeatsAreLookedAtAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newSetup(again(func(ctx context.Context, from event.Position, send func(...[]byte) bool) {
 			if from.Seq == 1000 {
-				send(frames(50_000)...) // no leap, but not true either
+				send(frames(1_990)...) // no leap, but not true either
 			}
 			send(frames(span(1001, 1050)...)...)
 			hangUpSeen(ctx)

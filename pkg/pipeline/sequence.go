@@ -184,7 +184,7 @@ func (s *sequencer) account(ctx context.Context, chunk *event.Chunk, m *mark) er
 	switch {
 	case step.Verdict == event.Repeat:
 		s.counts.Repeats++
-		s.repeated(m.seq, step.Contradicts)
+		s.repeated(m.seq, &step)
 		return nil
 	case step.Verdict == event.Leap:
 		s.doubt(m, step)
