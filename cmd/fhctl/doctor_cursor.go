@@ -87,8 +87,12 @@ func (e *examination) cursor(c redisstream.CursorState, s *statsReport, purpose 
 	case len(e.each) > 1:
 		e.partitions(c, s)
 	case last > c.Seq && !c.Status.Connected:
-		e.fail("cursor", "fhctl cursor set "+place.Text(last, time.Now())+", if those entries are of this relay",
-			"%s is behind the stream, which ends with %s: something else appended, and events would be stored twice", c.Seq, last)
+		tell := e.fail
+		if !c.SidePresent { // a bridge that was killed: it saves every few seconds
+			tell = e.warn
+		}
+		tell("cursor", "stop the other writer, if it still runs, and start ingest: leave the cursor as it is",
+			"%s is behind the stream, which ends with %s: something else appended. ingest stores what is missing between the two, and nothing twice", c.Seq, last)
 	case aheadOf(c, last) && c.Side.Upto == int64(c.Seq):
 		e.fail("cursor", "leave the cursor; find who appended, and stop it: fhctl verify --from 1h",
 			"%s is where fhctl left it, but the stream ends with %s and not with %d: something else appended, or deleted entries", c.Seq, last, c.Side.Stored)

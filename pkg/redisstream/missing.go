@@ -138,6 +138,13 @@ func (f *floor) text() string {
 // it, "" when it has just started. With own, the cursor is there and this
 // writer's, and only the side key vanished.
 func (w *Writer) restore(ctx context.Context, left, own string) error {
+	until, _ := event.ParseSeq(left)
+	return w.restoreUntil(ctx, left, own, until)
+}
+
+// restoreUntil is restore for a start that knows from the side key how far the stream
+// had come.
+func (w *Writer) restoreUntil(ctx context.Context, left, own string, until event.Seq) error {
 	var m moved
 	err := w.config.patiently(ctx, "restore cursor", func(ctx context.Context) (err error) {
 		m, err = w.run(ctx, restoreScript, left, w.epoch, string(w.config.head(nil, w.time, 0, -1, floor{})), own, w.floor.text())
@@ -165,7 +172,6 @@ func (w *Writer) restore(ctx context.Context, left, own string) error {
 		w.held = true
 		return err
 	}
-	until, _ := event.ParseSeq(left)
 	w.floor = floor{known: true, seq: m.cursor} // of what is stored from now on
 	what := fmt.Sprintf("%s vanished, and %s is empty as well", key, w.config.StreamKey)
 	return w.goneBack(ctx, m, max(until, m.cursor), what, m.detail == "floor")

@@ -199,7 +199,7 @@ func (w *Writer) withoutCursor(ctx context.Context, stored *side) (event.Resume,
 		err = w.strange(f)
 	}
 	if err == nil {
-		err = w.once(w.restore(ctx, "", ""))
+		err = w.once(w.restoreUntil(ctx, "", "", stored.Own))
 	}
 	if err != nil {
 		return event.Resume{}, err

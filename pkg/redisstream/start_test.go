@@ -521,3 +521,30 @@ func TestStartStreamVanishesWhileItIsFull(t *testing.T) {
 		}
 	})
 }
+
+// G7: where stream and cursor are gone at a start, what is read again is told with its
+// range, up to where the side key says that the stream had come.
+func TestStartBothVanishedTellsTheRange(t *testing.T) {
+	t.Parallel()
+	for groups, prepare := range map[string]func(*kit){"no group": func(*kit) {}, "one group": func(k *kit) { k.group("one", 4) }} {
+		redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+			k := newKit(t, server)
+			w, _ := k.open()
+			k.must(w, run(live, 1, 9))
+			prepare(k)
+			k.noted(w, 9)
+			k.do("del", DefaultStreamKey, DefaultCursorKey)
+			w, at, told := k.start()
+			first := event.Seq(1)
+			if groups == "one group" {
+				first = 5
+			}
+			k.tells(told, event.AlarmCursorMissing, fmt.Sprintf("seq %d to 11 is read again", first))
+			if at.Position != after(first-1) {
+				t.Errorf("%s: resume at %v", groups, at.Position)
+			}
+			k.must(w, run(at.Position, first, 12))
+			k.wantRun(first, 12)
+		})
+	}
+}
