@@ -51,7 +51,7 @@ type pace struct {
 	rate   float64   // numbers per second; 0 while unknown
 	widest [2]float64
 	late   [32]float64 // the last rises, which are not in widest yet: see note
-	gaps   [8]int64 // the last ones, in a ring
+	gaps   [8]int64    // the last ones, in a ring
 	n      int
 }
 
