@@ -22,7 +22,7 @@ var mostLines = map[string]int{
 	"pkg/dagcbor":              1250,
 	"pkg/endtest":              50,
 	"pkg/entry":                1000,
-	"pkg/event":                1500,
+	"pkg/event":                1550,
 	"pkg/fault":                200,
 	"pkg/files":                150,
 	"pkg/filter":               200,
