@@ -34,7 +34,7 @@ var mostLines = map[string]int{
 	"pkg/pipeline":             2150,
 	"pkg/pipeline/follow":      350,
 	"pkg/place":                400,
-	"pkg/redisstream":          9700,
+	"pkg/redisstream":          9750,
 	"pkg/redisstream/embedded": 400,
 	"pkg/redisstream/resp":     250,
 	"pkg/redistest":            1250,

@@ -43,6 +43,7 @@ func (w *Writer) remember(ctx context.Context) {
 		// read. What was known before holds.
 		w.floor.seq = min(w.floor.seq, seq)
 	case err == nil:
+		w.unreadRemoved(once, seq)
 		w.floor.known, w.floor.seq = true, seq
 	case causeOf(err) != "" || strings.Contains(err.Error(), "no such key"):
 		return // without a stream there is nothing to remember yet: soon there will be

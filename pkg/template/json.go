@@ -160,7 +160,7 @@ func appendShown(dst []byte, v value, depth int) []byte {
 
 // compact is the JSON without space between its tokens, which most writers leave out.
 func (j JSON) compact() string {
-	if strings.IndexAny(string(j), " \n\t\r") < 0 {
+	if !strings.ContainsAny(string(j), " \n\t\r") {
 		return string(j)
 	}
 	var b bytes.Buffer

@@ -1,0 +1,66 @@
+package redisstream
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+// Fault table, something else trims the stream's beginning (G7): what groups had not
+// read of it is told with its range and noted in the ledger, while ingest runs or at the
+// next start, once. What all had read, and what fhctl trims itself, is not.
+func TestStartUnreadEntriesRemoved(t *testing.T) {
+	t.Parallel()
+	redistest.RequireReal(t) // the embedded server does not tell how much a group has read
+	server := redistest.Start(t)
+	for name, c := range map[string]struct {
+		read   int
+		keep   int
+		own    bool
+		alarms int
+	}{
+		"unread":              {4, 5, false, 1},
+		"nothing was read":    {0, 5, false, 1},
+		"all was read":        {18, 5, false, 0},
+		"what was read alone": {4, 15, false, 0},
+		"fhctl's own":         {4, 5, true, 0},
+	} {
+		for _, restarts := range []bool{false, true} {
+			k, h := newKit(t, server), &heard{}
+			k.do("flushall")
+			limit := func(*Config) {}
+			if c.own {
+				limit = func(c *Config) { c.MaxLen = 5 }
+			}
+			w, _ := k.open(h.hear)
+			k.must(w, run(live, 1, 18))
+			k.group("one", c.read)
+			k.noted(w, 18)
+			if !c.own {
+				k.do("xtrim", DefaultStreamKey, "maxlen", c.keep)
+			}
+			if restarts || c.own {
+				w, _ = k.open(h.hear, limit)
+			}
+			for at := event.Seq(20); at < 24; at++ {
+				w.floor.next = time.Time{}
+				k.must(w, run(event.AfterSeq(at), at+1, at+1))
+			}
+			removed := 0
+			for _, a := range h.alarms {
+				if strings.HasPrefix(a, event.AlarmRemoved.String()) {
+					removed++
+				}
+			}
+			if removed != c.alarms {
+				t.Errorf("%s, restarts %t: alarms %v", name, restarts, h.alarms)
+			}
+			if removed > 0 {
+				h.said(t, "entries_removed", "seq")
+			}
+		}
+	}
+}
