@@ -23,6 +23,8 @@ var answers = []answer{
 		"this server is no Redis Cluster: write the URL with redis:// (rediss:// for TLS)"},
 	{[]string{"no such master"}, fault.Usage,
 		"Sentinel does not know the name at the end of the Redis URL; ask it: redis-cli -p 26379 SENTINEL MASTERS"},
+	{[]string{"unknown command 'sentinel'", "unknown command `sentinel`"}, fault.Refused,
+		"what answers there is a Redis and no Sentinel: write the URL with redis:// (rediss:// for TLS) and without the master's name, or give the Sentinels' own port, usually 26379"},
 	{[]string{"no password is set"}, fault.Refused,
 		"this Redis has no password set, so remove it from REDIS_URL, or give the user one"},
 	{[]string{"arguments for 'auth'", "arguments for `auth`"}, fault.Refused,

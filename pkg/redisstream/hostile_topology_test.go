@@ -1,6 +1,7 @@
 package redisstream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -104,6 +105,39 @@ func TestHostileSentinel(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A name that no Sentinel knows is the URL's fault while nothing has worked yet. One
+// Sentinel that could not be asked may know it, and is waited for.
+func TestSentinelThatDoesNotKnowTheMaster(t *testing.T) {
+	t.Parallel()
+	for _, null := range []string{"$-1\r\n", "*-1\r\n", "_\r\n"} {
+		sentinel := startSentinel(t, "127.0.0.1:1", map[string]func() io.Reader{"SENTINEL GET": sends(null)})
+		wantUnknownMaster(t, "redis-sentinel://"+sentinel.addr+"/othr", sentinel.addr)
+		_, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: "redis-sentinel://" + sentinel.addr + ",127.0.0.1:1/othr"}})
+		wantErr(t, err, fault.Unreachable)
+		if !strings.Contains(err.Error(), `no master named "othr"`) {
+			t.Errorf("one of two: %v", err)
+		}
+	}
+}
+
+func wantUnknownMaster(t *testing.T, url, addr string) {
+	t.Helper()
+	c := Connection{URL: url, CommandTimeout: 2 * time.Second}
+	_, reading := OpenReader(t.Context(), ReaderConfig{Connection: c})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	_, writing := Open(ctx, Config{Connection: c, Identity: Identity{Relay: relay}})
+	for _, err := range []error{reading, writing} {
+		wantErr(t, err, fault.Usage)
+		if !strings.HasSuffix(err.Error(), "the Sentinel at "+addr+` knows no master named "othr"`) || strings.Contains(err.Error(), "unreachable") {
+			t.Errorf("got %v", err)
+		}
+		if hint := fault.HintOf(err); !strings.Contains(hint, "last part of the Redis URL") || !strings.Contains(hint, "SENTINEL MASTERS") {
+			t.Errorf("hint %q", hint)
+		}
 	}
 }
 

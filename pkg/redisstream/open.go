@@ -122,6 +122,8 @@ func (w *Writer) answers(ctx context.Context) error {
 	switch {
 	case err == nil:
 		return nil
+	case wrongURL(err) != nil:
+		return fault.New(fault.Usage, wrongURL(err), hintOf(err))
 	case isCertificate(err):
 		return fault.New(fault.Unreachable, err, hintOf(err))
 	case errors.As(err, &reply) && (isDenied(stripped(reply.Error())) || redis.HasErrorPrefix(err, "WRONGTYPE")):

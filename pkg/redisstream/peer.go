@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strconv"
 	"strings"
 	"syscall"
@@ -36,6 +37,7 @@ type peerError struct {
 	what  string
 	hint  string
 	large bool // the reply was too large; a smaller one may do
+	usage bool // the URL is wrong, unless it was right before
 	err   error
 }
 
@@ -97,6 +99,40 @@ func refusedReply(bad *resp.Error, first []byte) *peerError {
 		e.what = fmt.Sprintf("what the server sends is not Redis's protocol (%.24q)", first)
 	}
 	return e
+}
+
+// unknownMaster is a Sentinel's answer that it watches no master of that name.
+func (c *socket) unknownMaster() *peerError {
+	return &peerError{cause: "connection", usage: true,
+		what: fmt.Sprintf("the Sentinel at %s knows no master named %q", c.addr, c.master),
+		hint: "the last part of the Redis URL's path, before a database, is what the Sentinels call the master: compare it with " +
+			shellSentinel(c.addr)}
+}
+
+// shellSentinel is the command that lists a Sentinel's masters.
+func shellSentinel(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "SENTINEL MASTERS"
+	}
+	return fmt.Sprintf("redis-cli -h %s -p %s SENTINEL MASTERS", host, port)
+}
+
+// wrongURL is what shows that the URL is wrong; nil where it may be right. One
+// Sentinel that could not be asked may be the one that knows the master.
+func wrongURL(err error) *peerError {
+	each := []error{err}
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		each = joined.Unwrap()
+	}
+	var peer *peerError
+	for _, one := range each {
+		if !errors.As(one, &peer) || !peer.usage {
+			return nil
+		}
+	}
+	return peer
 }
 
 // closedWith is a connection that the peer closed behind an error that says why.

@@ -112,6 +112,8 @@ func (c Connection) classed(ctx context.Context, doing string, err error) error 
 		return fmt.Errorf("%s: %w", doing, over)
 	case cause == "":
 		return fmt.Errorf("%s: %w", doing, final(err))
+	case wrongURL(err) != nil:
+		return fault.New(fault.Usage, fmt.Errorf("%s: %w", doing, wrongURL(err)), hintOf(err))
 	case hintOf(err) != "":
 		return fault.New(fault.Unreachable, fmt.Errorf("%s: %w", doing, err), hintOf(err))
 	default:

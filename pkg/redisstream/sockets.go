@@ -25,7 +25,9 @@ type sockets struct {
 type socket struct {
 	net.Conn
 	of     *sockets
-	secure bool // TLS
+	secure bool   // TLS
+	addr   string // of the peer
+	master string // the name that Sentinel is asked for; "" where no Sentinel is
 
 	reading sync.Mutex
 	replies resp.Follower
@@ -56,7 +58,7 @@ func (s *sockets) dialer(c Connection, t *target) func(context.Context, string, 
 		if err != nil {
 			return nil, err
 		}
-		k := &socket{Conn: conn, of: s, secure: t.options.TLSConfig != nil, replies: resp.Follower{Limit: limit}, patience: c.CommandTimeout}
+		k := &socket{Conn: conn, of: s, secure: t.options.TLSConfig != nil, addr: addr, master: t.options.MasterName, replies: resp.Follower{Limit: limit}, patience: c.CommandTimeout}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.open == nil {

@@ -12,10 +12,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
@@ -83,6 +87,36 @@ func TestSentinel(t *testing.T) {
 	w, _ := k.open(sentinelURL)
 	k.must(w, batch(live, 1, 2))
 	k.want(2, 1, 2)
+	wantUnknownMaster(t, "redis-sentinel://"+sentinel+"/othr", sentinel)
+
+	// A Sentinel that forgets the name while a Writer runs is waited for.
+	ask := redis.NewClient(&redis.Options{Addr: sentinel})
+	t.Cleanup(func() { _ = ask.Close() })
+	must(t, ask.Do(k.ctx(), "sentinel", "remove", "mymaster").Err())
+	w.sockets.interrupt()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := w.Commit(k.ctx(), []*event.Batch{batch(after(2), 3)})
+		ended <- err
+	}()
+	eventually(t, "the wait", func() bool {
+		return slices.ContainsFunc(k.told(), func(s event.Store) bool {
+			return s.Err != nil && strings.Contains(s.Err.Error(), `knows no master named "mymaster"`)
+		})
+	})
+	must(t, ask.Do(k.ctx(), "sentinel", "monitor", "mymaster", host, port, "1").Err())
+	must(t, <-ended)
+	k.want(3, 1, 2, 3)
+}
+
+// A plain Redis behind a URL for Sentinels is told as what it is.
+func TestSentinelURLAtARedis(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	_, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: "redis-sentinel://" + server.Addr() + "/m"}})
+	if hint := fault.HintOf(err); !strings.Contains(hint, "a Redis and no Sentinel: write the URL with redis://") {
+		t.Errorf("%v; hint %q", err, hint)
+	}
 }
 
 // A Redis that speaks nothing newer than TLS 1.1 is not used, however its URL

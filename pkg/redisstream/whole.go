@@ -31,12 +31,13 @@ type shape struct {
 	command []byte // as it is sent, behind the length of its first word
 	limit   int64
 	lasting bool // for all that comes on the connection from now on
+	unknown bool // a null says that Sentinel does not know the master's name
 	check   func(value) bool
 }
 
 var shapes = []*shape{
 	{name: "SUBSCRIBE", command: []byte("subscribe\r\n"), limit: sentinelReply, lasting: true, check: isMessage},
-	{name: "SENTINEL GET-MASTER-ADDR-BY-NAME", command: []byte("sentinel\r\n$23\r\nget-master-addr-by-name\r\n"), limit: sentinelReply, check: isAddress},
+	{name: "SENTINEL GET-MASTER-ADDR-BY-NAME", command: []byte("sentinel\r\n$23\r\nget-master-addr-by-name\r\n"), limit: sentinelReply, unknown: true, check: isAddress},
 	{name: "CLUSTER SLOTS", command: []byte("cluster\r\n$5\r\nslots\r\n"), limit: lookReply, check: isSlots},
 }
 
@@ -93,7 +94,11 @@ func (w *whole) take(c *socket) error {
 	}
 	w.checked++
 	v, rest, ok := parseValue(w.held, 0)
-	if !ok || !s.check(v) {
+	switch {
+	case ok && s.unknown && v.isNull():
+		c.failed = c.unknownMaster()
+		return c.failed
+	case !ok || !s.check(v):
 		c.failed = &peerError{cause: causeProtocol, hint: notRedisHint, what: "its answer to " + s.name + " has not the form of one"}
 		return c.failed
 	}
@@ -163,9 +168,13 @@ func (v value) isText() bool  { return !v.null && (v.kind == '$' || v.kind == '+
 func (v value) isList() bool  { return !v.null && v.kind == '*' }
 func (v value) isError() bool { return v.kind == '-' }
 
-// isAddress accepts a host and a port, a null, or an error.
+// isNull accepts the null of a string, of an array, and that of RESP3, which is what
+// go-redis speaks with a Sentinel.
+func (v value) isNull() bool { return v.kind == '_' || v.null && (v.kind == '$' || v.kind == '*') }
+
+// isAddress accepts a host and a port, or an error.
 func isAddress(v value) bool {
-	return v.isError() || v.kind == '*' && (v.null || len(v.items) == 2 && v.items[0].isText() && v.items[1].isText())
+	return v.isError() || v.isList() && len(v.items) == 2 && v.items[0].isText() && v.items[1].isText()
 }
 
 // isMessage accepts what a subscription brings. The news that a master moved
