@@ -23,6 +23,8 @@ var answers = []answer{
 		"this server is no Redis Cluster: write the URL with redis:// (rediss:// for TLS)"},
 	{[]string{"no such master"}, fault.Usage,
 		"Sentinel does not know the name at the end of the Redis URL; ask it: redis-cli -p 26379 SENTINEL MASTERS"},
+	{[]string{"unknown command 'select'", "unknown command `select`"}, fault.Refused,
+		"the database number at the end of the Redis URL is why SELECT is sent, and this server has no such command: leave the number out"},
 	{[]string{"unknown command 'sentinel'", "unknown command `sentinel`"}, fault.Refused,
 		"what answers there is a Redis and no Sentinel: write the URL with redis:// (rediss:// for TLS) and without the master's name, or give the Sentinels' own port, usually 26379"},
 	{[]string{"no password is set"}, fault.Refused,
@@ -43,6 +45,24 @@ var answers = []answer{
 		"the stream or the group was deleted while it was looked at: repeat it"},
 	{[]string{"wrong number of arguments", "syntax error", "unknown option", "invalid stream id", "script"}, fault.Usage,
 		"this server understands less than fhctl needs: it is older than Redis 5, or an imitation. Use Redis 7; see its version with: redis-cli INFO server"},
+}
+
+// passingHints are the remedies of passing faults, by cause: of those that a server
+// names itself. Where none is there, whether Redis is up is the question.
+var passingHints = map[string]string{
+	"max_clients": "Redis has as many connections as it allows: find who opens them with redis-cli CLIENT LIST, as soon as one is free, or raise maxclients",
+	"loading":     "Redis reads its files after a start: wait until it has; redis-cli INFO persistence tells how far it is",
+	"busy":        "a script of somebody else runs too long: end it with redis-cli SCRIPT KILL",
+	"misconf":     "Redis cannot save to its disk and takes no writes: free space there, then redis-cli BGSAVE; redis-cli INFO persistence and its log tell why",
+	"oom":         "Redis is full: give it memory with redis-cli CONFIG SET maxmemory, or keep less in it; redis-cli INFO memory tells what it uses",
+	"readonly":    "this is a replica, perhaps since a failover: point the Redis URL at the primary (redis-cli INFO replication names it), or use redis-sentinel://",
+	"noreplicas":  "too few replicas follow this primary (min-replicas-to-write): get them running again; redis-cli INFO replication lists them",
+	"masterdown":  "this replica has lost its primary: point the Redis URL at the primary, or get the primary running; redis-cli INFO replication names it",
+	"clusterdown": "the cluster has slots that no node serves: get the nodes that failed running; redis-cli CLUSTER NODES lists them",
+	"noscript":    "Redis forgot a script while it was being used (a restart, a failover or SCRIPT FLUSH): repeat it",
+	"tryagain":    "the cluster moves these keys to another node: repeat it when that is done; redis-cli CLUSTER NODES shows slots that move",
+	"nogoodslave": "Sentinel finds no replica fit to become the primary: redis-cli -p 26379 SENTINEL REPLICAS tells why, with the master's name behind it",
+	"unblocked":   "the server became a replica during a wait: repeat it; redis-cli INFO replication names the primary",
 }
 
 // answered classes an error of the server that has no code of its own. An unexpected

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -144,4 +145,63 @@ func useAll(t *testing.T, url string) map[string]error {
 		did["follow"] = err
 	}
 	return did
+}
+
+// Faults that pass and that the server names have remedies of their own: whether
+// Redis is up is not the question. The log of a Writer that waits has them too.
+func TestPassingAnswersHaveTheirOwnHints(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	for text, want := range map[string]string{
+		"ERR max number of clients reached":                                                            "maxclients",
+		"BUSY Redis is busy running a script. You can only call SCRIPT KILL":                           "SCRIPT KILL",
+		"MISCONF Redis is configured to save RDB snapshots, but is unable to persist":                  "BGSAVE",
+		"OOM command not allowed when used memory > 'maxmemory'.":                                      "maxmemory",
+		"READONLY You can't write against a read only replica.":                                        "primary",
+		"NOREPLICAS Not enough good replicas to write.":                                                "min-replicas-to-write",
+		"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.":             "primary",
+		"CLUSTERDOWN Hash slot not served":                                                             "CLUSTER NODES",
+		"NOSCRIPT No matching script. Please use EVAL.":                                                "SCRIPT FLUSH",
+		"LOADING Redis is loading the dataset in memory":                                               "INFO persistence",
+		"TRYAGAIN Multiple keys request during rehashing of slot":                                      "CLUSTER NODES",
+		"UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)": "INFO replication",
+	} {
+		t.Run(strings.Fields(text)[0], func(t *testing.T) {
+			t.Parallel()
+			man := redistest.NewMiddleman(t, server.Addr(), func(command []string) string {
+				if command[0] == "GET" || command[0] == "XLEN" {
+					return "-" + text
+				}
+				return ""
+			})
+			c := Connection{URL: man.URL(), CommandTimeout: 2 * time.Second}
+			r, err := OpenReader(t.Context(), ReaderConfig{Connection: c})
+			must(t, err)
+			defer r.Close()
+			_, err = r.Cursor(t.Context())
+			wantErr(t, err, fault.Unreachable)
+			wantErr(t, Classed(serverError(text)), fault.Unreachable)
+			log := &lockedBuffer{}
+			c.Logger = slog.New(slog.NewTextHandler(log, nil))
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				_, _ = Open(ctx, Config{Connection: c, Identity: Identity{Relay: relay}})
+			}()
+			eventually(t, "the log", func() bool { return strings.Contains(log.String(), "waiting") })
+			cancel()
+			<-ended
+			for _, hint := range []string{fault.HintOf(err), fault.HintOf(Classed(serverError(text))), log.String()[strings.Index(log.String(), "hint="):]} {
+				if !strings.Contains(hint, want) || strings.Contains(hint, "is Redis running") {
+					t.Errorf("hint %q does not name %q", hint, want)
+				}
+			}
+		})
+	}
+	for _, text := range []string{"ERR unknown command 'select', with args beginning with: '3' ", "ERR unknown command `SELECT`, with args beginning with: `3`, "} {
+		if hint := fault.HintOf(final(serverError(text))); !strings.Contains(hint, "database number at the end of the Redis URL") {
+			t.Errorf("%s: hint %q", text, hint)
+		}
+	}
 }

@@ -162,7 +162,7 @@ func Classed(err error) error {
 	if err == nil || causeOf(err) == "" {
 		return final(err)
 	}
-	return fault.New(fault.Unreachable, err, "")
+	return fault.New(fault.Unreachable, err, hintOf(err))
 }
 
 const rightsHint = "give the Redis user these commands on its keys: evalsha eval get set xadd xtrim xlen xinfo xpending xrange xrevrange setex publish ping hello info client|setname; to look also: xread time pttl memory|usage; with a database other than 0: select"
@@ -232,7 +232,11 @@ func (o *outage) note(err error, cause string, wait time.Duration) {
 	switch {
 	case o.started.IsZero():
 		o.started, o.reminded = now, now
-		log.Warn("Redis is not available; waiting", "while", o.doing, "cause", cause, "err", err, "redis", fault.Redact(o.config.URL))
+		args := []any{"while", o.doing, "cause", cause, "err", err, "redis", fault.Redact(o.config.URL)}
+		if hint := hintOf(err); hint != "" {
+			args = append(args, "hint", hint)
+		}
+		log.Warn("Redis is not available; waiting", args...)
 	case now.Sub(o.reminded) >= remindEach:
 		o.reminded = now
 		log.Warn("Redis is still not available", "while", o.doing, "cause", cause, "err", err, "attempt", o.attempt, "since", now.Sub(o.started).Round(time.Second))

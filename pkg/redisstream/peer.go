@@ -80,6 +80,8 @@ func hintOf(err error) string {
 		return untrustedHint
 	case err != nil && isMisread(err):
 		return notRedisHint
+	case err != nil:
+		return passingHints[causeOf(err)]
 	}
 	return ""
 }

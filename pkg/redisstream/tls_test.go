@@ -1,6 +1,7 @@
 package redisstream
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -75,6 +76,31 @@ func TestTLS(t *testing.T) {
 			_, err := Open(k.ctx(), k.config(func(c *Config) { c.URL, c.TLS = url, files }))
 			wantErr(t, err, fault.Unreachable)
 		})
+	}
+}
+
+// A URL without TLS at a port that wants it: the log of the wait says what may be
+// wrong, as the error of a command does.
+func TestCleartextAtATLSPortIsLoggedWithItsHint(t *testing.T) {
+	t.Parallel()
+	redistest.RequireReal(t)
+	cert, key := certificate(t)
+	port := redistest.FreePort(t)
+	k := newKit(t, redistest.Start(t, "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert))
+	if strings.Contains(k.server.Log(), "TLS") {
+		t.Skip("this redis-server was built without TLS")
+	}
+	ctx, cancel := context.WithCancel(k.ctx())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = Open(ctx, k.config(func(c *Config) { c.URL = "redis://127.0.0.1:" + port }))
+	}()
+	eventually(t, "the wait", func() bool { return strings.Contains(k.log.String(), "waiting") })
+	cancel()
+	<-ended
+	if log := k.log.String(); !strings.Contains(log, "cause=connection") || !strings.Contains(log, `hint="a port that wants TLS does this (write rediss://)`) {
+		t.Error(log)
 	}
 }
 
