@@ -62,6 +62,11 @@ func redisURL(value string) error {
 	return nil
 }
 
+// tls reports whether the URL asks for TLS, also where it cannot be used otherwise.
+func (r *Redis) tls() bool {
+	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(r.URL)), "rediss")
+}
+
 // redisPassword reports whether the URL holds a password, and not only a user.
 func (r *Redis) redisPassword() bool {
 	place, err := redisstream.ParseURL(r.URL)
@@ -128,7 +133,7 @@ func (c *Config) together() []error {
 	if c.Redis.PasswordFile != "" && c.Redis.redisPassword() {
 		refuse("redis-password-file", "competes with the password in redis-url", "take the password out of redis-url; the user stays in it, as in redis://USER@HOST")
 	}
-	if name := c.tlsSetting(); name != "" && !strings.HasPrefix(c.Redis.URL, "rediss") {
+	if name := c.tlsSetting(); name != "" && !c.Redis.tls() {
 		refuse(name, "has no effect: redis-url does not ask for TLS", "write redis-url with rediss://")
 	}
 	return errs

@@ -205,3 +205,41 @@ func TestPassingAnswersHaveTheirOwnHints(t *testing.T) {
 		}
 	}
 }
+
+// What has not the form of an answer is told as that, without the words of a parser.
+func TestAnswerOfAnotherForm(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	newKit(t, server).add(3, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+1), event.Seq(i + 1) })
+	for _, name := range strings.Fields("GET XLEN XINFO XRANGE XREVRANGE TIME PTTL MEMORY XPENDING INFO") {
+		for _, answer := range []string{"+OK", ":-3", "$2\r\nOK", "*1\r\n+OK", "*0"} {
+			t.Run(name+answer, func(t *testing.T) {
+				t.Parallel()
+				man := redistest.NewMiddleman(t, server.Addr(), func(command []string) string {
+					if command[0] == name {
+						return answer
+					}
+					return ""
+				})
+				r, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: man.URL(), CommandTimeout: 2 * time.Second}})
+				must(t, err)
+				defer r.Close()
+				_, bounds := r.Bounds(t.Context())
+				_, groups := r.Groups(t.Context())
+				_, cursor := r.Cursor(t.Context())
+				_, last := r.Last(t.Context(), 3)
+				_, vitals := r.Vitals(t.Context())
+				_, _, memory := r.MemoryUsage(t.Context())
+				_, _, clock := r.Now(t.Context())
+				for _, err := range []error{bounds, groups, cursor, last, vitals, memory, clock} {
+					if err != nil && (strings.Contains(err.Error(), "strconv") || strings.Contains(err.Error(), "redis: ")) {
+						t.Error(err)
+					}
+				}
+				if name == "XLEN" && answer == "+OK" && (bounds == nil || !strings.Contains(bounds.Error(), `has not the form of one: "OK" in place of a number`)) {
+					t.Errorf("got %v", bounds)
+				}
+			})
+		}
+	}
+}

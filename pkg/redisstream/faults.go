@@ -203,7 +203,7 @@ func (o *outage) heard(err error) {
 		o.over()
 	case cause != "":
 		o.attempt = max(1, o.attempt) // it does not lengthen the wait of those that are
-		o.note(err, cause, 0)
+		o.note(worded(err), cause, 0)
 	}
 }
 
@@ -211,6 +211,7 @@ func (o *outage) heard(err error) {
 // when that ends first.
 func (o *outage) failed(ctx context.Context, err error, cause string) error {
 	o.attempt++
+	err = worded(err)
 	wait := o.config.spread(min(retryMin<<min(o.attempt-1, 10), retryMax))
 	o.note(err, cause, wait)
 	timer := time.NewTimer(wait)
@@ -265,7 +266,7 @@ func (c *Config) patiently(ctx context.Context, doing string, do func(context.Co
 	o := outage{config: c, doing: doing}
 	for {
 		once, cancel := c.within(ctx)
-		err := do(once)
+		err := worded(do(once))
 		cancel()
 		cause := ""
 		if err != nil {

@@ -185,6 +185,26 @@ func isMisread(err error) bool {
 	return errors.Is(err, strconv.ErrSyntax) || errors.Is(err, strconv.ErrRange)
 }
 
+// worded is err, or in place of a parser's words that the answer was another than the
+// command has.
+func worded(err error) error {
+	var number *strconv.NumError
+	var peer *peerError
+	switch {
+	case err == nil || errors.As(err, &peer):
+		return err
+	case errors.As(err, &number):
+		return misread(fmt.Sprintf("%.40q in place of a number", number.Num))
+	case causeOf(err) == causeProtocol && strings.HasPrefix(err.Error(), "redis: "):
+		return misread(strings.TrimPrefix(err.Error(), "redis: "))
+	}
+	return err
+}
+
+func misread(how string) error {
+	return &peerError{cause: causeProtocol, hint: notRedisHint, what: "the server's answer has not the form of one: " + how}
+}
+
 // closedByPeer reports whether the peer ended the connection.
 func closedByPeer(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)

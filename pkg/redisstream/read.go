@@ -107,6 +107,7 @@ func (r *Reader) CursorKey() string { return r.setName(r.config.CursorKey) }
 // classed wraps an error of one exchange with what failed and its class.
 func (c Connection) classed(ctx context.Context, doing string, err error) error {
 	over := fault.Ended(ctx)
+	err = worded(err)
 	switch cause := causeOf(err); {
 	case over != nil:
 		return fmt.Errorf("%s: %w", doing, over)
@@ -118,7 +119,7 @@ func (c Connection) classed(ctx context.Context, doing string, err error) error 
 		return fault.New(fault.Unreachable, fmt.Errorf("%s: %w", doing, err), hintOf(err))
 	default:
 		return fault.New(fault.Unreachable, fmt.Errorf("%s: %w", doing, err),
-			fmt.Sprintf("is Redis running and ready at %s? Try: redis-cli -u %[1]s PING", fault.Redact(c.URL)))
+			fmt.Sprintf("is Redis running and ready at %s? Try: %s PING", fault.Redact(c.URL), c.shell()))
 	}
 }
 

@@ -83,6 +83,7 @@ type urlParts struct {
 
 func parseURL(text string) (*target, error) {
 	scheme, rest, ok := strings.Cut(strings.TrimSpace(text), "://")
+	scheme = strings.ToLower(scheme)
 	if !ok {
 		return nil, errors.New("it has no scheme")
 	}
@@ -270,7 +271,10 @@ func hostPort(text, port string) (string, error) {
 	} else if name, number, given := strings.Cut(text, ":"); given {
 		host, port = name, number
 	}
-	if host == "" || strings.ContainsAny(host, "@[]\\\"<>^`{|}") {
+	if host == "" {
+		return "", errors.New("a host is missing: before its port, beside a comma, or behind the ://")
+	}
+	if strings.ContainsAny(host, "@[]\\\"<>^`{|}") {
 		return "", errors.New("its host is malformed, or one of them is")
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
@@ -302,4 +306,33 @@ func (c Connection) addTLS(t *target) error {
 	}
 	t.tls = source
 	return nil
+}
+
+// shell is how redis-cli reaches the same server, or the first of several. It reads
+// URLs of one server without parameters, and no others.
+func (c Connection) shell() string {
+	t, err := parseURL(c.URL)
+	if err != nil {
+		return "redis-cli"
+	}
+	if t.network == "unix" {
+		return "redis-cli -s " + quoted(t.options.Addrs[0])
+	}
+	if !t.cluster() && t.options.MasterName == "" && !strings.Contains(c.URL, "?") {
+		return "redis-cli -u " + fault.Redact(strings.TrimSpace(c.URL))
+	}
+	host, port, _ := net.SplitHostPort(t.options.Addrs[0])
+	command := "redis-cli -h " + quoted(host) + " -p " + port
+	if t.options.TLSConfig != nil {
+		command += " --tls"
+	}
+	return command
+}
+
+// quoted is a word as shells read it.
+func quoted(word string) string {
+	if !strings.ContainsAny(word, " \t\n'\"\\$&;|<>()*?[]#~`!{}") {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fhctl/fhctl/pkg/fault"
 )
@@ -36,46 +37,72 @@ func TestURLForms(t *testing.T) {
 	}
 }
 
+// The command of the hint is one that redis-cli takes: it knows no sockets, Sentinels
+// and clusters in URLs.
+func TestHintsNameACommandThatWorks(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{
+		"redis://127.0.0.1:1":                           "redis-cli -u redis://127.0.0.1:1 PING",
+		"redis://u:p@127.0.0.1:1/2":                     "redis-cli -u redis://u:***@127.0.0.1:1/2 PING",
+		"redis://127.0.0.1:1?db=2":                      "redis-cli -h 127.0.0.1 -p 1 PING",
+		"unix:///nowhere/redis.sock":                    "redis-cli -s /nowhere/redis.sock PING",
+		"unix:///no%20where/r.sock?db=1":                "redis-cli -s '/no where/r.sock' PING",
+		"redis-sentinel://:p@127.0.0.1:1,127.0.0.1:2/m": "redis-cli -h 127.0.0.1 -p 1 PING",
+		"redis-cluster://127.0.0.1:1,127.0.0.1:2":       "redis-cli -h 127.0.0.1 -p 1 PING",
+		"rediss-cluster://127.0.0.1:1":                  "redis-cli -h 127.0.0.1 -p 1 --tls PING",
+		"REDIS-CLUSTER://[::1]:1":                       "redis-cli -h ::1 -p 1 PING",
+	} {
+		_, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: url, CommandTimeout: 2 * time.Second}})
+		wantErr(t, err, fault.Unreachable)
+		if hint := fault.HintOf(err); !strings.HasSuffix(hint, "Try: "+want) {
+			t.Errorf("%s: hint %q, want %q", url, hint, want)
+		}
+	}
+}
+
 // What cannot work is refused with the part that is wrong, by all schemes.
 func TestURLNamesThePartThatIsWrong(t *testing.T) {
 	for text, part := range map[string]string{
-		"localhost:6379":              "scheme",
-		"redis+tls://h":               "scheme",
-		"REDIS://h":                   "scheme",
-		"http://h":                    "scheme",
-		"redis://h:99999":             "port",
-		"redis://h:0":                 "port",
-		"redis://h:":                  "port",
-		"redis://h:port":              "port",
-		"redis://[::1]:x":             "port",
-		"redis://[::g]":               "IPv6",
-		"redis://[::1":                "]",
-		"redis://a:1,b:2":             "several hosts",
-		"redis://h\\x":                "host",
-		"redis://h/x":                 "database",
-		"redis://h/-1":                "database",
-		"redis://h/1/2":               "database",
-		"redis://h/99999999999":       "database",
-		"redis://h/1?db=2":            "databases",
-		"redis://h?db=x":              "database",
-		"redis://h?db=1&db=2":         "twice",
-		"redis://h?dbb=1":             "parameter",
-		"redis://h?canary":            "parameter",
-		"redis://h#x":                 "%23",
-		"redis://u:p/q@h":             "%2F",
-		"redis://u:%zz@h":             "user or password",
-		"redis://h/%zz":               "path",
-		"redis://a b":                 "blank",
-		"redis://a\nb":                "blank",
-		"rediss://h?skip_verify=true": "skip_verify",
-		"unix://run/redis.sock":       "slashes",
-		"unix:///":                    "path",
-		"redis-cluster://h/1":         "database",
-		"redis-cluster://h:1,":        "host",
-		"redis-cluster://h?db=0":      "parameter",
-		"redis-sentinel://h:1":        "master",
-		"redis-sentinel://h:1/m/x":    "database",
-		"redis-sentinel://h:1/m?db=1": "parameter",
+		"localhost:6379":                           "scheme",
+		"redis+tls://h":                            "scheme",
+		"REDISS+TLS://h":                           "scheme",
+		"http://h":                                 "scheme",
+		"redis://h:99999":                          "port",
+		"redis://h:0":                              "port",
+		"redis://h:":                               "port",
+		"redis://h:port":                           "port",
+		"redis://[::1]:x":                          "port",
+		"redis://[::g]":                            "IPv6",
+		"redis://[::1":                             "]",
+		"redis://a:1,b:2":                          "several hosts",
+		"redis://h\\x":                             "host",
+		"redis://h/x":                              "database",
+		"redis://h/-1":                             "database",
+		"redis://h/1/2":                            "database",
+		"redis://h/99999999999":                    "database",
+		"redis://h/1?db=2":                         "databases",
+		"redis://h?db=x":                           "database",
+		"redis://h?db=1&db=2":                      "twice",
+		"redis://h?dbb=1":                          "parameter",
+		"redis://h?canary":                         "parameter",
+		"redis://h#x":                              "%23",
+		"redis://u:p/q@h":                          "%2F",
+		"redis://u:%zz@h":                          "user or password",
+		"redis://h/%zz":                            "path",
+		"redis://a b":                              "blank",
+		"redis://a\nb":                             "blank",
+		"rediss://h?skip_verify=true":              "skip_verify",
+		"unix://run/redis.sock":                    "slashes",
+		"unix:///":                                 "path",
+		"redis-cluster://h/1":                      "database",
+		"redis-cluster://h:1,":                     "a host is missing",
+		"redis-cluster://":                         "a host is missing",
+		"redis-cluster://:7000":                    "a host is missing",
+		"redis-sentinel:///m":                      "a host is missing",
+		"redis-cluster://h?db=0":                   "parameter",
+		"redis-sentinel://h:1":                     "master",
+		"redis-sentinel://h:1/m/x":                 "database",
+		"redis-sentinel://h:1/m?db=1":              "parameter",
 		"redis-sentinel://h/m?sentinel_pasword=xx": "parameter",
 	} {
 		_, err := ParseURL(text)
@@ -86,7 +113,7 @@ func TestURLNamesThePartThatIsWrong(t *testing.T) {
 		noCanary(t, "canary", err)
 		noCanary(t, "pasword", err)
 	}
-	for _, text := range []string{"redis://h:6379/ ", "\tredis://h\n", "redis://", "redis://:6379", "redis://h/", "redis://h?db=3", "redis://h/3?db=3", "redis://[fe80::1%25eth0]:1"} {
+	for _, text := range []string{"redis://h:6379/ ", "\tredis://h\n", "redis://", "REDIS://h", "Rediss://h", "UNIX:///run/r.sock", "Redis-Cluster://h", "redis://:6379", "redis://h/", "redis://h?db=3", "redis://h/3?db=3", "redis://[fe80::1%25eth0]:1"} {
 		if _, err := ParseURL(text); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
