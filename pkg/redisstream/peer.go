@@ -196,7 +196,11 @@ func worded(err error) error {
 	case errors.As(err, &number):
 		return misread(fmt.Sprintf("%.40q in place of a number", number.Num))
 	case causeOf(err) == causeProtocol && strings.HasPrefix(err.Error(), "redis: "):
-		return misread(strings.TrimPrefix(err.Error(), "redis: "))
+		how := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "redis: "), "can't parse ")
+		if kind, got, ok := strings.Cut(how, " reply: "); ok {
+			how = fmt.Sprintf("%.80s in place of %s", got, kind)
+		}
+		return misread(how)
 	}
 	return err
 }
