@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -182,6 +183,7 @@ type outage struct {
 	started  time.Time
 	reminded time.Time
 	attempt  int
+	named    []string // the causes that the log was told of
 }
 
 // The bounds of the wait between attempts.
@@ -190,6 +192,10 @@ const (
 	retryMax   = 5 * time.Second
 	remindEach = 30 * time.Second
 )
+
+// restarting are the causes that a server goes through when it restarts: one after
+// another they tell a person nothing new.
+var restarting = []string{"connection", "dial", "timeout", "loading"}
 
 // heard notes how an attempt went that nobody repeats, such as a renewal: a
 // Redis that is away shows also while there is nothing to store.
@@ -232,12 +238,15 @@ func (o *outage) note(err error, cause string, wait time.Duration) {
 	log := o.config.Logger
 	switch {
 	case o.started.IsZero():
-		o.started, o.reminded = now, now
+		o.started, o.reminded, o.named = now, now, append(o.named[:0], cause)
 		args := []any{"while", o.doing, "cause", cause, "err", err, "redis", fault.Redact(o.config.URL)}
 		if hint := hintOf(err); hint != "" {
 			args = append(args, "hint", hint)
 		}
 		log.Warn("Redis is not available; waiting", args...)
+	case !slices.Contains(o.named, cause) && !slices.Contains(restarting, cause):
+		o.named = append(o.named, cause)
+		log.Warn("Redis is not available for another reason", "while", o.doing, "cause", cause, "err", err, "attempt", o.attempt, "since", now.Sub(o.started).Round(time.Second))
 	case now.Sub(o.reminded) >= remindEach:
 		o.reminded = now
 		log.Warn("Redis is still not available", "while", o.doing, "cause", cause, "err", err, "attempt", o.attempt, "since", now.Sub(o.started).Round(time.Second))
