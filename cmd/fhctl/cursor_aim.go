@@ -31,6 +31,8 @@ func (o *cursorSet) aim(ctx context.Context, r *redisstream.Reader, p *cursorPla
 		return usageError(fmt.Errorf("a time is answered from the stored events, which are %s's, not %s's", known, p.owner.Relay), "give a seq, oldest or live")
 	}
 	p.target, err = findCursor(ctx, r, o.place, o.now)
+	// To take a bridge's cursor as it is only says whose it is.
+	p.adopt = err == nil && p.seen.Present && !p.seen.SidePresent && !p.target.remove && p.target.to == p.seen.Seq
 	return err
 }
 

@@ -35,7 +35,8 @@ type cursorPlan struct {
 	target cursorTarget
 	owner  redisstream.Side
 	undoes redisstream.ID
-	adopt  bool // the Python bridge left the cursor that is taken
+	adopt  bool  // the Python bridge left the cursor that is taken
+	theirs int64 // entries behind it that are then the bridge's
 	// Of each partition: its cursor and the change that is taken back.
 	each       []redisstream.CursorState
 	undoesEach []redisstream.ID
@@ -110,6 +111,9 @@ func (p *cursorPlan) measure(ctx context.Context, r *redisstream.Reader) error {
 	repeats, exact, err := r.CountAfter(ctx, to)
 	if err != nil {
 		return err
+	}
+	if p.adopt { // ingest knows these for another writer's
+		p.theirs, repeats = repeats, 0
 	}
 	p.Repeats, p.RepeatsExact = &repeats, exact
 	if from := p.Before.Cursor; from != nil {

@@ -83,6 +83,9 @@ func (p *cursorPlan) effects() (said []string) {
 	if !p.RepeatsExact {
 		about = "about "
 	}
+	if p.theirs > 0 {
+		said = append(said, fmt.Sprintf("repeats none of what another writer stored behind it, %s, and stores what that one left out", events(p.theirs)))
+	}
 	if *p.Repeats > 0 {
 		said = append(said, fmt.Sprintf("repeats %s%s already stored", about, events(*p.Repeats)))
 	}
