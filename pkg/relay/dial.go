@@ -194,7 +194,7 @@ func refusedWith(via string, answer *http.Response, cause error) *breach {
 		hint := "this host does not serve subscribeRepos as fhctl knows it; check the relay URL"
 		return &breach{cause: statusCause(code), final: true, err: fault.New(fault.Unreachable, err, hint)}
 	}
-	hint := "check the relay URL; fhctl keeps trying"
+	hint := "check the relay URL; a host that is being restarted or repaired answers so for a while"
 	return &breach{cause: statusCause(code), wait: retryAfter(answer.Header), err: fault.New(fault.Unreachable, err, hint)}
 }
 
