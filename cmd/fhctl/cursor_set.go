@@ -242,7 +242,10 @@ func (o *cursorSet) alone(p *cursorPlan) error {
 	case o.force && !restores:
 		return nil
 	case restores:
-		hint = "a running writer restores the cursor it had: stop it first, or start it again with --from live"
+		hint = "a running writer restores the cursor it had: stop it first, " + untilGone(beat)
+		if beat.Writer != "" {
+			hint += "; or start it again with --from live"
+		}
 	case !beat.Connected:
 		hint = "it says so every few seconds while it runs; " + untilGone(beat) + ", or add --force"
 	}

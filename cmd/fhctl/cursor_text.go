@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -139,12 +140,13 @@ func describeWriter(h redisstream.Heartbeat) string {
 	if name == "" {
 		name = "one that is not fhctl"
 	}
-	link := "connected to " + h.URL
+	relay := cmp.Or(h.URL, "a relay it does not name")
+	link := "connected to " + relay
 	switch {
 	case h.Stopped:
 		link = "stopped"
 	case !h.Connected:
-		link = "disconnected from " + h.URL
+		link = "disconnected from " + relay
 	}
 	if h.Held != "" && !h.Stopped {
 		link = "held for an operator (" + h.Held + "), " + link

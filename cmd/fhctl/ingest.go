@@ -51,8 +51,9 @@ func newIngestCommand(a *app) *cobra.Command {
   # Production: settings from the environment
   RELAY_URL=wss://bsky.network REDIS_URL=redis://localhost:6379 fhctl ingest
 
-  # Smoke check: exit 0 once that seq is stored, in a Redis inside the process
-  fhctl ingest --redis-url embedded:// --from oldest --until-seq 7000000123
+  # Smoke check with a bundled relay and a Redis inside the process: exit 0 once that
+  # seq is stored
+  fhctl ingest --relay-url 'sim://?count=200' --redis-url embedded:// --from oldest --until-seq 7000000123
 
   # Posts and likes only, undecodable frames kept
   fhctl ingest --collection app.bsky.feed.post --collection app.bsky.feed.like --rejects /var/lib/fhctl/rejects`,
@@ -91,6 +92,7 @@ func runIngest(ctx context.Context, s *session) error {
 	err = i.run(ctx, serving, services)
 	if err == nil {
 		i.farewell()
+		err = i.uncovered(ctx)
 	}
 	stopServices()
 	return errors.Join(err, services.Wait())
@@ -104,6 +106,17 @@ func (i *ingestion) farewell() {
 		cursor = end.Cursor.String()
 	}
 	i.slog.Info("Stopped", "cursor", cursor, "stored", end.Appended)
+}
+
+// uncovered is the error of a run that was to end at a seq and stored no position: the
+// relay begins behind it, so that nothing is known of what was asked for.
+func (i *ingestion) uncovered(ctx context.Context) error {
+	until, end := i.cfg.Ingest.UntilSeq, i.monitor.Snapshot()
+	if until == 0 || end.Cursor > 0 || end.Counts.Frames == 0 || ctx.Err() != nil {
+		return nil
+	}
+	return fault.New(fault.Unreachable, fmt.Errorf("nothing was stored: the relay's events begin behind seq %s", until),
+		"choose a later --until-seq: \"fhctl tail --source relay --since oldest --limit 1\" shows the first there is")
 }
 
 // ingestion is the composition of one run.

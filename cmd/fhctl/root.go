@@ -94,6 +94,12 @@ func newFamily(use, short string, members ...*cobra.Command) *cobra.Command {
 	return family
 }
 
+// loadCompletion is what each shell's users type.
+var loadCompletion = map[string]string{
+	"bash": "source <(fhctl completion bash)", "zsh": "source <(fhctl completion zsh)",
+	"fish": "fhctl completion fish | source", "powershell": "fhctl completion powershell | Out-String | Invoke-Expression",
+}
+
 // addStandard adds the commands that cobra has for every program, and makes them
 // refuse words they do not know: by themselves they show help then and end with 0.
 func addStandard(root *cobra.Command) {
@@ -104,8 +110,9 @@ func addStandard(root *cobra.Command) {
 		case "completion":
 			family := newFamily("", "")
 			cmd.Args, cmd.RunE = family.Args, family.RunE
+			cmd.Example = "  # For this session of bash; the page of each shell says how to keep it\n  " + loadCompletion["bash"]
 			for _, shell := range cmd.Commands() {
-				shell.Args = atMost(0)
+				shell.Args, shell.Example = atMost(0), "  # For this session\n  "+loadCompletion[shell.Name()]
 			}
 		case "help":
 			show := cmd.Run

@@ -310,12 +310,13 @@ func TestForeignVariablesAreLeftAlone(t *testing.T) {
 		"FHCTL_SERVICE_HOST=10.96.12.7", "FHCTL_SERVICE_PORT=9477", "FHCTL_SERVICE_PORT_METRICS=9477", "FHCTL_PORT=tcp://10.96.12.7:9477",
 		"FHCTL_PORT_9477_TCP=tcp://10.96.12.7:9477", "FHCTL_PORT_9477_TCP_PROTO=tcp", "FHCTL_PORT_9477_TCP_PORT=9477", "FHCTL_PORT_9477_TCP_ADDR=10.96.12.7",
 		"FHCTL_INGEST_EU_1_SERVICE_HOST=10.96.12.8", "FHCTL_INGEST_EU_1_SERVICE_PORT=80", "FHCTL_INGEST_EU_1_PORT=udp://[fd00::1]:80", "FHCTL_INGEST_EU_1_PORT_80_UDP_ADDR=fd00::1",
+		"FHCTL_NAME=/app/fhctl", "FHCTL_ENV_PATH=/usr/bin", "FHCTL_PORT_9477_TCP_START=tcp://172.17.0.5:9477", "FHCTL_PORT_9477_TCP_PORT_END=9480", "FHCTL_REDIS_NAME=/app/redis",
 		"FHCTL_ACTIVE_HELP=0", "FHCTL_COMPLETION_DESCRIPTIONS=0",
 	}
 	if _, err := Load(nil, environ); err != nil {
 		t.Error(err)
 	}
-	for _, typo := range []string{"FHCTL_PORT=9477", "FHCTL_HEALTH_PORT=9477", "FHCTL_SERVICE=10.0.0.1", "FHCTL_PORT_9477=1", "FHCTL_ACTIVE_HELPS=0", "FHCTL_BATCH_SIZ=1"} {
+	for _, typo := range []string{"FHCTL_PORT=9477", "FHCTL_HEALTH_PORT=9477", "FHCTL_SERVICE=10.0.0.1", "FHCTL_PORT_9477=1", "FHCTL_ACTIVE_HELPS=0", "FHCTL_BATCH_SIZ=1", "FHCTL_NAME=fhctl", "FHCTL_NAME=/etc/fhctl/x"} {
 		if _, err := Load(nil, append(environ, typo)); err == nil || !strings.Contains(err.Error(), strings.Split(typo, "=")[0]) {
 			t.Errorf("%s: %v", typo, err)
 		}

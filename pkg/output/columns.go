@@ -146,7 +146,11 @@ func (c *Columns) clock(e *Event, width int) string {
 	if c.Now != nil {
 		now = c.Now
 	}
-	if age := now().Sub(e.At); age > 24*time.Hour || age < -24*time.Hour {
+	age := now().Sub(e.At)
+	if age > 300*24*time.Hour || age < -24*time.Hour {
+		return e.At.Local().Format(time.DateOnly) // else it may be read as of another year
+	}
+	if age > 24*time.Hour {
 		return e.At.Local().Format("01-02 15:04") // fits the narrowest
 	}
 	if width < len("15:04:05.000") {

@@ -1,6 +1,7 @@
 package place
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 	"strings"
@@ -14,6 +15,10 @@ const nowMinus = "now-"
 // dayForm is a time of day, with or without a zone.
 var dayForm = regexp.MustCompile(`^[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?$`)
 
+// zoneForm is a zone behind a time as some programs write it: after a blank, without a
+// colon.
+var zoneForm = regexp.MustCompile(`(:[0-9]{2}(?:\.[0-9]{1,9})?) ?([+-][0-9]{2}):?([0-9]{2})$`)
+
 // moment reads a time, a date, a time of day, a named day, or a duration before
 // now.
 func moment(text string, now time.Time) (time.Time, bool) {
@@ -22,6 +27,7 @@ func moment(text string, now time.Time) (time.Time, bool) {
 	if len(upper) > len(time.DateOnly) && upper[len(time.DateOnly)] == 'T' {
 		upper = upper[:len(time.DateOnly)] + " " + upper[len(time.DateOnly)+1:]
 	}
+	upper = zoneForm.ReplaceAllString(upper, "$1$2:$3")
 	for _, layout := range []string{
 		"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04Z07:00", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly,
 	} {
@@ -116,9 +122,10 @@ var units = map[string]time.Duration{
 	"ns": time.Nanosecond, "us": time.Microsecond, "µs": time.Microsecond, "ms": time.Millisecond,
 	"s": time.Second, "sec": time.Second, "m": time.Minute, "min": time.Minute,
 	"h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour,
+	"second": time.Second, "minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour, "week": 7 * 24 * time.Hour,
 }
 
-var partForm = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) ?(ns|us|µs|ms|sec|s|min|m|h|d|w)(?: |$|[0-9])`)
+var partForm = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) ?(ns|us|µs|ms|(second|minute|hour|day|week)s?|sec|s|min|m|h|d|w)(?: |$|[0-9])`)
 
 // Duration reads a span of at most ten years: numbers with units of ns to w, such
 // as 10m, 1h30m, 1.5d2h, "7.5 h" or 1w. ok is false for anything else, also for
@@ -130,7 +137,7 @@ func Duration(text string) (d time.Duration, ok bool) {
 			return 0, false
 		}
 		n, err := strconv.ParseFloat(m[1], 64)
-		part := n * float64(units[m[2]])
+		part := n * float64(units[cmp.Or(m[3], m[2])])
 		if err != nil || part > float64(farthest) {
 			return 0, false
 		}

@@ -45,6 +45,7 @@ var words = map[string]Kind{
 
 var (
 	idForm     = regexp.MustCompile(`^(?:\{[0-9]{1,2}\}:)?([0-9]{1,20}-[0-9]{1,20})$`)
+	groupsForm = regexp.MustCompile(`^[0-9]{1,3}(?:,[0-9]{3}){2,}$`) // as progress and tables print a seq
 	digitsForm = regexp.MustCompile(`^[0-9]+$`)
 	seqForm    = regexp.MustCompile(`^(?i:seq)[:= ](.*)$`)
 )
@@ -58,7 +59,10 @@ func Parse(text string, now time.Time) (Place, error) {
 		return p, nil
 	}
 	if m := seqForm.FindStringSubmatch(text); m != nil {
-		return p.number(m[1])
+		return p.number(ungrouped(m[1]))
+	}
+	if groupsForm.MatchString(text) {
+		return p.number(ungrouped(text))
 	}
 	if digitsForm.MatchString(text) {
 		if err := clockNumber(text, now); err != nil {
@@ -81,6 +85,13 @@ func Parse(text string, now time.Time) (Place, error) {
 	}
 	p.Kind, p.Time = Time, at
 	return p, nil
+}
+
+func ungrouped(digits string) string {
+	if groupsForm.MatchString(digits) {
+		return strings.ReplaceAll(digits, ",", "")
+	}
+	return digits
 }
 
 // number reads a seq. It forgives the leading zeros that people copy from padded
