@@ -34,7 +34,7 @@ const (
 
 // LeapWait is how long a connection may show nothing but a leap before the next
 // one is asked about it.
-const LeapWait = 2 * time.Second
+const LeapWait = 1500 * time.Millisecond
 
 // FarAhead reports whether an event may prove to be a Leap, for callers that must
 // keep its bytes before a Tracker has seen it. Last is a seq that was Fresh not
