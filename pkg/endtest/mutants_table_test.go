@@ -197,7 +197,7 @@ var writerMutants = []mutant{
 	{restoreLua, "if kept and (not floor or above(floor, kept)) then floor = kept end", "", "who starts beside an empty stream does not know what was acknowledged", in("start")},
 	{restoreLua, "    to = left\n", "", "a start without cursor reads again what yielded no entry", in("start")},
 	{missingGo, "		w.unreadRemoved(once, seq)\n", "", "unread entries that something else trims are lost without a word", in("start")},
-	{"pkg/redisstream/unread.go", "removed-g.EntriesRead > unread", "removed > unread", "what groups had read counts as lost", in("start")},
+	{"pkg/redisstream/unread.go", "g.Lag > length ||", "g.Lag >= 0 ||", "what groups had read counts as lost", in("start")},
 	{leapGo, "	p.learn(*late)\n", "	p.learn(float64(seq - last))\n", "a staircase of gaps carries the cursor anywhere", in("pipeline")},
 	{trackerGo, "	} else if from, to, ok := t.delivered.within(seq, conn); ok {", "	} else if from, to, ok := t.delivered.within(seq, conn); false && ok {", "events from inside a gap that was none are dropped in silence", in("pipeline")},
 	{appendLua, "(known or ARGV[2] == 'held')", "ARGV[2] == 'held'", "a writer that has just gone back does not notice that the stream is gone", in("start")},

@@ -18,15 +18,17 @@ func TestStartUnreadEntriesRemoved(t *testing.T) {
 	server := redistest.Start(t)
 	for name, c := range map[string]struct {
 		read   int
+		then   int // read after the floor was noted
 		keep   int
 		own    bool
 		alarms int
 	}{
-		"unread":              {4, 5, false, 1},
-		"nothing was read":    {0, 5, false, 1},
-		"all was read":        {18, 5, false, 0},
-		"what was read alone": {4, 15, false, 0},
-		"fhctl's own":         {4, 5, true, 0},
+		"unread":              {4, 0, 5, false, 1},
+		"nothing was read":    {0, 0, 5, false, 1},
+		"all was read":        {18, 0, 5, false, 0},
+		"what was read alone": {4, 0, 15, false, 0},
+		"read since":          {4, 9, 5, false, 0},
+		"fhctl's own":         {4, 0, 5, true, 0},
 	} {
 		for _, restarts := range []bool{false, true} {
 			k, h := newKit(t, server), &heard{}
@@ -39,6 +41,7 @@ func TestStartUnreadEntriesRemoved(t *testing.T) {
 			k.must(w, run(live, 1, 18))
 			k.group("one", c.read)
 			k.noted(w, 18)
+			k.reads("one", c.then)
 			if !c.own {
 				k.do("xtrim", DefaultStreamKey, "maxlen", c.keep)
 			}
