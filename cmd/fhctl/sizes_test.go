@@ -9,7 +9,7 @@ import (
 )
 
 // mostLines is how many lines of Go, without tests, each package may have. The numbers
-// only fall: what does not fit belongs into a package of its own, or something else
+// only fall: what does not fit goes into a package of its own, or something else
 // has to go. They are the sizes of today, rounded up to the next 50. Take a number down
 // whenever its package has shrunk, first of all that of cmd/fhctl.
 var mostLines = map[string]int{

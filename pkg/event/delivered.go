@@ -13,10 +13,14 @@ type delivered struct {
 	next int // where the oldest stands once the ring is full
 }
 
-// add notes a fresh seq. The first of a connection begins anew, behind last.
+// add notes a fresh seq. The first of a connection begins anew, behind last; 0 is none:
+// nothing is known to be skipped before the first event of a start.
 func (d *delivered) add(last, seq Seq, conn uint64) {
 	if d.conn != conn || d.seqs == nil {
-		*d = delivered{conn: conn, seqs: append(d.seqs[:0], last)}
+		*d = delivered{conn: conn, seqs: d.seqs[:0]}
+		if last > 0 {
+			d.seqs = append(d.seqs, last)
+		}
 	}
 	if len(d.seqs) < deliveredMost {
 		d.seqs = append(d.seqs, seq)
@@ -33,18 +37,16 @@ func (d *delivered) within(seq Seq, conn uint64) (from, to Seq, ok bool) {
 		return 0, 0, false
 	}
 	older, newer := d.seqs[d.next:], d.seqs[:d.next]
-	for _, run := range [][]Seq{newer, older} {
-		i, found := slices.BinarySearch(run, seq)
-		switch {
-		case found:
-			return 0, 0, false
-		case i == len(run):
-			continue // above what this run has
-		case i > 0:
-			return run[i-1], run[i], true
-		case len(newer) > 0 && &run[0] == &newer[0] && seq > older[len(older)-1]:
-			return older[len(older)-1], run[0], true
-		}
+	run, before := older, Seq(0)
+	if len(newer) > 0 && seq > older[len(older)-1] {
+		run, before = newer, older[len(older)-1]
 	}
-	return 0, 0, false
+	i, found := slices.BinarySearch(run, seq)
+	if i > 0 {
+		before = run[i-1]
+	}
+	if found || i == len(run) || before == 0 {
+		return 0, 0, false
+	}
+	return before, run[i], true
 }

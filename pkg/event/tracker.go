@@ -135,11 +135,12 @@ func (t *Tracker) repeat(seq Seq, conn uint64) Step {
 
 // Believe moves on to an event that Observe called a Leap and somebody else has
 // confirmed.
-func (t *Tracker) Believe(seq Seq, arrived time.Time) Step {
+func (t *Tracker) Believe(seq Seq, conn uint64, arrived time.Time) Step {
 	last := t.Last()
 	t.crossed = crossed{from: last, to: seq}
 	t.pace = t.pace.afresh(arrived, seq)
 	t.doubt = doubt{}
+	t.delivered.add(last, seq, conn)
 	t.pos = AfterSeq(seq)
 	return Step{Skipped: gap(last, seq), Believed: seq}
 }

@@ -179,7 +179,7 @@ func (s *sequencer) account(ctx context.Context, chunk *event.Chunk, m *mark) er
 		step = s.tracker.Observe(m.seq, chunk.Conn, chunk.Arrived)
 	}
 	if step.Verdict == event.Leap && chunk.Judged {
-		step = s.tracker.Believe(m.seq, chunk.Arrived)
+		step = s.tracker.Believe(m.seq, chunk.Conn, chunk.Arrived)
 	}
 	switch {
 	case step.Verdict == event.Repeat:

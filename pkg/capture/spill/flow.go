@@ -205,10 +205,8 @@ func (f *flow) mark(chunk *event.Chunk, number uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i := range chunk.Frames {
-		if seq, ok := frame.PeekSeq(chunk.Frames[i].Data); ok {
-			if seq != f.bogus {
-				f.given = max(f.given, seq)
-			}
+		if seq, ok := frame.PeekSeq(chunk.Frames[i].Data); ok && seq != f.bogus {
+			f.given = max(f.given, seq)
 		}
 	}
 	chunk.Conn = number
