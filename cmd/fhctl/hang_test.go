@@ -100,7 +100,7 @@ func TestStopsWhileRedisHangs(t *testing.T) {
 	redistest.RequireReal(t)
 	server := redistest.Start(t)
 	filled := []string{"RELAY_URL=sim://?rate=0&count=20", "REDIS_URL=" + server.URL(), "FHCTL_HEALTH_ADDR=off"}
-	start(t, filled, "ingest", "--from=oldest", "--timeout=1m", "--until-seq=1").mustExit(0, time.Minute)
+	start(t, filled, "ingest", "--from=oldest", "--timeout=1m", "--until-seq=7000000010").mustExit(0, time.Minute)
 	file := filepath.Join(t.TempDir(), "run.fhz")
 	start(t, filled, "record", file, "--limit", "5").mustExit(0, time.Minute)
 	for _, h := range onRedis {
@@ -129,7 +129,7 @@ func TestStopsWhileRedisHangs(t *testing.T) {
 				for i := range h.args {
 					h.args[i] = strings.NewReplacer("FILE", file, "URL", hung.URL()).Replace(h.args[i])
 				}
-				h.stops(t, []string{"RELAY_URL=sim://?rate=50", "REDIS_URL=" + hung.URL(), "FHCTL_HEALTH_ADDR=off"}, asked)
+				h.stops(t, []string{filled[0], "REDIS_URL=" + hung.URL(), "FHCTL_HEALTH_ADDR=off"}, asked)
 			})
 		}
 	}

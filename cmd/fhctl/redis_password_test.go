@@ -73,8 +73,8 @@ func TestClientNameIsBestEffort(t *testing.T) {
 		t.Fatal(err)
 	}
 	url := strings.Replace(server.URL(), "redis://", "redis://shy:pw@", 1)
-	start(t, environment("sim://?rate=100", url), "ingest", "--from=oldest", "--until-seq=7000000010").mustExit(0, 20*time.Second)
-	p := start(t, environment("sim://?rate=100", server.URL()), "ingest")
+	start(t, environment("sim://?rate=0&count=20", url), "ingest", "--from=oldest", "--until-seq=7000000010").mustExit(0, 20*time.Second)
+	p := start(t, environment("sim://?rate=0&count=20", server.URL()), "ingest")
 	p.says("Connected to firehose successfully", 10*time.Second)
 	if list, _ := server.Client().ClientList(t.Context()).Result(); !strings.Contains(list, "name=fhctl ") {
 		t.Errorf("no client is named fhctl:\n%s", list)

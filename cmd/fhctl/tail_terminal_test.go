@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -70,12 +71,14 @@ func screen(master *os.File) string {
 func TestTailOnATerminal(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	server.Do("XADD", "firehose:events", "1767323045000-0", "type", "commit", "data",
+	at := time.Now().Add(-40 * 24 * time.Hour)
+	server.Do("XADD", "firehose:events", strconv.FormatInt(at.UnixMilli(), 10)+"-0", "type", "commit", "data",
 		`{"repo":"did:plc:aaaabbbbccccddddeeeeffff","ops":[{"action":"create","path":"app.bsky.feed.post/3kaaaaaaaaa2a",`+
 			`"record":{"text":"hej \u001b[2J and so on and on"}}]}`, "seq", "7")
 	redis := "REDIS_URL=" + server.URL()
-	coloured := "\x1b[2m01-02 03:04\x1b[0m  commit   \x1b[32mcreate\x1b[0m \x1b[34mapp.bsky.feed.post\x1b[0m       \x1b[2mdid:plc:aaaabbbbccccddddeeeeffff\x1b[0m 3kaaaaaaaaa2a hej \\x1b[2J and so on and on\n"
-	plain := "01-02 03:04 commit   create app.bsky.feed.post did:plc:aaaab… hej \\x1b[2J and s…\n"
+	clock := at.UTC().Format("01-02 15:04")
+	coloured := "\x1b[2m" + clock + "\x1b[0m  commit   \x1b[32mcreate\x1b[0m \x1b[34mapp.bsky.feed.post\x1b[0m       \x1b[2mdid:plc:aaaabbbbccccddddeeeeffff\x1b[0m 3kaaaaaaaaa2a hej \\x1b[2J and so on and on\n"
+	plain := clock + " commit   create app.bsky.feed.post did:plc:aaaab… hej \\x1b[2J and s…\n"
 	for _, c := range []struct {
 		name    string
 		columns uint16
