@@ -301,7 +301,7 @@ var relayMutants = []mutant{
 	{livenessGo, "	case now.Sub(l.bytes) >= l.silence:", "	case false:", "a long idle timeout hides that a host is gone", in("relay")},
 	{connGo, "	case !now.Before(c.overdue):\n", "	case false:\n", "whole events wait for a message that never ends", in("relay")},
 	{connGo, "	part.Frames, part.Arrived = part.Frames[:0], time.Now()\n", "", "events in front of a part are handed over twice", in("relay")},
-	{connGo, "		whole.Buf = append(whole.Buf, f.Data...)\n", "		whole.Buf = f.Data\n", "events in front of a part share its memory", in("relay")},
+	{connGo, "		to.Buf = append(to.Buf, f.Data...)\n", "		to.Buf = f.Data\n", "events in front of a part share its memory", in("relay")},
 	{sourceGo, "	if !b.final || !f.succeeded {", "	if !b.final {", "a host that serves no stream is asked for ever", in("relay")},
 	{sourceGo, "	if !b.final || !f.succeeded {", "	if true {", "a maintenance page ends a run", in("relay", "sim")},
 	{sourceGo, "	if f.refusals++; f.refusals == 1 {", "	if f.refusals++; true {", "each refusal is an alarm", in("relay")},

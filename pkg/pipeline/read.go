@@ -113,9 +113,9 @@ func (g *generation) queue(ctx context.Context, w *work) bool {
 // whichever is larger, were kept until they are sequenced; one chunk always fits.
 // The least is what a usual chunk of frames takes.
 func (g *generation) weigh(chunk *event.Chunk) int64 {
-	size := max(int64(len(chunk.Buf)), 2*portionBytes)
-	if cap(chunk.Buf) > keepBytes { // grown for one large message: the next waits with the reader
-		size = max(int64(cap(chunk.Buf)), 8<<20)
+	size := max(int64(cap(chunk.Buf)), 2*portionBytes)
+	if size > keepBytes { // grown for one large message: the next waits with the reader
+		size = max(size, 8<<20)
 	}
 	return min(size, g.cfg.QueueBytes)
 }

@@ -84,28 +84,30 @@ func (w *Writer) readFloor(ctx context.Context) (lowest, newest event.Seq, err e
 				from = pending.Lower
 			}
 		}
-		rows, err := w.client.XRangeN(ctx, w.config.StreamKey, from, "+", 1).Result()
+		seq, err := w.seqAt(ctx, "XRANGE", from, "+")
 		if err != nil {
 			return 0, 0, err
 		}
-		if len(rows) == 0 {
-			continue
-		}
-		if seq, ok := seqOf(rows[0]); ok {
+		if seq > 0 {
 			lowest = min(lowest, seq-1)
 		}
 	}
-	rows, err := w.client.XRevRangeN(ctx, w.config.StreamKey, "+", "-", 1).Result()
-	if err == nil && len(rows) > 0 {
-		newest, _ = seqOf(rows[0])
-	}
+	newest, err = w.seqAt(ctx, "XREVRANGE", "+", "-")
 	return lowest, newest, err
 }
 
-func seqOf(row redis.XMessage) (event.Seq, bool) {
-	text, _ := row.Values["seq"].(string)
-	seq, ok := event.ParseSeq(text)
-	return seq, ok && seq > 0
+// seqAt is the seq of the first entry that command finds; 0 when there is none, or
+// when it has none. The entry itself, which may be large, stays with Redis.
+func (w *Writer) seqAt(ctx context.Context, command, from, to string) (event.Seq, error) {
+	reply, err := scanScript.Run(ctx, w.client, []string{w.config.StreamKey}, command, from, to, 1, "0", "").Slice()
+	if err != nil {
+		return 0, err
+	}
+	p, err := parsePage(reply)
+	if err != nil || len(p.found) == 0 {
+		return 0, err
+	}
+	return p.found[0].seq, nil
 }
 
 // learn takes over what the side key knew, where that reaches further back.

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redistest"
@@ -530,4 +532,10 @@ func TestTakeoverUnderAnotherKey(t *testing.T) {
 			t.Errorf("stream is %v", seqs)
 		}
 	})
+}
+
+func seqOf(row redis.XMessage) (event.Seq, bool) {
+	text, _ := row.Values["seq"].(string)
+	seq, ok := event.ParseSeq(text)
+	return seq, ok && seq > 0
 }

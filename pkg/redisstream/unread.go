@@ -49,10 +49,9 @@ func (w *Writer) readRemoved(ctx context.Context) (group string, first event.Seq
 		return "", 0
 	}
 	// Not XINFO STREAM: that has two entries, each of which may be large.
-	rows, err := w.client.XRangeN(ctx, w.config.StreamKey, "-", "+", 1).Result()
-	if err != nil || len(rows) == 0 {
+	first, err = w.seqAt(ctx, "XRANGE", "-", "+")
+	if err != nil {
 		return "", 0
 	}
-	first, _ = seqOf(rows[0])
 	return groups[at].Name, first
 }

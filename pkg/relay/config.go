@@ -133,3 +133,7 @@ func orDefault[T int | time.Duration](field *T, value T) {
 		*field = value
 	}
 }
+
+// largeMessage is the memory in which any message fits behind what of a chunk may
+// precede it, in bytes.
+func (c *Config) largeMessage() int { return c.ChunkBytes + c.MaxMessage + minRead }

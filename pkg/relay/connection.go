@@ -19,6 +19,8 @@ const (
 	hardLimit = 64 << 20
 	// oversizeKept is how much of such a message is delivered.
 	oversizeKept = 64 << 10
+	// chunkRoom is how far a usual message reaches beyond the size of a chunk.
+	chunkRoom = 64 << 10
 	// minRead is the least room worth a read.
 	minRead = 4 << 10
 	// controlPatience bounds the write of a ping or pong.
@@ -158,19 +160,42 @@ func (c *connection) withRoom(buf []byte, start int) []byte {
 		return buf
 	}
 	// Once past a full chunk, one message is usually all that follows.
-	if usual := c.cfg.ChunkBytes + oversizeKept; cap(buf) < usual {
+	if usual := c.cfg.ChunkBytes + chunkRoom; cap(buf) < usual {
 		return slices.Grow(buf, min(max(2*cap(buf), 16<<10), usual)-len(buf)+minRead)
 	}
-	if cap(buf) < maxPooled {
-		return slices.Grow(buf, 2*cap(buf)-len(buf))
-	}
 	// A large message gets what any may need, once: by doubling, what was outgrown
-	// would take as much again.
-	most := max(start+c.cfg.MaxMessage+minRead, cap(buf)+maxPooled)
+	// would take as much again. What precedes it is less than a chunk, so that every
+	// large message fits.
+	most := max(c.cfg.largeMessage(), start+c.cfg.MaxMessage+minRead, cap(buf)+maxPooled)
 	if large := c.large.Swap(nil); large != nil && cap(*large) >= most {
 		return append((*large)[:0], buf...)
 	}
 	return append(make([]byte, 0, most), buf...)
+}
+
+// fitted is the chunk itself, or a copy of it where it would hand over far more
+// memory than its frames need: whoever keeps it would keep that as well.
+func (c *connection) fitted(chunk *event.Chunk) *event.Chunk {
+	if cap(chunk.Buf) <= maxPooled || len(chunk.Buf) > cap(chunk.Buf)/2 {
+		return chunk
+	}
+	frames := chunk.Frames
+	small := &event.Chunk{
+		Frames: make([]event.Frame, 0, len(frames)), Buf: make([]byte, 0, len(chunk.Buf)),
+		Conn: chunk.Conn, Hangup: chunk.Hangup, Arrived: chunk.Arrived, Lull: chunk.Lull, Recycle: c.recycle,
+	}
+	copyFrames(small, frames)
+	chunk.Release()
+	return small
+}
+
+// copyFrames appends frames to a chunk, which owns the copies.
+func copyFrames(to *event.Chunk, frames []event.Frame) {
+	for _, f := range frames {
+		start := len(to.Buf)
+		to.Buf = append(to.Buf, f.Data...)
+		to.Frames = append(to.Frames, event.Frame{Data: to.Buf[start:len(to.Buf):len(to.Buf)], Fault: f.Fault})
+	}
 }
 
 func (c *connection) openChunk() {
@@ -225,7 +250,7 @@ func (c *connection) handOver() error {
 	if c.chunk == nil || len(c.chunk.Frames) == 0 || c.wire.interrupted() != nil {
 		return nil
 	}
-	chunk := c.chunk
+	chunk := c.fitted(c.chunk)
 	c.chunk = nil
 	return c.give(chunk)
 }
@@ -238,11 +263,7 @@ func (c *connection) handOverWhole() error {
 	}
 	whole, part := c.newChunk(), c.chunk
 	whole.Conn, whole.Hangup, whole.Arrived = part.Conn, part.Hangup, part.Arrived
-	for _, f := range part.Frames {
-		start := len(whole.Buf)
-		whole.Buf = append(whole.Buf, f.Data...)
-		whole.Frames = append(whole.Frames, event.Frame{Data: whole.Buf[start:len(whole.Buf):len(whole.Buf)], Fault: f.Fault})
-	}
+	copyFrames(whole, part.Frames)
 	clear(part.Frames)
 	part.Frames, part.Arrived = part.Frames[:0], time.Now()
 	return c.give(whole)

@@ -147,6 +147,43 @@ func TestLargeChunksAreNotKept(t *testing.T) {
 	}
 }
 
+// G5: who keeps chunks keeps about as much memory as their frames take, and what a
+// Source keeps for reuse is bounded in bytes.
+func TestChunksAreAboutAsLargeAsTheirFrames(t *testing.T) {
+	const n, size = 20, 1_500_000
+	server := relaytest.Start(t, relayserver.Config{Log: sized(t, n, size)})
+	s := New(settings(t, server.URL(), Config{}))
+	left := n
+	for chunk, err := range s.Frames(t.Context(), resumeOldest) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range chunk.Frames {
+			if len(f.Data) != size || f.Data[0] != 0xa0 || f.Data[size-1] != 0xa0 {
+				t.Fatalf("a frame of %d bytes, want %d", len(f.Data), size)
+			}
+		}
+		if used, has := len(chunk.Buf), cap(chunk.Buf); has > 2*used {
+			t.Fatalf("a chunk of %d bytes has memory of %d", used, has)
+		}
+		left -= len(chunk.Frames)
+		chunk.Release()
+		if left <= 0 {
+			break
+		}
+	}
+	for range 2 * maxFree {
+		s.recycle(&event.Chunk{Buf: make([]byte, 0, maxPooled)})
+	}
+	kept := int64(0)
+	for range len(s.free) {
+		kept += int64(cap((<-s.free).Buf))
+	}
+	if most := int64(maxFree * (s.cfg.ChunkBytes + chunkRoom)); kept == 0 || kept > most || kept != s.kept.Load() {
+		t.Errorf("%d bytes are kept for reuse (%d by its own count), want at most %d", kept, s.kept.Load(), most)
+	}
+}
+
 func BenchmarkReadAndDiscard(b *testing.B) {
 	const size = 5400
 	server := relaytest.Start(b, relayserver.Config{Log: sized(b, b.N, size)})

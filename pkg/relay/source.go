@@ -21,6 +21,7 @@ type Source struct {
 	dialTCP func(ctx context.Context, network, addr string) (net.Conn, error)
 	conns   atomic.Uint64
 	free    chan *event.Chunk
+	kept    atomic.Int64 // bytes of memory in free
 	// large is the memory of a large message, for as long as more come; since
 	// counts the usual chunks since one came.
 	large atomic.Pointer[[]byte]
@@ -171,7 +172,8 @@ const (
 	maxPooled = 1 << 20
 	// maxFree is how many released chunks are kept: more than decoders have in
 	// hand at a time. A chunk is released once it is decoded, so that what is
-	// kept here comes on top of what the queue holds.
+	// kept here comes on top of what the queue holds. They are of the usual size,
+	// or fewer.
 	maxFree = 12
 	// largeKept is after how many chunks of usual messages the memory of a
 	// large one is given up.
@@ -181,6 +183,7 @@ const (
 func (s *Source) newChunk() *event.Chunk {
 	select {
 	case c := <-s.free:
+		s.kept.Add(-int64(cap(c.Buf)))
 		return c
 	default:
 		return &event.Chunk{Recycle: s.recycle}
@@ -189,6 +192,9 @@ func (s *Source) newChunk() *event.Chunk {
 
 func (s *Source) recycle(c *event.Chunk) {
 	if cap(c.Buf) > maxPooled {
+		if cap(c.Buf) < s.cfg.largeMessage() {
+			return
+		}
 		buf := c.Buf[:0]
 		s.large.Store(&buf)
 		s.since.Store(0)
@@ -200,10 +206,15 @@ func (s *Source) recycle(c *event.Chunk) {
 	// A frame may point into memory that Buf has outgrown.
 	clear(c.Frames)
 	c.Reset()
-	select {
-	case s.free <- c:
-	default:
+	size := int64(cap(c.Buf))
+	if s.kept.Add(size) <= int64(maxFree*(s.cfg.ChunkBytes+chunkRoom)) {
+		select {
+		case s.free <- c:
+			return
+		default:
+		}
 	}
+	s.kept.Add(-size)
 }
 
 var errEnough = errors.New("the receiver wants no more")

@@ -23,7 +23,12 @@ type Packer struct {
 	next   Block // of what was added since the last Commit, without sizes
 	first  event.Seq
 	before int64 // unpacked bytes before it
+	usual  int   // blocks without a giant frame since one had it
 }
+
+// giantKept is for how many blocks the memory that a giant frame needed is kept: where
+// one came more will, and each would leave as much behind as it takes.
+const giantKept = 16
 
 // NewPacker begins behind the seq after; 0 is the beginning.
 func NewPacker(after event.Seq) *Packer {
@@ -46,8 +51,11 @@ func (p *Packer) advance() {
 	b := &p.next
 	p.next = Block{Number: b.Number + 1, Before: b.Before + int64(b.Frames), After: b.Last, Last: b.Last}
 	p.before += int64(len(p.raw))
+	if p.usual++; len(p.raw) > 2*MaxSize {
+		p.usual = 0
+	}
 	p.raw = p.raw[:0]
-	if cap(p.raw) > 2*MaxSize { // swollen by a giant frame
+	if cap(p.raw) > 2*MaxSize && p.usual > giantKept {
 		p.raw, p.packed = nil, nil
 	}
 }
@@ -60,6 +68,9 @@ func (p *Packer) Add(data []byte) error {
 	}
 	if p.Full() {
 		return errors.New("the block is full")
+	}
+	if need := len(p.raw) + 4 + len(data); need > 2*MaxSize && cap(p.raw) < need {
+		p.raw = append(make([]byte, 0, MaxUnpacked), p.raw...) // what any block may need, once
 	}
 	p.raw = append(le.AppendUint32(p.raw, uint32(len(data))), data...)
 	p.next.Frames++
@@ -118,8 +129,8 @@ func (u *Unpacker) Unpack(b *Block, packed []byte) ([]byte, error) {
 	if len(packed) != b.Packed || Sum(packed) != b.Sum {
 		return nil, errSum
 	}
-	if cap(u.raw) > 2*MaxSize {
-		u.raw = nil
+	if cap(u.raw) > 2*MaxSize && b.Raw < MaxSize {
+		u.raw = nil // a giant frame needed it
 	}
 	raw, err := u.zst.DecodeAll(packed, u.raw[:0])
 	if err != nil {
@@ -141,6 +152,10 @@ func (u *Unpacker) Unpack(b *Block, packed []byte) ([]byte, error) {
 	}
 	return raw, nil
 }
+
+// Swap leaves what the last Unpack gave to the caller, for good, and takes memory for
+// the next; nil makes some.
+func (u *Unpacker) Swap(raw []byte) { u.raw = raw[:0] }
 
 // Close frees the decoder.
 func (u *Unpacker) Close() { u.zst.Close() }

@@ -241,7 +241,7 @@ func (f *flow) next(ctx context.Context, first bool) (*event.Chunk, error) {
 				return nil, nil
 			}
 			f.mem = f.mem[1:]
-			f.memBytes -= int64(len(chunk.Buf))
+			f.memBytes -= int64(cap(chunk.Buf))
 			f.took = time.Now()
 			f.relay = chunk.Conn
 			f.changed.Broadcast()
@@ -279,7 +279,7 @@ func (f *flow) fromDisk() *event.Chunk {
 		}
 		f.reader = openSegment(f.disk.dir, s, after)
 	}
-	if chunk := f.reader.chunk(f.free); chunk != nil {
+	if chunk := f.reader.chunk(&f.free); chunk != nil {
 		s.begun = true
 		return chunk
 	}
@@ -320,5 +320,6 @@ func (f *flow) closeReader() {
 	if f.reader != nil {
 		f.reader.close()
 		f.reader = nil
+		f.free.giant.Store(nil)
 	}
 }

@@ -205,9 +205,9 @@ func (f *flow) keep(ctx context.Context, chunk *event.Chunk, prev event.Seq, epo
 			patient = idle // the receiver takes nothing: what is on disk will not get less
 		}
 		switch {
-		case straight && (len(f.mem) == 0 || f.memBytes+int64(len(chunk.Buf)) <= f.cfg.Memory):
+		case straight && (len(f.mem) == 0 || f.memBytes+int64(cap(chunk.Buf)) <= f.cfg.Memory):
 			f.mem = append(f.mem, chunk)
-			f.memBytes += int64(len(chunk.Buf))
+			f.memBytes += int64(cap(chunk.Buf))
 			f.told.over = false
 			f.changed.Broadcast()
 			return true

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/capture"
@@ -17,31 +18,45 @@ import (
 const (
 	chunkFrames = 512
 	chunkBytes  = 128 << 10
-	chunksKept  = 32 // for reuse
+	chunksKept  = 8 // for reuse
 )
 
 // chunks are those that were given back.
-type chunks chan *event.Chunk
+type chunks struct {
+	usual chan *event.Chunk
+	giant atomic.Pointer[[]byte] // memory of a giant frame, until the segment ends
+}
 
-func (free chunks) get() *event.Chunk {
+func (free *chunks) get() *event.Chunk {
 	select {
-	case c := <-free:
+	case c := <-free.usual:
 		return c
 	default:
 		return &event.Chunk{Recycle: free.put, Buf: make([]byte, 0, chunkBytes+chunkBytes/4)}
 	}
 }
 
-func (free chunks) put(c *event.Chunk) {
-	if cap(c.Buf) > 4*chunkBytes {
-		return // swollen by a giant frame
-	}
+func (free *chunks) put(c *event.Chunk) {
 	clear(c.Frames)
 	c.Reset()
 	select {
-	case free <- c:
+	case free.usual <- c:
 	default:
 	}
+}
+
+// putGiant keeps the memory of a chunk that is one giant frame.
+func (free *chunks) putGiant(c *event.Chunk) {
+	buf := c.Buf[:0]
+	free.giant.Store(&buf)
+}
+
+// takeGiant is memory that was given back; nil without any.
+func (free *chunks) takeGiant() []byte {
+	if buf := free.giant.Swap(nil); buf != nil {
+		return *buf
+	}
+	return nil
 }
 
 var (
@@ -188,7 +203,8 @@ type segmentReader struct {
 	after   event.Seq
 	flowing bool // a frame above after has come: all that follow do
 	rest    []byte
-	err     error // what is wrong with the file; nil at its end
+	giant   []byte // a frame that has a chunk of its own, the next one
+	err     error  // what is wrong with the file; nil at its end
 }
 
 // openSegment begins to read; what keeps it from that is in err.
@@ -252,9 +268,12 @@ func checkOld(f file, s *segment) error {
 }
 
 // chunk is the next run of frames; nil at the end, or where the file is damaged.
-func (r *segmentReader) chunk(free chunks) *event.Chunk {
+func (r *segmentReader) chunk(free *chunks) *event.Chunk {
 	if r.err != nil {
 		return nil
+	}
+	if r.giant != nil {
+		return r.alone(free)
 	}
 	c := free.get()
 	c.Arrived = time.Now()
@@ -273,14 +292,38 @@ func (r *segmentReader) chunk(free chunks) *event.Chunk {
 			}
 			r.flowing = true
 		}
+		if len(data) > chunkBytes {
+			r.giant = data
+			break
+		}
 		start := len(c.Buf)
 		c.Buf = append(c.Buf, data...)
 		c.Frames = append(c.Frames, event.Frame{Data: c.Buf[start:len(c.Buf):len(c.Buf)]})
+	}
+	if len(c.Frames) == 0 && r.giant != nil {
+		c.Release()
+		return r.alone(free)
 	}
 	if len(c.Frames) == 0 {
 		c.Release()
 		return nil
 	}
+	return c
+}
+
+// alone is a chunk of the giant frame. The frame is usually the last of its block,
+// whose memory is the chunk's then: there is no second copy of it.
+func (r *segmentReader) alone(free *chunks) *event.Chunk {
+	data := r.giant
+	r.giant = nil
+	c := &event.Chunk{Arrived: time.Now(), Recycle: free.putGiant}
+	if r.old == nil && len(r.rest) == 0 {
+		r.unpack.Swap(free.takeGiant())
+		c.Buf = data
+	} else {
+		c.Buf = append(free.takeGiant(), data...)
+	}
+	c.Frames = []event.Frame{{Data: c.Buf[:len(data):len(data)]}}
 	return c
 }
 
