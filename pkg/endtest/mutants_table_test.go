@@ -56,6 +56,7 @@ const (
 	spillDisk  = "pkg/capture/spill/disk.go"
 	spillFile  = "pkg/capture/spill/segment.go"
 	spillRead  = "pkg/capture/spill/reader.go"
+	blockWalk  = "pkg/capture/block/walk.go"
 	spillFlow  = "pkg/capture/spill/flow.go"
 	spillPump  = "pkg/capture/spill/pump.go"
 	spillDir   = "pkg/capture/spill/folder.go"
@@ -337,8 +338,8 @@ var spillMutants = []mutant{
 	{spillFlow, "	if s.last > f.given {\n		f.damaged(s)", "	if false {\n		f.damaged(s)", "a file that is cut short is a hole", in("spill")},
 	{spillFlow, "	f.lost(s.name, f.given, upto, why.Error())\n", "	_ = upto\n", "damage is not told", in("spill")},
 	{spillFlow, "	f.disk.divide(f.given, read, rest)\n	f.aim(event.AfterSeq(f.given))\n", "	f.disk.divide(f.given, read, rest)\n", "the relay is not asked for what is damaged", in("spill")},
-	{spillRead, "	raw, err := b.unpack.Unpack(d, packed)\n", "	d.Sum = block.Sum(packed)\n	raw, err := b.unpack.Unpack(d, packed)\n", "blocks are not checked before they are handed on", in("spill")},
-	{spillRead, "	if b.last == nil && d.After != b.prev || b.last != nil && !d.Follows(b.last) {", "	if false {", "another file's blocks are taken", in("spill")},
+	{blockWalk, "	raw, err := b.Unpack(d, packed)\n", "	d.Sum = Sum(packed)\n	raw, err := b.Unpack(d, packed)\n", "blocks are not checked before they are handed on", in("spill")},
+	{blockWalk, "	if b.last == nil && d.After != b.Prev || b.last != nil && !d.Follows(b.last) {", "	if false {", "another file's blocks are taken", in("spill")},
 	{spillRead, "		if err := checkOld(r.file, s); err != nil {", "		if err := checkOld(r.file, s); err != nil && false {", "an old file is not checked", in("spill")},
 	{spillRead, "s.prev >= after && !s.begun", "s.prev >= after", "an error frame on disk is handed on for ever", in("spill")},
 	{spillPump, "			if f.spill(chunk, prev) {\n				return true\n			}\n", "			f.spill(chunk, prev)\n			return true\n", "a chunk that was not written is forgotten", in("spill")},

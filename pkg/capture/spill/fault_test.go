@@ -18,6 +18,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/fhctl/fhctl/pkg/capture/block"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/frame"
@@ -166,8 +167,8 @@ func TestSoundBlocksBehindDamageAreUsed(t *testing.T) {
 	name, s := m.first(t)
 	data := m.names[name].data
 	f, _ := m.open(name)
-	b := &blocksAt{file: f, off: s.from, end: int64(len(data)), prev: s.prev}
-	d, _, err := b.read(s.from)
+	b := &block.Walker{File: f, Offset: s.from, End: int64(len(data)), Prev: s.prev}
+	d, _, err := b.At(s.from)
 	if err != nil {
 		t.Fatal(err)
 	}

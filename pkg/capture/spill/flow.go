@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fhctl/fhctl/pkg/capture/block"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
 )
@@ -302,7 +303,7 @@ func (f *flow) fromDisk() *event.Chunk {
 func (f *flow) damaged(s *segment) {
 	why := f.reader.err
 	if why == nil {
-		why = errCut
+		why = block.ErrCut
 	}
 	rest, read := f.reader.split(s), f.reader.position()
 	f.closeReader()

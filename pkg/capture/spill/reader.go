@@ -1,7 +1,6 @@
 package spill
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -59,115 +58,6 @@ func (free *chunks) takeGiant() []byte {
 	return nil
 }
 
-var (
-	errCut   = errors.New("the file ends too early")
-	errOrder = errors.New("a block is missing, or another's")
-)
-
-// blocksAt reads checked blocks of a file from an offset on.
-type blocksAt struct {
-	file   file
-	off    int64 // of the next block
-	end    int64 // of what may be read
-	prev   event.Seq
-	last   *block.Block // the block before; nil at the beginning
-	unpack *block.Unpacker
-	buf    []byte
-}
-
-// next is the unpacked frames of the next block; io.EOF where the file ends.
-func (b *blocksAt) next() ([]byte, error) {
-	if b.off >= b.end {
-		return nil, io.EOF
-	}
-	d, packed, err := b.read(b.off)
-	if err != nil {
-		return nil, err
-	}
-	if b.last == nil && d.After != b.prev || b.last != nil && !d.Follows(b.last) {
-		return nil, errOrder
-	}
-	raw, err := b.unpack.Unpack(d, packed)
-	if err != nil {
-		return nil, err
-	}
-	b.last = d
-	b.off += block.DescriptorSize + int64(d.Packed)
-	return raw, nil
-}
-
-// read reads the block at offset, whose frames are not checked yet.
-func (b *blocksAt) read(offset int64) (*block.Block, []byte, error) {
-	var descriptor [block.DescriptorSize]byte
-	if err := b.fill(descriptor[:], offset); err != nil {
-		return nil, nil, err
-	}
-	d, err := parseDescriptor(descriptor[:])
-	if err != nil {
-		return nil, nil, err
-	}
-	if int64(d.Packed) > b.end-offset-block.DescriptorSize {
-		return nil, nil, errCut
-	}
-	if cap(b.buf) < d.Packed {
-		b.buf = make([]byte, d.Packed)
-	}
-	b.buf = b.buf[:d.Packed]
-	return d, b.buf, b.fill(b.buf, offset+block.DescriptorSize)
-}
-
-func (b *blocksAt) fill(data []byte, offset int64) error {
-	if offset+int64(len(data)) > b.end {
-		return errCut
-	}
-	_, err := b.file.ReadAt(data, offset)
-	if errors.Is(err, io.EOF) {
-		err = errCut
-	}
-	return err
-}
-
-func parseDescriptor(data []byte) (*block.Block, error) {
-	if block.Begins(data) != block.Ours {
-		return nil, errOrder
-	}
-	tag, size, err := block.Head(data[:block.HeadSize])
-	if err != nil {
-		return nil, err
-	}
-	if tag != block.TagBlock {
-		return nil, errOrder
-	}
-	d, err := block.ParseBlock(data[block.HeadSize : block.HeadSize+size])
-	return &d, err
-}
-
-// beyond finds the next sound block behind damage: its offset and descriptor.
-func (b *blocksAt) beyond(offset int64) (int64, *block.Block, bool) {
-	const window = 256 << 10
-	head := block.Block{}
-	mark := head.Append(nil)[:4]
-	buf := make([]byte, window)
-	for offset++; offset < b.end-block.DescriptorSize; {
-		n := int(min(int64(len(buf)), b.end-offset))
-		if _, err := b.file.ReadAt(buf[:n], offset); err != nil {
-			offset += window / 2 // a bad place on the disk
-			continue
-		}
-		i := bytes.Index(buf[:n], mark)
-		if i < 0 {
-			offset += int64(max(1, n-len(mark)+1))
-			continue
-		}
-		offset += int64(i)
-		if d, packed, err := b.read(offset); err == nil && block.Sum(packed) == d.Sum && d.After >= b.prev {
-			return offset, d, true
-		}
-		offset++
-	}
-	return 0, nil, false
-}
-
 // isOld reports whether an earlier version wrote the file.
 func isOld(f file) bool {
 	var head [8]byte
@@ -175,29 +65,11 @@ func isOld(f file) bool {
 	return err == nil && block.Begins(head[:]) == block.Zstd
 }
 
-// extent is how far a file reaches, in bytes and in seqs, by all of its sound
-// blocks, those behind damage as well.
-func extent(f file, size int64, prev event.Seq) (end int64, last event.Seq) {
-	b := &blocksAt{file: f, off: block.HeaderSize, end: size, prev: prev}
-	last = prev
-	for off := int64(block.HeaderSize); off < size; {
-		d, packed, err := b.read(off)
-		if err != nil || block.Sum(packed) != d.Sum {
-			var ok bool
-			if off, d, ok = b.beyond(off); !ok {
-				break
-			}
-		}
-		off += block.DescriptorSize + int64(d.Packed)
-		end, last = off, max(last, d.Last)
-	}
-	return end, last
-}
-
 // segmentReader reads the frames of a segment above a seq, each block after it
 // was checked.
 type segmentReader struct {
-	*blocksAt
+	*block.Walker
+	file    file
 	first   int64           // where the segment begins
 	old     *capture.Reader // of a file without blocks
 	after   event.Seq
@@ -217,7 +89,7 @@ func openSegment(dir folder, s *segment, after event.Seq) *segmentReader {
 		r.err = err
 		return r
 	}
-	r.blocksAt = &blocksAt{file: f, off: s.from, end: s.from - block.HeaderSize + s.size, prev: s.prev, unpack: block.NewUnpacker()}
+	r.file, r.Walker = f, &block.Walker{File: f, Offset: s.from, End: s.from - block.HeaderSize + s.size, Prev: s.prev, Unpacker: block.NewUnpacker()}
 	if s.from == block.HeaderSize {
 		r.err = r.begin(s)
 	}
@@ -234,7 +106,7 @@ func (r *segmentReader) begin(s *segment) (err error) {
 		return err
 	}
 	var head [block.HeaderSize]byte
-	if err := r.fill(head[:], 0); err != nil {
+	if err := r.Fill(head[:], 0); err != nil {
 		return err
 	}
 	tag, size, err := block.Head(head[:block.HeadSize])
@@ -318,7 +190,7 @@ func (r *segmentReader) alone(free *chunks) *event.Chunk {
 	r.giant = nil
 	c := &event.Chunk{Arrived: time.Now(), Recycle: free.putGiant}
 	if r.old == nil && len(r.rest) == 0 {
-		r.unpack.Swap(free.takeGiant())
+		r.Unpacker.Swap(free.takeGiant())
 		c.Buf = data
 	} else {
 		c.Buf = append(free.takeGiant(), data...)
@@ -333,7 +205,7 @@ func (r *segmentReader) frame() (data []byte, err error) {
 		return r.old.Next()
 	}
 	for len(r.rest) == 0 {
-		if r.rest, err = r.next(); err != nil {
+		if r.rest, err = r.Walker.Next(); err != nil {
 			return nil, err
 		}
 	}
@@ -345,34 +217,34 @@ func (r *segmentReader) frame() (data []byte, err error) {
 // split is the rest of the segment behind damage, if there is a sound block; it
 // is a segment of its own.
 func (r *segmentReader) split(s *segment) *segment {
-	if r.blocksAt == nil || r.old != nil {
+	if r.Walker == nil || r.old != nil {
 		return nil
 	}
-	off, d, ok := r.beyond(r.off)
+	off, d, ok := r.Beyond(r.Offset)
 	if !ok {
 		return nil
 	}
 	rest := &segment{number: s.number, prev: d.After, last: s.last, name: s.name, from: off}
-	rest.size = r.end - off + block.HeaderSize
+	rest.size = r.End - off + block.HeaderSize
 	return rest
 }
 
 // position is how much of the segment was read, as segments measure it.
 func (r *segmentReader) position() int64 {
-	if r.blocksAt == nil {
+	if r.Walker == nil {
 		return 0
 	}
-	return r.off - r.first + block.HeaderSize
+	return r.Offset - r.first + block.HeaderSize
 }
 
 func (r *segmentReader) close() {
-	if r.blocksAt == nil {
+	if r.Walker == nil {
 		return
 	}
 	if r.old != nil {
 		_ = r.old.Close()
 	}
-	r.unpack.Close()
+	r.Unpacker.Close()
 	_ = r.file.Close()
-	r.blocksAt = nil
+	r.Walker = nil
 }

@@ -109,7 +109,7 @@ func (s *segment) recover(dir folder, log *slog.Logger, damaged func(*segment, s
 		}
 		return false
 	}
-	end, last := extent(f, s.size, s.prev)
+	end, last := block.Extent(f, s.size, s.prev)
 	_ = f.Close()
 	if last <= s.prev {
 		if err := dir.remove(s.name); err != nil {
