@@ -31,7 +31,7 @@ func TestDaemonKilledAtEachPoint(t *testing.T) {
 		"send": func(tr *trial) { // half a batch reaches Redis
 			torn := make(chan struct{}, 1)
 			tr.proxy.Meddle(func(replies bool, n int) redistest.Fate {
-				if replies || n < 2000 {
+				if replies || n < 8<<10 {
 					return redistest.Fate{}
 				}
 				select {
@@ -77,9 +77,10 @@ func TestDaemonKilledAtEachPoint(t *testing.T) {
 // It goes on until the proxy is told otherwise.
 func (tr *trial) unheard() {
 	tr.Helper()
+	const batch = 8 << 10 // more than a script that is sent whole, except the one that stores
 	sent, lost := false, new(atomic.Bool)
 	tr.proxy.Meddle(func(replies bool, n int) redistest.Fate {
-		sent = sent || !replies && n >= 2000
+		sent = sent || !replies && n >= batch
 		if replies && sent {
 			lost.Store(true)
 		}

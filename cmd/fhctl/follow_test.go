@@ -77,7 +77,7 @@ func TestRelayThatCountsAnewIsJudgedAlike(t *testing.T) {
 		t.Run("replay: "+tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := &relayPlayer{log: slog.New(slog.DiscardHandler), from: place.Place{Kind: place.Seq, Seq: tc.from + 1}}
-				o.seen = follow.New(o.begin(0), o.log)
+				o.seen = follow.New(o.begin(0), 0, o.log)
 				defer o.seen.Close()
 				var closed error
 				yielded := 0

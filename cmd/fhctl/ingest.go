@@ -188,7 +188,7 @@ func (i *ingestion) pipeline(source pipeline.FrameSource, sink pipeline.Sink, ke
 		Decoders: in.Decoders, BatchSize: in.BatchSize, QueueBytes: in.QueueBytes,
 		// Zero would take the pipeline's default; who writes 0 wants no wait.
 		BatchAge: cmp.Or(in.BatchAge, time.Nanosecond),
-		UntilSeq: in.UntilSeq, OnReset: onReset,
+		UntilSeq: in.UntilSeq, OnReset: onReset, IdleTimeout: in.IdleTimeout,
 	})
 	i.monitor.SetQueue(p.Queued)
 	return p

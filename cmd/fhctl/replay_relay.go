@@ -27,6 +27,7 @@ const windowQuiet = 5 * time.Second
 type relayPlayer struct {
 	source      *relay.Source
 	log         *slog.Logger
+	idle        time.Duration // of the source
 	from, until place.Place
 	follow      bool                    // past the end of the window
 	fail        context.CancelCauseFunc // ends the iteration with an error; set by pieces
@@ -50,7 +51,7 @@ func openRelayOrigin(s *session, p *replayPlan) (*origin, error) {
 	if end.kind != relayReal {
 		return openLogOrigin(end, p)
 	}
-	o := &relayPlayer{log: s.slog, from: p.sel.from, until: p.sel.until, follow: p.follow}
+	o := &relayPlayer{log: s.slog, idle: s.cfg.Ingest.IdleTimeout, from: p.sel.from, until: p.sel.until, follow: p.follow}
 	up := upstream{endpoint: end.endpoint}
 	if o.source, err = up.source(s, relayListener{player: o}); err != nil {
 		return nil, err
@@ -106,7 +107,7 @@ func (o *relayPlayer) pieces(ctx context.Context, after event.Seq) iter.Seq2[pie
 		var reading context.Context
 		reading, o.fail = context.WithCancelCause(ctx)
 		defer o.fail(nil)
-		o.seen = follow.New(o.begin(after), o.log)
+		o.seen = follow.New(o.begin(after), o.idle, o.log)
 		defer o.seen.Close()
 		where := func(context.Context) (event.Position, error) { return o.resume() }
 		for chunk, err := range o.source.Frames(reading, where) {

@@ -139,7 +139,7 @@ func TestClusterSlotMovedAndNodeLost(t *testing.T) {
 	redistest.RequireReal(t)
 	t.Parallel()
 	const n = 4
-	c := newCorpus(t, 8_000)
+	c := newCorpus(t, 16_000) // enough for a slow machine: events must come until the end
 	nodes := cluster(t, 0)
 	relay := c.serve(t, "", slow(2000))
 	p := start(t, partitioned(environment(relay.URL(), nodes.URL()), n), "ingest", "--from=oldest", until(c.last))

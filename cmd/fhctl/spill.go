@@ -17,6 +17,7 @@ func (i *ingestion) spill(source pipeline.FrameSource, up upstream) (_ pipeline.
 	}
 	stage, err := spill.Open(spill.Config{
 		Source: source, Dir: r.SpillDir, MaxBytes: r.SpillMaxBytes,
+		IdleTimeout: i.cfg.Ingest.IdleTimeout,
 		Owner: spill.Owner{Relay: up.identity, Stream: r.StreamKey, Cursor: r.CursorKey},
 		Alarm: i.heard.Alarm, Rejected: i.refused, Logger: i.slog,
 	})

@@ -90,7 +90,7 @@ func (r *tailRelay) start(recording bool) {
 	case r.since.Kind == place.Seq, r.since.Kind == place.Oldest, r.since.Kind == place.Unset && recording:
 		r.from = event.Position{Start: event.Oldest}
 	}
-	r.seen = follow.New(r.from, r.slog)
+	r.seen = follow.New(r.from, r.cfg.Ingest.IdleTimeout, r.slog)
 }
 
 // Link gives up when the first dial fails, since somebody waits; a connection

@@ -278,7 +278,7 @@ var relayMutants = []mutant{
 	{trackerGo, "			t.pace = t.pace.afresh(arrived, seq) // a leap", "			t.pace.note(last, seq, arrived) // a leap", "a leap that is read again is learned twice, and excuses a false one", in("event")},
 	{leapGo, "		l.shown[i] = min(l.shown[i], wide)\n", "		l.shown[i] = max(l.shown[i], wide)\n", "a gap that one connection showed excuses another", in("event")},
 	{openingGo, "	if s.opening() && s.at.Position.Start == event.Oldest {\n		s.withdraw()", "	if false {\n		s.withdraw()", "the first seq of a start is believed when its connection ends", in("pipeline")},
-	{openingGo, "		s.age.Stop()\n		s.watch.Reset(event.LeapWait)", "		s.watch.Reset(event.LeapWait)", "the first seq of a start is believed when its batch is due", in("pipeline")},
+	{openingGo, "		s.age.Stop()\n		s.watch.Reset(event.LeapWaitWithin(s.cfg.IdleTimeout))", "		s.watch.Reset(event.LeapWaitWithin(s.cfg.IdleTimeout))", "the first seq of a start is believed when its batch is due", in("pipeline")},
 	{sequenceGo, "	if step.Verdict == event.Leap && chunk.Judged {", "	if false {", "a leap that the spill directory judged is doubted again", in("pipeline")},
 	{trackerGo, "	if seq <= last {", "	if seq < last {", "the boundary event is passed on twice", in("event", "sim")},
 	{trackerGo, "	t.pos = AfterSeq(seq)\n	return step\n", "	t.pos = AfterSeq(seq - 1)\n	return step\n", "the position lags by one", in("event", "sim")},

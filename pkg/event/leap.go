@@ -36,6 +36,15 @@ const (
 // one is asked about it.
 const LeapWait = 1500 * time.Millisecond
 
+// LeapWaitWithin is LeapWait, or less where a relay that sends nothing new is left
+// after idle already, before it could be asked; an idle of 0 is never.
+func LeapWaitWithin(idle time.Duration) time.Duration {
+	if idle <= 0 {
+		return LeapWait
+	}
+	return min(LeapWait, idle/2)
+}
+
 // FarAhead reports whether an event may prove to be a Leap, for callers that must
 // keep its bytes before a Tracker has seen it. Last is a seq that was Fresh not
 // long ago, 0 when there is none.

@@ -37,7 +37,7 @@ type doubts struct {
 func (s *sequencer) doubt(m *mark, step event.Step) {
 	d := &s.doubts
 	if first := len(d.seqs) == 0; first || d.conn != s.link.judge.Conn() {
-		s.watch.Reset(event.LeapWait)
+		s.watch.Reset(event.LeapWaitWithin(s.cfg.IdleTimeout))
 		d.after, d.conn = s.tracker.Last(), s.link.judge.Conn()
 		if first {
 			s.cfg.Logger.Warn("A seq is far above what rate and time allow; it is not stored unless other connections confirm it",

@@ -34,7 +34,7 @@ func (s *sequencer) await(seq event.Seq) {
 		}
 		s.first = seq
 		s.age.Stop()
-		s.watch.Reset(event.LeapWait)
+		s.watch.Reset(event.LeapWaitWithin(s.cfg.IdleTimeout))
 	}
 }
 

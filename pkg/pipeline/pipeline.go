@@ -83,7 +83,10 @@ type Config struct {
 	QueueBytes int64         // bytes between reader and sequencer, of frames or what they became: 8 MiB
 	UntilSeq   event.Seq     // stop once this seq is stored; 0 runs on
 	OnReset    OnReset
-	Drain      time.Duration // time to store what was read when stopping: 6 s
+	// IdleTimeout is after how long without a new event Source ends a connection; 0 is
+	// never.
+	IdleTimeout time.Duration
+	Drain       time.Duration // time to store what was read when stopping: 6 s
 }
 
 func (c *Config) setDefaults() {

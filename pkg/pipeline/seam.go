@@ -29,7 +29,7 @@ func (s *sequencer) joinFirst(before event.Position, skipped int64, m *mark) {
 	}
 	usual, known := s.tracker.Usual()
 	s.seam.Begin(before.Seq, m.seq, skipped, last, usual, known)
-	s.watch.Reset(event.LeapWait)
+	s.watch.Reset(event.LeapWaitWithin(s.cfg.IdleTimeout))
 	if at, ok := event.ParseTime(string(m.time)); ok && skipped >= renumberJump && last.Sub(at) > renumberGap {
 		s.revs.until = last
 	}

@@ -35,6 +35,8 @@ var (
 	scanLua string
 	//go:embed lua/found.lua
 	foundLua string
+	//go:embed lua/removed.lua
+	removedLua string
 
 	appendText     = commonLua + retentionLua + appendLua
 	appendScript   = redis.NewScript(appendText)
@@ -45,6 +47,7 @@ var (
 	leaseScript    = redis.NewScript(commonLua + leaseLua)
 	scanScript     = redis.NewScript(commonLua + scanLua)
 	foundScript    = redis.NewScript(commonLua + foundLua)
+	removedScript  = redis.NewScript(commonLua + removedLua)
 )
 
 // side is the JSON object in the side key. Epoch is written by the scripts.

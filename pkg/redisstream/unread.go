@@ -35,10 +35,15 @@ func (w *Writer) unreadRemoved(ctx context.Context, rises event.Seq) {
 // readRemoved gives a group that has not read all that is gone from the beginning of a
 // stream, where that is shorter than fhctl itself ever makes it, and the seq of the
 // oldest entry left. It finds none where a server does not tell how far groups lag:
-// before Redis 7.
+// before Redis 7. That a group has read nothing says little by itself: what lies
+// between the floor and the oldest entry may be another partition's, or filtered.
 func (w *Writer) readRemoved(ctx context.Context) (group string, first event.Seq) {
-	length, err := w.client.XLen(ctx, w.config.StreamKey).Result()
-	if err != nil || w.config.MaxLen > 0 && length >= w.config.MaxLen {
+	counts, err := removedScript.Run(ctx, w.client, []string{w.config.StreamKey}).Int64Slice()
+	if err != nil || len(counts) != 2 {
+		return "", 0
+	}
+	length, removed := counts[0], counts[1]
+	if removed <= 0 || w.config.MaxLen > 0 && length >= w.config.MaxLen {
 		return "", 0
 	}
 	groups, err := w.client.XInfoGroups(ctx, w.config.StreamKey).Result()
@@ -48,7 +53,6 @@ func (w *Writer) readRemoved(ctx context.Context) (group string, first event.Seq
 	if err != nil || at < 0 {
 		return "", 0
 	}
-	// Not XINFO STREAM: that has two entries, each of which may be large.
 	first, err = w.seqAt(ctx, "XRANGE", "-", "+")
 	if err != nil {
 		return "", 0

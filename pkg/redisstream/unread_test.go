@@ -67,3 +67,26 @@ func TestStartUnreadEntriesRemoved(t *testing.T) {
 		}
 	}
 }
+
+// G7: that the oldest entry is not the first event of a stream, since others before it
+// are another partition's or filtered, is no loss, though no group has read anything.
+func TestFirstEntryLaterThanTheStartIsNoLoss(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k, h := newKit(t, server), &heard{}
+		k.do("xgroup", "create", DefaultStreamKey, "one", "0", "mkstream")
+		w, _ := k.open(h.hear)
+		w.floor.next = time.Now().Add(time.Hour)
+		k.must(w, batch(event.AfterSeq(0), 500, 501))
+		for at := event.Seq(501); at < 505; at++ {
+			w.floor.next = time.Time{}
+			k.must(w, run(event.AfterSeq(at), at+1, at+1))
+		}
+		if len(h.alarms) > 0 {
+			t.Errorf("alarms %v", h.alarms)
+		}
+		if n := k.client.Exists(k.ctx(), w.config.LedgerKey()).Val(); n > 0 {
+			t.Error("there is a ledger of losses")
+		}
+	})
+}

@@ -96,7 +96,7 @@ func (f *flow) doubt(chunk *event.Chunk, seq event.Seq, data []byte, ask bool) {
 	if len(l.seqs) == 0 || l.conn != chunk.Conn {
 		l.conn = chunk.Conn
 		conn, hangup := chunk.Conn, chunk.Hangup
-		time.AfterFunc(event.LeapWait, func() { f.waited(conn, hangup) })
+		time.AfterFunc(event.LeapWaitWithin(f.cfg.IdleTimeout), func() { f.waited(conn, hangup) })
 	}
 	l.add(seq, data)
 	if ask {

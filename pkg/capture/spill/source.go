@@ -39,6 +39,9 @@ type Config struct {
 	SegmentBytes int64
 	// Memory bounds the frames that wait in memory while nothing is on disk.
 	Memory int64
+	// IdleTimeout is after how long without a new event Source ends a connection; 0 is
+	// never.
+	IdleTimeout time.Duration
 	// Alarm hears when the limit is reached or the disk fails; it must not
 	// block. May be nil.
 	Alarm func(a event.Alarm, seq event.Seq, detail string)

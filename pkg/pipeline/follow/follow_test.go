@@ -91,7 +91,7 @@ type line struct {
 }
 
 func newLine(at event.Position) *line {
-	return &line{Follower: follow.New(at, slog.New(slog.DiscardHandler))}
+	return &line{Follower: follow.New(at, 0, slog.New(slog.DiscardHandler))}
 }
 
 // connect begins another connection.
@@ -216,7 +216,7 @@ func ExampleFollower() {
 		Frames(context.Context, func(context.Context) (event.Position, error)) func(func(*event.Chunk, error) bool)
 	}
 	read := func(ctx context.Context, seqOf func([]byte) event.Seq, use func([]byte)) (err error) {
-		f := follow.New(event.AfterSeq(5000), nil)
+		f := follow.New(event.AfterSeq(5000), 0, nil)
 		defer f.Close()
 		resume := func(context.Context) (event.Position, error) {
 			at, restarted, _ := f.Resume()

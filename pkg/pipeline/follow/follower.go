@@ -22,6 +22,7 @@ var (
 type Follower struct {
 	tracker event.Tracker
 	judge   Judge
+	idle    time.Duration
 	log     *slog.Logger
 	chunk   event.Chunk // of the present frames, for its connection
 
@@ -34,12 +35,13 @@ type Follower struct {
 	closed bool          // the present connection, by us: what it still sends is dropped
 }
 
-// New begins at a position. A nil logger is silent.
-func New(at event.Position, log *slog.Logger) *Follower {
+// New begins at a position. Idle is after how long without a new event the source ends
+// a connection, 0 is never; a nil logger is silent.
+func New(at event.Position, idle time.Duration, log *slog.Logger) *Follower {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Follower{tracker: *event.NewTracker(at), log: log}
+	return &Follower{tracker: *event.NewTracker(at), idle: idle, log: log}
 }
 
 // Last is the last seq that was taken, 0 before the first.
@@ -116,7 +118,7 @@ func (f *Follower) leapt(seq, last event.Seq, ask bool) {
 		stop(f.leap)
 		f.log.Debug("A seq is far above what rate and time allow", "seq", seq.String(), "after", last.String())
 		chunk := f.chunk
-		f.leap = time.AfterFunc(event.LeapWait, func() {
+		f.leap = time.AfterFunc(event.LeapWaitWithin(f.idle), func() {
 			f.stood.Store(chunk.Conn)
 			hangup(chunk, errLeap)
 		})
