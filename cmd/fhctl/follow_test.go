@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/frame"
@@ -129,7 +130,7 @@ func newTailRelay(t *testing.T, from event.Seq, log, out io.Writer) (r *tailRela
 	}
 	lines := bufio.NewWriter(out)
 	run := &tailRun{
-		session:  &session{slog: slog.New(slog.NewTextHandler(log, nil))},
+		session:  &session{cfg: &config.Config{}, slog: slog.New(slog.NewTextHandler(log, nil))},
 		tailPlan: &tailPlan{relay: true, match: match, since: place.Place{Kind: place.Seq, Seq: from + 1}},
 		out:      lines,
 		render:   func(*output.Event) error { return lines.WriteByte('\n') },

@@ -18,8 +18,8 @@ func (i *ingestion) spill(source pipeline.FrameSource, up upstream) (_ pipeline.
 	stage, err := spill.Open(spill.Config{
 		Source: source, Dir: r.SpillDir, MaxBytes: r.SpillMaxBytes,
 		IdleTimeout: i.cfg.Ingest.IdleTimeout,
-		Owner: spill.Owner{Relay: up.identity, Stream: r.StreamKey, Cursor: r.CursorKey},
-		Alarm: i.heard.Alarm, Rejected: i.refused, Logger: i.slog,
+		Owner:       spill.Owner{Relay: up.identity, Stream: r.StreamKey, Cursor: r.CursorKey},
+		Alarm:       i.heard.Alarm, Rejected: i.refused, Logger: i.slog,
 	})
 	if err != nil {
 		return nil, nil, i.cfg.Refuse("when-full", err)
