@@ -159,10 +159,12 @@ func (c *chaos) said() map[*program]int {
 	return lengths
 }
 
-// says reports whether a program has logged the words since.
+// says reports whether a program has logged the words since, or so often before that
+// equal lines are left out for a minute.
 func (c *chaos) says(words string, since map[*program]int) bool {
 	for _, p := range c.all {
-		if strings.Contains(p.output()[since[p]:], words) {
+		said := p.output()
+		if strings.Contains(said[since[p]:], words) || strings.Count(said, words) >= lineBurst {
 			return true
 		}
 	}
