@@ -111,7 +111,7 @@ func benchIngest(ctx context.Context, s *session, o *benchOptions) error {
 // redis starts the embedded Redis here, so that its keys can be looked at
 // after ingest has ended.
 func (o *benchOptions) redis() (url string, closeRedis func(), err error) {
-	if o.into != "embedded://" && o.into != "embedded:" {
+	if into := config.OwnScheme(o.into); into != "embedded://" && into != "embedded:" {
 		return o.into, func() {}, nil
 	}
 	server, err := embedded.Start("")

@@ -111,6 +111,9 @@ func withTimeout(ctx context.Context, limit time.Duration, do func(context.Conte
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := do(ctx)
+	if err != nil && fault.ClassOf(err) == fault.Usage {
+		return err // more time would not have helped
+	}
 	if fault.Ended(ctx) == nil || !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		return err
 	}

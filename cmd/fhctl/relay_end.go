@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/fhctl/fhctl/pkg/capture"
+	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/relay"
 	"github.com/fhctl/fhctl/pkg/relayserver"
 	"github.com/fhctl/fhctl/pkg/sim"
@@ -35,6 +36,7 @@ const (
 
 // parseRelay chooses by URL scheme. cleartext allows ws:// to another machine.
 func parseRelay(raw string, cleartext bool) (e relayEnd, err error) {
+	raw = config.OwnScheme(raw)
 	path, recorded := cutCapture(raw)
 	switch {
 	case recorded:

@@ -261,7 +261,7 @@ func (p *replayPlan) checkOutput(s *session) error {
 
 // redis is the Redis at url, or the settings' where that is empty.
 func (p *replayPlan) redis(s *session, url, passwordFile string) (c redisstream.Connection, name string, closeServer func(), err error) {
-	if url == "" || strings.HasPrefix(url, "embedded:") {
+	if url = config.OwnScheme(url); url == "" || strings.HasPrefix(url, "embedded:") {
 		other := *s.cfg
 		if url != "" {
 			other.Redis.URL = url

@@ -123,6 +123,9 @@ func TestFutureCursorIsHeld(t *testing.T) {
 				}
 				return nil
 			})
+			if contains(p.output(), "Alarm: cursor_conflict") {
+				t.Errorf("what the operator was told to do is an alarm:\n%s", p.output())
+			}
 			p.signal(syscall.SIGTERM)
 			p.mustExit(0, 10*time.Second)
 		})

@@ -11,6 +11,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/filter"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/relay"
+	"github.com/fhctl/fhctl/pkg/sim"
 )
 
 func notEmpty(value string) error {
@@ -25,8 +26,15 @@ func notEmpty(value string) error {
 func (r *Relay) relayURL() error {
 	if file, ok := strings.CutPrefix(r.URL, "capture:"); ok && file == "" {
 		return wrong("names no file", "write capture:FILE")
-	} else if ok || strings.HasPrefix(r.URL, "sim://") {
+	} else if ok {
 		return nil
+	}
+	if strings.HasPrefix(r.URL, "sim:") {
+		_, err := sim.ParseURL(r.URL)
+		if err == nil {
+			return nil
+		}
+		return wrong("cannot be used: "+err.Error(), fault.HintOf(err))
 	}
 	_, err := relay.ParseURL(r.URL, r.Cleartext)
 	if err == nil {
@@ -46,6 +54,16 @@ func (r *Relay) cleartext() bool {
 	}
 	_, err := relay.ParseURL(r.URL, true)
 	return err == nil
+}
+
+// OwnScheme is the URL with its scheme in small letters where that is one of ours:
+// schemes are read so everywhere.
+func OwnScheme(url string) string {
+	scheme, _, found := strings.Cut(url, ":")
+	if lower := strings.ToLower(scheme); found && slices.Contains([]string{"embedded", "sim", "capture"}, lower) {
+		return lower + url[len(scheme):]
+	}
+	return url
 }
 
 func redisURL(value string) error {

@@ -54,6 +54,7 @@ func TestFilesRefusedByName(t *testing.T) {
 		"batch-size: 1e3\n":                      `"1e3" is not a whole number`,
 		"batch-size: 5\nbatch-size: 6\n":         "already defined",
 		"config: other.yaml\n":                   `unknown key "config"`,
+		"confg: other.yaml\n":                    `unknown key "confg"`,
 		"- batch-size: 5\n":                      "cannot unmarshal",
 		"batch-size\n":                           "cannot unmarshal",
 		"stream-key: {a: b}\n":                   `unknown key "stream-key.a"`,
@@ -71,5 +72,16 @@ func TestFilesRefusedByName(t *testing.T) {
 		if _, err := Load(nil, []string{"FHCTL_CONFIG=" + fileOf(t, text)}); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+// Schemes are read in capitals as well, ours like those of others.
+func TestSchemesInCapitals(t *testing.T) {
+	c, err := Load(nil, []string{"RELAY_URL=SIM://?rate=5", "REDIS_URL=Embedded://"})
+	if err != nil || c.Relay.URL != "sim://?rate=5" || c.Redis.URL != "embedded://" {
+		t.Errorf("%q, %q, %v", c.Relay.URL, c.Redis.URL, err)
+	}
+	if _, err := Load(nil, []string{"RELAY_URL=sim://?rate=x"}); err == nil || !strings.Contains(err.Error(), "rate") {
+		t.Errorf("%v", err)
 	}
 }

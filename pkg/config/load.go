@@ -98,7 +98,8 @@ func (l *loader) openFile() {
 	l.path, l.config.secret = path, l.secretOf(path)
 	for _, key := range slices.Sorted(slices.Values(l.file.AllKeys())) {
 		if !slices.ContainsFunc(l.settings, func(s Setting) bool { return s.Name == key && !s.noFile }) {
-			hint := didYouMean(key, l.settings, func(s *Setting) string { return s.Name })
+			inFile := slices.DeleteFunc(slices.Clone(l.settings), func(s Setting) bool { return s.noFile })
+			hint := didYouMean(key, inFile, func(s *Setting) string { return s.Name })
 			if slices.ContainsFunc(l.settings, func(s Setting) bool { return s.Name == key }) {
 				hint = "take it out: it is given as a flag or a variable only"
 			}

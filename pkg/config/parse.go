@@ -39,6 +39,12 @@ func text(at func(*Config) *string, checks ...func(string) error) store {
 	}
 }
 
+// address is text whose scheme, if it is one of ours, may be in capitals.
+func address(at func(*Config) *string, checks ...func(string) error) store {
+	store := text(at, checks...)
+	return func(c *Config, s *Setting, items []string) error { return store(c, s, []string{OwnScheme(items[0])}) }
+}
+
 func list(at func(*Config) *[]string, check func(string) error) store {
 	return func(c *Config, _ *Setting, items []string) error {
 		for _, item := range items {

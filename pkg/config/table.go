@@ -24,7 +24,7 @@ func relaySettings() []Setting {
 	return []Setting{
 		{Name: "relay-url", Env: "RELAY_URL", Arg: "URL", Secret: true, Default: "wss://bsky.network", Group: GroupRelay,
 			Doc:   "relay to read: wss://HOST or a host alone, with or without the path of subscribeRepos; sim://?rate=N&count=N&seed=N plays a bundled relay of synthetic traffic; capture:FILE plays a recorded file",
-			store: text(func(c *Config) *string { return &c.Relay.URL })},
+			store: address(func(c *Config) *string { return &c.Relay.URL })},
 		{Name: "relay-cleartext", Default: "false", Group: GroupRelay,
 			Doc:   "allow ws:// to a host that is not loopback: anyone on the way can then read and change events",
 			store: onOff(func(c *Config) *bool { return &c.Relay.Cleartext })},
@@ -38,7 +38,7 @@ func redisSettings() []Setting {
 	return []Setting{
 		{Name: "redis-url", Env: "REDIS_URL", Arg: "URL", Secret: true, Default: "redis://localhost:6379", Group: GroupRedis,
 			Doc:   "Redis that holds the stream: redis://, rediss:// (TLS), unix://, redis-sentinel:// or redis-cluster://; embedded://[HOST:PORT] starts a server inside this process that keeps nothing on disk",
-			store: text(func(c *Config) *string { return &c.Redis.URL }, redisURL)},
+			store: address(func(c *Config) *string { return &c.Redis.URL }, redisURL)},
 		{Name: "redis-password-file", Arg: "FILE", Group: GroupRedis,
 			Doc:   "file that holds the Redis password, so that it is neither an argument nor a variable; the user stays in redis-url, as in redis://USER@HOST",
 			store: text(func(c *Config) *string { return &c.Redis.PasswordFile })},

@@ -11,10 +11,14 @@ type Moved struct {
 	To     Position
 	Alarm  Alarm
 	Detail string
+	Asked  bool // an operator was told to move it, and did: no alarm
 }
 
 // Error says what moved and where reading resumes.
 func (m *Moved) Error() string {
+	if m.Asked {
+		return fmt.Sprintf("%s; reading from %s", m.Detail, m.To)
+	}
 	return fmt.Sprintf("%s: %s; reading again from %s", m.Alarm, m.Detail, m.To)
 }
 

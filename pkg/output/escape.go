@@ -22,6 +22,9 @@ func Escape(s string) string {
 	b.Grow(len(s) + 16)
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
+		if r == blackFlag {
+			size += flagTags(s[i+size:])
+		}
 		switch {
 		case r == utf8.RuneError && size == 1:
 			fmt.Fprintf(&b, `\x%02x`, s[i])
@@ -75,6 +78,29 @@ var invisible = &unicode.RangeTable{
 	},
 	R32:         []unicode.Range32{{Lo: 0xe0000, Hi: 0xe007f, Stride: 1}}, // tags
 	LatinOffset: 1,
+}
+
+// blackFlag with tags behind it is the flag of a part of a country: of Scotland, for one.
+const blackFlag = '\U0001f3f4'
+
+// flagTags is how many bytes of text, which comes behind a black flag, are the tags of
+// such a flag: three to six letters or digits and the end, as Unicode has them (UTS 51).
+// Other tags are invisible, and could hide text.
+func flagTags(text string) int {
+	const least, most = 3, 6
+	n, letters := 0, 0
+	for _, r := range text {
+		n += utf8.RuneLen(r)
+		switch {
+		case r == 0xe007f && letters >= least:
+			return n
+		case letters < most && (r >= 0xe0061 && r <= 0xe007a || r >= 0xe0030 && r <= 0xe0039):
+			letters++
+		default:
+			return 0
+		}
+	}
+	return 0
 }
 
 func isUnsafe(r rune) bool {

@@ -10,6 +10,8 @@ import (
 	"github.com/fhctl/fhctl/pkg/output"
 )
 
+const scotland = "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
+
 func TestEscape(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                                "",
@@ -28,6 +30,10 @@ func TestEscape(t *testing.T) {
 		"👩\u200d💻 می\u200cخواهم":          "👩\u200d💻 می\u200cخواهم",
 		`back\slash \n`:                   `back\slash \n`,
 		"\ufffd":                          "\ufffd",
+		scotland + " wins":                scotland + " wins",
+		"🏴" + scotland[4:len(scotland)-4]: `🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074`,
+		"🏴\U000e0067\U000e0062\U000e007f": `🏴\U000e0067\U000e0062\U000e007f`,
+		scotland + "\U000e0067":           scotland + `\U000e0067`,
 	} {
 		if got := output.Escape(in); got != want {
 			t.Errorf("Escape(%+q) = %+q, want %+q", in, got, want)

@@ -81,5 +81,5 @@ func (g *generation) resolve(ctx context.Context, h *hold, at event.Position) er
 	if err != nil || !ok || seq == at.Seq {
 		return nil // an unreachable Redis is the writer's to report
 	}
-	return &event.Moved{To: event.AfterSeq(seq), Alarm: event.AlarmConflict, Detail: "the cursor was moved while held"}
+	return &event.Moved{To: event.AfterSeq(seq), Alarm: event.AlarmConflict, Detail: "the cursor was moved while held", Asked: true}
 }

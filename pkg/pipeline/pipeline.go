@@ -158,6 +158,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		var moved *event.Moved
 		var led *event.Led
 		switch {
+		case errors.As(err, &moved) && moved.Asked: // "Starting" tells why
 		case errors.As(err, &moved):
 			p.cfg.Observer.Alarm(moved.Alarm, moved.To.Seq, moved.Detail)
 		case !errors.As(err, &led):
@@ -250,6 +251,9 @@ func (p *Pipeline) generation(ctx context.Context, at event.Resume) (progress bo
 	err = group.Wait()
 	if err == nil || errors.Is(err, errDone) {
 		err = g.ended
+	}
+	if moved, ok := errors.AsType[*event.Moved](err); ok && g.heldTries > 0 && moved.Alarm == event.AlarmConflict {
+		moved.Asked = true // the run was held until somebody moves the cursor
 	}
 	return g.stored.Load(), err
 }
