@@ -35,8 +35,8 @@ var rooms = map[string]room{
 	"pkg/output": {2, 0}, "pkg/verify": {2, 0}, "pkg/health": {2, 0}, "pkg/rejects": {2, 0},
 	"pkg/systemd":  {2, 0},
 	"pkg/pipeline": {3, 0},
-	"pkg/config":   {4, 0},
-	"cmd/fhctl":    {5, 0},
+	"pkg/config":   {4, 0}, "pkg/atproto": {4, 0},
+	"cmd/fhctl": {5, 0},
 }
 
 // testKits stand outside the floors: they may import anything, and only tests
