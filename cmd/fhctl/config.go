@@ -10,6 +10,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 func newConfigCommand(a *app) *cobra.Command {
@@ -75,5 +76,5 @@ func fewItems(list string) string {
 	if len(items) <= shownItems {
 		return list
 	}
-	return fmt.Sprintf("%s, … and %s more (-o json lists them)", strings.Join(items[:shownItems], ","), output.Thousands(int64(len(items)-shownItems)))
+	return fmt.Sprintf("%s, … and %s more (-o json lists them)", strings.Join(items[:shownItems], ","), text.Thousands(int64(len(items)-shownItems)))
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // consoleHandler writes log lines for people: time, level, message, then the
@@ -36,7 +36,7 @@ func (h *consoleHandler) Handle(_ context.Context, r slog.Record) error {
 		layout = time.TimeOnly
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s %s%s", r.Time.Format(layout), h.paint(r.Level), output.Escape(r.Message), h.attrs)
+	fmt.Fprintf(&b, "%s %s %s%s", r.Time.Format(layout), h.paint(r.Level), text.Escape(r.Message), h.attrs)
 	r.Attrs(func(a slog.Attr) bool {
 		writeAttr(&b, h.prefix, a)
 		return true
@@ -97,12 +97,12 @@ func writeAttr(b *strings.Builder, prefix string, a slog.Attr) {
 		}
 		return
 	}
-	text := value.String()
+	said := value.String()
 	if a.Key == "hint" {
-		text = withAddresses(text)
+		said = withAddresses(said)
 	}
-	if text == "" || strings.ContainsAny(text, " =\"") || output.Escape(text) != text {
-		text = strconv.QuoteToGraphic(text)
+	if said == "" || strings.ContainsAny(said, " =\"") || text.Escape(said) != said {
+		said = strconv.QuoteToGraphic(said)
 	}
-	b.WriteString(" " + prefix + output.Escape(a.Key) + "=" + text)
+	b.WriteString(" " + prefix + text.Escape(a.Key) + "=" + said)
 }

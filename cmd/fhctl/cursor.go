@@ -14,6 +14,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // cursorVersion is the "v" of what cursor commands print as JSON
@@ -65,7 +66,7 @@ ingest stored, and where its own --from began, is not in it.`,
 		}
 		return format.write(s.stdout, reportHistory(r, changes), func(w io.Writer) error {
 			if len(changes) == 0 {
-				fmt.Fprintf(s.log, "No change of %s is recorded in %s.\n", output.Escape(r.CursorKey()), output.Escape(r.HistoryKey()))
+				fmt.Fprintf(s.log, "No change of %s is recorded in %s.\n", text.Escape(r.CursorKey()), text.Escape(r.HistoryKey()))
 				return nil
 			}
 			return writeHistory(w, changes)
@@ -116,7 +117,7 @@ func writeHistory(w io.Writer, changes []redisstream.Change) error {
 		if c.Undone {
 			note = "(undone)"
 		}
-		table.Add(clockText(c.ID.Time()), nameCursor(c.Before), nameCursor(c.After), nameEmpty(c.Relay), c.How, nameEmpty(c.By), note)
+		table.Add(text.Time(c.ID.Time()), nameCursor(c.Before), nameCursor(c.After), orDash(c.Relay), c.How, orDash(c.By), note)
 	}
 	return writeLines(w, table.Lines(""))
 }
@@ -129,14 +130,7 @@ func nameCursor(raw string) string {
 	case "0":
 		return "0 (oldest)"
 	}
-	return output.Escape(raw)
-}
-
-func nameEmpty(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
+	return text.Escape(raw)
 }
 
 // unlessEmpty is null in JSON for what is not there.
@@ -154,9 +148,6 @@ func unlessZero(t time.Time) *time.Time {
 	t = t.UTC()
 	return &t
 }
-
-// clockText is a time for people, in UTC, to the second.
-func clockText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
 
 // roundSeconds is a duration in JSON.
 func roundSeconds(d time.Duration) float64 { return math.Round(d.Seconds()*1000) / 1000 }

@@ -11,6 +11,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/filter"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // aim sets the plan's target and owner.
@@ -110,13 +111,13 @@ func (o *cursorSet) aimBack(ctx context.Context, r *redisstream.Reader, p *curso
 		p.undoesEach = append(p.undoesEach, c.ID)
 		seq, ok := event.ParseSeq(c.Before)
 		if c.Before != "" && !ok {
-			return fault.New(fault.Cursor, fmt.Errorf("before the change of %s the cursor held %.32q, which is not a seq", clockText(c.ID.Time()), c.Before), place.Hint)
+			return fault.New(fault.Cursor, fmt.Errorf("before the change of %s the cursor held %.32q, which is not a seq", text.Time(c.ID.Time()), c.Before), place.Hint)
 		}
 		if p.undoes != "" && (c.Before == "" || !p.target.remove && seq >= p.target.to) {
 			continue
 		}
 		p.undoes = c.ID
-		p.target = cursorTarget{to: seq, remove: c.Before == "", found: fmt.Sprintf("what it was before %q of %s", c.How, clockText(c.ID.Time()))}
+		p.target = cursorTarget{to: seq, remove: c.Before == "", found: fmt.Sprintf("what it was before %q of %s", c.How, text.Time(c.ID.Time()))}
 		p.owner = c.Owner
 		if !c.OwnerKnown {
 			p.owner = redisstream.Side{Relay: redisstream.BridgeRelay, Filter: o.fingerprint()}

@@ -10,9 +10,9 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // agoArgs lets "fhctl cursor set -10m" be written as it is said: what begins with
@@ -87,7 +87,7 @@ func findInStream(ctx context.Context, r *redisstream.Reader, p place.Place, now
 	if err != nil {
 		return cursorTarget{}, err
 	}
-	upto, asked := redisstream.IDAt(p.Time), "before "+clockText(p.Time)
+	upto, asked := redisstream.IDAt(p.Time), "before "+text.Time(p.Time)
 	if p.Kind == place.ID {
 		upto, asked = redisstream.ID(p.ID).Next(), "before the entry after "+p.Text
 	}
@@ -100,7 +100,7 @@ func findInStream(ctx context.Context, r *redisstream.Reader, p place.Place, now
 	}
 	if upto.Compare(b.First.ID) < 0 {
 		return cursorTarget{}, fault.New(fault.Cursor, fmt.Errorf("the stream does not go back to %s: its first event was stored %s, %s ago",
-			p.Text, clockText(b.First.ID.Time()), output.Span(now.Sub(b.First.ID.Time()))),
+			p.Text, text.Time(b.First.ID.Time()), text.Span(now.Sub(b.First.ID.Time()))),
 			fmt.Sprintf("write %s to begin with that first event, or oldest for all that the relay still holds", place.Text(start, now)))
 	}
 	seq, at, err := lastBefore(ctx, r, upto)
@@ -108,10 +108,10 @@ func findInStream(ctx context.Context, r *redisstream.Reader, p place.Place, now
 		return cursorTarget{}, err
 	}
 	if at.IsZero() { // the very moment of the first entry, or none before it has a seq
-		return cursorTarget{to: start, found: "before the first event of the stream, stored " + clockText(b.First.ID.Time())}, nil
+		return cursorTarget{to: start, found: "before the first event of the stream, stored " + text.Time(b.First.ID.Time())}, nil
 	}
 	return cursorTarget{to: seq, found: fmt.Sprintf("the last event stored %s; it was stored %s, %s ago",
-		asked, clockText(at), output.Span(now.Sub(at)))}, nil
+		asked, text.Time(at), text.Span(now.Sub(at)))}, nil
 }
 
 // beforeFirst is the seq before the lowest that the stream begins with. Entries may

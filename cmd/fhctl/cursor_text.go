@@ -8,8 +8,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // show prints the plan as --output says.
@@ -26,7 +26,7 @@ func (o *cursorSet) show(p *cursorPlan, w io.Writer) error {
 // write is the plan for people.
 func (p *cursorPlan) write(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	line := func(name, text string) { fmt.Fprintf(table, "%s\t%s\n", name, output.Escape(text)) }
+	line := func(name, value string) { fmt.Fprintf(table, "%s\t%s\n", name, text.Escape(value)) }
 	line("cursor", p.Key)
 	line("before", p.Before.text(""))
 	line("after", p.After.text(p.target.found))
@@ -58,7 +58,7 @@ func (s cursorSide) text(found string) string {
 	case found != "":
 		notes = append(notes, found)
 	case s.StoredAt != nil:
-		notes = append(notes, "stored "+clockText(*s.StoredAt))
+		notes = append(notes, "stored "+text.Time(*s.StoredAt))
 	}
 	return fmt.Sprintf("%.32s", *s.Raw) + inBrackets(strings.Join(notes, "; "))
 }
@@ -85,25 +85,18 @@ func (p *cursorPlan) effects() (said []string) {
 		about = "about "
 	}
 	if p.theirs > 0 {
-		said = append(said, fmt.Sprintf("repeats none of what another writer stored behind it, %s, and stores what that one left out", events(p.theirs)))
+		said = append(said, fmt.Sprintf("repeats none of what another writer stored behind it, %s, and stores what that one left out", text.Counted(p.theirs, "event")))
 	}
 	if *p.Repeats > 0 {
-		said = append(said, fmt.Sprintf("repeats %s%s already stored", about, events(*p.Repeats)))
+		said = append(said, fmt.Sprintf("repeats %s%s already stored", about, text.Counted(*p.Repeats, "event")))
 	}
 	if p.Skips != nil && *p.Skips > 0 {
-		said = append(said, fmt.Sprintf("skips up to %s not stored", events(*p.Skips)))
+		said = append(said, fmt.Sprintf("skips up to %s not stored", text.Counted(*p.Skips, "event")))
 	}
 	if len(said) == 0 {
 		said = []string{"repeats nothing and skips nothing"}
 	}
 	return said
-}
-
-func events(n int64) string {
-	if n == 1 {
-		return "1 event"
-	}
-	return output.Thousands(n) + " events"
 }
 
 // done says what came of it.
@@ -152,7 +145,7 @@ func describeWriter(h redisstream.Heartbeat) string {
 		link = "held for an operator (" + h.Held + "), " + link
 	}
 	if h.TTL > 0 {
-		link += ", heartbeat " + output.Span(h.Age()) + " old"
+		link += ", heartbeat " + text.Span(h.Age()) + " old"
 	}
-	return output.Escape(name + ", " + link)
+	return text.Escape(name + ", " + link)
 }

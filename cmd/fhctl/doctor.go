@@ -13,6 +13,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 const doctorLong = `Examine relay, Redis, stream, groups and cursor as "fhctl ingest" with the same
@@ -129,24 +130,16 @@ func (r *doctorReport) rows() []output.Row {
 		table.Add(c.Status, c.Name, c.Detail)
 	}
 	var rows []output.Row
-	for i, text := range table.Lines("") {
+	for i, line := range table.Lines("") {
 		c := r.Checks[i]
-		rows = append(rows, output.Row{Text: text, Tone: tones[c.Status]})
+		rows = append(rows, output.Row{Text: line, Tone: tones[c.Status]})
 		if c.Fix != "" {
-			rows = append(rows, output.Row{Text: "         → " + output.Escape(withAddresses(c.Fix))})
+			rows = append(rows, output.Row{Text: "         → " + text.Escape(withAddresses(c.Fix))})
 		}
 	}
 	sum := fmt.Sprintf("%d ok, %s, %s, %d unknown", r.Counts[doctorOK],
-		several(r.Counts[doctorWarning], "warning"), several(r.Counts[doctorFailure], "failure"), r.Counts[doctorUnknown])
+		text.Counted(r.Counts[doctorWarning], "warning"), text.Counted(r.Counts[doctorFailure], "failure"), r.Counts[doctorUnknown])
 	return append(rows, output.Row{}, output.Row{Text: sum, Tone: output.Head})
-}
-
-// several is a number of things: 1 warning, 2 warnings.
-func several(n int, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return fmt.Sprintf("%d %s", n, thing)
 }
 
 func (r *doctorReport) verdictError() error {

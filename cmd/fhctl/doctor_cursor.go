@@ -7,9 +7,9 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // position judges the cursor and whoever writes.
@@ -148,11 +148,11 @@ func (e *examination) window(c redisstream.CursorState, s *statsReport) {
 		e.ok("cursor", "%s of %s", c.Seq, c.Relay())
 	case left < 0:
 		e.fail("cursor", "start ingest: it goes on with the oldest event that the relay still holds, and says what is missing",
-			"%s is %s old, beyond the relay's window of %s%s: a gap", c.Seq, output.Span(age), output.Span(e.options.window), assumed)
+			"%s is %s old, beyond the relay's window of %s%s: a gap", c.Seq, text.Span(age), text.Span(e.options.window), assumed)
 	case left < e.options.window/4:
-		e.warn("cursor", fix, "%s is %s old; it leaves the relay's window in %s%s", c.Seq, output.Span(age), output.Span(left), assumed)
+		e.warn("cursor", fix, "%s is %s old; it leaves the relay's window in %s%s", c.Seq, text.Span(age), text.Span(left), assumed)
 	default:
-		e.ok("cursor", "%s of %s, %s old", c.Seq, c.Relay(), output.Span(max(0, age)))
+		e.ok("cursor", "%s of %s, %s old", c.Seq, c.Relay(), text.Span(max(0, age)))
 	}
 }
 

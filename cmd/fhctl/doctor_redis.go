@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // clockApart is how far two clocks may differ before figures that compare them
@@ -28,7 +28,7 @@ func (e *examination) clock(ctx context.Context, r *redisstream.Reader) error {
 	apart := max(at.Sub(after), before.Sub(at), 0)
 	if apart > clockApart {
 		e.warn("redis.clock", "compare with: date -u; set both clocks with NTP. Nothing is lost by it, but ages and lags mislead",
-			"Redis's clock is %s from this machine's", output.Span(apart))
+			"Redis's clock is %s from this machine's", text.Span(apart))
 		return nil
 	}
 	e.ok("redis.clock", "as this machine's")
@@ -95,11 +95,11 @@ func (e *examination) role(v *redisstream.Vitals) {
 		e.fail("redis.role", "point REDIS_URL at the primary, or use redis-sentinel://", "a replica of %s: nothing can be written here", v.Primary)
 	case v.Replicas > 0 && !v.MinReplicas:
 		e.warn("redis.role", "redis-cli CONFIG SET min-replicas-to-write 1",
-			"primary with %s and no min-replicas-to-write: what is written to a primary that was cut off is lost, and read again from the relay", several(int(v.Replicas), "replica"))
+			"primary with %s and no min-replicas-to-write: what is written to a primary that was cut off is lost, and read again from the relay", text.Counted(int(v.Replicas), "replica"))
 	case v.Role == "":
 		e.ok("redis.role", "not told; the embedded server is on its own")
 	default:
-		e.ok("redis.role", "primary with %s", several(max(0, int(v.Replicas)), "replica"))
+		e.ok("redis.role", "primary with %s", text.Counted(max(0, int(v.Replicas)), "replica"))
 	}
 }
 
@@ -147,16 +147,16 @@ func (e *examination) memory(ctx context.Context, r *redisstream.Reader, v *redi
 		return
 	case most == 0:
 		e.warn("redis.memory", "redis-cli CONFIG SET maxmemory 4gb; and in redis.conf",
-			"%s used, no maxmemory: the system may kill Redis when memory runs out", output.Bytes(used))
+			"%s used, no maxmemory: the system may kill Redis when memory runs out", text.Bytes(used))
 		return
 	}
 	grown := used + e.growth(ctx, r)
-	detail := output.Bytes(used) + " of " + output.Bytes(most) + " used"
+	detail := text.Bytes(used) + " of " + text.Bytes(most) + " used"
 	switch {
 	case used > most/100*95:
 		e.fail("redis.memory", fix, "%s: nothing can be stored once it is full", detail)
 	case grown > most:
-		e.warn("redis.memory", fix, "%s; with the stream at its full length it would be about %s", detail, output.Bytes(grown))
+		e.warn("redis.memory", fix, "%s; with the stream at its full length it would be about %s", detail, text.Bytes(grown))
 	case used > most/100*80:
 		e.warn("redis.memory", fix, "%s", detail)
 	default:

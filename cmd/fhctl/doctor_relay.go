@@ -9,7 +9,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/frame"
-	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // glance is what a relay showed in a short look.
@@ -147,7 +147,7 @@ func (e *examination) judgeRelay(g *glance) {
 	case g.odd*10 > g.frames:
 		e.warn("relay.events", "look with: fhctl tail --source relay", "%d of %d frames are no events; newest seq %s", g.odd, g.frames, g.newest)
 	default:
-		e.ok("relay.events", "%s events seen, newest seq %s", output.Thousands(g.frames-g.odd), g.newest)
+		e.ok("relay.events", "%s events seen, newest seq %s", text.Thousands(g.frames-g.odd), g.newest)
 	}
 	e.judgeRelayClock(g)
 }
@@ -171,11 +171,11 @@ func (e *examination) judgeRelayClock(g *glance) {
 	case e.relayIsBundled():
 		e.ok("relay.clock", "not compared: a bundled relay tells made-up times")
 	case lag < -clockAhead:
-		e.warn("relay.clock", fix, "the newest event is %s in the future: this machine's clock is slow, or its host's is fast", output.Span(-lag))
+		e.warn("relay.clock", fix, "the newest event is %s in the future: this machine's clock is slow, or its host's is fast", text.Span(-lag))
 	case lag > clockBehind:
-		e.warn("relay.clock", fix, "the newest event is %s old: the relay lags, or this machine's clock is fast", output.Span(lag))
+		e.warn("relay.clock", fix, "the newest event is %s old: the relay lags, or this machine's clock is fast", text.Span(lag))
 	default:
-		e.ok("relay.clock", "the newest event is %s old", output.Span(max(0, lag)))
+		e.ok("relay.clock", "the newest event is %s old", text.Span(max(0, lag)))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // otherCount notes a cursor of the same name under another number of partitions,
@@ -25,7 +26,7 @@ func (e *examination) otherCount(ctx context.Context, r *redisstream.Reader) boo
 		have = c.Side.Partitions
 	}
 	e.fail("cursor", fmt.Sprintf("say --partitions %d, or take it over with all writers stopped: fhctl cursor set --partitions %d --from-partitions %d", have, want, have),
-		"none for %s, but %s stands at %.32q: ingest does not start beside it", several(want, "partition"), key, c.Raw)
+		"none for %s, but %s stands at %.32q: ingest does not start beside it", text.Counted(want, "partition"), key, c.Raw)
 	return true
 }
 
@@ -36,7 +37,7 @@ func (e *examination) wrongCount(c redisstream.CursorState) bool {
 		return false
 	}
 	e.fail("cursor", fmt.Sprintf("say --partitions %d; docs/scaling.md tells how to change the number", have),
-		"it belongs to a set of %s, and these settings say %d: ingest stops", several(have, "partition"), want)
+		"it belongs to a set of %s, and these settings say %d: ingest stops", text.Counted(have, "partition"), want)
 	return true
 }
 

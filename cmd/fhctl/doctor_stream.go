@@ -7,8 +7,8 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/text"
 	"github.com/fhctl/fhctl/pkg/verify"
 )
 
@@ -30,10 +30,10 @@ func (e *examination) stream(s *statsReport) {
 	case !s.Stream.Exists:
 		e.warn("stream", "start ingest; if it runs, compare redis-url and stream-key with its own", "%s does not exist yet", s.Stream.Key)
 	case s.Stream.TrimAt == nil:
-		e.warn("stream", "set max-stream-len, or memory will run out", "%s holds %s and is never trimmed", s.Stream.Key, entries(s.Stream.Length))
+		e.warn("stream", "set max-stream-len, or memory will run out", "%s holds %s and is never trimmed", s.Stream.Key, text.Counted(s.Stream.Length, "entry"))
 	default:
-		e.ok("stream", "%s holds %s, trimmed at about %s; %s", s.Stream.Key, entries(s.Stream.Length),
-			output.Thousands(*s.Stream.TrimAt), rateText(&s.Rate))
+		e.ok("stream", "%s holds %s, trimmed at about %s; %s", s.Stream.Key, text.Counted(s.Stream.Length, "entry"),
+			text.Thousands(*s.Stream.TrimAt), rateText(&s.Rate))
 	}
 }
 
@@ -104,7 +104,7 @@ func (e *examination) groups(s *statsReport) {
 		e.group(&s.Groups[i], s)
 	}
 	if n := s.DeadLetters.Length; n != nil && *n > 0 {
-		e.warn("groups.dead", "redis-cli XREVRANGE "+s.DeadLetters.Key+" + - COUNT 1", "workers gave up on %s", entries(*n))
+		e.warn("groups.dead", "redis-cli XREVRANGE "+s.DeadLetters.Key+" + - COUNT 1", "workers gave up on %s", text.Counted(*n, "entry"))
 	}
 }
 
@@ -127,12 +127,12 @@ func (e *examination) group(g *groupReport, s *statsReport) {
 			"stands at %s and nobody ever read with it: it was made at $ instead of 0, so that entries were passed over, or its workers are gone", g.LastDelivered)
 	case g.Room != nil && s.Stream.TrimAt != nil && g.Room.Entries < *s.Stream.TrimAt/roomLittle:
 		e.warn(name, "add workers, or raise max-stream-len; watch: fhctl stream stats --watch 5s",
-			"%s behind; trimming reaches it in %s, or %s at this rate", about(g.Lag, g.LagExact), entries(g.Room.Entries), optional(g.Room.Seconds))
+			"%s behind; trimming reaches it in %s, or %s at this rate", about(g.Lag, g.LagExact), text.Counted(g.Room.Entries, "entry"), optional(g.Room.Seconds))
 	case g.Lag > 0 && asleep(g):
 		e.warn(name, "start its workers, or if it is not needed: redis-cli XGROUP DESTROY "+key+" "+g.Name+each,
 			"%s behind and no consumer asked for a minute", about(g.Lag, g.LagExact))
 	default:
-		e.ok(name, "%s behind, %s pending, %s", about(g.Lag, g.LagExact), output.Thousands(g.Pending), several(len(g.Consumers), "consumer"))
+		e.ok(name, "%s behind, %s pending, %s", about(g.Lag, g.LagExact), text.Thousands(g.Pending), text.Counted(len(g.Consumers), "consumer"))
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // exitCodes is docs/exit-codes.md, the one place where a class becomes a code.
@@ -31,7 +31,7 @@ func run(args []string, a *app) (code int) {
 	// Go's own exit code for a panic, 2, already means usage.
 	defer func() {
 		if p := recover(); p != nil {
-			fmt.Fprintf(a.log, "fhctl: internal error: %s\n%s", output.Escape(fmt.Sprint(p)), debug.Stack())
+			fmt.Fprintf(a.log, "fhctl: internal error: %s\n%s", text.Escape(fmt.Sprint(p)), debug.Stack())
 			code = exitCodes[fault.Internal]
 		}
 	}()
@@ -145,9 +145,9 @@ func report(w io.Writer, err error) int {
 		}
 		told[part.Error()] = true
 		part = classWrite(part)
-		fmt.Fprintf(w, "fhctl: %s\n", output.Escape(part.Error()))
+		fmt.Fprintf(w, "fhctl: %s\n", text.Escape(part.Error()))
 		if hint := fault.HintOf(part); hint != "" {
-			fmt.Fprintf(w, "hint: %s\n", output.Escape(withAddresses(hint)))
+			fmt.Fprintf(w, "hint: %s\n", text.Escape(withAddresses(hint)))
 		}
 	}
 	return code

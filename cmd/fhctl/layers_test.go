@@ -25,7 +25,7 @@ type room struct{ floor, step int }
 // unless it has a line of its own.
 var rooms = map[string]room{
 	"pkg/syntax": {0, 0}, "pkg/event": {0, 0}, "pkg/fault": {0, 0},
-	"pkg/files": {0, 0}, "pkg/wait": {0, 0},
+	"pkg/files": {0, 0}, "pkg/wait": {0, 0}, "pkg/text": {0, 0},
 	"pkg/dagcbor": {1, 0}, "pkg/filter": {1, 0}, "pkg/place": {1, 0}, "pkg/tlsfiles": {1, 0},
 	"pkg/blocks": {1, 1}, "pkg/entry": {1, 1},
 	"pkg/mst": {1, 2}, "pkg/frame": {1, 2}, "pkg/template": {1, 2},

@@ -12,7 +12,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // observers passes everything on to each of its members.
@@ -115,11 +115,11 @@ func (n *narrator) Link(l event.Link) {
 		if n.connected.Swap(false) {
 			what = "Relay connection lost, will retry"
 		}
-		n.log.Warn(what, "relay", l.URL, "cause", l.Cause, "err", text(l.Err),
+		n.log.Warn(what, "relay", l.URL, "cause", l.Cause, "err", errText(l.Err),
 			"delay", l.Retry.Round(time.Millisecond).String(), "attempt", l.Attempt, "hint", linkHint(l))
 	case event.LinkHeld:
 		n.log.Error("Waiting for an operator: move the cursor to where reading shall begin, or have the relay repaired",
-			"cause", l.Cause, "err", text(l.Err), "cursor", l.From.String(), "delay", l.Retry.String())
+			"cause", l.Cause, "err", errText(l.Err), "cursor", l.From.String(), "delay", l.Retry.String())
 	}
 }
 
@@ -164,7 +164,7 @@ func (n *narrator) Stored(b *event.Batch, r event.Receipt) {
 	}
 	if n.progress && before/1000 != n.total/1000 {
 		unlimited(n.log).Info(fmt.Sprintf("Processed %s events (~%s events/sec, cursor: %s)",
-			output.Thousands(n.total/1000*1000), output.Thousands(int64(n.rate.perSecond(n.now()))), r.Cursor))
+			text.Thousands(n.total/1000*1000), text.Thousands(int64(n.rate.perSecond(n.now()))), r.Cursor))
 	}
 	for _, trim := range r.Trimmed {
 		n.trimmed(trim)
@@ -209,7 +209,7 @@ func (n *narrator) Alarm(a event.Alarm, seq event.Seq, detail string) {
 	n.log.Error("Alarm: "+a.String(), where...)
 }
 
-func text(err error) string {
+func errText(err error) string {
 	if err == nil {
 		return ""
 	}

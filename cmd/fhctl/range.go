@@ -12,6 +12,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // beginWords complete a flag that says where to begin.
@@ -145,9 +146,9 @@ func lacksEnd(to place.Place, last redisstream.Stored, reached event.Seq, name s
 // nameMark names an entry for people: by its seq and when it was stored.
 func nameMark(seq event.Seq, id redisstream.ID) string {
 	if seq == 0 {
-		return fmt.Sprintf("entry %s, stored %s", id, clockText(id.Time()))
+		return fmt.Sprintf("entry %s, stored %s", id, text.Time(id.Time()))
 	}
-	return fmt.Sprintf("seq %s, stored %s", seq, clockText(id.Time()))
+	return fmt.Sprintf("seq %s, stored %s", seq, text.Time(id.Time()))
 }
 
 // tellLacks logs what of a range is not held, in the words of verify.

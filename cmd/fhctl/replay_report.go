@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // replayCount is what happened to a replay's events. The reader counts what it
@@ -105,9 +105,9 @@ func (r *replayRun) report(complete bool) error {
 		out.SetIndent("", "  ")
 		return out.Encode(s)
 	}
-	fmt.Fprintln(r.session.log, output.Escape(s.String()))
+	fmt.Fprintln(r.session.log, text.Escape(s.String()))
 	if s.Events == 0 && complete && r.target.after() == 0 {
-		fmt.Fprintln(r.session.log, "hint: "+output.Escape(r.whyNothing()))
+		fmt.Fprintln(r.session.log, "hint: "+text.Escape(r.whyNothing()))
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (r *replayRun) whyNothing() string {
 	}
 	if n := r.passed.unwanted; n > 0 {
 		return fmt.Sprintf("%s events of the range passed (seq %s to %s of %s) and the filters want none of them: see --collection, --did, --kind and --action",
-			output.Thousands(n), first, last, r.origin.name)
+			text.Thousands(n), first, last, r.origin.name)
 	}
 	return fmt.Sprintf("looked at seq %s to %s of %s and wanted none of it: see --from, --to and the filters", first, last, r.origin.name)
 }
@@ -139,11 +139,11 @@ func (s replaySummary) String() string {
 		verb = "stopped early: " + verb
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s events", verb, output.Thousands(s.Events))
+	fmt.Fprintf(&b, "%s %s events", verb, text.Thousands(s.Events))
 	if s.FirstSeq != nil {
 		fmt.Fprintf(&b, " (seq %s to %s)", s.FirstSeq, s.LastSeq)
 	}
-	fmt.Fprintf(&b, " from %s to %s in %s", s.Source, s.Target, output.Span(time.Duration(s.Seconds*float64(time.Second))))
+	fmt.Fprintf(&b, " from %s to %s in %s", s.Source, s.Target, text.Span(time.Duration(s.Seconds*float64(time.Second))))
 	for _, part := range []struct {
 		n    int64
 		what string
@@ -151,7 +151,7 @@ func (s replaySummary) String() string {
 		{s.Repeats, "were there already"}, {s.Filtered, "filtered out"}, {s.NotTaken, "of kinds the target does not take"}, {s.Rejected, "could not be read" + reasonList(s.Reasons)},
 	} {
 		if part.n > 0 {
-			fmt.Fprintf(&b, "; %s %s", output.Thousands(part.n), part.what)
+			fmt.Fprintf(&b, "; %s %s", text.Thousands(part.n), part.what)
 		}
 	}
 	return b.String()

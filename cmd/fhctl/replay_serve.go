@@ -16,9 +16,9 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/frame"
-	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/relayserver"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // servedWindow is how many frames of a relay that is passed on are kept for
@@ -88,7 +88,7 @@ func serveReplay(ctx context.Context, s *session, p *replayPlan) error {
 	if err != nil || p.json {
 		return errors.Join(err, state.print(s, p))
 	}
-	fmt.Fprintf(s.log, "served %s frames over %d connections%s\n", output.Thousands(state.Sent), state.Clients, faultList(state.Faults))
+	fmt.Fprintf(s.log, "served %s frames over %d connections%s\n", text.Thousands(state.Sent), state.Clients, faultList(state.Faults))
 	return nil
 }
 
@@ -126,10 +126,10 @@ func (r servedRelay) print(s *session, p *replayPlan) error {
 		return printLine(s.stdout, r)
 	}
 	if p.dryRun {
-		fmt.Fprintf(s.log, "dry run: would serve %s (seq %s to %s) at %s\n", output.Escape(r.Source), r.Oldest, r.Newest, output.Escape(p.serve))
+		fmt.Fprintf(s.log, "dry run: would serve %s (seq %s to %s) at %s\n", text.Escape(r.Source), r.Oldest, r.Newest, text.Escape(p.serve))
 		return nil
 	}
-	fmt.Fprintf(s.log, "serving %s (seq %s to %s); read it with: fhctl ingest --relay-url %s\n", output.Escape(r.Source), r.Oldest, r.Newest, r.URL)
+	fmt.Fprintf(s.log, "serving %s (seq %s to %s); read it with: fhctl ingest --relay-url %s\n", text.Escape(r.Source), r.Oldest, r.Newest, r.URL)
 	_, err := fmt.Fprintln(s.stdout, r.URL)
 	return err
 }

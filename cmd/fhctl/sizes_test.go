@@ -13,7 +13,7 @@ import (
 // has to go. They are the sizes of today, rounded up to the next 50. Take a number down
 // whenever its package has shrunk, first of all that of cmd/fhctl.
 var mostLines = map[string]int{
-	"cmd/fhctl":                14600,
+	"cmd/fhctl":                14550,
 	"pkg/atproto":              250,
 	"pkg/blocks":               550,
 	"pkg/capture":              1250,
@@ -31,7 +31,7 @@ var mostLines = map[string]int{
 	"pkg/health":               2900,
 	"pkg/identity":             150,
 	"pkg/mst":                  650,
-	"pkg/output":               1600,
+	"pkg/output":               1450,
 	"pkg/pipeline":             2150,
 	"pkg/pipeline/follow":      350,
 	"pkg/place":                450,
@@ -46,6 +46,7 @@ var mostLines = map[string]int{
 	"pkg/sim":                  1750,
 	"pkg/syntax":               550,
 	"pkg/systemd":              150,
+	"pkg/text":                 250,
 	"pkg/template":             1000,
 	"pkg/thirdparty":           100,
 	"pkg/tlsfiles":             200,

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // The outcomes of a check.
@@ -43,12 +43,12 @@ func (l statsLimits) judge(r *statsReport) []checkReport {
 	}
 	if l.lagSeconds != nil {
 		each("max-lag-seconds", *l.lagSeconds, func(g *groupReport) (float64, string) {
-			return g.LagSeconds, fmt.Sprintf("group %s is %s behind", g.Name, output.Span(seconds(g.LagSeconds)))
+			return g.LagSeconds, fmt.Sprintf("group %s is %s behind", g.Name, text.Span(seconds(g.LagSeconds)))
 		})
 	}
 	if l.pending != nil {
 		each("max-pending", float64(*l.pending), func(g *groupReport) (float64, string) {
-			return float64(g.Pending), fmt.Sprintf("group %s has %s pending entries", g.Name, output.Thousands(g.Pending))
+			return float64(g.Pending), fmt.Sprintf("group %s has %s pending entries", g.Name, text.Thousands(g.Pending))
 		})
 	}
 	if l.cursorAge != nil {
@@ -95,7 +95,7 @@ func cursorCheck(r *statsReport, limit time.Duration) checkReport {
 	case c.Value == nil:
 		c.Detail = fmt.Sprintf("the age of cursor %s is not known", r.Cursor.Key)
 	default:
-		c.Detail = fmt.Sprintf("cursor %s is %s old", r.Cursor.Key, output.Span(seconds(*c.Value)))
+		c.Detail = fmt.Sprintf("cursor %s is %s old", r.Cursor.Key, text.Span(seconds(*c.Value)))
 	}
 	return compare(c)
 }
@@ -116,9 +116,9 @@ func compare(c checkReport) checkReport {
 func (c *checkReport) limitText() string {
 	switch c.Name {
 	case "max-lag-seconds", "max-cursor-age":
-		return output.Span(seconds(c.Limit))
+		return text.Span(seconds(c.Limit))
 	}
-	return output.Thousands(int64(c.Limit))
+	return text.Thousands(int64(c.Limit))
 }
 
 // checkError is nil when every check passed. A failed one makes it findings; only
@@ -141,9 +141,9 @@ func checkError(checks []checkReport) error {
 // about is a number of entries, said to be an estimate where it is one.
 func about(n int64, exact bool) string {
 	if exact {
-		return output.Thousands(n)
+		return text.Thousands(n)
 	}
-	return "about " + output.Thousands(n)
+	return "about " + text.Thousands(n)
 }
 
 // seconds is a span in seconds as a duration, within what one can hold.

@@ -8,6 +8,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // shownLosses is how many lines of the ledger a report has.
@@ -64,6 +65,6 @@ func (p *statsPage) ledger(l *lossesReport, at time.Time) {
 			continue
 		}
 		p.line(output.Warn, fmt.Sprintf("  %s: %s lost %s unread and %s pending, seq %s to %s", ago(at.Sub(line.Until).Seconds()),
-			line.Group, output.Thousands(line.Unread), output.Thousands(line.Pending), line.From, line.To))
+			line.Group, text.Thousands(line.Unread), text.Thousands(line.Pending), line.From, line.To))
 	}
 }

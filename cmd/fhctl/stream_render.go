@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 const shownCollections = 12
@@ -31,8 +32,8 @@ func (r *statsReport) rows() []output.Row {
 // statsPage collects rows.
 type statsPage struct{ rows []output.Row }
 
-func (p *statsPage) line(tone output.Tone, text string) {
-	p.rows = append(p.rows, output.Row{Text: output.Escape(text), Tone: tone})
+func (p *statsPage) line(tone output.Tone, line string) {
+	p.rows = append(p.rows, output.Row{Text: text.Escape(line), Tone: tone})
 }
 
 func (p *statsPage) head(text string) {
@@ -57,7 +58,7 @@ func (p *statsPage) stream(r *statsReport) {
 	t.Add("length", lengthText(s))
 	memory := "unknown: " + s.MemoryUnknown
 	if s.MemoryBytes != nil {
-		memory = output.Bytes(*s.MemoryBytes) + ", as Redis estimates"
+		memory = text.Bytes(*s.MemoryBytes) + ", as Redis estimates"
 	}
 	t.Add("memory", memory)
 	t.Add("first", entryText(s.First))
@@ -71,33 +72,33 @@ func (p *statsPage) stream(r *statsReport) {
 }
 
 func lengthText(s *streamReport) string {
-	text := entries(s.Length)
+	length := text.Counted(s.Length, "entry")
 	switch {
 	case s.TrimAt == nil:
-		return text + ", never trimmed (max-stream-len 0)"
+		return length + ", never trimmed (max-stream-len 0)"
 	case s.TrimObserved && s.MaxLength == 0:
-		return text + ", trimmed, although max-stream-len is 0 here: its writer has a limit"
+		return length + ", trimmed, although max-stream-len is 0 here: its writer has a limit"
 	case s.TrimObserved && s.Length > s.MaxLength:
-		return text + ", more than max-stream-len " + output.Thousands(s.MaxLength) + ": its writer keeps more"
+		return length + ", more than max-stream-len " + text.Thousands(s.MaxLength) + ": its writer keeps more"
 	case s.TrimObserved:
-		return text + ", trimmed before max-stream-len " + output.Thousands(s.MaxLength) + ": its writer keeps fewer"
+		return length + ", trimmed before max-stream-len " + text.Thousands(s.MaxLength) + ": its writer keeps fewer"
 	}
-	return text + ", trimmed to about " + output.Thousands(*s.TrimAt) + " (max-stream-len)"
+	return length + ", trimmed to about " + text.Thousands(*s.TrimAt) + " (max-stream-len)"
 }
 
 func entryText(e *entryReport) string {
 	if e == nil {
 		return "none, the stream is empty"
 	}
-	text := e.ID
+	said := e.ID
 	if e.Seq != nil {
-		text += "  seq " + e.Seq.String()
+		said += "  seq " + e.Seq.String()
 	}
-	text += "  stored " + clock(e.StoredAt) + ", " + ago(e.AgeSeconds)
+	said += "  stored " + text.Time(e.StoredAt) + ", " + ago(e.AgeSeconds)
 	if e.RelayTime != nil {
-		text += "; relay's time " + clock(*e.RelayTime)
+		said += "; relay's time " + text.Time(*e.RelayTime)
 	}
-	return text
+	return said
 }
 
 func spanText(s *streamReport) string {
@@ -119,7 +120,7 @@ func rateText(r *rateReport) string {
 	case *r.PerSecond == 0:
 		return "nothing was stored in the last " + span(idleAfter.Seconds()) + average
 	}
-	return fmt.Sprintf("%s over the last %s (%s)%s", perSecond(*r.PerSecond), entries(r.Entries), span(r.WindowSeconds), average)
+	return fmt.Sprintf("%s over the last %s (%s)%s", perSecond(*r.PerSecond), text.Counted(r.Entries, "entry"), span(r.WindowSeconds), average)
 }
 
 func roomText(r *statsReport) string {
@@ -147,13 +148,13 @@ func (p *statsPage) sample(s *sampleReport) {
 	if s.Entries == 0 {
 		return
 	}
-	p.head(fmt.Sprintf("Newest %s: %s, %s", entries(s.Entries), output.Bytes(s.Bytes), span(s.SpanSeconds)))
+	p.head(fmt.Sprintf("Newest %s: %s, %s", text.Counted(s.Entries, "entry"), text.Bytes(s.Bytes), span(s.SpanSeconds)))
 	t := &output.Table{Right: []int{1, 2, 3, 4}}
 	t.Add("KIND", "ENTRIES", "SHARE", "BYTES", "SHARE")
 	addShares(t, s.Kinds, 10)
 	p.table(t, true)
 	if s.Unreadable > 0 {
-		p.line(output.Warn, "  "+output.Thousands(s.Unreadable)+" with data that is not a JSON object")
+		p.line(output.Warn, "  "+text.Thousands(s.Unreadable)+" with data that is not a JSON object")
 	}
 	if len(s.Collections) == 0 {
 		return
@@ -187,5 +188,5 @@ func addShare(t *output.Table, s shareReport) {
 	if name == "" {
 		name = "(none)"
 	}
-	t.Add(name, output.Thousands(s.Count), percent(s.CountShare), output.Bytes(s.Bytes), percent(s.BytesShare))
+	t.Add(name, text.Thousands(s.Count), percent(s.CountShare), text.Bytes(s.Bytes), percent(s.BytesShare))
 }

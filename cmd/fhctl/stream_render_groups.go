@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // shownConsumers is how many consumers of each group people see.
@@ -23,8 +24,8 @@ func (p *statsPage) groups(r *statsReport) {
 		g := &r.Groups[i]
 		estimated = estimated || !g.LagExact || g.Room != nil && !g.Room.Exact
 		room, left := groupRoom(g)
-		t.Add(g.Name, tilde(g.Lag, g.LagExact), span(g.LagSeconds), output.Thousands(g.Pending), oldest(g), redelivered(g),
-			output.Thousands(int64(len(g.Consumers))), room, left)
+		t.Add(g.Name, tilde(g.Lag, g.LagExact), span(g.LagSeconds), text.Thousands(g.Pending), oldest(g), redelivered(g),
+			text.Thousands(int64(len(g.Consumers))), room, left)
 	}
 	p.table(t, true)
 	if estimated {
@@ -67,14 +68,14 @@ func redelivered(g *groupReport) string {
 	if d == nil {
 		return "0"
 	}
-	text := output.Thousands(d.Entries)
+	again := text.Thousands(d.Entries)
 	if d.MaxDeliveries > 1 {
-		text += fmt.Sprintf(" (max %d×)", d.MaxDeliveries)
+		again += fmt.Sprintf(" (max %d×)", d.MaxDeliveries)
 	}
 	if !d.Complete {
-		text += fmt.Sprintf(" of %s", output.Thousands(d.Examined))
+		again += fmt.Sprintf(" of %s", text.Thousands(d.Examined))
 	}
-	return text
+	return again
 }
 
 // consumers shows those that have most to answer for: with pending entries
@@ -90,7 +91,7 @@ func (p *statsPage) consumers(groups []groupReport) {
 				continue
 			}
 			some = true
-			t.Add(groups[i].Name, c.Name, output.Thousands(c.Pending), optional(c.IdleSeconds), optional(c.InactiveSeconds))
+			t.Add(groups[i].Name, c.Name, text.Thousands(c.Pending), optional(c.IdleSeconds), optional(c.InactiveSeconds))
 		}
 	}
 	if !some {
@@ -111,7 +112,7 @@ func (p *statsPage) deadLetters(d *deadLettersReport) {
 	case *d.Length == 0:
 		p.line(output.Plain, "  none")
 	default:
-		text := "  " + entries(*d.Length)
+		text := "  " + text.Counted(*d.Length, "entry")
 		if n := d.Newest; n != nil {
 			text += fmt.Sprintf("; newest %s: %s seq %s after %s deliveries, stored as %s", ago(n.AgeSeconds),
 				orDash(n.Type), orDash(n.Seq), orDash(n.Deliveries), orDash(n.OrigID))
@@ -160,9 +161,9 @@ func eventTimeText(c *cursorReport) string {
 	case c.EventTime == nil:
 		return "unknown: neither the side key nor the stream tells"
 	case c.TimeFrom == "entry":
-		return clock(*c.EventTime) + ", " + ago(*c.AgeSeconds) + ", when its entry was stored: the relay's own time is unknown"
+		return text.Time(*c.EventTime) + ", " + ago(*c.AgeSeconds) + ", when its entry was stored: the relay's own time is unknown"
 	}
-	return clock(*c.EventTime) + ", " + ago(*c.AgeSeconds) + ", by the relay"
+	return text.Time(*c.EventTime) + ", " + ago(*c.AgeSeconds) + ", by the relay"
 }
 
 func windowText(w *windowReport) string {

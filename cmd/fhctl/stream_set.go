@@ -9,6 +9,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // partitionReport is one partition of a set.
@@ -270,7 +271,7 @@ func (p *statsPage) partitions(r *statsReport) {
 			most := slices.MaxFunc(part.Groups, func(a, b groupReport) int { return cmp.Compare(a.Lag, b.Lag) })
 			lag = tilde(most.Lag, most.LagExact)
 		}
-		t.Add(fmt.Sprintf("{%d}", part.Partition), output.Thousands(part.Stream.Length), rate, last, cursor, lag)
+		t.Add(fmt.Sprintf("{%d}", part.Partition), text.Thousands(part.Stream.Length), rate, last, cursor, lag)
 	}
 	p.table(t, true)
 	for i := range r.Groups {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // watchHistory is how many reports the graphs remember.
@@ -82,7 +83,7 @@ func (w *statsWatch) away(err error) error {
 		w.slog.Warn("No report this time; Redis does not answer", "err", err.Error())
 		return nil
 	}
-	rows := append([]output.Row{{Text: output.Escape("Redis does not answer, trying again: " + err.Error()), Tone: output.Bad}, {}}, w.rows(w.last)...)
+	rows := append([]output.Row{{Text: text.Escape("Redis does not answer, trying again: " + err.Error()), Tone: output.Bad}, {}}, w.rows(w.last)...)
 	return w.screen.Draw(rows)
 }
 
@@ -141,7 +142,7 @@ func (w *statsWatch) rateSince(r *statsReport) float64 {
 // rows is the report in the order that fits a screen: what changes comes first.
 func (w *statsWatch) rows(r *statsReport) []output.Row {
 	p := &statsPage{}
-	p.line(output.Faint, fmt.Sprintf("%s, every %s; Ctrl-C ends", clock(r.At), w.options.watch))
+	p.line(output.Faint, fmt.Sprintf("%s, every %s; Ctrl-C ends", text.Time(r.At), w.options.watch))
 	p.head("Stream " + r.Stream.Key + " on " + r.Redis)
 	if !r.Stream.Exists {
 		p.line(output.Warn, "  does not exist (yet)")
@@ -172,7 +173,7 @@ func (p *statsPage) graphs(names []string, histories map[string][]float64) {
 		history := histories[name]
 		now := dash
 		if v := history[len(history)-1]; !math.IsNaN(v) {
-			now = output.Thousands(int64(v + 0.5))
+			now = text.Thousands(int64(v + 0.5))
 			if name == "rate" {
 				now = perSecond(v)
 			}

@@ -2,29 +2,21 @@ package main
 
 import (
 	"fmt"
-	"time"
 
-	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // dash stands for what there is none of.
 const dash = "-"
 
-func entries(n int64) string {
-	if n == 1 {
-		return "1 entry"
-	}
-	return output.Thousands(n) + " entries"
-}
-
 func tilde(n int64, exact bool) string {
 	if exact {
-		return output.Thousands(n)
+		return text.Thousands(n)
 	}
-	return "~" + output.Thousands(n)
+	return "~" + text.Thousands(n)
 }
 
-func span(s float64) string { return output.Span(seconds(s)) }
+func span(s float64) string { return text.Span(seconds(s)) }
 
 // hours keeps hours where the issue is how many of them.
 func hours(s float64) string {
@@ -41,8 +33,6 @@ func ago(s float64) string {
 	return span(s) + " ago"
 }
 
-func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
-
 func percent(share float64) string { return fmt.Sprintf("%.1f%%", 100*share) }
 
 func perSecond(rate float64) string {
@@ -52,7 +42,7 @@ func perSecond(rate float64) string {
 	case rate < 99.95:
 		return fmt.Sprintf("%.1f/s", rate)
 	}
-	return output.Thousands(int64(rate+0.5)) + "/s"
+	return text.Thousands(int64(rate+0.5)) + "/s"
 }
 
 func optional(s *float64) string {

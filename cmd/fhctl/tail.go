@@ -15,6 +15,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 const tailLong = `Show what is in the stream, or what a relay sends, and change nothing: no
@@ -160,7 +161,7 @@ func runTail(ctx context.Context, s *session, o *tailOptions) error {
 // tellNone says how much passed when the filters matched nothing of it.
 func (t *tailRun) tellNone() {
 	if t.seen == 0 && t.looked > 0 && !t.match.any {
-		t.slog.Warn(fmt.Sprintf("The filters match none of the %s events that passed", output.Thousands(t.looked)))
+		t.slog.Warn(fmt.Sprintf("The filters match none of the %s events that passed", text.Thousands(t.looked)))
 	}
 }
 

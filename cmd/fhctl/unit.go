@@ -8,8 +8,8 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/health"
-	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/systemd"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // unit tells systemd how ingest is. Ready means that settings are in force
@@ -120,7 +120,7 @@ func (m *unit) line() string {
 	if !s.Able() {
 		return fmt.Sprintf("%s: %s", s.Reason, s.Detail)
 	}
-	return fmt.Sprintf("%s: %s; cursor %s, %s entries", s.Reason, s.Detail, s.Cursor, output.Thousands(max(0, s.Length)))
+	return fmt.Sprintf("%s: %s; cursor %s, %s entries", s.Reason, s.Detail, s.Cursor, text.Thousands(max(0, s.Length)))
 }
 
 func (m *unit) stopping()  { m.notifier.Stopping() }

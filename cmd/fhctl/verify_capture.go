@@ -14,6 +14,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/place"
+	"github.com/fhctl/fhctl/pkg/text"
 	"github.com/fhctl/fhctl/pkg/verify"
 )
 
@@ -164,7 +165,7 @@ func frameMark(seq event.Seq, at time.Time) string {
 	if at.IsZero() {
 		return fmt.Sprintf("seq %s", seq)
 	}
-	return fmt.Sprintf("seq %s of %s", seq, clockText(at))
+	return fmt.Sprintf("seq %s of %s", seq, text.Time(at))
 }
 
 // frameMarks reads the seqs of frames again, by their names.

@@ -8,8 +8,8 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/text"
 	"github.com/fhctl/fhctl/pkg/verify"
 )
 
@@ -104,7 +104,7 @@ func held(b redisstream.Bounds) string {
 	first, _ := b.First.Seq()
 	last, _ := b.Last.Seq()
 	return fmt.Sprintf("it holds seq %d to %d, ids %s to %s, stored %s to %s", first, last, b.First.ID, b.Last.ID,
-		clockText(b.First.ID.Time()), clockText(b.Last.ID.Time()))
+		text.Time(b.First.ID.Time()), text.Time(b.Last.ID.Time()))
 }
 
 // stream checks a stream and its cursor.
@@ -250,17 +250,9 @@ func (r *verifyRun) end(ctx context.Context, sum verify.Summary, err error) erro
 	if sum.Clean() {
 		return err
 	}
-	found := fault.New(fault.Findings, fmt.Errorf("%s in %s", counted(sum.Errors, "error"), r.name), "docs/verify.md says what each rule means")
+	found := fault.New(fault.Findings, fmt.Errorf("%s in %s", text.Counted(sum.Errors, "error"), r.name), "docs/verify.md says what each rule means")
 	if err == nil {
 		return found
 	}
 	return errors.Join(found, err)
-}
-
-// counted is a number with its noun.
-func counted(n int64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return output.Thousands(n) + " " + noun + "s"
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/text"
 	"github.com/fhctl/fhctl/pkg/verify"
 )
 
@@ -26,7 +27,7 @@ func findingText(f verify.Finding) string {
 	if f.Detail != "" {
 		b.WriteString(": " + f.Detail)
 	}
-	return strings.TrimRight(output.Escape(b.String()), " ")
+	return strings.TrimRight(text.Escape(b.String()), " ")
 }
 
 // text prints the summary for people.
@@ -42,13 +43,13 @@ func (r *verifyReport) text(sum verify.Summary, stopped error) {
 	}
 	r.fixes(sum)
 	if stopped != nil {
-		fmt.Fprintf(r.out, "\nIt ended early, so the rest is unknown: %s\n", output.Escape(stopped.Error()))
+		fmt.Fprintf(r.out, "\nIt ended early, so the rest is unknown: %s\n", text.Escape(stopped.Error()))
 	}
 	switch {
 	case !sum.Clean():
-		fmt.Fprintf(r.out, "\n%s, %s.\n", counted(sum.Errors, "error"), counted(sum.Warnings, "warning"))
+		fmt.Fprintf(r.out, "\n%s, %s.\n", text.Counted(sum.Errors, "error"), text.Counted(sum.Warnings, "warning"))
 	case stopped == nil && sum.Warnings > 0:
-		fmt.Fprintf(r.out, "\nClean, with %s.\n", counted(sum.Warnings, "warning"))
+		fmt.Fprintf(r.out, "\nClean, with %s.\n", text.Counted(sum.Warnings, "warning"))
 	case stopped == nil:
 		fmt.Fprintf(r.out, "\nClean.\n")
 	}
@@ -56,29 +57,29 @@ func (r *verifyReport) text(sum verify.Summary, stopped error) {
 
 // coverage says what was looked at.
 func (r *verifyReport) coverage(t *output.Table, sum verify.Summary) {
-	took := output.Span(time.Since(r.plan.startedAt))
+	took := text.Span(time.Since(r.plan.startedAt))
 	items := map[verify.Source]string{verify.OfStream: "entries", verify.OfCapture: "frames", verify.OfPair: "entries"}[r.of]
-	t.Add(items, fmt.Sprintf("%s, from %s to %s, in %s", output.Thousands(sum.Items), where(sum.First), where(sum.Last), took))
+	t.Add(items, fmt.Sprintf("%s, from %s to %s, in %s", text.Thousands(sum.Items), where(sum.First), where(sum.Last), took))
 	if asked := r.plan.asked(); asked != "" {
 		t.Add("range", asked)
 		t.Add("covered", r.coveredText())
 	}
 	if r.of == verify.OfPair {
-		t.Add("the other", output.Thousands(sum.Others)+" entries")
-		t.Add("compared", output.Thousands(sum.Checked)+" pairs: type, data and seq")
+		t.Add("the other", text.Thousands(sum.Others)+" entries")
+		t.Add("compared", text.Thousands(sum.Checked)+" pairs: type, data and seq")
 		return
 	}
-	t.Add("contents", fmt.Sprintf("%s (%s)", output.Thousands(sum.Checked), r.plan.chosen()))
+	t.Add("contents", fmt.Sprintf("%s (%s)", text.Thousands(sum.Checked), r.plan.chosen()))
 	var kinds []string
 	for kind, n := range sum.Kinds {
 		if n > 0 {
-			kinds = append(kinds, output.Thousands(n)+" "+event.Kind(kind).String())
+			kinds = append(kinds, text.Thousands(n)+" "+event.Kind(kind).String())
 		}
 	}
 	t.Add("kinds", strings.Join(kinds, ", "))
-	t.Add("records", fmt.Sprintf("%s of %s ops, each hashed and compared with its cid", output.Thousands(sum.Records), output.Thousands(sum.Ops)))
+	t.Add("records", fmt.Sprintf("%s of %s ops, each hashed and compared with its cid", text.Thousands(sum.Records), text.Thousands(sum.Ops)))
 	if r.of == verify.OfCapture {
-		t.Add("trees", fmt.Sprintf("%s undone to prevData, %s lack what that needs", output.Thousands(sum.Trees), output.Thousands(sum.Legacy)))
+		t.Add("trees", fmt.Sprintf("%s undone to prevData, %s lack what that needs", text.Thousands(sum.Trees), text.Thousands(sum.Legacy)))
 		t.Add("signatures", r.signatures(sum))
 	}
 	t.Add("gaps", gapsText(sum.Gaps))
@@ -106,7 +107,7 @@ func (r *verifyReport) signatures(sum verify.Summary) string {
 	if r.plan.keys == nil {
 		return "not checked: give --did-docs"
 	}
-	return fmt.Sprintf("%s verified, %s of accounts without a document", output.Thousands(sum.Signatures), output.Thousands(sum.Unkeyed))
+	return fmt.Sprintf("%s verified, %s of accounts without a document", text.Thousands(sum.Signatures), text.Thousands(sum.Unkeyed))
 }
 
 func gapsText(g verify.Gaps) string {
@@ -115,9 +116,9 @@ func gapsText(g verify.Gaps) string {
 	}
 	var largest []string
 	for _, gap := range g.Largest {
-		largest = append(largest, fmt.Sprintf("%s behind %d", output.Thousands(gap.Missing), gap.After.Seq))
+		largest = append(largest, fmt.Sprintf("%s behind %d", text.Thousands(gap.Missing), gap.After.Seq))
 	}
-	return fmt.Sprintf("%s, %s numbers in all; largest: %s", output.Thousands(g.Count), output.Thousands(g.Missing), strings.Join(largest, ", "))
+	return fmt.Sprintf("%s, %s numbers in all; largest: %s", text.Thousands(g.Count), text.Thousands(g.Missing), strings.Join(largest, ", "))
 }
 
 func (r *verifyReport) cursorText() string {
@@ -153,7 +154,7 @@ func (r *verifyReport) fixes(sum verify.Summary) {
 		if i == 0 {
 			fmt.Fprintln(r.out, "\nfound")
 		}
-		fmt.Fprintf(r.out, "  %-16s  %s  %s\n    fix: %s\n", c.Rule, output.Thousands(c.Count), c.Severity, c.Mend)
+		fmt.Fprintf(r.out, "  %-16s  %s  %s\n    fix: %s\n", c.Rule, text.Thousands(c.Count), c.Severity, c.Mend)
 	}
 }
 
@@ -196,7 +197,7 @@ func (r *verifyReport) junit(sum verify.Summary, stopped error) error {
 	for _, c := range sum.Rules {
 		counts[c.Rule] = c
 	}
-	suite := junitSuite{Name: "fhctl verify " + output.Escape(r.name), Time: fmt.Sprintf("%.3f", time.Since(r.plan.startedAt).Seconds())}
+	suite := junitSuite{Name: "fhctl verify " + text.Escape(r.name), Time: fmt.Sprintf("%.3f", time.Since(r.plan.startedAt).Seconds())}
 	for _, info := range verify.Rules() {
 		if info.Of&r.of == 0 {
 			continue
@@ -205,7 +206,7 @@ func (r *verifyReport) junit(sum verify.Summary, stopped error) error {
 	}
 	covered := junitCase{Class: "fhctl.verify", Name: "covered"}
 	if stopped != nil {
-		covered.Error = &junitTrouble{Message: output.Escape("it ended early: " + stopped.Error()), Type: "unknown", Text: stopHint(stopped)}
+		covered.Error = &junitTrouble{Message: text.Escape("it ended early: " + stopped.Error()), Type: "unknown", Text: stopHint(stopped)}
 	}
 	suite.add(covered)
 	var t output.Table

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/entry"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // Columns prints one aligned line per event, for people. Untrusted text is
@@ -73,7 +74,7 @@ func (c *Columns) Append(dst []byte, e *Event) []byte {
 	line.cell(e.Kind, to.kind, kindColor(e))
 	line.cell(action, to.action, actionColor(action))
 	if line.left >= 0 {
-		coll = cutHead(Escape(coll), to.coll) // the end tells it from its siblings
+		coll = cutHead(text.Escape(coll), to.coll) // the end tells it from its siblings
 	}
 	line.cell(coll, to.coll, blue)
 	line.cell(e.Outline.DID, to.did, faint)
@@ -95,22 +96,22 @@ type columnLine struct {
 	pad   int
 }
 
-// cell writes text into a column of width cells. On a terminal it is cut to the
+// cell writes foreign text into a column of width cells. On a terminal it is cut to the
 // column; in a file it pushes the others.
-func (l *columnLine) cell(text string, width int, color string) {
+func (l *columnLine) cell(foreign string, width int, color string) {
 	if width == 0 {
 		return
 	}
-	text = Escape(text)
+	shown := text.Escape(foreign)
 	if l.left >= 0 {
-		text = Cut(text, width)
+		shown = Cut(shown, width)
 	}
-	l.part(text, color)
-	l.pad += max(width-Width(text), 0) + 1
+	l.part(shown, color)
+	l.pad += max(width-Width(shown), 0) + 1
 }
 
 // rest writes the last column.
-func (l *columnLine) rest(text, color string) { l.part(Escape(text), color) }
+func (l *columnLine) rest(foreign, color string) { l.part(text.Escape(foreign), color) }
 
 func (l *columnLine) part(text, color string) {
 	if text == "" {

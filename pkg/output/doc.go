@@ -1,7 +1,6 @@
-// Package output is what people see on a terminal: untrusted text made safe,
-// numbers they can read, one live status line, and events as aligned lines, as
-// JSON lines or through a template.
+// Package output is what people see on a terminal: tables, one live status line, and
+// events as aligned lines, as JSON lines or through a template.
 //
 // Everything a relay or a record says is untrusted. Text that reaches a terminal
-// goes through [Escape]; JSON does not, since it must stay exact.
+// goes through Escape of pkg/text; JSON does not, since it must stay exact.
 package output

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // Progress is what the live line shows of work that has an end, or of a
@@ -63,18 +64,18 @@ func (p *progressing) render(rate float64, now time.Time, width int) string {
 	if p.Fraction >= 0 {
 		parts = append(parts, fmt.Sprintf("%3.0f%%", 100*min(p.Fraction, 1)))
 	}
-	parts = append(parts, Thousands(p.Done)+" "+unit, Thousands(int64(rate+0.5))+"/s")
+	parts = append(parts, text.Thousands(p.Done)+" "+unit, text.Thousands(int64(rate+0.5))+"/s")
 	if left, ok := p.left(now); ok {
-		parts = append(parts, "ETA "+Span(left))
+		parts = append(parts, "ETA "+text.Span(left))
 	}
 	if p.Seq > 0 {
-		parts = append(parts, "seq "+Thousands(int64(p.Seq)))
+		parts = append(parts, "seq "+text.Thousands(int64(p.Seq)))
 	}
 	if p.Note != "" {
 		parts = append(parts, p.Note)
 	}
-	text := strings.Join(parts, "  ")
-	return Escape(p.Label + p.bar(width-Width(p.Label)-Width(text)-6) + "  " + text)
+	numbers := strings.Join(parts, "  ")
+	return text.Escape(p.Label + p.bar(width-Width(p.Label)-Width(numbers)-6) + "  " + numbers)
 }
 
 // bar fills the room there is, if it is worth it.

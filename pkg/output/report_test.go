@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 func TestTableAligns(t *testing.T) {
@@ -70,22 +72,12 @@ func TestWidthOfWhatPeopleWrite(t *testing.T) {
 		}
 	}
 	var table Table
-	for text := range pictures {
-		table.Add(Escape(text), "|")
+	for picture := range pictures {
+		table.Add(text.Escape(picture), "|")
 	}
 	for _, line := range table.Lines("") {
 		if before, _, _ := strings.Cut(line, "|"); Width(before) != 4 {
 			t.Errorf("the second column of %q begins after %d columns", line, Width(before))
-		}
-	}
-}
-
-func TestBytes(t *testing.T) {
-	for n, want := range map[int64]string{
-		-1: "0 B", 0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1<<20 - 1: "1.0 MiB", 3 << 29: "1.5 GiB", math.MaxInt64: "8192.0 PiB",
-	} {
-		if got := Bytes(n); got != want {
-			t.Errorf("Bytes(%d) = %q, want %q", n, got, want)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // Status is what the live line shows.
@@ -31,18 +32,18 @@ type Status struct {
 func (s *Status) render(rate float64, waited time.Duration) string {
 	parts := []string{"fhctl", s.state(rate, waited)}
 	if s.Seq > 0 {
-		parts = append(parts, "seq "+Thousands(int64(s.Seq)))
+		parts = append(parts, "seq "+text.Thousands(int64(s.Seq)))
 	}
 	if s.LagKnown {
-		parts = append(parts, "lag "+Span(s.Lag))
+		parts = append(parts, "lag "+text.Span(s.Lag))
 	}
 	if s.Length >= 0 {
-		parts = append(parts, "stream "+Thousands(s.Length))
+		parts = append(parts, "stream "+text.Thousands(s.Length))
 	}
 	if s.Rejected > 0 {
-		parts = append(parts, "rejected "+Thousands(s.Rejected))
+		parts = append(parts, "rejected "+text.Thousands(s.Rejected))
 	}
-	return Escape(strings.Join(parts, "  "))
+	return text.Escape(strings.Join(parts, "  "))
 }
 
 func (s *Status) state(rate float64, waited time.Duration) string {
@@ -60,7 +61,7 @@ func (s *Status) state(rate float64, waited time.Duration) string {
 	case s.Led:
 		return "standing by: another process leads"
 	default:
-		return Thousands(int64(rate+0.5)) + " ev/s"
+		return text.Thousands(int64(rate+0.5)) + " ev/s"
 	}
 }
 

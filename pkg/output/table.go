@@ -1,8 +1,9 @@
 package output
 
 import (
-	"fmt"
 	"strings"
+
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // Table lays out text in columns as wide as their widest cell. Cells may hold
@@ -17,7 +18,7 @@ type Table struct {
 func (t *Table) Add(cells ...string) {
 	row := make([]string, len(cells))
 	for i, cell := range cells {
-		row[i] = Escape(cell)
+		row[i] = text.Escape(cell)
 	}
 	t.rows = append(t.rows, row)
 }
@@ -62,16 +63,4 @@ func gap(column int, indent string) string {
 		return indent
 	}
 	return "  "
-}
-
-// Bytes prints a size to the precision a glance needs: "512 B", "1.4 MiB".
-func Bytes(n int64) string {
-	if n < 1024 {
-		return fmt.Sprintf("%d B", max(n, 0))
-	}
-	size, unit := float64(n)/1024, 0
-	for size >= 1023.95 && unit < 4 {
-		size, unit = size/1024, unit+1
-	}
-	return fmt.Sprintf("%.1f %ciB", size, "KMGTP"[unit])
 }

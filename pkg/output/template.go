@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/fhctl/fhctl/pkg/template"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // Template prints events through a template in the language of text/template,
@@ -94,16 +95,16 @@ func fieldValues(fields []string) (list []any) {
 }
 
 // escapeLines is Escape, but line breaks and tabs stay.
-func escapeLines(text string) string {
+func escapeLines(foreign string) string {
 	var b strings.Builder
 	for {
-		i := strings.IndexAny(text, "\n\t")
+		i := strings.IndexAny(foreign, "\n\t")
 		if i < 0 {
-			b.WriteString(Escape(text))
+			b.WriteString(text.Escape(foreign))
 			return b.String()
 		}
-		b.WriteString(Escape(text[:i]))
-		b.WriteByte(text[i])
-		text = text[i+1:]
+		b.WriteString(text.Escape(foreign[:i]))
+		b.WriteByte(foreign[i])
+		foreign = foreign[i+1:]
 	}
 }

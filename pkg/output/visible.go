@@ -5,6 +5,8 @@ import (
 	"io"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // Visible is a writer for JSON that a terminal shows. JSON may hold characters that
@@ -22,29 +24,29 @@ type visible struct {
 
 // Write passes p on; the beginning of a character waits for its end.
 func (v *visible) Write(p []byte) (int, error) {
-	text := p
+	left := p
 	if len(v.rest) > 0 {
-		text = append(v.rest, p...)
+		left = append(v.rest, p...)
 	}
 	v.out = v.out[:0]
-	for len(text) > 0 {
-		if text[0] < utf8.RuneSelf && text[0] != 0x7f {
-			v.out = append(v.out, text[0])
-			text = text[1:]
+	for len(left) > 0 {
+		if left[0] < utf8.RuneSelf && left[0] != 0x7f {
+			v.out = append(v.out, left[0])
+			left = left[1:]
 			continue
 		}
-		r, n := utf8.DecodeRune(text)
-		if r == utf8.RuneError && n == 1 && !utf8.FullRune(text) {
+		r, n := utf8.DecodeRune(left)
+		if r == utf8.RuneError && n == 1 && !utf8.FullRune(left) {
 			break
 		}
-		if isUnsafe(r) {
+		if text.IsUnsafe(r) {
 			v.out = appendUnits(v.out, r)
 		} else {
-			v.out = append(v.out, text[:n]...)
+			v.out = append(v.out, left[:n]...)
 		}
-		text = text[n:]
+		left = left[n:]
 	}
-	v.rest = append(v.rest[:0:0], text...)
+	v.rest = append(v.rest[:0:0], left...)
 	if _, err := v.to.Write(v.out); err != nil {
 		return 0, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // Kind is how a place is given.
@@ -169,7 +170,7 @@ func compareDigits(a, b string) int {
 // String is the place with the moment that was understood, where the text alone
 // does not tell it.
 func (p Place) String() string {
-	moment := p.Time.UTC().Format("2006-01-02 15:04:05Z")
+	moment := text.Time(p.Time)
 	said := strings.Replace(strings.ToUpper(p.Text), "T", " ", 1)
 	if p.Kind != Time || strings.HasPrefix(moment, said) || strings.HasSuffix(said, "Z") && strings.HasPrefix(said, moment[:len(moment)-1]) {
 		return p.Text

@@ -7,7 +7,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // Half past one in the night in a zone two hours ahead of UTC.
@@ -145,9 +145,9 @@ func TestANumberOfAClockIsNoSeq(t *testing.T) {
 // What is printed can be typed.
 func TestPrintedTimesAndSpansAreRead(t *testing.T) {
 	for _, d := range []time.Duration{1200 * time.Millisecond, 35 * time.Second, 4 * time.Minute, 7*time.Hour + 30*time.Minute, 75 * time.Hour} {
-		got, ok := Duration(output.Span(d))
+		got, ok := Duration(text.Span(d))
 		if diff := got - d; !ok || diff.Abs() > d/10 {
-			t.Errorf("%q is %s, %v; want %s", output.Span(d), got, ok, d)
+			t.Errorf("%q is %s, %v; want %s", text.Span(d), got, ok, d)
 		}
 	}
 	stored := time.Date(2026, 11, 29, 23, 10, 5, 120e6, time.UTC)

@@ -1,13 +1,14 @@
-package output_test
+package text_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 const scotland = "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
@@ -35,7 +36,7 @@ func TestEscape(t *testing.T) {
 		"🏴\U000e0067\U000e0062\U000e007f": `🏴\U000e0067\U000e0062\U000e007f`,
 		scotland + "\U000e0067":           scotland + `\U000e0067`,
 	} {
-		if got := output.Escape(in); got != want {
+		if got := text.Escape(in); got != want {
 			t.Errorf("Escape(%+q) = %+q, want %+q", in, got, want)
 		}
 	}
@@ -45,7 +46,7 @@ func FuzzEscape(f *testing.F) {
 	f.Add("plain")
 	f.Add("\x1b[31m\u202e\xff\n")
 	f.Fuzz(func(t *testing.T, s string) {
-		got := output.Escape(s)
+		got := text.Escape(s)
 		if !utf8.ValidString(got) {
 			t.Fatalf("%+q is not UTF-8", got)
 		}
@@ -54,7 +55,7 @@ func FuzzEscape(f *testing.F) {
 				t.Fatalf("%+q lets %U through", got, r)
 			}
 		}
-		if again := output.Escape(got); again != got {
+		if again := text.Escape(got); again != got {
 			t.Fatalf("twice gives %+q, once %+q", again, got)
 		}
 	})
@@ -65,7 +66,7 @@ func TestThousands(t *testing.T) {
 		0: "0", 7: "7", 999: "999", 1000: "1,000", 12345: "12,345", 7000000123: "7,000,000,123",
 		-1: "-1", -1000: "-1,000", -1 << 63: "-9,223,372,036,854,775,808",
 	} {
-		if got := output.Thousands(n); got != want {
+		if got := text.Thousands(n); got != want {
 			t.Errorf("%d: %s", n, got)
 		}
 	}
@@ -77,15 +78,33 @@ func TestSpan(t *testing.T) {
 		35 * time.Second: "35 s", 119 * time.Second: "119 s", 4 * time.Minute: "4 min", 119 * time.Minute: "119 min",
 		7*time.Hour + 30*time.Minute: "7.5 h", 75 * time.Hour: "3.1 d",
 	} {
-		if got := output.Span(d); got != want {
+		if got := text.Span(d); got != want {
 			t.Errorf("%s: %s, want %s", d, got, want)
 		}
 	}
 }
 
+func TestCounted(t *testing.T) {
+	for n, want := range map[int]string{-1: "-1 replicas, -1 entries", 0: "0 replicas, 0 entries", 1: "1 replica, 1 entry", 2000: "2,000 replicas, 2,000 entries"} {
+		if got := text.Counted(n, "replica") + ", " + text.Counted(n, "entry"); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+}
+
+func TestBytes(t *testing.T) {
+	for n, want := range map[int64]string{
+		-1: "0 B", 0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1<<20 - 1: "1.0 MiB", 3 << 29: "1.5 GiB", math.MaxInt64: "8192.0 PiB",
+	} {
+		if got := text.Bytes(n); got != want {
+			t.Errorf("Bytes(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
 func BenchmarkEscapeClean(b *testing.B) {
-	text := strings.Repeat("plain text ", 20)
+	clean := strings.Repeat("plain text ", 20)
 	for b.Loop() {
-		output.Escape(text)
+		text.Escape(clean)
 	}
 }

@@ -1,4 +1,4 @@
-package output
+package text
 
 import (
 	"fmt"
@@ -28,7 +28,7 @@ func Escape(s string) string {
 		switch {
 		case r == utf8.RuneError && size == 1:
 			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case isUnsafe(r):
+		case IsUnsafe(r):
 			writeEscape(&b, r)
 		default:
 			b.WriteString(s[i : i+size])
@@ -58,7 +58,7 @@ func writeEscape(b *strings.Builder, r rune) {
 func isSafe(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
-			return utf8.ValidString(s) && !strings.ContainsFunc(s, isUnsafe)
+			return utf8.ValidString(s) && !strings.ContainsFunc(s, IsUnsafe)
 		}
 	}
 	return true
@@ -103,6 +103,8 @@ func flagTags(text string) int {
 	return 0
 }
 
-func isUnsafe(r rune) bool {
+// IsUnsafe reports whether [Escape] makes an escape of r: where r could move the cursor,
+// colour, reorder or hide other text.
+func IsUnsafe(r rune) bool {
 	return unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, invisible)
 }
