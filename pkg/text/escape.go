@@ -2,6 +2,7 @@ package text
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -23,7 +24,7 @@ func Escape(s string) string {
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
 		if r == blackFlag {
-			size += flagTags(s[i+size:])
+			size += len(flagTags.FindString(s[i+size:]))
 		}
 		switch {
 		case r == utf8.RuneError && size == 1:
@@ -81,27 +82,10 @@ var invisible = &unicode.RangeTable{
 }
 
 // blackFlag with tags behind it is the flag of a part of a country: of Scotland, for one.
+// They are three to six letters or digits and an end (UTS 51). Other tags are invisible.
 const blackFlag = '\U0001f3f4'
 
-// flagTags is how many bytes of text, which comes behind a black flag, are the tags of
-// such a flag: three to six letters or digits and the end, as Unicode has them (UTS 51).
-// Other tags are invisible, and could hide text.
-func flagTags(text string) int {
-	const least, most = 3, 6
-	n, letters := 0, 0
-	for _, r := range text {
-		n += utf8.RuneLen(r)
-		switch {
-		case r == 0xe007f && letters >= least:
-			return n
-		case letters < most && (r >= 0xe0061 && r <= 0xe007a || r >= 0xe0030 && r <= 0xe0039):
-			letters++
-		default:
-			return 0
-		}
-	}
-	return 0
-}
+var flagTags = regexp.MustCompile("^[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f")
 
 // IsUnsafe reports whether [Escape] makes an escape of r: where r could move the cursor,
 // colour, reorder or hide other text.
