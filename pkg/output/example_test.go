@@ -6,13 +6,8 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/text"
 )
-
-// Text of strangers goes through Escape before a terminal shows it.
-func ExampleEscape() {
-	fmt.Println(output.Escape("a cat\x1b[2J\u202etac"))
-	// Output: a cat\x1b[2J\u202etac
-}
 
 func ExampleAppendJSON() {
 	e := output.Event{
@@ -30,8 +25,8 @@ func ExampleAppendJSON() {
 func ExampleTable() {
 	table := output.Table{Right: []int{1, 2}}
 	table.Add("group", "lag", "oldest")
-	table.Add("firehose-processors", output.Thousands(1234567), output.Span(95*time.Second))
-	table.Add("osprey-consumers", output.Thousands(0), output.Span(0))
+	table.Add("firehose-processors", text.Thousands(1234567), text.Span(95*time.Second))
+	table.Add("osprey-consumers", text.Thousands(0), text.Span(0))
 	for _, line := range table.Lines("") {
 		fmt.Println(line)
 	}
