@@ -56,6 +56,7 @@ const (
 	spillDisk  = "pkg/capture/spill/disk.go"
 	spillFile  = "pkg/capture/spill/segment.go"
 	spillRead  = "pkg/capture/spill/reader.go"
+	sinkMemory = "pkg/endtest/sinktest/memory.go"
 	blockWalk  = "pkg/capture/block/walk.go"
 	spillFlow  = "pkg/capture/spill/flow.go"
 	spillPump  = "pkg/capture/spill/pump.go"
@@ -77,7 +78,7 @@ func mutants() (all []mutant) {
 func in(tests ...string) []string { return tests }
 
 var scriptMutants = []mutant{
-	{appendLua, "if above(seq, max) then", "if true then", "repeats are appended again", in("sim", "append")},
+	{appendLua, "if above(seq, max) then", "if true then", "repeats are appended again", in("sim", "append", "sinktest")},
 	{appendLua, "    max = seq\n", "    max = max\n", "the running maximum stands still", in("append", "sim")},
 	{appendLua, "if not trouble and above(ARGV[4], max) then max = ARGV[4] end", "if above(ARGV[4], max) then max = ARGV[4] end", "the watermark covers what failed", in("sim", "append")},
 	{appendLua, "if not trouble and above(ARGV[4], max) then max = ARGV[4] end", "", "the watermark never moves", in("sim", "append")},
@@ -338,6 +339,8 @@ var spillMutants = []mutant{
 	{spillFlow, "	if s.last > f.given {\n		f.damaged(s)", "	if false {\n		f.damaged(s)", "a file that is cut short is a hole", in("spill")},
 	{spillFlow, "	f.lost(s.name, f.given, upto, why.Error())\n", "	_ = upto\n", "damage is not told", in("spill")},
 	{spillFlow, "	f.disk.divide(f.given, read, rest)\n	f.aim(event.AfterSeq(f.given))\n", "	f.disk.divide(f.given, read, rest)\n", "the relay is not asked for what is damaged", in("spill")},
+	{sinkMemory, "if m.known && b.After != event.AfterSeq(m.cursor) {", "if false {", "a sink stores what does not follow", in("sinktest")},
+	{sinkMemory, "		m.cursor, m.known = b.Upto, true\n		receipts", "		m.known = true\n		receipts", "a sink forgets how far it came", in("sinktest")},
 	{blockWalk, "	raw, err := b.Unpack(d, packed)\n", "	d.Sum = Sum(packed)\n	raw, err := b.Unpack(d, packed)\n", "blocks are not checked before they are handed on", in("spill")},
 	{blockWalk, "	if b.last == nil && d.After != b.Prev || b.last != nil && !d.Follows(b.last) {", "	if false {", "another file's blocks are taken", in("spill")},
 	{spillRead, "		if err := checkOld(r.file, s); err != nil {", "		if err := checkOld(r.file, s); err != nil && false {", "an old file is not checked", in("spill")},

@@ -49,6 +49,7 @@ var suites = map[string][]string{
 	"dagcbor":    {"./pkg/dagcbor", "."},
 	"fault":      {"./pkg/fault", "."},
 	"spill":      {"./pkg/capture/spill", "."},
+	"sinktest":   {"./pkg/endtest/sinktest", "."},
 	"capture":    {"./pkg/capture", "."},
 	"verify":     {"./pkg/verify", "Large|Crowded|Stream|Fuzz"},
 }
