@@ -7,7 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
+
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 const (
@@ -229,7 +230,7 @@ func nameOf(r slog.Record) (name string) {
 	r.Attrs(func(a slog.Attr) bool {
 		for _, key := range nameKeys {
 			if a.Key == key {
-				name = cut(a.Value.String(), maxName)
+				name = strings.Clone(text.Clip(a.Value.String(), maxName))
 				return false
 			}
 		}
@@ -248,10 +249,10 @@ func shortened(r slog.Record) slog.Record {
 	if !long {
 		return r
 	}
-	short := slog.NewRecord(r.Time, r.Level, cut(r.Message, maxText), r.PC)
+	short := slog.NewRecord(r.Time, r.Level, strings.Clone(text.Clip(r.Message, maxText)), r.PC)
 	r.Attrs(func(a slog.Attr) bool {
-		if text := textOf(a.Value); len(text) > maxText {
-			a = slog.String(a.Key, cut(text, maxText)+fmt.Sprintf("… (%d bytes)", len(text)))
+		if long := textOf(a.Value); len(long) > maxText {
+			a = slog.String(a.Key, text.Clip(long, maxText)+fmt.Sprintf("… (%d bytes)", len(long)))
 		}
 		short.AddAttrs(a)
 		return true
@@ -270,14 +271,4 @@ func textOf(v slog.Value) string {
 		}
 	}
 	return ""
-}
-
-func cut(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	for limit > 0 && !utf8.RuneStart(text[limit]) {
-		limit--
-	}
-	return strings.Clone(text[:limit])
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // A graph is drawn into a box of this size, which the page stretches.
@@ -173,7 +175,7 @@ func tickLabel(v float64) string {
 	case v >= 100_000:
 		return short(v/1e3) + " k"
 	case v >= 100:
-		return thousands(int64(math.Round(v)))
+		return text.Thousands(int64(math.Round(v)))
 	}
 	return short(v)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // facts builds a panel's list; empty values are left out.
@@ -31,17 +32,17 @@ func relayPanel(s *Snapshot, p *past, now time.Time) Panel {
 	}
 	f.add("State", state, t)
 	if s.Link.State == event.LinkUp {
-		f.add("Up for", lasting(now.Sub(p.upSince)), "")
+		f.add("Up for", text.Lasting(now.Sub(p.upSince)), "")
 	}
 	f.add("Address", shown(relayAddress(s)), "")
 	f.add("Started from", s.Link.From.String(), "")
-	f.add("Connects", thousands(s.Connects), "")
+	f.add("Connects", text.Thousands(s.Connects), "")
 	if s.Link.State != event.LinkUp {
-		f.add("Attempt", thousands(s.Link.Attempt), "")
+		f.add("Attempt", text.Thousands(s.Link.Attempt), "")
 		f.add("Cause", s.Link.Cause, "")
 		f.add("Error", shown(plain(s.Link.Err)), toneBad)
 		if s.Link.Retry > 0 {
-			f.add("Next try", "in "+lasting(s.Link.Retry), "")
+			f.add("Next try", "in "+text.Lasting(s.Link.Retry), "")
 		}
 	}
 	return Panel{Title: "Relay", Facts: f}
@@ -54,7 +55,7 @@ func redisPanel(s *Snapshot) Panel {
 		f.add("State", "takes batches", toneGood)
 	case s.StoreKnown:
 		f.add("State", "takes no batches", toneBad)
-		f.add("Attempt", thousands(s.Store.Attempt), "")
+		f.add("Attempt", text.Thousands(s.Store.Attempt), "")
 		f.add("Cause", s.Store.Cause, "")
 		f.add("Error", shown(plain(s.Store.Err)), toneBad)
 	case s.RoleKnown && !s.Role.Leading:
@@ -73,7 +74,7 @@ func redisPanel(s *Snapshot) Panel {
 			f.add("Its disk", "last write failed", toneBad)
 		}
 		if n := s.Sample.DeadLetters; n > 0 {
-			f.add("Dead letters", thousands(n), toneWait)
+			f.add("Dead letters", text.Thousands(n), toneWait)
 		}
 	}
 	f.add("Look", shown(plain(s.SampleErr)), toneWait)
@@ -90,13 +91,13 @@ func (f *facts) memory(s *Snapshot) {
 	switch {
 	case used < 0:
 	case most <= 0:
-		f.add("Memory", bytesOf(used)+", no limit", "")
+		f.add("Memory", text.Bytes(used)+", no limit", "")
 	default:
 		t := tone("")
 		if float64(used) > fullShare*float64(most) {
 			t = toneBad
 		}
-		f.add("Memory", fmt.Sprintf("%s of %s (%.0f\u00a0%%)", bytesOf(used), bytesOf(most), 100*float64(used)/float64(most)), t)
+		f.add("Memory", fmt.Sprintf("%s of %s (%.0f\u00a0%%)", text.Bytes(used), text.Bytes(most), 100*float64(used)/float64(most)), t)
 	}
 }
 
@@ -107,12 +108,12 @@ func positionPanel(s *Snapshot) Panel {
 	if !s.LastTime.IsZero() {
 		f.add("Event time", s.LastTime.UTC().Format("2006-01-02 15:04:05"), "")
 	}
-	f.add("Repeats", thousands(s.Counts.Repeats)+" dropped", "")
-	f.add("Seq gaps", thousands(s.Counts.Gaps)+", which are legal", "")
+	f.add("Repeats", text.Thousands(s.Counts.Repeats)+" dropped", "")
+	f.add("Seq gaps", text.Thousands(s.Counts.Gaps)+", which are legal", "")
 	frames, ops := s.rejected()
-	f.add("Rejected", thousands(frames)+" frames", waitIf(frames > 0))
-	f.add("Skipped", thousands(ops)+" ops", waitIf(ops > 0))
-	f.add("Alarms", thousands(s.Alarms), waitIf(s.Alarms > 0))
+	f.add("Rejected", text.Thousands(frames)+" frames", waitIf(frames > 0))
+	f.add("Skipped", text.Thousands(ops)+" ops", waitIf(ops > 0))
+	f.add("Alarms", text.Thousands(s.Alarms), waitIf(s.Alarms > 0))
 	return Panel{Title: "Position", Facts: f}
 }
 
@@ -144,7 +145,7 @@ func (m *Monitor) processPanel(s *Snapshot) Panel {
 		f.add("Role", "standby", toneGood)
 		f.add("Leader", shown(s.Role.By), "")
 	}
-	f.add("Running for", lasting(s.Uptime), "")
+	f.add("Running for", text.Lasting(s.Uptime), "")
 	f.add("Stream", shown(m.cfg.Stream), "")
 	f.add("Redis", shown(m.cfg.Redis), "")
 	f.add("Host", shown(m.cfg.Host), "")

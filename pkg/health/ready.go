@@ -6,9 +6,9 @@ import (
 	"regexp"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // Reason says in one word why /readyz answers what it does.
@@ -192,14 +192,6 @@ func plain(err error) string {
 	return bounded(err.Error())
 }
 
-func bounded(text string) string {
-	text = strings.ToValidUTF8(userinfo.ReplaceAllString(text, "://***@"), "\uFFFD")
-	if len(text) <= maxPlain {
-		return text
-	}
-	cut := maxPlain
-	for !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return text[:cut] + "…"
+func bounded(foreign string) string {
+	return text.Shorten(strings.ToValidUTF8(userinfo.ReplaceAllString(foreign, "://***@"), "\uFFFD"), maxPlain)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // View is the status page without its graphs, ready to be shown: every number
@@ -156,7 +157,7 @@ func lagNumber(s *Snapshot) Number {
 	if s.LastTime.IsZero() {
 		return n
 	}
-	n.Value = lasting(s.Lag)
+	n.Value = text.Lasting(s.Lag)
 	if s.Lag > lateSeconds*time.Second {
 		n.Tone = toneBad
 	}
@@ -179,7 +180,7 @@ func backlogNumber(s *Snapshot) Number {
 }
 
 func queueNumber(s *Snapshot) Number {
-	return Number{Label: "Queue", Value: thousands(s.QueueEvents), Unit: "events", Note: bytesOf(s.QueueBytes) + " read, not stored"}
+	return Number{Label: "Queue", Value: text.Thousands(s.QueueEvents), Unit: "events", Note: text.Bytes(s.QueueBytes) + " read, not stored"}
 }
 
 func appendNumber(p *past) Number {
@@ -193,16 +194,16 @@ func appendNumber(p *past) Number {
 func lengthNumber(s *Snapshot) Number {
 	n := Number{Label: "Stream", Value: "–", Unit: "entries", Note: "not a backlog"}
 	if s.Length >= 0 {
-		n.Value = thousands(s.Length)
+		n.Value = text.Thousands(s.Length)
 	}
 	return n
 }
 
 func lagText(g Group) string {
 	if g.Estimated {
-		return "~" + thousands(g.Lag)
+		return "~" + text.Thousands(g.Lag)
 	}
-	return thousands(g.Lag)
+	return text.Thousands(g.Lag)
 }
 
 func groupTable(s *Snapshot) Table {
@@ -233,9 +234,9 @@ func (s *Snapshot) endangered(g Group) bool {
 }
 
 func groupRow(s *Snapshot, g Group) Row {
-	row := Row{Tone: toneGood, Cells: []string{shown(g.Name), lagText(g), thousands(g.Pending), "–", "–", thousands(g.Consumers), thousands(s.Unread[g.Name])}}
+	row := Row{Tone: toneGood, Cells: []string{shown(g.Name), lagText(g), text.Thousands(g.Pending), "–", "–", text.Thousands(g.Consumers), text.Thousands(s.Unread[g.Name])}}
 	if g.Pending > 0 {
-		row.Cells[3], row.Cells[4] = lasting(g.OldestIdle), thousands(g.Deliveries)
+		row.Cells[3], row.Cells[4] = text.Lasting(g.OldestIdle), text.Thousands(g.Deliveries)
 	}
 	switch {
 	case s.Unread[g.Name] > 0, s.endangered(g):
@@ -263,7 +264,7 @@ func rejectTable(refused []refusal) Table {
 		{"Time", "time"}, {"Reason", "mono"}, {"Seq", "num"}, {"Bytes", "num"}, {"Detail", "long"},
 	}}
 	for _, r := range refused {
-		t.Rows = append(t.Rows, Row{Tone: toneWait, Cells: []string{clock(r.at), r.reason.String(), seqText(r.seq), thousands(r.bytes), r.detail}})
+		t.Rows = append(t.Rows, Row{Tone: toneWait, Cells: []string{clock(r.at), r.reason.String(), seqText(r.seq), text.Thousands(r.bytes), r.detail}})
 	}
 	return t
 }

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // parts is a line of JSON in the making: in memory, or part by part into a writer.
@@ -44,23 +46,17 @@ func (p *parts) flush() {
 }
 
 // pieces yields text in pieces that end where a character does.
-func (p *parts) pieces(text string) func(yield func(string) bool) {
+func (p *parts) pieces(whole string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
-		for p.to != nil && len(text) > part {
-			end := part
-			for end > part-utf8.UTFMax && !utf8.RuneStart(text[end]) {
-				end--
-			}
-			if !utf8.RuneStart(text[end]) {
-				end = part // within bytes that are no character
-			}
-			if !yield(text[:end]) {
+		for p.to != nil && len(whole) > part {
+			piece := text.Clip(whole, part)
+			if !yield(piece) {
 				return
 			}
-			text = text[end:]
+			whole = whole[len(piece):]
 			p.flush()
 		}
-		yield(text)
+		yield(whole)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // foreign is what a Dashboard knows of something else that writes the status.
@@ -67,10 +68,6 @@ func nameOfStatus(s status) string {
 }
 
 // clip bounds text that somebody else wrote.
-func clip(text string, most int) string {
-	text = strings.ToValidUTF8(text, "?")
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most], "") + "..."
+func clip(foreign string, most int) string {
+	return text.Shorten(strings.ToValidUTF8(foreign, "?"), most)
 }

@@ -313,13 +313,13 @@ func parsePage(reply []any) (p page, err error) {
 	}
 	n, ok := reply[0].(int64)
 	var first, last, wanted string
-	if !ok || !text(reply[3], &wanted) || !text(reply[1], &first) || !text(reply[2], &last) {
+	if !ok || !textOf(reply[3], &wanted) || !textOf(reply[1], &first) || !textOf(reply[2], &last) {
 		return p, errReply
 	}
 	p.looked, p.first, p.last, p.wanted = int(n), ID(first), ID(last), wanted != ""
 	for row := reply[4:]; len(row) > 0; row = row[3:] {
 		var id, digits, did string
-		if !text(row[0], &id) || !text(row[1], &digits) || !text(row[2], &did) {
+		if !textOf(row[0], &id) || !textOf(row[1], &digits) || !textOf(row[2], &did) {
 			return p, errReply
 		}
 		if seq, ok := event.ParseSeq(digits); ok {

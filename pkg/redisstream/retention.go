@@ -155,7 +155,7 @@ func five(fields []any) (name string, n, m int64, a, b string, ok bool) {
 	}
 	n, ok1 := fields[1].(int64)
 	m, ok2 := fields[2].(int64)
-	ok = text(fields[0], &name) && text(fields[3], &a) && text(fields[4], &b) && ok1 && ok2
+	ok = textOf(fields[0], &name) && textOf(fields[3], &a) && textOf(fields[4], &b) && ok1 && ok2
 	return name, n, m, a, b, ok
 }
 

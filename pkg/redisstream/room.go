@@ -84,7 +84,7 @@ func (w *Writer) askForRoom(ctx context.Context) (status string, held []holder, 
 			return err
 		}
 		var detail string
-		if len(fields) < 3 || !text(fields[0], &status) || !text(fields[2], &detail) {
+		if len(fields) < 3 || !textOf(fields[0], &status) || !textOf(fields[2], &detail) {
 			return errReply
 		}
 		if status == "FULL" {

@@ -272,7 +272,7 @@ func parseReply(cmd *redis.Cmd) (r reply, err error) {
 		return r, errReply
 	}
 	var cursor, epoch string
-	ok := text(fields[0], &r.status) && text(fields[1], &cursor) && text(fields[2], &epoch) && text(fields[6], &r.detail)
+	ok := textOf(fields[0], &r.status) && textOf(fields[1], &cursor) && textOf(fields[2], &epoch) && textOf(fields[6], &r.detail)
 	appended, ok1 := fields[3].(int64)
 	present, ok2 := fields[4].(int64)
 	length, ok3 := fields[5].(int64)
@@ -294,7 +294,7 @@ func parseReply(cmd *redis.Cmd) (r reply, err error) {
 	return r, err
 }
 
-func text(value any, into *string) bool {
+func textOf(value any, into *string) bool {
 	s, ok := value.(string)
 	*into = s
 	return ok

@@ -12,9 +12,9 @@ import (
 	"io/fs"
 	"os"
 	"time"
-	"unicode/utf8"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 const (
@@ -168,9 +168,9 @@ func readLines(r io.Reader) (map[string]Line, error) {
 	}
 }
 
-func parseLine(text []byte) (Line, bool) {
+func parseLine(written []byte) (Line, bool) {
 	var line Line
-	if json.Unmarshal(text, &line) != nil {
+	if json.Unmarshal(written, &line) != nil {
 		return line, false
 	}
 	sum, err := hex.DecodeString(line.SHA256)
@@ -182,17 +182,6 @@ func parseLine(text []byte) (Line, bool) {
 			return line, false
 		}
 	}
-	line.Detail = clip(line.Detail, maxDetail)
+	line.Detail = text.Clip(line.Detail, maxDetail)
 	return line, true
-}
-
-// clip shortens text to at most limit bytes, at a character's start.
-func clip(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	for !utf8.RuneStart(text[limit]) {
-		limit--
-	}
-	return text[:limit]
 }

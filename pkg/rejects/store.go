@@ -11,6 +11,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // Defaults and limits.
@@ -166,7 +167,7 @@ func (s *Store) keep(r *event.Reject, frame []byte, now time.Time) error {
 		return nil
 	}
 	rec := &record{identity: id, line: Line{
-		Time: now.UTC().Round(0), Seq: max(r.Seq, 0), Reason: id.reason, Detail: clip(r.Detail, maxDetail),
+		Time: now.UTC().Round(0), Seq: max(r.Seq, 0), Reason: id.reason, Detail: text.Clip(r.Detail, maxDetail),
 		Bytes: int64(len(frame)), Suppressed: pace.suppressed,
 	}}
 	whole := int64(len(frame)) <= min(maxFrame, s.cfg.MaxBytes-maxLine)

@@ -436,14 +436,16 @@ func TestFailuresAreReportedOnce(t *testing.T) {
 }
 
 func TestHostileDetailStaysOneBoundedLine(t *testing.T) {
-	b := open(t, fresh(t), nil)
-	r := &event.Reject{Reason: event.ReasonCAR, Seq: 1, Detail: "a\nb\x1b[2J\xff" + strings.Repeat("é", 100_000)}
-	if err := b.Keep(r, []byte("frame")); err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join(b.dir, "index.jsonl"))
-	if err != nil || len(text) > 2000 || bytes.Count(text, []byte("\n")) != 1 || bytes.Contains(text, []byte{0x1b}) {
-		t.Errorf("%d bytes, %v", len(text), err)
+	for _, detail := range []string{"a\nb\x1b[2J\xff" + strings.Repeat("é", 100_000), strings.Repeat("\x80", 1000)} {
+		b := open(t, fresh(t), nil)
+		r := &event.Reject{Reason: event.ReasonCAR, Seq: 1, Detail: detail}
+		if err := b.Keep(r, []byte("frame")); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(filepath.Join(b.dir, "index.jsonl"))
+		if err != nil || len(text) > 2000 || bytes.Count(text, []byte("\n")) != 1 || bytes.Contains(text, []byte{0x1b}) {
+			t.Errorf("%d bytes, %v", len(text), err)
+		}
 	}
 }
 

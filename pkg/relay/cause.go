@@ -9,13 +9,13 @@ import (
 	"io"
 	"net"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/gorilla/websocket"
 
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // The words of event.Link.Cause: why a connection ended or could not be made.
@@ -129,8 +129,8 @@ func undialled(l *line, err error) *breach {
 
 // dialError says through which proxy it happened, if one lies between.
 func dialError(via string, err error) error {
-	if text := err.Error(); len(text) > maxError {
-		err = &longError{text: strings.ToValidUTF8(text[:maxError], "") + "…", err: err}
+	if said := err.Error(); len(said) > maxError {
+		err = &longError{text: text.Shorten(said, maxError), err: err}
 	}
 	if via != "" {
 		return fmt.Errorf("dial relay via proxy %s: %w", via, err)

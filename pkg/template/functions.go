@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // functions are those of text/template that mean something for JSON, and json
@@ -412,19 +414,16 @@ func writeText(b *strings.Builder, text string) {
 const piece = 4 << 10
 
 // pieces yields text in pieces that end where a character does.
-func pieces(text string) iter.Seq[string] {
+func pieces(whole string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for len(text) > piece {
-			end := piece
-			for end > piece-utf8.UTFMax && !utf8.RuneStart(text[end]) {
-				end--
-			}
-			if !yield(text[:end]) {
+		for len(whole) > piece {
+			part := text.Clip(whole, piece)
+			if !yield(part) {
 				return
 			}
-			text = text[end:]
+			whole = whole[len(part):]
 		}
-		yield(text)
+		yield(whole)
 	}
 }
 

@@ -72,3 +72,20 @@ func Span(d time.Duration) string {
 
 // Time prints t in UTC, to the second, as pkg/place reads it.
 func Time(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
+
+// Lasting prints d as something that goes on shows it: "0.8 s", "2 min 05 s", "3 d 4 h".
+// Below zero it is "0.0 s".
+func Lasting(d time.Duration) string {
+	d = max(d, 0)
+	switch {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %02d s", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %02d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%d d %d h", int(d.Hours())/24, int(d.Hours())%24)
+}

@@ -102,6 +102,34 @@ func TestBytes(t *testing.T) {
 	}
 }
 
+func TestLasting(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Hour: "0.0 s", 800 * time.Millisecond: "0.8 s", 35 * time.Second: "35 s", 125 * time.Second: "2 min 05 s",
+		90 * time.Minute: "1 h 30 min", 76 * time.Hour: "3 d 4 h",
+	} {
+		if got := text.Lasting(d); got != want {
+			t.Errorf("%s: %s, want %s", d, got, want)
+		}
+	}
+}
+
+func TestClipAndShorten(t *testing.T) {
+	continuations := strings.Repeat("\x80", 9)
+	for _, tc := range []struct {
+		text          string
+		most          int
+		clip, shorten string
+	}{
+		{"", 0, "", ""}, {"abc", 3, "abc", "abc"}, {"abcd", 3, "abc", "abc…"}, {"abc", 0, "", "…"},
+		{"aé", 2, "a", "a…"}, {"日本", 4, "日", "日…"}, {"日本", 2, "", "…"}, {"🐈🐈", 7, "🐈", "🐈…"}, {"a🐈", 2, "a", "a…"},
+		{continuations, 5, continuations[:5], "…"}, {continuations, 2, continuations[:2], "…"}, {"a\xffbc", 3, "a\xffb", "ab…"},
+	} {
+		if clip, shorten := text.Clip(tc.text, tc.most), text.Shorten(tc.text, tc.most); clip != tc.clip || shorten != tc.shorten {
+			t.Errorf("%q to %d: %q and %q, want %q and %q", tc.text, tc.most, clip, shorten, tc.clip, tc.shorten)
+		}
+	}
+}
+
 func BenchmarkEscapeClean(b *testing.B) {
 	clean := strings.Repeat("plain text ", 20)
 	for b.Loop() {

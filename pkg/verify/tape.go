@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/fhctl/fhctl/pkg/entry"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // at is where node i begins in the text.
@@ -189,10 +190,7 @@ func (t *tape) toward(at, target int32, b *strings.Builder) int32 {
 // clip bounds what a foreign name may take of a report.
 func clip(name string) string {
 	const most = 60
-	if len(name) <= most {
-		return name
-	}
-	return strings.ToValidUTF8(name[:most], "") + "…"
+	return text.Shorten(name, most)
 }
 
 // isText is is for nodes that may be absent, sayOr is say for nodes of any kind.
