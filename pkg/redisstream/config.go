@@ -1,6 +1,7 @@
 package redisstream
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -175,8 +176,8 @@ func (c Config) LeaseKey() string { return c.CursorKey + ":lease" }
 
 func (c Config) withDefaults() Config {
 	c.Connection = c.Connection.withDefaults()
-	c.StreamKey = or(c.StreamKey, DefaultStreamKey)
-	c.CursorKey = or(c.CursorKey, DefaultCursorKey)
+	c.StreamKey = cmp.Or(c.StreamKey, DefaultStreamKey)
+	c.CursorKey = cmp.Or(c.CursorKey, DefaultCursorKey)
 	c.again = func(context.Context) {}
 	if c.Refused == nil {
 		c.Refused = func(*event.Reject, []byte) {}
@@ -194,7 +195,7 @@ func (c Config) withDefaults() Config {
 }
 
 func (c Connection) withDefaults() Connection {
-	c.URL = or(c.URL, DefaultURL)
+	c.URL = cmp.Or(c.URL, DefaultURL)
 	if c.CommandTimeout <= 0 {
 		c.CommandTimeout = DefaultCommandTimeout
 	}
@@ -223,11 +224,4 @@ func hashed(key string) string {
 		return tag
 	}
 	return key
-}
-
-func or(value, otherwise string) string {
-	if value == "" {
-		return otherwise
-	}
-	return value
 }

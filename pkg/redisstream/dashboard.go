@@ -1,6 +1,7 @@
 package redisstream
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -88,7 +89,7 @@ type sample struct {
 // NewDashboard prepares a dashboard; the error is a fault.Usage from Dial.
 func NewDashboard(cfg DashboardConfig) (*Dashboard, error) {
 	cfg.Connection = cfg.Connection.withDefaults()
-	cfg.Writer = or(cfg.Writer, "fhctl/ingest")
+	cfg.Writer = cmp.Or(cfg.Writer, "fhctl/ingest")
 	if cfg.Rate <= 0 {
 		cfg.Rate = 10
 	}

@@ -2,6 +2,7 @@ package redisstream
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -295,7 +296,7 @@ func TestHostilePeerOfAWriter(t *testing.T) {
 			commands = []string{"HELLO", "CLIENT", "XLEN", "INFO", "EVALSHA", "XINFO", ""}
 		}
 		for _, command := range commands {
-			t.Run(or(command, "all")+"/"+attack, func(t *testing.T) {
+			t.Run(cmp.Or(command, "all")+"/"+attack, func(t *testing.T) {
 				bounded(t, func() { writeThrough(t, h, command, reply) })
 			})
 		}

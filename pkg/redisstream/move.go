@@ -1,6 +1,7 @@
 package redisstream
 
 import (
+	"cmp"
 	"context"
 	_ "embed" // the script is a file of its own
 	"encoding/json"
@@ -207,7 +208,7 @@ func (s Side) head(to event.Seq, adopt bool) string {
 		From       string `json:"from"`
 		EventTime  string `json:"eventTime"`
 		Set        string `json:"set"`
-	}{s.Relay, s.Filter, c.Identity.partitions(), or(s.From, "saved"), "", to.String()})
+	}{s.Relay, s.Filter, c.Identity.partitions(), cmp.Or(s.From, "saved"), "", to.String()})
 	if adopt { // the writer that starts finds out how high they go
 		text = fmt.Appendf(text[:len(text)-1], `,"othersFrom":"0-0","othersTo":%d}`, to+1)
 	}

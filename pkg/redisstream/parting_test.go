@@ -1,6 +1,7 @@
 package redisstream
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -73,7 +74,7 @@ func TestLastWordsAreTold(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			url := or(c.scheme, "redis") + "://" + startPeer(t, c.peer)
+			url := cmp.Or(c.scheme, "redis") + "://" + startPeer(t, c.peer)
 			for _, with := range []string{url, strings.Replace(url, "://", "://:secret@", 1), url + "/1"} {
 				_, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: with, CommandTimeout: 300 * time.Millisecond}})
 				wantErr(t, err, c.class)

@@ -1,6 +1,7 @@
 package redisstream
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -83,7 +84,7 @@ func allApplied(stands []standing, from From) bool {
 }
 
 func applied(st *standing, from From) bool {
-	return st.side != nil && or(st.side.From, "saved") == from.String()
+	return st.side != nil && cmp.Or(st.side.From, "saved") == from.String()
 }
 
 func eventTime(st *standing) string {

@@ -1,6 +1,7 @@
 package redisstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,8 +61,8 @@ type Reader struct {
 // does whatever the Reader waits for then, also a Redis that hangs.
 func OpenReader(ctx context.Context, cfg ReaderConfig) (*Reader, error) {
 	cfg.Connection = cfg.Connection.withDefaults()
-	cfg.StreamKey = or(cfg.StreamKey, DefaultStreamKey)
-	cfg.CursorKey = or(cfg.CursorKey, DefaultCursorKey)
+	cfg.StreamKey = cmp.Or(cfg.StreamKey, DefaultStreamKey)
+	cfg.CursorKey = cmp.Or(cfg.CursorKey, DefaultCursorKey)
 	if cfg.Page <= 0 {
 		cfg.Page = DefaultPage
 	}
@@ -268,7 +269,7 @@ func (r *Reader) Range(ctx context.Context, from, to ID) iter.Seq2[Stored, error
 	}
 	return func(yield func(Stored, error) bool) {
 		pages, enough := make(chan pageOf), make(chan struct{})
-		go r.readAhead(ctx, ID(or(string(from), "-")), ID(or(string(to), "+")), pages, enough)
+		go r.readAhead(ctx, ID(cmp.Or(string(from), "-")), ID(cmp.Or(string(to), "+")), pages, enough)
 		defer func() {
 			close(enough)
 			for range pages { // until the reader has gone
@@ -496,7 +497,7 @@ func (r *Reader) Follow(ctx context.Context, after ID) iter.Seq2[Stored, error] 
 				_ = client.Close()
 			}
 		}()
-		f := follower{Reader: r, client: client, after: ID(or(string(after), "0-0")), count: r.config.Page}
+		f := follower{Reader: r, client: client, after: ID(cmp.Or(string(after), "0-0")), count: r.config.Page}
 		if err := f.run(ctx, func(s Stored) bool { return yield(s, nil) }); err != nil && ctx.Err() == nil {
 			yield(Stored{}, err)
 		}

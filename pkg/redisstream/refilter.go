@@ -1,6 +1,7 @@
 package redisstream
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -48,7 +49,7 @@ func (w *Writer) refilter(ctx context.Context, stored *side) error {
 	})
 	if err == nil && m.status == "OK" {
 		c.Logger.Info("The cursor's filters were changed, as asked", "cursor", m.cursor.String(),
-			"from", or(stored.Filter, "none"), "to", or(c.Identity.Filter, "none"))
+			"from", cmp.Or(stored.Filter, "none"), "to", cmp.Or(c.Identity.Filter, "none"))
 	}
 	return err
 }
@@ -79,7 +80,7 @@ func (s *PartitionSet) finishRefilter(ctx context.Context) error {
 			p.replace(left.Filter)
 		case left.Filter:
 			return fault.New(fault.Cursor, fmt.Errorf("a change of filters was interrupted: the cursor of partition %d has filter %s, that of %d still %s, which is this run's; nothing was changed",
-				i, or(sides[i].Filter, "none"), k, or(left.Filter, "none")),
+				i, cmp.Or(sides[i].Filter, "none"), k, cmp.Or(left.Filter, "none")),
 				"start once with the settings that were being put into force, which completes the change; then they can be changed back")
 		}
 	}

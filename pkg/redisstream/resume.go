@@ -1,6 +1,7 @@
 package redisstream
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -137,7 +138,7 @@ func (w *Writer) mendedSoon(ctx context.Context, began time.Time) bool {
 	if w.lease.leading || w.config.adopt() == "1" || time.Since(began) > 2*leaseFor {
 		return false
 	}
-	leader, err := w.peek(ctx, or(w.config.leader, w.config.LeaseKey()))
+	leader, err := w.peek(ctx, cmp.Or(w.config.leader, w.config.LeaseKey()))
 	return err == nil && leader != "" && wait.For(ctx, leaseFor/10) == nil
 }
 
@@ -219,7 +220,7 @@ func appliedBy(stored *side) string {
 	if stored == nil {
 		return From{}.String()
 	}
-	return or(stored.From, From{}.String())
+	return cmp.Or(stored.From, From{}.String())
 }
 
 // coldStart begins without a stored cursor.
@@ -298,7 +299,7 @@ func (w *Writer) rebase(ctx context.Context, to event.Seq) error {
 	case "MISMATCH":
 		return w.foreign(m.detail)
 	}
-	return fault.New(fault.Conflict, fmt.Errorf("move cursor from %s to %s: it is %s now", w.acked, to, or(m.cursor.String(), "gone")),
+	return fault.New(fault.Conflict, fmt.Errorf("move cursor from %s to %s: it is %s now", w.acked, to, cmp.Or(m.cursor.String(), "gone")),
 		"another writer moved it; stop that one first, then start again")
 }
 
@@ -333,11 +334,11 @@ func (w *Writer) foreign(found string) error {
 	}
 	if have, other := strings.CutPrefix(found, "partitions "); other {
 		return fault.New(fault.Cursor, fmt.Errorf("cursor %s is not this run's (partitions %s); this run has relay %s, filter %s, partitions %d; nothing was changed",
-			c.CursorKey, have, id.Relay, or(id.Filter, "none"), id.partitions()),
+			c.CursorKey, have, id.Relay, cmp.Or(id.Filter, "none"), id.partitions()),
 			fmt.Sprintf("run with --partitions %s; the number changes only with all writers stopped and all cursors equal: fhctl cursor set --partitions %d --from-partitions %[1]s (docs/scaling.md)", have, id.partitions()))
 	}
 	return fault.New(fault.Cursor, fmt.Errorf("cursor %s is not this run's (%s); this run has relay %s, filter %s, partitions %d; nothing was changed",
-		c.CursorKey, found, id.Relay, or(id.Filter, "none"), id.partitions()),
+		c.CursorKey, found, id.Relay, cmp.Or(id.Filter, "none"), id.partitions()),
 		fmt.Sprintf("go back to the former settings, or choose other stream and cursor keys, or start live here with fhctl cursor set live; to continue from the same seq with other filters, stop all writers and: SET %s '{\"relay\":%q,\"filter\":%q,\"partitions\":%d}'",
-			c.SideKey(), id.Relay, or(id.Filter, "none"), id.partitions()))
+			c.SideKey(), id.Relay, cmp.Or(id.Filter, "none"), id.partitions()))
 }

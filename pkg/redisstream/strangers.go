@@ -1,6 +1,7 @@
 package redisstream
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -196,7 +197,7 @@ func (w *Writer) tellMove(ctx context.Context, own, found event.Seq, undone bool
 		return
 	}
 	first, last := m.Between()
-	who := or(m.By, "unknown; neither fhctl nor an operator's move, which the side key would tell")
+	who := cmp.Or(m.By, "unknown; neither fhctl nor an operator's move, which the side key would tell")
 	if !undone {
 		w.config.Logger.Warn("Another writer moved the cursor while no fhctl ran; going on from where it left it",
 			"from", own.String(), "to", found.String(), "by", who)

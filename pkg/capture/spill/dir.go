@@ -1,6 +1,7 @@
 package spill
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -103,7 +104,7 @@ func own(dir folder, name string, owner Owner, left int) error {
 	}
 	if left > 0 {
 		return fault.New(fault.Conflict, fmt.Errorf("use spill directory: %s holds frames of relay %s for cursor %s; this run has relay %s, cursor %s",
-			name, or(found.Relay, "(unknown)"), or(found.Cursor, "(unknown)"), owner.Relay, owner.Cursor),
+			name, cmp.Or(found.Relay, "(unknown)"), cmp.Or(found.Cursor, "(unknown)"), owner.Relay, owner.Cursor),
 			"name another directory, or let a run with the former settings store what is there, or remove it")
 	}
 	if err := writeOwner(dir, owner); err != nil {
@@ -150,11 +151,4 @@ func writeOwner(dir folder, owner Owner) error {
 		return err
 	}
 	return dir.sync()
-}
-
-func or(value, otherwise string) string {
-	if value == "" {
-		return otherwise
-	}
-	return value
 }
