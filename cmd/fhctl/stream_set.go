@@ -40,14 +40,15 @@ func (c *statsCollector) collectSet(ctx context.Context) (*statsReport, error) {
 		}
 		reports = append(reports, r)
 	}
-	return addUp(reports, c.reader, c.cfg.Redis.MaxStreamLen), nil
+	return addUp(reports, c.reader.StreamKey(), c.reader.CursorKey(), c.cfg.Redis.MaxStreamLen), nil
 }
 
 // addUp makes one report of those of all partitions: what is counted is the sum,
-// what is a risk the worst, the cursor the lowest.
-func addUp(reports []*statsReport, reader *redisstream.Reader, maxLength int64) *statsReport {
+// what is a risk the worst, the cursor the lowest. The keys are names for people, of
+// all partitions in one.
+func addUp(reports []*statsReport, streamKey, cursorKey string, maxLength int64) *statsReport {
 	all := *reports[0]
-	all.Stream.Key, all.Stream.MaxLength, all.Cursor.Key = reader.StreamKey(), maxLength, reader.CursorKey()
+	all.Stream.Key, all.Stream.MaxLength, all.Cursor.Key = streamKey, maxLength, cursorKey
 	all.Groups, all.Room = nil, nil
 	for i, r := range reports {
 		all.Partitions = append(all.Partitions, partitionReport{i, r.Stream, r.Rate, r.Groups, r.Cursor})
