@@ -157,16 +157,6 @@ type streamEnd struct {
 	LastStoredAt *time.Time `json:"lastStoredAt"`
 }
 
-// writerReport is the heartbeat of whoever writes the stream.
-type writerReport struct {
-	Name       *string  `json:"name"` // null is a writer that is not fhctl
-	Connected  bool     `json:"connected"`
-	Stopped    bool     `json:"stopped"` // its last words: it ended since
-	RelayURL   string   `json:"relayUrl"`
-	Cursor     *string  `json:"cursor"`
-	AgeSeconds *float64 `json:"ageSeconds"` // null where the user may not ask
-}
-
 // longestWindow is how far back relays go, with some to spare.
 const longestWindow = 7 * 24 * time.Hour
 
@@ -198,7 +188,7 @@ func reportCursor(ctx context.Context, r *redisstream.Reader, state redisstream.
 	if stored.IsZero() && c.Stream != nil && c.Stream.LastStoredAt != nil {
 		stored = *c.Stream.LastStoredAt
 	}
-	if sent, ok := event.ParseTime(state.Side.EventTime); ok && plausible(sent, stored, now, longestWindow) {
+	if sent, ok := state.EventTime(stored, now, longestWindow); ok {
 		at = sent
 	}
 	if !at.IsZero() {
@@ -221,16 +211,4 @@ func reportStreamEnd(ctx context.Context, r *redisstream.Reader) (*streamEnd, er
 		end.LastSeq = &seq
 	}
 	return end, nil
-}
-
-func reportWriter(h redisstream.Heartbeat) *writerReport {
-	if !h.Present {
-		return nil
-	}
-	w := &writerReport{Name: unlessEmpty(h.Writer), Connected: h.Connected, Stopped: h.Stopped, RelayURL: h.URL, Cursor: unlessEmpty(h.CurrentCursor)}
-	if h.TTL > 0 {
-		age := roundSeconds(h.Age())
-		w.AgeSeconds = &age
-	}
-	return w
 }

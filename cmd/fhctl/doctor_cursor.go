@@ -62,8 +62,8 @@ const aheadSlack = 100_000
 func (e *examination) cursor(c redisstream.CursorState, s *statsReport, purpose bool) {
 	key := e.cfg.Redis.CursorKey
 	var last event.Seq
-	if s != nil && s.Stream.Last != nil && s.Stream.Last.Seq != nil {
-		last = *s.Stream.Last.Seq
+	if s != nil {
+		last = s.Stream.lastSeq()
 	}
 	ours := !c.Present || c.NotSeq || c.Side.Relay == e.identity
 	switch {

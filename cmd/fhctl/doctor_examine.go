@@ -143,11 +143,9 @@ func (e *examination) redis(ctx context.Context, down downstream) error {
 			return err
 		}
 	}
-	collector := &statsCollector{
-		session: e.session, reader: reader,
-		options: &statsOptions{sample: doctorSample, window: e.options.window, assumed: !e.options.given},
-	}
-	stats, err := collector.collect(ctx)
+	o := e.reportOptions(e.options.window, !e.options.given)
+	o.Sample = doctorSample
+	stats, err := collectStats(ctx, reader, o)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

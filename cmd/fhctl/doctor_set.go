@@ -63,8 +63,8 @@ func (e *examination) movedApart(lowest redisstream.CursorState) bool {
 func (e *examination) partitions(lowest redisstream.CursorState, s *statsReport) {
 	for i, c := range e.each {
 		last := event.Seq(0)
-		if s != nil && i < len(s.Partitions) && s.Partitions[i].Stream.Last != nil {
-			last = seqOfEntry(s.Partitions[i].Stream.Last)
+		if s != nil && i < len(s.Partitions) {
+			last = s.Partitions[i].Stream.lastSeq()
 		}
 		// A cursor that is missing beside others is restored by ingest.
 		if c.Present && last > c.Seq && !c.Status.Connected {

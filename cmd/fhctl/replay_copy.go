@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"strings"
 
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
@@ -46,15 +45,12 @@ func (s *session) withOwnCursor(ctx context.Context, reader *redisstream.Reader)
 	return own, reader, err
 }
 
-// isReplay reports whether a cursor's side key says that a replay wrote it.
-func isReplay(relay string) bool { return strings.HasPrefix(relay, "replay:") }
-
 // copied judges the cursor of a stream that a replay made: no relay and no filter is
 // this one's.
 func (e *examination) copied(c redisstream.CursorState, s *statsReport) {
 	var last event.Seq
-	if s != nil && s.Stream.Last != nil && s.Stream.Last.Seq != nil {
-		last = *s.Stream.Last.Seq
+	if s != nil {
+		last = s.Stream.lastSeq()
 	}
 	const fix = "replay into another stream and delete this one, or go on with --resume if the replay did not finish; leave the live cursor"
 	key := e.cfg.Redis.CursorKey

@@ -129,7 +129,7 @@ func openAppender(ctx context.Context, s *session, p *replayPlan, o *origin, cou
 	if err != nil {
 		return nil, err
 	}
-	identity := "replay:" + o.identity
+	identity := redisstream.ReplayPrefix + o.identity
 	from, err := p.checkTarget(ctx, s, connection, identity)
 	if err != nil || p.dryRun {
 		closeServer()

@@ -45,13 +45,11 @@ The meaning of every figure: docs/stats.md; of the JSON: docs/json.md.`
 const (
 	defaultSample = 2000
 	mostSample    = 100_000
-	// sampleBytes ends a sample of huge entries early.
-	sampleBytes = 64 << 20
-	leastWatch  = 100 * time.Millisecond
+	leastWatch    = 100 * time.Millisecond
 )
 
-// statsOptions are the flags that only stream stats has.
-type statsOptions struct {
+// statsFlags are the flags that only stream stats has.
+type statsFlags struct {
 	format *format
 	// chosen is whether somebody chose the format.
 	chosen     bool
@@ -64,7 +62,7 @@ type statsOptions struct {
 	lagSeconds float64
 	pending    int64
 	cursorAge  time.Duration
-	limits     statsLimits
+	limits     statsLimits // those that were given
 }
 
 func newStatsCommand(a *app) *cobra.Command {
@@ -80,61 +78,60 @@ func newStatsCommand(a *app) *cobra.Command {
   # One group, for a program
   fhctl stream stats --group firehose-processors -o json`,
 	}
-	o := &statsOptions{format: addFormat(cmd)}
-	o.addFlags(cmd.Flags())
+	f := &statsFlags{format: addFormat(cmd)}
+	f.add(cmd.Flags())
 	addSetting(cmd, config.GroupRelay, "relay-url")
 	addSettings(cmd, config.GroupRedis)
 	addSetting(cmd, config.GroupWriter, "max-stream-len")
 	a.completeStats(cmd)
 	cmd.RunE = a.with(func(ctx context.Context, s *session, _ []string) error {
-		if err := o.check(cmd.Flags()); err != nil {
+		if err := f.check(cmd.Flags()); err != nil {
 			return err
 		}
-		return runStats(ctx, s, o)
+		return runStats(ctx, s, f)
 	})
 	return cmd
 }
 
-func (o *statsOptions) addFlags(flags *pflag.FlagSet) {
-	flags.DurationVar(&o.watch, "watch", 0, "show it again every `DURATION` until stopped, such as 2s")
-	flags.IntVar(&o.sample, "sample", defaultSample, "newest entries to measure rate and shares by, `N` at most 100000; 0 measures neither")
-	flags.StringArrayVar(&o.groups, "group", nil, "show and check only this consumer group, by `NAME`; repeatable")
-	flags.DurationVar(&o.window, "relay-window", 72*time.Hour, "how far back the relay can replay, `DURATION`; an assumption unless you know")
-	flags.Int64Var(&o.lag, "max-lag", 0, "fail if a group is more than `N` entries behind")
-	flags.Float64Var(&o.lagSeconds, "max-lag-seconds", 0, "fail if the oldest entry a group was not given is older than `N` seconds")
-	flags.Int64Var(&o.pending, "max-pending", 0, "fail if a group has more than `N` entries given out and not acknowledged")
+func (f *statsFlags) add(flags *pflag.FlagSet) {
+	flags.DurationVar(&f.watch, "watch", 0, "show it again every `DURATION` until stopped, such as 2s")
+	flags.IntVar(&f.sample, "sample", defaultSample, "newest entries to measure rate and shares by, `N` at most 100000; 0 measures neither")
+	flags.StringArrayVar(&f.groups, "group", nil, "show and check only this consumer group, by `NAME`; repeatable")
+	flags.DurationVar(&f.window, "relay-window", 72*time.Hour, "how far back the relay can replay, `DURATION`; an assumption unless you know")
+	flags.Int64Var(&f.lag, "max-lag", 0, "fail if a group is more than `N` entries behind")
+	flags.Float64Var(&f.lagSeconds, "max-lag-seconds", 0, "fail if the oldest entry a group was not given is older than `N` seconds")
+	flags.Int64Var(&f.pending, "max-pending", 0, "fail if a group has more than `N` entries given out and not acknowledged")
 	positive(flags, "relay-window")
-	flags.DurationVar(&o.cursorAge, "max-cursor-age", 0, "fail if the event at the cursor is older than `DURATION`, such as 10m")
+	flags.DurationVar(&f.cursorAge, "max-cursor-age", 0, "fail if the event at the cursor is older than `DURATION`, such as 10m")
 }
 
 // check refuses values before anything is connected, and notes which limits
 // were given: 0 is one.
-func (o *statsOptions) check(flags *pflag.FlagSet) error {
+func (f *statsFlags) check(flags *pflag.FlagSet) error {
 	given := flags.Changed
 	bad := func(name, what, hint string) error {
 		return usageError(fmt.Errorf("flag --%s: %s %s", name, flags.Lookup(name).Value, what), hint)
 	}
 	switch {
-	case o.format.name != "text" && o.format.name != "json":
-		return usageError(fmt.Errorf("flag --output: %q is neither text nor json", o.format.name), "write text or json")
-	case given("watch") && o.watch < leastWatch:
+	case f.format.name != "text" && f.format.name != "json":
+		return usageError(fmt.Errorf("flag --output: %q is neither text nor json", f.format.name), "write text or json")
+	case given("watch") && f.watch < leastWatch:
 		return bad("watch", "is too often", "write at least 100ms, such as 2s")
-	case o.sample > mostSample:
+	case f.sample > mostSample:
 		return bad("sample", "is out of bounds", fmt.Sprintf("write 0 to %d", mostSample))
 	}
-	o.chosen, o.assumed = given("output"), !given("relay-window")
-	o.limits = statsLimits{groups: o.groups}
+	f.chosen, f.assumed = given("output"), !given("relay-window")
 	if given("max-lag") {
-		o.limits.lag = &o.lag
+		f.limits.Lag = &f.lag
 	}
 	if given("max-lag-seconds") {
-		o.limits.lagSeconds = &o.lagSeconds
+		f.limits.LagSeconds = &f.lagSeconds
 	}
 	if given("max-pending") {
-		o.limits.pending = &o.pending
+		f.limits.Pending = &f.pending
 	}
 	if given("max-cursor-age") {
-		o.limits.cursorAge = &o.cursorAge
+		f.limits.CursorAge = &f.cursorAge
 	}
 	return nil
 }

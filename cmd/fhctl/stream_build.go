@@ -122,24 +122,11 @@ func relayTime(text string) *time.Time {
 // cursorTime is the relay's time of the event the cursor stands at; nil when it
 // is unknown, or cannot be true.
 func (f *streamFacts) cursorTime() *time.Time {
-	at := relayTime(f.cursor.Side.EventTime)
-	if at == nil || !plausible(*at, f.bounds.Last.ID.Time(), f.at, f.window) {
+	at, ok := f.cursor.EventTime(f.bounds.Last.ID.Time(), f.at, f.window)
+	if !ok {
 		return nil
 	}
-	return at
-}
-
-// clockSlack is by how much clocks may differ for a time still to be believed.
-const clockSlack = time.Hour
-
-// plausible reports whether the cursor's event can be of a time. It is not of the
-// future, and a relay held it no longer than its window before the newest entry
-// was stored; of which stored is the time, zero when that is unknown.
-func plausible(at, stored, now time.Time, window time.Duration) bool {
-	if at.After(now.Add(clockSlack)) {
-		return false
-	}
-	return stored.IsZero() || window <= 0 || !at.Before(stored.Add(-window-clockSlack))
+	return &at
 }
 
 func (f *streamFacts) since(t time.Time) float64 { return f.at.Sub(t).Seconds() }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 )
@@ -32,7 +34,7 @@ func (f *streamFacts) cursorReport() cursorReport {
 	}
 	if relay := c.Relay(); relay != "" {
 		r.Relay, r.RelayAssumed = &relay, !c.SidePresent
-		r.OtherRelay = f.relay != "" && f.relay != relay && !isReplay(relay)
+		r.OtherRelay = f.relay != "" && f.relay != relay && !redisstream.IsReplay(relay)
 	}
 	if c.NotSeq {
 		return r
@@ -51,11 +53,29 @@ func (f *streamFacts) cursorReport() cursorReport {
 		return r
 	}
 	r.AgeSeconds = number(f.since(*r.EventTime))
-	if isReplay(c.Relay()) {
+	if redisstream.IsReplay(c.Relay()) {
 		return r // no relay has to hold what follows
 	}
 	r.Window.LeftSeconds = number(f.window.Seconds() - *r.AgeSeconds)
 	return r
+}
+
+// reportWriter is nil without a heartbeat.
+func reportWriter(h redisstream.Heartbeat) *writerReport {
+	if !h.Present {
+		return nil
+	}
+	w := &writerReport{Connected: h.Connected, Stopped: h.Stopped, RelayURL: h.URL}
+	if h.Writer != "" {
+		w.Name = &h.Writer
+	}
+	if h.CurrentCursor != "" {
+		w.Cursor = &h.CurrentCursor
+	}
+	if h.TTL > 0 {
+		w.AgeSeconds = number(h.Age().Round(time.Millisecond).Seconds())
+	}
+	return w
 }
 
 func valueOf(s redisstream.Stored, name string) string {

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
-	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
@@ -18,57 +16,60 @@ const (
 
 // statsLimits are what a monitor does not want passed; nil does not check.
 type statsLimits struct {
-	lag, pending *int64
-	lagSeconds   *float64
-	cursorAge    *time.Duration
-	groups       []string // those that must exist; empty means any
+	// Lag is in entries that a group was not given, LagSeconds the age of the oldest
+	// of them. Pending is in entries given out and not acknowledged.
+	Lag, Pending *int64
+	LagSeconds   *float64
+	// CursorAge is how old the event at the cursor may be.
+	CursorAge *time.Duration
 }
 
 // judge holds a report against the limits. A limit on groups is checked for
-// every group, so that each that fails is named.
-func (l statsLimits) judge(r *statsReport) []checkReport {
+// every group, so that each that fails is named; groups are those that must exist,
+// none means any.
+func (l statsLimits) judge(r *statsReport, groups []string) []checkReport {
 	checks := []checkReport{}
 	each := func(name string, limit float64, of func(*groupReport) (float64, string)) {
-		checks = append(checks, l.missing(r, name, limit)...)
+		checks = append(checks, missing(r, groups, name, limit)...)
 		for i := range r.Groups {
 			g := &r.Groups[i]
 			value, detail := of(g)
 			checks = append(checks, compare(checkReport{Name: name, Group: g.Name, Limit: limit, Value: &value, Detail: detail}))
 		}
 	}
-	if l.lag != nil {
-		each("max-lag", float64(*l.lag), func(g *groupReport) (float64, string) {
+	if l.Lag != nil {
+		each("max-lag", float64(*l.Lag), func(g *groupReport) (float64, string) {
 			return float64(g.Lag), fmt.Sprintf("group %s is %s entries behind", g.Name, about(g.Lag, g.LagExact))
 		})
 	}
-	if l.lagSeconds != nil {
-		each("max-lag-seconds", *l.lagSeconds, func(g *groupReport) (float64, string) {
+	if l.LagSeconds != nil {
+		each("max-lag-seconds", *l.LagSeconds, func(g *groupReport) (float64, string) {
 			return g.LagSeconds, fmt.Sprintf("group %s is %s behind", g.Name, text.Span(seconds(g.LagSeconds)))
 		})
 	}
-	if l.pending != nil {
-		each("max-pending", float64(*l.pending), func(g *groupReport) (float64, string) {
+	if l.Pending != nil {
+		each("max-pending", float64(*l.Pending), func(g *groupReport) (float64, string) {
 			return float64(g.Pending), fmt.Sprintf("group %s has %s pending entries", g.Name, text.Thousands(g.Pending))
 		})
 	}
-	if l.cursorAge != nil {
-		checks = append(checks, cursorCheck(r, *l.cursorAge))
+	if l.CursorAge != nil {
+		checks = append(checks, cursorCheck(r, *l.CursorAge))
 	}
 	return checks
 }
 
 // missing says which groups cannot be checked. A group that is gone must not
 // pass for one that keeps up.
-func (l statsLimits) missing(r *statsReport, name string, limit float64) (checks []checkReport) {
-	if len(l.groups) == 0 && len(r.Groups) == 0 {
+func missing(r *statsReport, groups []string, name string, limit float64) (checks []checkReport) {
+	if len(groups) == 0 && len(r.Groups) == 0 {
 		detail := fmt.Sprintf("stream %s has no consumer group", r.Stream.Key)
 		if !r.Stream.Exists {
 			detail = fmt.Sprintf("stream %s does not exist", r.Stream.Key)
 		}
 		return []checkReport{{Name: name, Status: checkUnknown, Limit: limit, Detail: detail}}
 	}
-	for _, want := range l.groups {
-		if groupNamed(r, want) == nil {
+	for _, want := range groups {
+		if r.group(want) == nil {
 			checks = append(checks, checkReport{Name: name, Group: want, Status: checkUnknown, Limit: limit,
 				Detail: fmt.Sprintf("stream %s has no group %s", r.Stream.Key, want)})
 		}
@@ -76,7 +77,8 @@ func (l statsLimits) missing(r *statsReport, name string, limit float64) (checks
 	return checks
 }
 
-func groupNamed(r *statsReport, name string) *groupReport {
+// group is the group of that name; nil without one.
+func (r *statsReport) group(name string) *groupReport {
 	for i := range r.Groups {
 		if r.Groups[i].Name == name {
 			return &r.Groups[i]
@@ -119,23 +121,6 @@ func (c *checkReport) limitText() string {
 		return text.Span(seconds(c.Limit))
 	}
 	return text.Thousands(int64(c.Limit))
-}
-
-// checkError is nil when every check passed. A failed one makes it findings; only
-// where none failed does one that could not be made matter: then nobody knows.
-func checkError(checks []checkReport) error {
-	var failed, unknown []error
-	for i := range checks {
-		c := &checks[i]
-		err := errors.New("--" + c.Name + ": " + c.Detail)
-		switch c.Status {
-		case checkFailed:
-			failed = append(failed, fault.New(fault.Findings, err, ""))
-		case checkUnknown:
-			unknown = append(unknown, fault.New(fault.Unreachable, fmt.Errorf("%w, so it cannot be checked", err), ""))
-		}
-	}
-	return errors.Join(append(failed, unknown...)...)
 }
 
 // about is a number of entries, said to be an estimate where it is one.

@@ -35,16 +35,16 @@ func eventful() *streamFacts {
 // With -update the file is written anew.
 func TestReportsAreTheJSONThatTheyWere(t *testing.T) {
 	lag, pending, behind, age := int64(50), int64(0), 3600.0, time.Minute
-	limits := statsLimits{lag: &lag, lagSeconds: &behind, pending: &pending, cursorAge: &age}
+	limits := statsLimits{Lag: &lag, LagSeconds: &behind, Pending: &pending, CursorAge: &age}
 	one := eventful().report()
-	one.Checks = limits.judge(one)
+	one.Checks = limits.judge(one, nil)
 	nothing := (&streamFacts{at: noon, redis: "redis://localhost:6379", streamKey: "s", cursorKey: "c", added: -1,
 		memoryWhy: "not allowed", lossesWhy: "not allowed", cursorWhy: "it is a list", dead: redisstream.DeadLetters{Why: "not allowed"}}).report()
-	nothing.Checks = limits.judge(nothing)
+	nothing.Checks = limits.judge(nothing, nil)
 	other := madeUp()
 	other.groups, other.cursor.Seq, other.cursor.Raw, other.bounds.Last = nil, 7000, "7000", entryAt(-time.Second, 8001)
 	set := addUp([]*statsReport{eventful().report(), other.report()}, "firehose:events:{0-1}", "firehose:python_cursor:{0-1}", 2000)
-	set.Checks = limits.judge(set)
+	set.Checks = limits.judge(set, nil)
 	for name, r := range map[string]*statsReport{"stream": one, "nothing": nothing, "set": set} {
 		t.Run(name, func(t *testing.T) {
 			var got bytes.Buffer

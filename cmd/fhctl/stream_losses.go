@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/redisstream"
-	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // shownLosses is how many lines of the ledger a report has.
@@ -48,23 +45,4 @@ func (f *streamFacts) lossesReport() lossesReport {
 
 func lossOf(l redisstream.Loss) lossReport {
 	return lossReport{Group: l.Group, Unread: l.Unread, Pending: l.Pending, From: l.From, To: l.To, Since: l.Since, Until: l.Until.UTC()}
-}
-
-// ledger is shown where there are any.
-func (p *statsPage) ledger(l *lossesReport, at time.Time) {
-	if len(l.Newest) == 0 && l.Unknown == "" {
-		return
-	}
-	p.head("Lost to trimming " + l.Key)
-	if l.Unknown != "" {
-		p.line(output.Warn, "  unknown: "+l.Unknown)
-	}
-	for _, line := range l.Newest {
-		if line.Group == "" {
-			p.line(output.Bad, fmt.Sprintf("  %s: somebody removed entries, and what groups had not read of them is gone, up to seq %s", ago(at.Sub(line.Until).Seconds()), line.To))
-			continue
-		}
-		p.line(output.Warn, fmt.Sprintf("  %s: %s lost %s unread and %s pending, seq %s to %s", ago(at.Sub(line.Until).Seconds()),
-			line.Group, text.Thousands(line.Unread), text.Thousands(line.Pending), line.From, line.To))
-	}
 }

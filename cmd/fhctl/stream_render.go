@@ -9,8 +9,8 @@ import (
 
 const shownCollections = 12
 
-// rows is the report for people.
-func (r *statsReport) rows() []output.Row {
+// statsRows is the report for people.
+func statsRows(r *statsReport) []output.Row {
 	p := &statsPage{}
 	p.head("Stream " + r.Stream.Key + " on " + r.Redis)
 	if !r.Stream.Exists {
@@ -130,7 +130,7 @@ func roomText(r *statsReport) string {
 	case r.Room == nil:
 		return "no consumer group to wait for"
 	}
-	g := groupNamed(r, r.Room.Group)
+	g := r.group(r.Room.Group)
 	if g != nil && (g.LostUnread || g.LostPending) {
 		return fmt.Sprintf("none: trimming has passed group %s (%s entries are gone)", r.Room.Group, r.Room.Needs)
 	}

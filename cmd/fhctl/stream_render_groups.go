@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
@@ -104,6 +107,26 @@ func (p *statsPage) consumers(groups []groupReport) {
 	}
 }
 
+// busiest orders consumers by what they hold, then by how long they have been
+// silent.
+func busiest(consumers []consumerReport) []consumerReport {
+	list := slices.Clone(consumers)
+	slices.SortStableFunc(list, func(a, b consumerReport) int {
+		if c := cmp.Compare(b.Pending, a.Pending); c != 0 {
+			return c
+		}
+		return cmp.Compare(orZero(b.IdleSeconds), orZero(a.IdleSeconds))
+	})
+	return list
+}
+
+func orZero(x *float64) float64 {
+	if x == nil {
+		return 0
+	}
+	return *x
+}
+
 func (p *statsPage) deadLetters(d *deadLettersReport) {
 	p.head("Dead letters " + d.Key)
 	switch {
@@ -134,7 +157,7 @@ func (p *statsPage) cursor(r *statsReport) {
 	default:
 		t.Add("seq", cursorText(c))
 		t.Add("event time", eventTimeText(c))
-		if c.Relay == nil || !isReplay(*c.Relay) {
+		if c.Relay == nil || !redisstream.IsReplay(*c.Relay) {
 			t.Add("window", windowText(&c.Window))
 		}
 	}

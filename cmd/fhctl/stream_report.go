@@ -176,6 +176,16 @@ type cursorReport struct {
 	Writer     *writerReport `json:"writer"` // null is no heartbeat
 }
 
+// writerReport is the heartbeat of whoever writes the stream.
+type writerReport struct {
+	Name       *string  `json:"name"` // null is a writer that is not fhctl
+	Connected  bool     `json:"connected"`
+	Stopped    bool     `json:"stopped"` // its last words: it ended since
+	RelayURL   string   `json:"relayUrl"`
+	Cursor     *string  `json:"cursor"`
+	AgeSeconds *float64 `json:"ageSeconds"` // null where the user may not ask
+}
+
 // windowReport is how far back the relay is assumed to replay.
 type windowReport struct {
 	Seconds     float64  `json:"seconds"`

@@ -92,23 +92,3 @@ func shares(by map[string]*shareReport, counts, bytes int64) []shareReport {
 	})
 	return list
 }
-
-// busiest orders consumers by what they hold, then by how long they have been
-// silent.
-func busiest(consumers []consumerReport) []consumerReport {
-	list := slices.Clone(consumers)
-	slices.SortStableFunc(list, func(a, b consumerReport) int {
-		if c := cmp.Compare(b.Pending, a.Pending); c != 0 {
-			return c
-		}
-		return cmp.Compare(orZero(b.IdleSeconds), orZero(a.IdleSeconds))
-	})
-	return list
-}
-
-func orZero(x *float64) float64 {
-	if x == nil {
-		return 0
-	}
-	return *x
-}

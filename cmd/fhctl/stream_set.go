@@ -3,13 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/redisstream"
-	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // partitionReport is one partition of a set.
@@ -21,26 +18,23 @@ type partitionReport struct {
 	Cursor    cursorReport  `json:"cursor"`
 }
 
-// collectSet reports on each partition and adds them up.
-func (c *statsCollector) collectSet(ctx context.Context) (*statsReport, error) {
+// set reports on each partition and adds them up.
+func (c *statsCollector) set(ctx context.Context) (*statsReport, error) {
 	parts := c.reader.Partitions()
-	share := *c.options
-	if share.sample > 0 {
-		share.sample = max(1, share.sample/len(parts))
+	each := c.options
+	if each.Sample > 0 {
+		each.Sample = max(1, each.Sample/len(parts))
 	}
-	cfg := *c.cfg
-	cfg.Redis.MaxStreamLen = (cfg.Redis.MaxStreamLen + int64(len(parts)) - 1) / int64(len(parts))
-	of := *c.session
-	of.cfg = &cfg
+	each.MaxLength = (each.MaxLength + int64(len(parts)) - 1) / int64(len(parts))
 	var reports []*statsReport
 	for _, part := range parts {
-		r, err := (&statsCollector{session: &of, options: &share, reader: part}).report(ctx)
+		r, err := (&statsCollector{reader: part, options: each}).report(ctx)
 		if err != nil {
 			return nil, err
 		}
 		reports = append(reports, r)
 	}
-	return addUp(reports, c.reader.StreamKey(), c.reader.CursorKey(), c.cfg.Redis.MaxStreamLen), nil
+	return addUp(reports, c.reader.StreamKey(), c.reader.CursorKey(), c.options.MaxLength), nil
 }
 
 // addUp makes one report of those of all partitions: what is counted is the sum,
@@ -116,10 +110,10 @@ func (s *streamReport) add(o *streamReport) {
 	s.TrimAt, s.EntriesAdded, s.MemoryBytes = together(s.TrimAt, o.TrimAt), together(s.EntriesAdded, o.EntriesAdded), together(s.MemoryBytes, o.MemoryBytes)
 	s.TrimObserved = s.TrimObserved || o.TrimObserved
 	s.MemoryUnknown = cmp.Or(s.MemoryUnknown, o.MemoryUnknown)
-	if s.First == nil || o.First != nil && seqOfEntry(o.First) < seqOfEntry(s.First) {
+	if s.First == nil || o.First != nil && o.First.seq() < s.First.seq() {
 		s.First = o.First
 	}
-	if s.Last == nil || o.Last != nil && seqOfEntry(o.Last) > seqOfEntry(s.Last) {
+	if s.Last == nil || o.Last != nil && o.Last.seq() > s.Last.seq() {
 		s.Last = o.Last
 	}
 	if s.SpanSeconds == nil || o.SpanSeconds != nil && *o.SpanSeconds > *s.SpanSeconds {
@@ -127,8 +121,11 @@ func (s *streamReport) add(o *streamReport) {
 	}
 }
 
-func seqOfEntry(e *entryReport) event.Seq {
-	if e.Seq == nil {
+// lastSeq is the seq of the newest entry; 0 without one, or where it has none.
+func (s *streamReport) lastSeq() event.Seq { return s.Last.seq() }
+
+func (e *entryReport) seq() event.Seq {
+	if e == nil || e.Seq == nil {
 		return 0
 	}
 	return *e.Seq
@@ -246,38 +243,4 @@ func least(a, b *float64) *float64 {
 		return nil
 	}
 	return number(min(*a, *b))
-}
-
-// partitions is a line for each.
-func (p *statsPage) partitions(r *statsReport) {
-	if len(r.Partitions) == 0 {
-		return
-	}
-	p.head("Partitions")
-	t := &output.Table{Right: []int{0, 1, 2, 3, 4, 5}}
-	t.Add("PARTITION", "LENGTH", "RATE", "LAST SEQ", "CURSOR", "LAG")
-	for i := range r.Partitions {
-		part := &r.Partitions[i]
-		rate, last, cursor, lag := dash, dash, dash, dash
-		if part.Rate.PerSecond != nil {
-			rate = perSecond(*part.Rate.PerSecond)
-		}
-		if e := part.Stream.Last; e != nil && e.Seq != nil {
-			last = e.Seq.String()
-		}
-		if part.Cursor.Seq != nil {
-			cursor = part.Cursor.Seq.String()
-		}
-		if len(part.Groups) > 0 {
-			most := slices.MaxFunc(part.Groups, func(a, b groupReport) int { return cmp.Compare(a.Lag, b.Lag) })
-			lag = tilde(most.Lag, most.LagExact)
-		}
-		t.Add(fmt.Sprintf("{%d}", part.Partition), text.Thousands(part.Stream.Length), rate, last, cursor, lag)
-	}
-	p.table(t, true)
-	for i := range r.Groups {
-		for _, part := range r.Groups[i].MissingIn {
-			p.line(output.Warn, fmt.Sprintf("  group %s does not exist in {%d}: nobody reads that partition", r.Groups[i].Name, part))
-		}
-	}
 }

@@ -3,90 +3,64 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
-	"os"
 	"slices"
 	"time"
 
-	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 )
 
-// runStats reads, reports and judges, once or until stopped.
-func runStats(ctx context.Context, s *session, o *statsOptions) error {
-	boundReading()
-	reader, err := s.reader(ctx)
-	if err == nil {
-		s, reader, err = s.withOwnCursor(ctx, reader)
-	}
-	if err != nil {
-		return err
-	}
-	defer func() { _ = reader.Close() }()
-	c := &statsCollector{session: s, options: o, reader: reader}
-	if o.watch > 0 {
-		return (&statsWatch{statsCollector: c}).run(ctx)
-	}
-	r, err := c.collect(ctx)
-	if err != nil {
-		return err
-	}
-	if !r.Stream.Exists {
-		if o.format.name == "json" {
-			if err := o.format.write(s.stdout, r, nil); err != nil {
-				return err
-			}
-		}
-		return errStreamMissing(r.Stream.Key, r.Redis)
-	}
-	err = o.format.write(s.stdout, r, func(w io.Writer) error {
-		return output.WriteRows(w, r.rows(), s.colorOut())
-	})
-	if err != nil {
-		return err
-	}
-	return checkError(r.Checks)
+// collectOptions are what a report is made by. The zero value measures no rate, trims
+// nothing, knows no window and checks nothing.
+type collectOptions struct {
+	Redis string // the server's URL; the report shows it without its password
+	// Relay is the host that the settings name, to notice a cursor of another one;
+	// "" when they name none.
+	Relay     string
+	MaxLength int64 // at which the writer trims the stream, of a set altogether; 0 never
+	// Sample is how many of the newest entries rate and shares are measured by; 0
+	// measures neither. It ends early after 64 MiB.
+	Sample int
+	// Window is how far back the relay can replay; WindowAssumed says that nobody
+	// said so.
+	Window        time.Duration
+	WindowAssumed bool
+	Groups        []string // show and check these alone; none means all
+	Limits        statsLimits
 }
 
-// outTerminal is the terminal that standard output is, or nil.
-func (a *app) outTerminal() *os.File {
-	if file, ok := a.stdout.(*os.File); ok && output.IsTerminal(file) {
-		return file
+// sampleBytes ends a sample of huge entries early.
+const sampleBytes = 64 << 20
+
+// collectStats reads what a report needs, a bounded part of the stream however long it
+// is, and holds it against the limits. It changes nothing. A stream that does not
+// exist is reported as such. Of what this Redis user may not read, and of a cursor
+// that is none, the report says why it is unknown; errors are those of the Reader.
+func collectStats(ctx context.Context, reader *redisstream.Reader, o collectOptions) (*statsReport, error) {
+	c := &statsCollector{reader, o}
+	read := c.report
+	if reader.IsSet() {
+		read = c.set
 	}
-	return nil
-}
-
-// colorOut reports whether standard output may be coloured.
-func (s *session) colorOut() bool { return s.outTerminal() != nil && !s.cfg.Log.NoColor }
-
-// statsCollector reads what a report needs, a bounded part of the stream each time.
-type statsCollector struct {
-	*session
-	options *statsOptions
-	reader  *redisstream.Reader
-}
-
-// collect reports and judges.
-func (c *statsCollector) collect(ctx context.Context) (r *statsReport, err error) {
-	if c.reader.IsSet() {
-		r, err = c.collectSet(ctx)
-	} else {
-		r, err = c.report(ctx)
-	}
+	r, err := read(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r.Checks = c.options.limits.judge(r)
+	r.Checks = o.Limits.judge(r, o.Groups)
 	return r, nil
+}
+
+// statsCollector reads one stream.
+type statsCollector struct {
+	reader  *redisstream.Reader
+	options collectOptions
 }
 
 func (c *statsCollector) report(ctx context.Context) (*statsReport, error) {
 	f := &streamFacts{
-		redis: fault.Redact(c.cfg.Redis.URL), streamKey: c.reader.StreamKey(), cursorKey: c.reader.CursorKey(),
-		relay: c.namedRelay(), maxLength: c.cfg.Redis.MaxStreamLen, window: c.options.window, windowAssumed: c.options.assumed, added: -1,
+		redis: fault.Redact(c.options.Redis), streamKey: c.reader.StreamKey(), cursorKey: c.reader.CursorKey(),
+		relay: c.options.Relay, maxLength: c.options.MaxLength, window: c.options.Window, windowAssumed: c.options.WindowAssumed, added: -1,
 	}
 	for _, read := range []func(context.Context, *streamFacts) error{c.ends, c.size, c.groups, c.sample, c.losses, c.deadLetters, c.cursorTime, c.clock} {
 		if err := read(ctx, f); err != nil {
@@ -94,19 +68,6 @@ func (c *statsCollector) report(ctx context.Context) (*statsReport, error) {
 		}
 	}
 	return f.report(), nil
-}
-
-// namedRelay is the host of a relay that somebody named, in whatever way; the
-// default is nobody's word.
-func (c *statsCollector) namedRelay() string {
-	if c.cfg.Origin("relay-url").Layer == config.LayerDefault {
-		return ""
-	}
-	end, err := parseRelay(c.cfg.Relay.URL, true)
-	if err != nil || end.kind != relayReal {
-		return "" // sim:// and capture: have names of their own
-	}
-	return end.identity
 }
 
 // ends reads both ends of the stream and the cursor. A writer at work moves
@@ -150,7 +111,7 @@ func (c *statsCollector) groups(ctx context.Context, f *streamFacts) error {
 		return err
 	}
 	for _, g := range groups {
-		if len(c.options.groups) > 0 && !slices.Contains(c.options.groups, g.Name) {
+		if len(c.options.Groups) > 0 && !slices.Contains(c.options.Groups, g.Name) {
 			continue
 		}
 		facts := groupFacts{Group: g}
@@ -174,7 +135,7 @@ func (c *statsCollector) sample(ctx context.Context, f *streamFacts) error {
 		return nil
 	}
 	var look entry.Outline
-	for s, err := range c.reader.Newest(ctx, c.options.sample) {
+	for s, err := range c.reader.Newest(ctx, c.options.Sample) {
 		if err != nil {
 			return err
 		}

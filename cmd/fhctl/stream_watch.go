@@ -11,6 +11,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
@@ -22,22 +23,25 @@ const (
 
 // statsWatch collects again and again. What it saw before makes its graphs.
 type statsWatch struct {
-	*statsCollector
-	last   *statsReport
-	graphs map[string][]float64
-	names  []string
-	lines  bool // JSON lines
-	screen *output.Screen
+	*session
+	flags   *statsFlags
+	reader  *redisstream.Reader
+	options collectOptions
+	last    *statsReport
+	graphs  map[string][]float64
+	names   []string
+	lines   bool // JSON lines
+	screen  *output.Screen
 }
 
 func (w *statsWatch) run(ctx context.Context) error {
 	w.graphs = map[string][]float64{}
 	terminal := w.outTerminal()
-	w.lines = w.options.format.name == "json" || !w.options.chosen && terminal == nil
+	w.lines = w.flags.format.name == "json" || !w.flags.chosen && terminal == nil
 	if terminal != nil && !w.lines {
 		w.screen = &output.Screen{Out: terminal, Color: w.colorOut()}
 	}
-	tick := time.NewTicker(w.options.watch)
+	tick := time.NewTicker(w.flags.watch)
 	defer tick.Stop()
 	for {
 		if err := w.once(ctx); err != nil {
@@ -62,7 +66,7 @@ func (w *statsWatch) verdict(ctx context.Context) error {
 // once shows one report. Only the first must succeed: a Redis that goes away
 // later comes back.
 func (w *statsWatch) once(ctx context.Context) error {
-	r, err := w.collect(ctx)
+	r, err := collectStats(ctx, w.reader, w.options)
 	switch {
 	case ctx.Err() != nil:
 		return nil // run returns what the last report says
@@ -96,7 +100,7 @@ func (w *statsWatch) show(r *statsReport) error {
 	case w.screen != nil:
 		return w.screen.Draw(w.rows(r))
 	}
-	return output.WriteRows(w.stdout, append(r.rows(), output.Row{}), false)
+	return output.WriteRows(w.stdout, append(statsRows(r), output.Row{}), false)
 }
 
 // remember adds a report's values to the graphs; nil leaves a blank.
@@ -142,7 +146,7 @@ func (w *statsWatch) rateSince(r *statsReport) float64 {
 // rows is the report in the order that fits a screen: what changes comes first.
 func (w *statsWatch) rows(r *statsReport) []output.Row {
 	p := &statsPage{}
-	p.line(output.Faint, fmt.Sprintf("%s, every %s; Ctrl-C ends", text.Time(r.At), w.options.watch))
+	p.line(output.Faint, fmt.Sprintf("%s, every %s; Ctrl-C ends", text.Time(r.At), w.flags.watch))
 	p.head("Stream " + r.Stream.Key + " on " + r.Redis)
 	if !r.Stream.Exists {
 		p.line(output.Warn, "  does not exist (yet)")

@@ -17,10 +17,10 @@ import (
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
-// statsKit is a collector on a server, without a command line.
-func statsKit(t *testing.T, server *redistest.Server, o *statsOptions) (*statsCollector, *bytes.Buffer) {
+// newStatsWatch watches a server without a command line.
+func newStatsWatch(t *testing.T, url string) (*statsWatch, *bytes.Buffer) {
 	t.Helper()
-	cfg, err := config.Load(nil, []string{"REDIS_URL=" + server.URL()})
+	cfg, err := config.Load(nil, []string{"REDIS_URL=" + url})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,11 +31,8 @@ func statsKit(t *testing.T, server *redistest.Server, o *statsOptions) (*statsCo
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = reader.Close() })
-	if o.format == nil {
-		o.format = &format{name: "text"}
-	}
-	o.sample, o.window = defaultSample, 72*time.Hour
-	return &statsCollector{session: s, options: o, reader: reader}, &out
+	flags := &statsFlags{format: &format{name: "text"}, watch: time.Second, sample: defaultSample, window: 72 * time.Hour}
+	return &statsWatch{session: s, flags: flags, reader: reader, options: s.statsOptions(flags), graphs: map[string][]float64{}}, &out
 }
 
 func fill(server *redistest.Server, from, n int) {
@@ -46,39 +43,6 @@ func fill(server *redistest.Server, from, n int) {
 	server.Do("set", "firehose:python_cursor", from+n-1)
 }
 
-func TestStatsAreCollected(t *testing.T) {
-	t.Parallel()
-	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
-		c, _ := statsKit(t, server, &statsOptions{groups: []string{"g"}})
-		r, err := c.collect(t.Context())
-		if err != nil || r.Stream.Exists {
-			t.Fatalf("no stream: %+v, %v", r, err)
-		}
-		fill(server, 1, 30)
-		server.Do("xgroup", "create", "firehose:events", "g", "0")
-		server.Do("xgroup", "create", "firehose:events", "other", "0")
-		server.Do("xreadgroup", "group", "g", "c", "count", "10", "streams", "firehose:events", ">")
-		r, err = c.collect(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(r.Groups) != 1 || r.Groups[0].Lag != 20 || !r.Groups[0].LagExact || r.Groups[0].Pending != 10 || r.Groups[0].Redelivered.Entries != 0 {
-			t.Errorf("groups %+v", r.Groups)
-		}
-		if r.Stream.Length != 30 || r.Sample.Entries != 30 || r.Sample.Ops != 30 || r.Sample.Collections[0].Name != "app.bsky.feed.post" {
-			t.Errorf("stream %+v, sample %+v", r.Stream, r.Sample)
-		}
-		if r.Cursor.TimeFrom != "entry" || r.Cursor.Relay == nil || *r.Cursor.Relay != "bsky.network" || *r.Cursor.AgeSeconds < 0 {
-			t.Errorf("cursor %+v", r.Cursor)
-		}
-		server.Do("del", "firehose:python_cursor")
-		server.Do("xadd", "firehose:python_cursor", "*", "a", "b")
-		if r, err = c.collect(t.Context()); err != nil || r.Cursor.Unknown == "" {
-			t.Errorf("a cursor of another type: %+v, %v", r.Cursor, err)
-		}
-	})
-}
-
 var spaces = regexp.MustCompile(" +")
 
 func TestWatchDrawsAndWaitsForRedis(t *testing.T) {
@@ -87,16 +51,9 @@ func TestWatchDrawsAndWaitsForRedis(t *testing.T) {
 	proxy := redistest.NewProxy(t, server.Addr())
 	fill(server, 1, 5)
 	server.Do("xgroup", "create", "firehose:events", "g", "0")
-	c, _ := statsKit(t, server, &statsOptions{watch: time.Second})
-	c.cfg.Redis.URL = proxy.URL()
-	reader, err := c.session.reader(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = reader.Close() })
-	c.reader = reader
+	w, _ := newStatsWatch(t, proxy.URL())
 	var screen bytes.Buffer
-	w := &statsWatch{statsCollector: c, graphs: map[string][]float64{}, screen: &output.Screen{Out: &screen, Size: func() (int, int) { return 100, 50 }}}
+	w.screen = &output.Screen{Out: &screen, Size: func() (int, int) { return 100, 50 }}
 	draw := func(want ...string) {
 		t.Helper()
 		screen.Reset()
@@ -124,8 +81,8 @@ func TestWatchDrawsAndWaitsForRedis(t *testing.T) {
 func TestWatchPrintsLines(t *testing.T) {
 	server := redistest.StartEmbedded(t)
 	fill(server, 1, 5)
-	c, out := statsKit(t, server, &statsOptions{})
-	w := &statsWatch{statsCollector: c, graphs: map[string][]float64{}, lines: true}
+	w, out := newStatsWatch(t, server.URL())
+	w.lines = true
 	for range 2 {
 		if err := w.once(t.Context()); err != nil {
 			t.Fatal(err)

@@ -44,6 +44,26 @@ func (c CursorState) Relay() string {
 	return ""
 }
 
+// ReplayPrefix begins what a cursor of a replay has in place of a relay's host. No relay
+// goes on where such a cursor stands.
+const ReplayPrefix = "replay:"
+
+// IsReplay reports whether a replay wrote a cursor with this Relay.
+func IsReplay(relay string) bool { return strings.HasPrefix(relay, ReplayPrefix) }
+
+// clockSlack is by how much clocks may differ for a time still to be believed.
+const clockSlack = time.Hour
+
+// EventTime is the relay's time of the event the cursor stands at. ok is false when it
+// is unknown, or cannot be true: an event is not of the future, and a relay held it no
+// longer than its window before the newest entry was stored. A zero stored or window
+// is one that is not known.
+func (c CursorState) EventTime(stored, now time.Time, window time.Duration) (at time.Time, ok bool) {
+	at, ok = event.ParseTime(c.Side.EventTime)
+	old := !stored.IsZero() && window > 0 && at.Before(stored.Add(-window-clockSlack))
+	return at, ok && !old && !at.After(now.Add(clockSlack))
+}
+
 // Side is what the side key tells of the cursor beside it. Zero values stand
 // for what is missing.
 type Side struct {

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redistest"
+)
+
+func TestStatsAreCollected(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		reader, err := redisstream.OpenReader(t.Context(), redisstream.ReaderConfig{Connection: redisstream.Connection{URL: server.URL()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = reader.Close() })
+		options := collectOptions{Sample: 2000, Window: 72 * time.Hour, Groups: []string{"g"}}
+		r, err := collectStats(t.Context(), reader, options)
+		if err != nil || r.Stream.Exists {
+			t.Fatalf("no stream: %+v, %v", r, err)
+		}
+		fill(server, 1, 30)
+		server.Do("xgroup", "create", "firehose:events", "g", "0")
+		server.Do("xgroup", "create", "firehose:events", "other", "0")
+		server.Do("xreadgroup", "group", "g", "c", "count", "10", "streams", "firehose:events", ">")
+		r, err = collectStats(t.Context(), reader, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Groups) != 1 || r.Groups[0].Lag != 20 || !r.Groups[0].LagExact || r.Groups[0].Pending != 10 || r.Groups[0].Redelivered.Entries != 0 {
+			t.Errorf("groups %+v", r.Groups)
+		}
+		if r.Stream.Length != 30 || r.Sample.Entries != 30 || r.Sample.Ops != 30 || r.Sample.Collections[0].Name != "app.bsky.feed.post" {
+			t.Errorf("stream %+v, sample %+v", r.Stream, r.Sample)
+		}
+		if r.Cursor.TimeFrom != "entry" || r.Cursor.Relay == nil || *r.Cursor.Relay != "bsky.network" || *r.Cursor.AgeSeconds < 0 {
+			t.Errorf("cursor %+v", r.Cursor)
+		}
+		server.Do("del", "firehose:python_cursor")
+		server.Do("xadd", "firehose:python_cursor", "*", "a", "b")
+		if r, err = collectStats(t.Context(), reader, options); err != nil || r.Cursor.Unknown == "" {
+			t.Errorf("a cursor of another type: %+v, %v", r.Cursor, err)
+		}
+	})
+}
