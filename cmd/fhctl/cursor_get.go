@@ -13,6 +13,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/stats"
 )
 
 func newCursorGetCommand(a *app) *cobra.Command {
@@ -108,7 +109,7 @@ type cursorGetReport struct {
 	StoredAt   *time.Time    `json:"storedAt"`
 	AgeSeconds *float64      `json:"ageSeconds"`
 	Stream     *streamEnd    `json:"stream"` // null is no stream
-	Writer     *writerReport `json:"writer"` // null is no heartbeat
+	Writer     *stats.Writer `json:"writer"` // null is no heartbeat
 	// Partitions has the cursor of each, where there are several; Cursor is
 	// then the lowest, where ingest would go on.
 	Partitions []partitionCursor `json:"partitions,omitempty"`
@@ -165,7 +166,7 @@ func reportCursor(ctx context.Context, r *redisstream.Reader, state redisstream.
 		V: cursorVersion, Key: r.CursorKey(), Relay: unlessEmpty(state.Relay()),
 		RelayAssumed: state.Present && !state.SidePresent,
 		Filter:       unlessEmpty(state.Side.Filter), Epoch: state.Side.Epoch,
-		EventTime: unlessEmpty(state.Side.EventTime), Writer: reportWriter(state.Status),
+		EventTime: unlessEmpty(state.Side.EventTime), Writer: stats.WriterOf(state.Status),
 	}
 	if state.Present {
 		c.Raw = &state.Raw

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/stats"
 )
 
 // cursorPlan is a change of the cursor with what it does; its exported fields
@@ -27,7 +28,7 @@ type cursorPlan struct {
 	// After: at most as many events are never stored. Null is unknown.
 	Skips    *int64        `json:"skips"`
 	Warnings []string      `json:"warnings"`
-	Writer   *writerReport `json:"writer"`
+	Writer   *stats.Writer `json:"writer"`
 	DryRun   bool          `json:"dryRun"`
 	Moved    bool          `json:"moved"`
 
@@ -54,7 +55,7 @@ type cursorSide struct {
 func (o *cursorSet) plan(ctx context.Context, r *redisstream.Reader, state redisstream.CursorState, each []redisstream.CursorState) (*cursorPlan, error) {
 	p := &cursorPlan{
 		V: cursorVersion, Key: r.CursorKey(), Asked: o.asked(), Warnings: []string{},
-		Writer: reportWriter(state.Status), DryRun: o.dryRun, seen: state, each: each,
+		Writer: stats.WriterOf(state.Status), DryRun: o.dryRun, seen: state, each: each,
 	}
 	if err := o.aim(ctx, r, p); err != nil {
 		return nil, err

@@ -9,11 +9,12 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/stats"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // position judges the cursor and whoever writes.
-func (e *examination) position(ctx context.Context, r *redisstream.Reader, s *statsReport) error {
+func (e *examination) position(ctx context.Context, r *redisstream.Reader, s *stats.Report) error {
 	c, err := r.Cursor(ctx)
 	switch {
 	case ctx.Err() != nil:
@@ -59,11 +60,11 @@ const aheadSlack = 100_000
 
 // cursor judges where the cursor stands; purpose says that "fhctl cursor set"
 // put it there and nothing has moved it since.
-func (e *examination) cursor(c redisstream.CursorState, s *statsReport, purpose bool) {
+func (e *examination) cursor(c redisstream.CursorState, s *stats.Report, purpose bool) {
 	key := e.cfg.Redis.CursorKey
 	var last event.Seq
 	if s != nil {
-		last = s.Stream.lastSeq()
+		last = s.Stream.LastSeq()
 	}
 	ours := !c.Present || c.NotSeq || c.Side.Relay == e.identity
 	switch {
@@ -132,13 +133,13 @@ func (e *examination) cursorIsOurs(c redisstream.CursorState) bool {
 	return false
 }
 
-func (e *examination) window(c redisstream.CursorState, s *statsReport) {
+func (e *examination) window(c redisstream.CursorState, s *stats.Report) {
 	const fix = "start ingest soon; what the relay no longer holds is lost for this stream"
 	if s == nil || s.Cursor.AgeSeconds == nil || s.Cursor.Window.LeftSeconds == nil {
 		e.ok("cursor", "%s of %s", c.Seq, c.Relay())
 		return
 	}
-	age, left := seconds(*s.Cursor.AgeSeconds), seconds(*s.Cursor.Window.LeftSeconds)
+	age, left := stats.Duration(*s.Cursor.AgeSeconds), stats.Duration(*s.Cursor.Window.LeftSeconds)
 	assumed := ""
 	if s.Cursor.Window.Assumed {
 		assumed = " (assumed: --relay-window)"

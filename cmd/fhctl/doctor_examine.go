@@ -10,6 +10,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/stats"
 )
 
 // examination is doctor at work: it notes a check for everything it looks at.
@@ -145,7 +146,7 @@ func (e *examination) redis(ctx context.Context, down downstream) error {
 	}
 	o := e.reportOptions(e.options.window, !e.options.given)
 	o.Sample = doctorSample
-	stats, err := collectStats(ctx, reader, o)
+	report, err := stats.Collect(ctx, reader, o)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -153,14 +154,14 @@ func (e *examination) redis(ctx context.Context, down downstream) error {
 		e.failed("stream", err)
 		return e.position(ctx, reader, nil)
 	}
-	e.stream(stats)
-	if stats.Stream.Exists {
+	e.stream(report)
+	if report.Stream.Exists {
 		if err := e.entries(ctx, reader); err != nil {
 			return err
 		}
-		e.groups(stats)
+		e.groups(report)
 	}
-	return e.position(ctx, reader, stats)
+	return e.position(ctx, reader, report)
 }
 
 // passing turns an error of one look into a check that could not be made; only

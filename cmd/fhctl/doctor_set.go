@@ -8,6 +8,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/stats"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
@@ -60,11 +61,11 @@ func (e *examination) movedApart(lowest redisstream.CursorState) bool {
 
 // partitions judges the cursors of a set, each beside its own stream. That some
 // are ahead of others is what a crash leaves: reading goes back to the lowest.
-func (e *examination) partitions(lowest redisstream.CursorState, s *statsReport) {
+func (e *examination) partitions(lowest redisstream.CursorState, s *stats.Report) {
 	for i, c := range e.each {
 		last := event.Seq(0)
 		if s != nil && i < len(s.Partitions) {
-			last = s.Partitions[i].Stream.lastSeq()
+			last = s.Partitions[i].Stream.LastSeq()
 		}
 		// A cursor that is missing beside others is restored by ingest.
 		if c.Present && last > c.Seq && !c.Status.Connected {
@@ -78,7 +79,7 @@ func (e *examination) partitions(lowest redisstream.CursorState, s *statsReport)
 
 // streamToType is the stream's key as an operator types it, and what to add where
 // there are several.
-func (e *examination) streamToType(s *statsReport) (key, each string) {
+func (e *examination) streamToType(s *stats.Report) (key, each string) {
 	if len(s.Partitions) == 0 {
 		return s.Stream.Key, ""
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/stats"
 	"github.com/fhctl/fhctl/pkg/text"
 	"github.com/fhctl/fhctl/pkg/verify"
 )
@@ -25,7 +26,7 @@ const (
 	silentGroup = time.Minute
 )
 
-func (e *examination) stream(s *statsReport) {
+func (e *examination) stream(s *stats.Report) {
 	switch {
 	case !s.Stream.Exists:
 		e.warn("stream", "start ingest; if it runs, compare redis-url and stream-key with its own", "%s does not exist yet", s.Stream.Key)
@@ -93,7 +94,7 @@ func whyDropped(ctx context.Context, s redisstream.Stored) (odd string) {
 	return odd
 }
 
-func (e *examination) groups(s *statsReport) {
+func (e *examination) groups(s *stats.Report) {
 	key, each := e.streamToType(s)
 	if len(s.Groups) == 0 {
 		e.warn("groups", "start the workers: they make their group at 0 when they meet NOGROUP; by hand: redis-cli XGROUP CREATE "+key+" firehose-processors 0"+each,
@@ -108,7 +109,7 @@ func (e *examination) groups(s *statsReport) {
 	}
 }
 
-func (e *examination) group(g *groupReport, s *statsReport) {
+func (e *examination) group(g *stats.Group, s *stats.Report) {
 	name := "group " + g.Name
 	first := redisstream.ID("")
 	if s.Stream.First != nil {
@@ -127,16 +128,16 @@ func (e *examination) group(g *groupReport, s *statsReport) {
 			"stands at %s and nobody ever read with it: it was made at $ instead of 0, so that entries were passed over, or its workers are gone", g.LastDelivered)
 	case g.Room != nil && s.Stream.TrimAt != nil && g.Room.Entries < *s.Stream.TrimAt/roomLittle:
 		e.warn(name, "add workers, or raise max-stream-len; watch: fhctl stream stats --watch 5s",
-			"%s behind; trimming reaches it in %s, or %s at this rate", about(g.Lag, g.LagExact), text.Counted(g.Room.Entries, "entry"), optional(g.Room.Seconds))
+			"%s behind; trimming reaches it in %s, or %s at this rate", stats.About(g.Lag, g.LagExact), text.Counted(g.Room.Entries, "entry"), optional(g.Room.Seconds))
 	case g.Lag > 0 && asleep(g):
 		e.warn(name, "start its workers, or if it is not needed: redis-cli XGROUP DESTROY "+key+" "+g.Name+each,
-			"%s behind and no consumer asked for a minute", about(g.Lag, g.LagExact))
+			"%s behind and no consumer asked for a minute", stats.About(g.Lag, g.LagExact))
 	default:
-		e.ok(name, "%s behind, %s pending, %s", about(g.Lag, g.LagExact), text.Thousands(g.Pending), text.Counted(len(g.Consumers), "consumer"))
+		e.ok(name, "%s behind, %s pending, %s", stats.About(g.Lag, g.LagExact), text.Thousands(g.Pending), text.Counted(len(g.Consumers), "consumer"))
 	}
 }
 
-func asleep(g *groupReport) bool {
+func asleep(g *stats.Group) bool {
 	for _, c := range g.Consumers {
 		if c.IdleSeconds == nil || *c.IdleSeconds < silentGroup.Seconds() {
 			return false

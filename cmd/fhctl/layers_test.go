@@ -34,8 +34,8 @@ var rooms = map[string]room{
 	"pkg/redisstream": {2, 0}, "pkg/redisstream/embedded": {2, 0}, "pkg/identity": {2, 0},
 	"pkg/output": {2, 0}, "pkg/verify": {2, 0}, "pkg/health": {2, 0}, "pkg/rejects": {2, 0},
 	"pkg/systemd":  {2, 0},
-	"pkg/pipeline": {3, 0},
-	"pkg/config":   {4, 0}, "pkg/atproto": {4, 0},
+	"pkg/pipeline": {3, 0}, "pkg/stats": {3, 0},
+	"pkg/config": {4, 0}, "pkg/atproto": {4, 0},
 	"cmd/fhctl": {5, 0},
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/stats"
 )
 
 // copyCursor is the name of the cursor of a stream that a replay made: of such a copy
@@ -47,10 +48,10 @@ func (s *session) withOwnCursor(ctx context.Context, reader *redisstream.Reader)
 
 // copied judges the cursor of a stream that a replay made: no relay and no filter is
 // this one's.
-func (e *examination) copied(c redisstream.CursorState, s *statsReport) {
+func (e *examination) copied(c redisstream.CursorState, s *stats.Report) {
 	var last event.Seq
 	if s != nil {
-		last = s.Stream.lastSeq()
+		last = s.Stream.LastSeq()
 	}
 	const fix = "replay into another stream and delete this one, or go on with --resume if the replay did not finish; leave the live cursor"
 	key := e.cfg.Redis.CursorKey

@@ -18,6 +18,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redistest"
 	"github.com/fhctl/fhctl/pkg/relayserver"
+	"github.com/fhctl/fhctl/pkg/stats"
 )
 
 // A group that the tests read by hand.
@@ -181,7 +182,7 @@ func ledger(t *testing.T, client *redis.Client) (sum event.Trim) {
 // wantStatsOf checks that stream stats shows the ledger, to people and programs.
 func wantStatsOf(t *testing.T, server *redistest.Server, want event.Trim) {
 	t.Helper()
-	stats := func(args ...string) string {
+	print := func(args ...string) string {
 		cmd := exec.Command(fhctlPath(t), append([]string{"stream", "stats"}, args...)...)
 		cmd.Env = []string{"HOME=" + t.TempDir(), "REDIS_URL=" + server.URL()}
 		out, err := cmd.Output()
@@ -190,8 +191,8 @@ func wantStatsOf(t *testing.T, server *redistest.Server, want event.Trim) {
 		}
 		return string(out)
 	}
-	var report statsReport
-	if err := json.Unmarshal([]byte(stats("-o", "json")), &report); err != nil {
+	var report stats.Report
+	if err := json.Unmarshal([]byte(print("-o", "json")), &report); err != nil {
 		t.Fatal(err)
 	}
 	var sum event.Trim
@@ -203,7 +204,7 @@ func wantStatsOf(t *testing.T, server *redistest.Server, want event.Trim) {
 	if sum != want {
 		t.Errorf("stats say %+v, lost were %+v", sum, want)
 	}
-	if text := stats(); !strings.Contains(text, "Lost to trimming firehose:python_cursor:losses") || !strings.Contains(text, "slow lost ") {
+	if text := print(); !strings.Contains(text, "Lost to trimming firehose:python_cursor:losses") || !strings.Contains(text, "slow lost ") {
 		t.Errorf("stats for people:\n%s", text)
 	}
 }

@@ -13,7 +13,7 @@ import (
 // has to go. They are the sizes of today, rounded up to the next 50. Take a number down
 // whenever its package has shrunk, first of all that of cmd/fhctl.
 var mostLines = map[string]int{
-	"cmd/fhctl":                14550,
+	"cmd/fhctl":                13350,
 	"pkg/atproto":              250,
 	"pkg/blocks":               550,
 	"pkg/capture":              1250,
@@ -45,6 +45,7 @@ var mostLines = map[string]int{
 	"pkg/relayserver":          1350,
 	"pkg/relaytest":            150,
 	"pkg/sim":                  1750,
+	"pkg/stats":                1300,
 	"pkg/syntax":               550,
 	"pkg/systemd":              150,
 	"pkg/text":                 250,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/stats"
 )
 
 func newStreamCommand(a *app) *cobra.Command {
@@ -62,7 +63,7 @@ type statsFlags struct {
 	lagSeconds float64
 	pending    int64
 	cursorAge  time.Duration
-	limits     statsLimits // those that were given
+	limits     stats.Limits // those that were given
 }
 
 func newStatsCommand(a *app) *cobra.Command {

@@ -4,13 +4,14 @@ import (
 	"fmt"
 
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/stats"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
 const shownCollections = 12
 
 // statsRows is the report for people.
-func statsRows(r *statsReport) []output.Row {
+func statsRows(r *stats.Report) []output.Row {
 	p := &statsPage{}
 	p.head("Stream " + r.Stream.Key + " on " + r.Redis)
 	if !r.Stream.Exists {
@@ -53,7 +54,7 @@ func (p *statsPage) table(t *output.Table, headed bool) {
 	}
 }
 
-func (p *statsPage) stream(r *statsReport) {
+func (p *statsPage) stream(r *stats.Report) {
 	s, t := &r.Stream, &output.Table{}
 	t.Add("length", lengthText(s))
 	memory := "unknown: " + s.MemoryUnknown
@@ -71,7 +72,7 @@ func (p *statsPage) stream(r *statsReport) {
 	p.table(t, false)
 }
 
-func lengthText(s *streamReport) string {
+func lengthText(s *stats.Stream) string {
 	length := text.Counted(s.Length, "entry")
 	switch {
 	case s.TrimAt == nil:
@@ -86,7 +87,7 @@ func lengthText(s *streamReport) string {
 	return length + ", trimmed to about " + text.Thousands(*s.TrimAt) + " (max-stream-len)"
 }
 
-func entryText(e *entryReport) string {
+func entryText(e *stats.Entry) string {
 	if e == nil {
 		return "none, the stream is empty"
 	}
@@ -101,7 +102,7 @@ func entryText(e *entryReport) string {
 	return said
 }
 
-func spanText(s *streamReport) string {
+func spanText(s *stats.Stream) string {
 	text := hours(*s.SpanSeconds) + " from first to last"
 	if s.SpanAtRateSeconds != nil {
 		text += "; " + hours(*s.SpanAtRateSeconds) + " at the present rate"
@@ -109,7 +110,7 @@ func spanText(s *streamReport) string {
 	return text
 }
 
-func rateText(r *rateReport) string {
+func rateText(r *stats.Rate) string {
 	average := ""
 	if r.AveragePerSecond != nil {
 		average = "; " + perSecond(*r.AveragePerSecond) + " on average"
@@ -118,33 +119,33 @@ func rateText(r *rateReport) string {
 	case r.PerSecond == nil:
 		return "unknown: too few entries" + average
 	case *r.PerSecond == 0:
-		return "nothing was stored in the last " + span(idleAfter.Seconds()) + average
+		return "nothing was stored in the last " + span(stats.IdleAfter.Seconds()) + average
 	}
 	return fmt.Sprintf("%s over the last %s (%s)%s", perSecond(*r.PerSecond), text.Counted(r.Entries, "entry"), span(r.WindowSeconds), average)
 }
 
-func roomText(r *statsReport) string {
+func roomText(r *stats.Report) string {
 	switch {
 	case r.Stream.TrimAt == nil:
 		return "unlimited: nothing is trimmed"
 	case r.Room == nil:
 		return "no consumer group to wait for"
 	}
-	g := r.group(r.Room.Group)
+	g := r.Group(r.Room.Group)
 	if g != nil && (g.LostUnread || g.LostPending) {
 		return fmt.Sprintf("none: trimming has passed group %s (%s entries are gone)", r.Room.Group, r.Room.Needs)
 	}
 	if r.Room.Entries == 0 {
 		return fmt.Sprintf("none: what is stored next trims entries that group %s still needs (%s)", r.Room.Group, r.Room.Needs)
 	}
-	text := about(r.Room.Entries, r.Room.Exact) + " entries"
+	text := stats.About(r.Room.Entries, r.Room.Exact) + " entries"
 	if r.Room.Seconds != nil {
 		text += ", " + span(*r.Room.Seconds) + " at the present rate,"
 	}
 	return fmt.Sprintf("%s until trimming reaches group %s, if the group read nothing more (%s)", text, r.Room.Group, r.Room.Needs)
 }
 
-func (p *statsPage) sample(s *sampleReport) {
+func (p *statsPage) sample(s *stats.Sample) {
 	if s.Entries == 0 {
 		return
 	}
@@ -167,8 +168,8 @@ func (p *statsPage) sample(s *sampleReport) {
 }
 
 // addShares shows the largest and adds up the rest.
-func addShares(t *output.Table, list []shareReport, most int) {
-	rest := shareReport{}
+func addShares(t *output.Table, list []stats.Share, most int) {
+	rest := stats.Share{}
 	for i, s := range list {
 		if i < most || len(list) == most+1 {
 			addShare(t, s)
@@ -183,7 +184,7 @@ func addShares(t *output.Table, list []shareReport, most int) {
 	}
 }
 
-func addShare(t *output.Table, s shareReport) {
+func addShare(t *output.Table, s stats.Share) {
 	name := s.Name
 	if name == "" {
 		name = "(none)"

@@ -8,13 +8,14 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/stats"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // shownConsumers is how many consumers of each group people see.
 const shownConsumers = 10
 
-func (p *statsPage) groups(r *statsReport) {
+func (p *statsPage) groups(r *stats.Report) {
 	if len(r.Groups) == 0 {
 		p.head("No consumer groups")
 		return
@@ -39,7 +40,7 @@ func (p *statsPage) groups(r *statsReport) {
 	}
 }
 
-func (p *statsPage) losses(g *groupReport) {
+func (p *statsPage) losses(g *stats.Group) {
 	if g.LostUnread {
 		p.line(output.Bad, "  "+g.Name+": trimming passed its position: it was never given some entries that are gone")
 	}
@@ -48,7 +49,7 @@ func (p *statsPage) losses(g *groupReport) {
 	}
 }
 
-func groupRoom(g *groupReport) (room, left string) {
+func groupRoom(g *stats.Group) (room, left string) {
 	if g.Room == nil {
 		return "unlimited", dash
 	}
@@ -59,14 +60,14 @@ func groupRoom(g *groupReport) (room, left string) {
 	return tilde(g.Room.Entries, g.Room.Exact), left
 }
 
-func oldest(g *groupReport) string {
+func oldest(g *stats.Group) string {
 	if g.OldestPending == nil {
 		return dash
 	}
 	return span(g.OldestPending.AgeSeconds)
 }
 
-func redelivered(g *groupReport) string {
+func redelivered(g *stats.Group) string {
 	d := g.Redelivered
 	if d == nil {
 		return "0"
@@ -83,7 +84,7 @@ func redelivered(g *groupReport) string {
 
 // consumers shows those that have most to answer for: with pending entries
 // first, then the most idle.
-func (p *statsPage) consumers(groups []groupReport) {
+func (p *statsPage) consumers(groups []stats.Group) {
 	t := &output.Table{Right: []int{2, 3, 4}}
 	t.Add("GROUP", "CONSUMER", "PENDING", "IDLE", "INACTIVE")
 	some, left := false, 0
@@ -109,9 +110,9 @@ func (p *statsPage) consumers(groups []groupReport) {
 
 // busiest orders consumers by what they hold, then by how long they have been
 // silent.
-func busiest(consumers []consumerReport) []consumerReport {
+func busiest(consumers []stats.Consumer) []stats.Consumer {
 	list := slices.Clone(consumers)
-	slices.SortStableFunc(list, func(a, b consumerReport) int {
+	slices.SortStableFunc(list, func(a, b stats.Consumer) int {
 		if c := cmp.Compare(b.Pending, a.Pending); c != 0 {
 			return c
 		}
@@ -127,7 +128,7 @@ func orZero(x *float64) float64 {
 	return *x
 }
 
-func (p *statsPage) deadLetters(d *deadLettersReport) {
+func (p *statsPage) deadLetters(d *stats.DeadLetters) {
 	p.head("Dead letters " + d.Key)
 	switch {
 	case d.Length == nil:
@@ -144,7 +145,7 @@ func (p *statsPage) deadLetters(d *deadLettersReport) {
 	}
 }
 
-func (p *statsPage) cursor(r *statsReport) {
+func (p *statsPage) cursor(r *stats.Report) {
 	c, t := &r.Cursor, &output.Table{}
 	p.head("Cursor " + c.Key)
 	switch {
@@ -165,7 +166,7 @@ func (p *statsPage) cursor(r *statsReport) {
 	p.table(t, false)
 }
 
-func cursorText(c *cursorReport) string {
+func cursorText(c *stats.Cursor) string {
 	if c.Relay == nil {
 		return c.Seq.String() + ", of an unknown relay"
 	}
@@ -179,7 +180,7 @@ func cursorText(c *cursorReport) string {
 	return text
 }
 
-func eventTimeText(c *cursorReport) string {
+func eventTimeText(c *stats.Cursor) string {
 	switch {
 	case c.EventTime == nil:
 		return "unknown: neither the side key nor the stream tells"
@@ -189,7 +190,7 @@ func eventTimeText(c *cursorReport) string {
 	return text.Time(*c.EventTime) + ", " + ago(*c.AgeSeconds) + ", by the relay"
 }
 
-func windowText(w *windowReport) string {
+func windowText(w *stats.Window) string {
 	size := "the relay's window of " + hours(w.Seconds)
 	if w.Assumed {
 		size = "the relay's window, assumed to be " + hours(w.Seconds) + " (--relay-window)"
@@ -203,7 +204,7 @@ func windowText(w *windowReport) string {
 	return "it leaves " + size + ", in " + hours(*w.LeftSeconds) + " if it stands still"
 }
 
-func writerText(w *writerReport) string {
+func writerText(w *stats.Writer) string {
 	if w == nil {
 		return "no heartbeat: nothing that keeps a status is writing"
 	}
@@ -217,7 +218,7 @@ func writerText(w *writerReport) string {
 	return strings.TrimSpace(who + ", " + state + " " + w.RelayURL)
 }
 
-func (p *statsPage) checks(checks []checkReport) {
+func (p *statsPage) checks(checks []stats.Check) {
 	if len(checks) == 0 {
 		return
 	}
@@ -231,4 +232,4 @@ func (p *statsPage) checks(checks []checkReport) {
 	}
 }
 
-var checkTones = map[string]output.Tone{checkOK: output.Good, checkFailed: output.Bad, checkUnknown: output.Warn}
+var checkTones = map[string]output.Tone{stats.OK: output.Good, stats.Failed: output.Bad, stats.Unknown: output.Warn}

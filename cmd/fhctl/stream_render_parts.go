@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/stats"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // partitions is a line for each.
-func (p *statsPage) partitions(r *statsReport) {
+func (p *statsPage) partitions(r *stats.Report) {
 	if len(r.Partitions) == 0 {
 		return
 	}
@@ -31,7 +32,7 @@ func (p *statsPage) partitions(r *statsReport) {
 			cursor = part.Cursor.Seq.String()
 		}
 		if len(part.Groups) > 0 {
-			most := slices.MaxFunc(part.Groups, func(a, b groupReport) int { return cmp.Compare(a.Lag, b.Lag) })
+			most := slices.MaxFunc(part.Groups, func(a, b stats.Group) int { return cmp.Compare(a.Lag, b.Lag) })
 			lag = tilde(most.Lag, most.LagExact)
 		}
 		t.Add(fmt.Sprintf("{%d}", part.Partition), text.Thousands(part.Stream.Length), rate, last, cursor, lag)
@@ -45,7 +46,7 @@ func (p *statsPage) partitions(r *statsReport) {
 }
 
 // ledger is shown where there are any.
-func (p *statsPage) ledger(l *lossesReport, at time.Time) {
+func (p *statsPage) ledger(l *stats.Losses, at time.Time) {
 	if len(l.Newest) == 0 && l.Unknown == "" {
 		return
 	}

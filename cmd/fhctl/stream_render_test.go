@@ -9,16 +9,17 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/stats"
 )
 
 // savedReport is the report of a stream of which everything can be told.
-func savedReport(t *testing.T) *statsReport {
+func savedReport(t *testing.T) *stats.Report {
 	t.Helper()
-	text, err := os.ReadFile("testdata/stats/stream.json")
+	text, err := os.ReadFile("../../pkg/stats/testdata/stream.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var r statsReport
+	var r stats.Report
 	if err := json.Unmarshal(text, &r); err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +37,7 @@ func TestStatsForPeople(t *testing.T) {
 	r.Groups, r.Losses.Newest = r.Groups[:1], nil
 	r.Groups[0].Name, r.Room = "wor\x1bkers", r.Groups[0].Room
 	r.Room.Group = r.Groups[0].Name
-	r.Checks = []checkReport{{Name: "max-lag", Status: checkFailed, Detail: "group wor\x1bkers is 100 entries behind, more than 5"}}
+	r.Checks = []stats.Check{{Name: "max-lag", Status: stats.Failed, Detail: "group wor\x1bkers is 100 entries behind, more than 5"}}
 	want := `Stream firehose:events on redis://localhost:6379
   length  1,000 entries, trimmed to about 1,000 (max-stream-len)
   memory  3.0 MiB, as Redis estimates
@@ -80,35 +81,35 @@ Checks
 }
 
 func TestStatsSayWhatIsSpecial(t *testing.T) {
-	observed := func(length, limit int64) func(*statsReport) {
-		return func(r *statsReport) {
+	observed := func(length, limit int64) func(*stats.Report) {
+		return func(r *stats.Report) {
 			r.Stream.Length, r.Stream.MaxLength, r.Stream.TrimAt, r.Stream.TrimObserved = length, limit, &length, true
 		}
 	}
 	for name, tc := range map[string]struct {
-		change func(*statsReport)
+		change func(*stats.Report)
 		want   string
 	}{
 		"the writer keeps more":      {observed(5000, 1000), "length  5,000 entries, more than max-stream-len 1,000: its writer keeps more"},
 		"the writer keeps fewer":     {observed(1000, 500_000), "trimmed before max-stream-len 500,000: its writer keeps fewer"},
 		"trimmed by somebody":        {observed(1000, 0), "trimmed, although max-stream-len is 0 here"},
-		"never trimmed":              {func(r *statsReport) { r.Stream.TrimAt, r.Room = nil, nil }, "room    unlimited: nothing is trimmed"},
-		"no group":                   {func(r *statsReport) { r.Groups, r.Room = nil, nil }, "No consumer groups"},
-		"entries are gone":           {func(*statsReport) {}, "room    none: trimming has passed group sleepers (unread entries are gone)"},
-		"entries are about to go":    {func(r *statsReport) { r.Groups[1].LostUnread = false }, "room    none: what is stored next trims entries that group sleepers still needs (unread)"},
-		"nothing comes":              {func(r *statsReport) { *r.Rate.PerSecond = 0 }, "rate    nothing was stored in the last 60 s; 1.0/s on average"},
-		"little comes":               {func(r *statsReport) { *r.Rate.PerSecond = 0.01 }, "rate    36.0/h over the last"},
-		"no memory":                  {func(r *statsReport) { r.Stream.MemoryBytes, r.Stream.MemoryUnknown = nil, "not allowed" }, "memory  unknown: not allowed"},
-		"no dead letters to see":     {func(r *statsReport) { r.DeadLetters.Length, r.DeadLetters.Unknown = nil, "not allowed" }, "  unknown: not allowed"},
-		"the window was left":        {func(r *statsReport) { r.Cursor.Window.Seconds, *r.Cursor.Window.LeftSeconds = 60, -40 }, "it left the relay's window, assumed to be 60 s (--relay-window), 40 s ago"},
-		"another relay":              {func(r *statsReport) { r.Cursor.OtherRelay = true }, "8000 of relay.example, which is not the relay that relay-url names"},
-		"the bridge's cursor":        {func(r *statsReport) { *r.Cursor.Relay, r.Cursor.RelayAssumed = "bsky.network", true }, "8000 of bsky.network (assumed: "},
-		"no heartbeat":               {func(r *statsReport) { r.Cursor.Writer = nil }, "writer      no heartbeat"},
-		"a cursor that is no number": {func(r *statsReport) { r.Cursor.Seq, r.Cursor.Raw = nil, "a\x1bb" }, `"a\x1bb" is not a seq`},
-		"a replay's cursor":          {func(r *statsReport) { *r.Cursor.Relay = "replay:x" }, "8000 of replay:x"},
-		"losses":                     {func(*statsReport) {}, "60 s ago: sleepers lost 7 unread and 1 pending, seq 6001 to 6010"},
-		"entries that are removed":   {func(r *statsReport) { r.Losses.Newest[0].Group = "" }, "somebody removed entries, and what groups had not read of them is gone, up to seq 6010"},
-		"no stream":                  {func(r *statsReport) { r.Stream.Exists = false }, "does not exist (yet)"},
+		"never trimmed":              {func(r *stats.Report) { r.Stream.TrimAt, r.Room = nil, nil }, "room    unlimited: nothing is trimmed"},
+		"no group":                   {func(r *stats.Report) { r.Groups, r.Room = nil, nil }, "No consumer groups"},
+		"entries are gone":           {func(*stats.Report) {}, "room    none: trimming has passed group sleepers (unread entries are gone)"},
+		"entries are about to go":    {func(r *stats.Report) { r.Groups[1].LostUnread = false }, "room    none: what is stored next trims entries that group sleepers still needs (unread)"},
+		"nothing comes":              {func(r *stats.Report) { *r.Rate.PerSecond = 0 }, "rate    nothing was stored in the last 60 s; 1.0/s on average"},
+		"little comes":               {func(r *stats.Report) { *r.Rate.PerSecond = 0.01 }, "rate    36.0/h over the last"},
+		"no memory":                  {func(r *stats.Report) { r.Stream.MemoryBytes, r.Stream.MemoryUnknown = nil, "not allowed" }, "memory  unknown: not allowed"},
+		"no dead letters to see":     {func(r *stats.Report) { r.DeadLetters.Length, r.DeadLetters.Unknown = nil, "not allowed" }, "  unknown: not allowed"},
+		"the window was left":        {func(r *stats.Report) { r.Cursor.Window.Seconds, *r.Cursor.Window.LeftSeconds = 60, -40 }, "it left the relay's window, assumed to be 60 s (--relay-window), 40 s ago"},
+		"another relay":              {func(r *stats.Report) { r.Cursor.OtherRelay = true }, "8000 of relay.example, which is not the relay that relay-url names"},
+		"the bridge's cursor":        {func(r *stats.Report) { *r.Cursor.Relay, r.Cursor.RelayAssumed = "bsky.network", true }, "8000 of bsky.network (assumed: "},
+		"no heartbeat":               {func(r *stats.Report) { r.Cursor.Writer = nil }, "writer      no heartbeat"},
+		"a cursor that is no number": {func(r *stats.Report) { r.Cursor.Seq, r.Cursor.Raw = nil, "a\x1bb" }, `"a\x1bb" is not a seq`},
+		"a replay's cursor":          {func(r *stats.Report) { *r.Cursor.Relay = "replay:x" }, "8000 of replay:x"},
+		"losses":                     {func(*stats.Report) {}, "60 s ago: sleepers lost 7 unread and 1 pending, seq 6001 to 6010"},
+		"entries that are removed":   {func(r *stats.Report) { r.Losses.Newest[0].Group = "" }, "somebody removed entries, and what groups had not read of them is gone, up to seq 6010"},
+		"no stream":                  {func(r *stats.Report) { r.Stream.Exists = false }, "does not exist (yet)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := savedReport(t)
@@ -134,9 +135,9 @@ func TestChecksEndTheCommand(t *testing.T) {
 	for statuses, want := range map[string]fault.Class{
 		"": 0, "ok": 0, "ok failed": fault.Findings, "unknown ok": fault.Unreachable, "unknown failed": fault.Findings,
 	} {
-		var checks []checkReport
+		var checks []stats.Check
 		for status := range strings.FieldsSeq(statuses) {
-			checks = append(checks, checkReport{Name: "max-lag", Status: status, Detail: "told"})
+			checks = append(checks, stats.Check{Name: "max-lag", Status: status, Detail: "told"})
 		}
 		err := checkError(checks)
 		if (err == nil) != (want == 0) || err != nil && (fault.ClassOf(err) != want || !strings.Contains(err.Error(), "--max-lag: told")) {

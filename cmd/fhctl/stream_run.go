@@ -11,6 +11,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/stats"
 )
 
 // runStats reads, reports and judges, once or until stopped.
@@ -28,7 +29,7 @@ func runStats(ctx context.Context, s *session, f *statsFlags) error {
 	if f.watch > 0 {
 		return (&statsWatch{session: s, flags: f, reader: reader, options: options}).run(ctx)
 	}
-	r, err := collectStats(ctx, reader, options)
+	r, err := stats.Collect(ctx, reader, options)
 	if err != nil {
 		return err
 	}
@@ -50,7 +51,7 @@ func runStats(ctx context.Context, s *session, f *statsFlags) error {
 }
 
 // statsOptions is what flags and settings say of a report.
-func (s *session) statsOptions(f *statsFlags) collectOptions {
+func (s *session) statsOptions(f *statsFlags) stats.Options {
 	o := s.reportOptions(f.window, f.assumed)
 	o.Sample, o.Groups, o.Limits = f.sample, f.groups, f.limits
 	return o
@@ -58,8 +59,8 @@ func (s *session) statsOptions(f *statsFlags) collectOptions {
 
 // reportOptions is what the settings say of a report; assumed is a window that nobody
 // chose.
-func (s *session) reportOptions(window time.Duration, assumed bool) collectOptions {
-	return collectOptions{Redis: s.cfg.Redis.URL, Relay: s.namedRelay(), MaxLength: s.cfg.Redis.MaxStreamLen, Window: window, WindowAssumed: assumed}
+func (s *session) reportOptions(window time.Duration, assumed bool) stats.Options {
+	return stats.Options{Redis: s.cfg.Redis.URL, Relay: s.namedRelay(), MaxLength: s.cfg.Redis.MaxStreamLen, Window: window, WindowAssumed: assumed}
 }
 
 // namedRelay is the host of a relay that somebody named, in whatever way; the
@@ -77,15 +78,15 @@ func (s *session) namedRelay() string {
 
 // checkError is nil when every check passed. A failed one makes it findings; only
 // where none failed does one that could not be made matter: then nobody knows.
-func checkError(checks []checkReport) error {
+func checkError(checks []stats.Check) error {
 	var failed, unknown []error
 	for i := range checks {
 		c := &checks[i]
 		err := errors.New("--" + c.Name + ": " + c.Detail)
 		switch c.Status {
-		case checkFailed:
+		case stats.Failed:
 			failed = append(failed, fault.New(fault.Findings, err, ""))
-		case checkUnknown:
+		case stats.Unknown:
 			unknown = append(unknown, fault.New(fault.Unreachable, fmt.Errorf("%w, so it cannot be checked", err), ""))
 		}
 	}

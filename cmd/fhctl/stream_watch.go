@@ -12,6 +12,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/stats"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
@@ -26,8 +27,8 @@ type statsWatch struct {
 	*session
 	flags   *statsFlags
 	reader  *redisstream.Reader
-	options collectOptions
-	last    *statsReport
+	options stats.Options
+	last    *stats.Report
 	graphs  map[string][]float64
 	names   []string
 	lines   bool // JSON lines
@@ -66,7 +67,7 @@ func (w *statsWatch) verdict(ctx context.Context) error {
 // once shows one report. Only the first must succeed: a Redis that goes away
 // later comes back.
 func (w *statsWatch) once(ctx context.Context) error {
-	r, err := collectStats(ctx, w.reader, w.options)
+	r, err := stats.Collect(ctx, w.reader, w.options)
 	switch {
 	case ctx.Err() != nil:
 		return nil // run returns what the last report says
@@ -91,7 +92,7 @@ func (w *statsWatch) away(err error) error {
 	return w.screen.Draw(rows)
 }
 
-func (w *statsWatch) show(r *statsReport) error {
+func (w *statsWatch) show(r *stats.Report) error {
 	switch {
 	case w.lines:
 		out := json.NewEncoder(visible(w.stdout))
@@ -104,7 +105,7 @@ func (w *statsWatch) show(r *statsReport) error {
 }
 
 // remember adds a report's values to the graphs; nil leaves a blank.
-func (w *statsWatch) remember(r *statsReport) {
+func (w *statsWatch) remember(r *stats.Report) {
 	values := map[string]float64{}
 	if r != nil {
 		values["rate"] = w.rateSince(r)
@@ -130,7 +131,7 @@ func (w *statsWatch) remember(r *statsReport) {
 
 // rateSince counts what was added since the last report, where the server
 // counts; else it is the sample's rate.
-func (w *statsWatch) rateSince(r *statsReport) float64 {
+func (w *statsWatch) rateSince(r *stats.Report) float64 {
 	if w.last != nil && w.last.Stream.EntriesAdded != nil && r.Stream.EntriesAdded != nil {
 		passed := r.At.Sub(w.last.At).Seconds()
 		if added := *r.Stream.EntriesAdded - *w.last.Stream.EntriesAdded; added >= 0 && passed > 0 {
@@ -144,7 +145,7 @@ func (w *statsWatch) rateSince(r *statsReport) float64 {
 }
 
 // rows is the report in the order that fits a screen: what changes comes first.
-func (w *statsWatch) rows(r *statsReport) []output.Row {
+func (w *statsWatch) rows(r *stats.Report) []output.Row {
 	p := &statsPage{}
 	p.line(output.Faint, fmt.Sprintf("%s, every %s; Ctrl-C ends", text.Time(r.At), w.flags.watch))
 	p.head("Stream " + r.Stream.Key + " on " + r.Redis)

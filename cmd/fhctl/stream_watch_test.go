@@ -15,6 +15,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/redistest"
+	"github.com/fhctl/fhctl/pkg/stats"
 )
 
 // newStatsWatch watches a server without a command line.
@@ -90,7 +91,7 @@ func TestWatchPrintsLines(t *testing.T) {
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	for _, line := range lines {
-		var r statsReport
+		var r stats.Report
 		if err := json.Unmarshal([]byte(line), &r); err != nil || r.V != 1 || r.Stream.Length != 5 {
 			t.Errorf("%s: %v", line, err)
 		}
@@ -101,7 +102,7 @@ func TestWatchPrintsLines(t *testing.T) {
 	if err := w.verdict(t.Context()); err != nil {
 		t.Error(err)
 	}
-	w.last.Checks = []checkReport{{Name: "max-lag", Status: checkFailed}}
+	w.last.Checks = []stats.Check{{Name: "max-lag", Status: stats.Failed}}
 	if err := w.verdict(t.Context()); fault.ClassOf(err) != fault.Findings {
 		t.Error(errors.Join(errors.New("stopped with a failed check"), err))
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/fhctl/fhctl/pkg/stats"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
@@ -16,7 +17,7 @@ func tilde(n int64, exact bool) string {
 	return "~" + text.Thousands(n)
 }
 
-func span(s float64) string { return text.Span(seconds(s)) }
+func span(s float64) string { return text.Span(stats.Duration(s)) }
 
 // hours keeps hours where the issue is how many of them.
 func hours(s float64) string {

@@ -1,4 +1,4 @@
-package main
+package stats
 
 import (
 	"fmt"
@@ -21,15 +21,15 @@ func entryAt(before time.Duration, seq int) redisstream.Stored {
 
 // madeUp is a stream at its limit of 1,000 entries, one a second, and a group
 // that is 100 behind.
-func madeUp() *streamFacts {
-	return &streamFacts{
+func madeUp() *facts {
+	return &facts{
 		at: noon, serverClock: true, redis: "redis://localhost:6379", streamKey: "firehose:events", cursorKey: "firehose:python_cursor",
 		maxLength: 1000, window: 72 * time.Hour, windowAssumed: true, exists: true, added: 5000, memory: 3 << 20,
 		bounds: redisstream.Bounds{First: entryAt(999*time.Second, 7001), Last: entryAt(0, 8000), Length: 1000},
 		sample: tally{
 			entries: 11, bytes: 2200, ops: 3, opBytes: 900, newest: entryAt(0, 8000).ID, oldest: entryAt(10*time.Second, 7990).ID,
-			kinds:       map[string]*shareReport{"commit": {Name: "commit", Count: 10, Bytes: 2000}, "account": {Name: "account", Count: 1, Bytes: 200}},
-			collections: map[string]*shareReport{"app.bsky.feed.like": {Name: "app.bsky.feed.like", Count: 3, Bytes: 900}},
+			kinds:       map[string]*Share{"commit": {Name: "commit", Count: 10, Bytes: 2000}, "account": {Name: "account", Count: 1, Bytes: 200}},
+			collections: map[string]*Share{"app.bsky.feed.like": {Name: "app.bsky.feed.like", Count: 3, Bytes: 900}},
 		},
 		groups: []groupFacts{{
 			Group: redisstream.Group{Name: "workers", LastDelivered: entryAt(100*time.Second, 7900).ID, EntriesRead: 4900, Lag: 100, LagExact: true,
@@ -79,18 +79,18 @@ func TestStatsFollowFromFacts(t *testing.T) {
 
 func TestStatsRate(t *testing.T) {
 	for name, tc := range map[string]struct {
-		change func(*streamFacts)
+		change func(*facts)
 		want   float64 // below 0: unknown
 	}{
-		"a silence slows it":                {func(f *streamFacts) { f.at = noon.Add(10 * time.Second) }, 0.5},
-		"a long silence ends it":            {func(f *streamFacts) { f.at = noon.Add(idleAfter) }, 0},
-		"another clock may be off a little": {func(f *streamFacts) { f.serverClock, f.at = false, noon.Add(5*time.Second) }, 1},
-		"but not by much":                   {func(f *streamFacts) { f.serverClock, f.at = false, noon.Add(30*time.Second) }, 0.25},
-		"nor backwards":                     {func(f *streamFacts) { f.serverClock, f.at = false, noon.Add(-time.Hour) }, 1},
-		"one entry has none":                {func(f *streamFacts) { f.sample.entries, f.sample.oldest = 1, f.sample.newest }, -1},
-		"all in one millisecond":            {func(f *streamFacts) { f.sample.oldest = f.sample.newest }, -1},
-		"no sample":                         {func(f *streamFacts) { f.sample = tally{} }, -1},
-		"an empty stream":                   {func(f *streamFacts) { f.sample, f.bounds = tally{}, redisstream.Bounds{} }, 0},
+		"a silence slows it":                {func(f *facts) { f.at = noon.Add(10 * time.Second) }, 0.5},
+		"a long silence ends it":            {func(f *facts) { f.at = noon.Add(IdleAfter) }, 0},
+		"another clock may be off a little": {func(f *facts) { f.serverClock, f.at = false, noon.Add(5*time.Second) }, 1},
+		"but not by much":                   {func(f *facts) { f.serverClock, f.at = false, noon.Add(30*time.Second) }, 0.25},
+		"nor backwards":                     {func(f *facts) { f.serverClock, f.at = false, noon.Add(-time.Hour) }, 1},
+		"one entry has none":                {func(f *facts) { f.sample.entries, f.sample.oldest = 1, f.sample.newest }, -1},
+		"all in one millisecond":            {func(f *facts) { f.sample.oldest = f.sample.newest }, -1},
+		"no sample":                         {func(f *facts) { f.sample = tally{} }, -1},
+		"an empty stream":                   {func(f *facts) { f.sample, f.bounds = tally{}, redisstream.Bounds{} }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := madeUp()
@@ -107,28 +107,28 @@ func TestStatsRate(t *testing.T) {
 
 func TestStatsRoom(t *testing.T) {
 	for name, tc := range map[string]struct {
-		change  func(*streamFacts)
+		change  func(*facts)
 		entries int64 // below 0: none
 		needs   string
 		exact   bool
 		lost    bool
 	}{
-		"pending entries are needed, too": {func(f *streamFacts) {
+		"pending entries are needed, too": {func(f *facts) {
 			f.groups[0].Pending, f.groups[0].OldestPending = 5, entryAt(500*time.Second, 7500).ID
 		}, 499, "pending", false, false},
-		"an estimate stays one":        {func(f *streamFacts) { f.groups[0].LagExact = false }, 900, "unread", false, false},
-		"nothing is trimmed":           {func(f *streamFacts) { f.maxLength, f.added = 0, 1000 }, -1, "", false, false},
-		"a limit that is not ours":     {func(f *streamFacts) { f.maxLength, f.added = 0, 5000 }, 900, "unread", true, false},
-		"the writer trims earlier":     {func(f *streamFacts) { f.maxLength = 500_000 }, 900, "unread", true, false},
-		"the stream is not full yet":   {func(f *streamFacts) { f.maxLength, f.added = 500_000, 1000 }, 499_900, "unread", true, false},
-		"the writer trims later":       {func(f *streamFacts) { f.maxLength, f.bounds.Length = 10, 5000 }, 4900, "unread", true, false},
+		"an estimate stays one":        {func(f *facts) { f.groups[0].LagExact = false }, 900, "unread", false, false},
+		"nothing is trimmed":           {func(f *facts) { f.maxLength, f.added = 0, 1000 }, -1, "", false, false},
+		"a limit that is not ours":     {func(f *facts) { f.maxLength, f.added = 0, 5000 }, 900, "unread", true, false},
+		"the writer trims earlier":     {func(f *facts) { f.maxLength = 500_000 }, 900, "unread", true, false},
+		"the stream is not full yet":   {func(f *facts) { f.maxLength, f.added = 500_000, 1000 }, 499_900, "unread", true, false},
+		"the writer trims later":       {func(f *facts) { f.maxLength, f.bounds.Length = 10, 5000 }, 4900, "unread", true, false},
 		"trimming passed the group":    {behind(-1), 0, "unread", true, true},
 		"but it had read what is gone": {behind(4000), 0, "unread", true, false},
 		"it had not":                   {behind(3999), 0, "unread", true, true},
-		"a server that does not count": {func(f *streamFacts) { behind(-1)(f); f.added = -1 }, 0, "unread", true, true},
-		"a group that has just begun":  {func(f *streamFacts) { behind(-1)(f); f.groups[0].LastDelivered = "0-0" }, 0, "unread", true, false},
-		"nothing was ever trimmed":     {func(f *streamFacts) { behind(-1)(f); f.added = 1000 }, 0, "unread", true, false},
-		"the oldest pending is trimmed": {func(f *streamFacts) {
+		"a server that does not count": {func(f *facts) { behind(-1)(f); f.added = -1 }, 0, "unread", true, true},
+		"a group that has just begun":  {func(f *facts) { behind(-1)(f); f.groups[0].LastDelivered = "0-0" }, 0, "unread", true, false},
+		"nothing was ever trimmed":     {func(f *facts) { behind(-1)(f); f.added = 1000 }, 0, "unread", true, false},
+		"the oldest pending is trimmed": {func(f *facts) {
 			f.groups[0].Pending, f.groups[0].OldestPending = 1, entryAt(5000*time.Second, 1).ID
 		}, 0, "pending", true, true},
 	} {
@@ -151,8 +151,8 @@ func TestStatsRoom(t *testing.T) {
 }
 
 // behind puts the group before the first entry.
-func behind(read int64) func(*streamFacts) {
-	return func(f *streamFacts) {
+func behind(read int64) func(*facts) {
+	return func(f *facts) {
 		g := &f.groups[0]
 		g.LastDelivered, g.Lag, g.EntriesRead = entryAt(2000*time.Second, 6000).ID, f.bounds.Length, read
 	}
@@ -201,21 +201,21 @@ func TestTallyIsBounded(t *testing.T) {
 func TestStatsChecks(t *testing.T) {
 	hundred, ninetyNine, few, second, minute := int64(100), int64(99), int64(0), 1.0, time.Minute
 	for name, tc := range map[string]struct {
-		limits statsLimits
+		limits Limits
 		groups []string
-		change func(*streamFacts)
+		change func(*facts)
 		want   string
 	}{
-		"none":                 {statsLimits{}, nil, nil, ""},
-		"at the limit":         {statsLimits{Lag: &hundred, Pending: &few}, nil, nil, "ok ok"},
-		"above":                {statsLimits{Lag: &ninetyNine}, nil, nil, "failed"},
-		"all":                  {statsLimits{Lag: &ninetyNine, LagSeconds: &second, Pending: &few, CursorAge: &minute}, nil, nil, "failed failed ok failed"},
-		"no group":             {statsLimits{Lag: &hundred}, nil, func(f *streamFacts) { f.groups = nil }, "unknown"},
-		"a group that is gone": {statsLimits{Lag: &hundred}, []string{"workers", "gone"}, nil, "unknown ok"},
-		"one gone, one behind": {statsLimits{Lag: &ninetyNine}, []string{"workers", "gone"}, nil, "unknown failed"},
-		"no stream":            {statsLimits{Lag: &hundred}, nil, func(f *streamFacts) { f.exists, f.groups = false, nil }, "unknown"},
-		"no cursor":            {statsLimits{CursorAge: &minute}, nil, func(f *streamFacts) { f.cursor = redisstream.CursorState{} }, "unknown"},
-		"a broken cursor":      {statsLimits{CursorAge: &minute}, nil, func(f *streamFacts) { f.cursor, f.cursorWhy = redisstream.CursorState{}, "it is a list" }, "unknown"},
+		"none":                 {Limits{}, nil, nil, ""},
+		"at the limit":         {Limits{Lag: &hundred, Pending: &few}, nil, nil, "ok ok"},
+		"above":                {Limits{Lag: &ninetyNine}, nil, nil, "failed"},
+		"all":                  {Limits{Lag: &ninetyNine, LagSeconds: &second, Pending: &few, CursorAge: &minute}, nil, nil, "failed failed ok failed"},
+		"no group":             {Limits{Lag: &hundred}, nil, func(f *facts) { f.groups = nil }, "unknown"},
+		"a group that is gone": {Limits{Lag: &hundred}, []string{"workers", "gone"}, nil, "unknown ok"},
+		"one gone, one behind": {Limits{Lag: &ninetyNine}, []string{"workers", "gone"}, nil, "unknown failed"},
+		"no stream":            {Limits{Lag: &hundred}, nil, func(f *facts) { f.exists, f.groups = false, nil }, "unknown"},
+		"no cursor":            {Limits{CursorAge: &minute}, nil, func(f *facts) { f.cursor = redisstream.CursorState{} }, "unknown"},
+		"a broken cursor":      {Limits{CursorAge: &minute}, nil, func(f *facts) { f.cursor, f.cursorWhy = redisstream.CursorState{}, "it is a list" }, "unknown"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := madeUp()
@@ -239,51 +239,51 @@ func TestStatsChecks(t *testing.T) {
 // What people are told in words of their own is in the report.
 func TestReportsNoticeWhatIsSpecial(t *testing.T) {
 	for name, tc := range map[string]struct {
-		change func(*streamFacts)
-		said   func(*statsReport) bool
+		change func(*facts)
+		said   func(*Report) bool
 	}{
-		"the writer keeps more": {func(f *streamFacts) { f.bounds.Length = 5000 },
-			func(r *statsReport) bool { return r.Stream.TrimObserved && *r.Stream.TrimAt == 5000 }},
-		"the writer keeps fewer": {func(f *streamFacts) { f.maxLength = 500_000 },
-			func(r *statsReport) bool { return r.Stream.TrimObserved && *r.Stream.TrimAt == 1000 }},
-		"trimmed by somebody": {func(f *streamFacts) { f.maxLength = 0 },
-			func(r *statsReport) bool { return r.Stream.TrimObserved && *r.Stream.TrimAt == 1000 }},
-		"never trimmed": {func(f *streamFacts) { f.maxLength, f.added = 0, 1000 },
-			func(r *statsReport) bool { return r.Stream.TrimAt == nil && r.Room == nil }},
-		"no group": {func(f *streamFacts) { f.groups = nil },
-			func(r *statsReport) bool { return r.Room == nil && len(r.Groups) == 0 }},
+		"the writer keeps more": {func(f *facts) { f.bounds.Length = 5000 },
+			func(r *Report) bool { return r.Stream.TrimObserved && *r.Stream.TrimAt == 5000 }},
+		"the writer keeps fewer": {func(f *facts) { f.maxLength = 500_000 },
+			func(r *Report) bool { return r.Stream.TrimObserved && *r.Stream.TrimAt == 1000 }},
+		"trimmed by somebody": {func(f *facts) { f.maxLength = 0 },
+			func(r *Report) bool { return r.Stream.TrimObserved && *r.Stream.TrimAt == 1000 }},
+		"never trimmed": {func(f *facts) { f.maxLength, f.added = 0, 1000 },
+			func(r *Report) bool { return r.Stream.TrimAt == nil && r.Room == nil }},
+		"no group": {func(f *facts) { f.groups = nil },
+			func(r *Report) bool { return r.Room == nil && len(r.Groups) == 0 }},
 		"entries are gone": {behind(10),
-			func(r *statsReport) bool {
+			func(r *Report) bool {
 				return r.Groups[0].LostUnread && r.Room.Entries == 0 && r.Room.Needs == "unread"
 			}},
-		"entries are about to go": {func(f *streamFacts) { f.groups[0].Lag = 1000 },
-			func(r *statsReport) bool { return !r.Groups[0].LostUnread && r.Room.Entries == 0 }},
-		"nothing comes": {func(f *streamFacts) { f.at = noon.Add(time.Hour) },
-			func(r *statsReport) bool { return *r.Rate.PerSecond == 0 }},
-		"little comes": {func(f *streamFacts) { f.sample.oldest = entryAt(1000*time.Second, 1).ID },
-			func(r *statsReport) bool { return *r.Rate.PerSecond == 0.01 }},
-		"no memory": {func(f *streamFacts) { f.memoryWhy = "not allowed" },
-			func(r *statsReport) bool {
+		"entries are about to go": {func(f *facts) { f.groups[0].Lag = 1000 },
+			func(r *Report) bool { return !r.Groups[0].LostUnread && r.Room.Entries == 0 }},
+		"nothing comes": {func(f *facts) { f.at = noon.Add(time.Hour) },
+			func(r *Report) bool { return *r.Rate.PerSecond == 0 }},
+		"little comes": {func(f *facts) { f.sample.oldest = entryAt(1000*time.Second, 1).ID },
+			func(r *Report) bool { return *r.Rate.PerSecond == 0.01 }},
+		"no memory": {func(f *facts) { f.memoryWhy = "not allowed" },
+			func(r *Report) bool {
 				return r.Stream.MemoryBytes == nil && r.Stream.MemoryUnknown == "not allowed"
 			}},
-		"no dead letters to see": {func(f *streamFacts) { f.dead = redisstream.DeadLetters{Why: "not allowed"} },
-			func(r *statsReport) bool {
+		"no dead letters to see": {func(f *facts) { f.dead = redisstream.DeadLetters{Why: "not allowed"} },
+			func(r *Report) bool {
 				return r.DeadLetters.Length == nil && r.DeadLetters.Unknown == "not allowed"
 			}},
-		"the window was left": {func(f *streamFacts) { f.window = time.Minute },
-			func(r *statsReport) bool { return *r.Cursor.Window.LeftSeconds == -40 && r.Cursor.Window.Assumed }},
-		"another relay": {func(f *streamFacts) { f.relay = "other.example" },
-			func(r *statsReport) bool { return r.Cursor.OtherRelay }},
-		"the bridge's cursor": {func(f *streamFacts) { f.cursor.SidePresent = false },
-			func(r *statsReport) bool { return r.Cursor.RelayAssumed && *r.Cursor.Relay == "bsky.network" }},
-		"a replay's cursor": {func(f *streamFacts) { f.cursor.Side.Relay, f.relay = "replay:x", "other.example" },
-			func(r *statsReport) bool {
+		"the window was left": {func(f *facts) { f.window = time.Minute },
+			func(r *Report) bool { return *r.Cursor.Window.LeftSeconds == -40 && r.Cursor.Window.Assumed }},
+		"another relay": {func(f *facts) { f.relay = "other.example" },
+			func(r *Report) bool { return r.Cursor.OtherRelay }},
+		"the bridge's cursor": {func(f *facts) { f.cursor.SidePresent = false },
+			func(r *Report) bool { return r.Cursor.RelayAssumed && *r.Cursor.Relay == "bsky.network" }},
+		"a replay's cursor": {func(f *facts) { f.cursor.Side.Relay, f.relay = "replay:x", "other.example" },
+			func(r *Report) bool {
 				return !r.Cursor.OtherRelay && r.Cursor.Window.LeftSeconds == nil && r.Cursor.AgeSeconds != nil
 			}},
-		"no heartbeat": {func(f *streamFacts) { f.cursor.Status = redisstream.Heartbeat{} },
-			func(r *statsReport) bool { return r.Cursor.Writer == nil }},
-		"a cursor that is no number": {func(f *streamFacts) { f.cursor.NotSeq, f.cursor.Raw = true, "a\x1bb" },
-			func(r *statsReport) bool { return r.Cursor.Seq == nil && r.Cursor.Raw == "a\x1bb" }},
+		"no heartbeat": {func(f *facts) { f.cursor.Status = redisstream.Heartbeat{} },
+			func(r *Report) bool { return r.Cursor.Writer == nil }},
+		"a cursor that is no number": {func(f *facts) { f.cursor.NotSeq, f.cursor.Raw = true, "a\x1bb" },
+			func(r *Report) bool { return r.Cursor.Seq == nil && r.Cursor.Raw == "a\x1bb" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := madeUp()

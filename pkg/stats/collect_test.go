@@ -1,4 +1,4 @@
-package main
+package stats
 
 import (
 	"testing"
@@ -8,6 +8,14 @@ import (
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
+func fill(server *redistest.Server, from, n int) {
+	for seq := from; seq < from+n; seq++ {
+		server.Do("xadd", "firehose:events", "*", "type", "commit", "data",
+			`{"repo":"did:plc:x","ops":[{"action":"delete","path":"app.bsky.feed.post/3k"}]}`, "seq", seq)
+	}
+	server.Do("set", "firehose:python_cursor", from+n-1)
+}
+
 func TestStatsAreCollected(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
@@ -16,8 +24,8 @@ func TestStatsAreCollected(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = reader.Close() })
-		options := collectOptions{Sample: 2000, Window: 72 * time.Hour, Groups: []string{"g"}}
-		r, err := collectStats(t.Context(), reader, options)
+		options := Options{Sample: 2000, Window: 72 * time.Hour, Groups: []string{"g"}}
+		r, err := Collect(t.Context(), reader, options)
 		if err != nil || r.Stream.Exists {
 			t.Fatalf("no stream: %+v, %v", r, err)
 		}
@@ -25,7 +33,7 @@ func TestStatsAreCollected(t *testing.T) {
 		server.Do("xgroup", "create", "firehose:events", "g", "0")
 		server.Do("xgroup", "create", "firehose:events", "other", "0")
 		server.Do("xreadgroup", "group", "g", "c", "count", "10", "streams", "firehose:events", ">")
-		r, err = collectStats(t.Context(), reader, options)
+		r, err = Collect(t.Context(), reader, options)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +48,7 @@ func TestStatsAreCollected(t *testing.T) {
 		}
 		server.Do("del", "firehose:python_cursor")
 		server.Do("xadd", "firehose:python_cursor", "*", "a", "b")
-		if r, err = collectStats(t.Context(), reader, options); err != nil || r.Cursor.Unknown == "" {
+		if r, err = Collect(t.Context(), reader, options); err != nil || r.Cursor.Unknown == "" {
 			t.Errorf("a cursor of another type: %+v, %v", r.Cursor, err)
 		}
 	})

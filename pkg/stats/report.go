@@ -1,4 +1,4 @@
-package main
+package stats
 
 import (
 	"time"
@@ -6,51 +6,51 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 )
 
-// statsVersion is the version of statsReport's JSON. Keys may be added to a
+// Version is the version of Report's JSON. Keys may be added to a
 // version; none is removed and none changes its meaning (docs/json.md).
-const statsVersion = 1
+const Version = 1
 
-// statsReport is what fhctl stream stats knows of a stream at one moment. What
+// Report is what fhctl stream stats knows of a stream at one moment. What
 // could not be known is null, never 0. Times are UTC, spans are in seconds.
-type statsReport struct {
-	V           int               `json:"v"`
-	At          time.Time         `json:"at"`
-	Clock       string            `json:"clock"` // "redis", or "local" where TIME is not permitted
-	Redis       string            `json:"redis"` // no password
-	Stream      streamReport      `json:"stream"`
-	Rate        rateReport        `json:"rate"`
-	Sample      sampleReport      `json:"sample"`
-	Groups      []groupReport     `json:"groups"`
-	Room        *roomReport       `json:"room"` // of the slowest group
-	Losses      lossesReport      `json:"losses"`
-	DeadLetters deadLettersReport `json:"deadLetters"`
-	Cursor      cursorReport      `json:"cursor"`
-	Checks      []checkReport     `json:"checks"`
+type Report struct {
+	V           int         `json:"v"`
+	At          time.Time   `json:"at"`
+	Clock       string      `json:"clock"` // "redis", or "local" where TIME is not permitted
+	Redis       string      `json:"redis"` // no password
+	Stream      Stream      `json:"stream"`
+	Rate        Rate        `json:"rate"`
+	Sample      Sample      `json:"sample"`
+	Groups      []Group     `json:"groups"`
+	Room        *Room       `json:"room"` // of the slowest group
+	Losses      Losses      `json:"losses"`
+	DeadLetters DeadLetters `json:"deadLetters"`
+	Cursor      Cursor      `json:"cursor"`
+	Checks      []Check     `json:"checks"`
 	// Partitions are those of a set, which the rest adds up.
-	Partitions []partitionReport `json:"partitions,omitempty"`
+	Partitions []Partition `json:"partitions,omitempty"`
 }
 
-type streamReport struct {
+type Stream struct {
 	Key       string `json:"key"`
 	Exists    bool   `json:"exists"`
 	Length    int64  `json:"length"`
 	MaxLength int64  `json:"maxLength"` // the setting, not Redis's; 0 never trims
 	// TrimAt is MaxLength, unless the stream shows that its writer has
 	// another limit; nil is never.
-	TrimAt        *int64       `json:"trimAt"`
-	TrimObserved  bool         `json:"trimObserved"`
-	EntriesAdded  *int64       `json:"entriesAdded"`
-	MemoryBytes   *int64       `json:"memoryBytes"` // an estimate of Redis's
-	MemoryUnknown string       `json:"memoryUnknown,omitempty"`
-	First         *entryReport `json:"first"`
-	Last          *entryReport `json:"last"`
+	TrimAt        *int64 `json:"trimAt"`
+	TrimObserved  bool   `json:"trimObserved"`
+	EntriesAdded  *int64 `json:"entriesAdded"`
+	MemoryBytes   *int64 `json:"memoryBytes"` // an estimate of Redis's
+	MemoryUnknown string `json:"memoryUnknown,omitempty"`
+	First         *Entry `json:"first"`
+	Last          *Entry `json:"last"`
 	// SpanSeconds lie between first and last id; SpanAtRateSeconds is how
 	// long the present rate would take to fill the stream to its length.
 	SpanSeconds       *float64 `json:"spanSeconds"`
 	SpanAtRateSeconds *float64 `json:"spanAtRateSeconds"`
 }
 
-type entryReport struct {
+type Entry struct {
 	ID         string     `json:"id"`
 	Seq        *event.Seq `json:"seq"`
 	StoredAt   time.Time  `json:"storedAt"`   // the id's, by Redis's clock
@@ -58,9 +58,9 @@ type entryReport struct {
 	AgeSeconds float64    `json:"ageSeconds"` // since StoredAt
 }
 
-type rateReport struct {
+type Rate struct {
 	// PerSecond is measured over the newest entries, up to now; 0 when
-	// nothing was stored for idleAfter.
+	// nothing was stored for IdleAfter.
 	PerSecond     *float64 `json:"perSecond"`
 	Entries       int64    `json:"entries"`
 	WindowSeconds float64  `json:"windowSeconds"`
@@ -68,20 +68,20 @@ type rateReport struct {
 	AveragePerSecond *float64 `json:"averagePerSecond"`
 }
 
-type sampleReport struct {
-	Entries     int64         `json:"entries"` // the newest ones
-	Bytes       int64         `json:"bytes"`   // of names and values, without Redis's own
-	Ops         int64         `json:"ops"`
-	OpBytes     int64         `json:"opBytes"`    // of the ops' JSON
-	Unreadable  int64         `json:"unreadable"` // entries whose data is not the JSON it should be
-	SpanSeconds float64       `json:"spanSeconds"`
-	Kinds       []shareReport `json:"kinds"`
-	Collections []shareReport `json:"collections"`
+type Sample struct {
+	Entries     int64   `json:"entries"` // the newest ones
+	Bytes       int64   `json:"bytes"`   // of names and values, without Redis's own
+	Ops         int64   `json:"ops"`
+	OpBytes     int64   `json:"opBytes"`    // of the ops' JSON
+	Unreadable  int64   `json:"unreadable"` // entries whose data is not the JSON it should be
+	SpanSeconds float64 `json:"spanSeconds"`
+	Kinds       []Share `json:"kinds"`
+	Collections []Share `json:"collections"`
 }
 
-// shareReport is one kind or collection. Count is of entries or of ops; the
+// Share is one kind or collection. Count is of entries or of ops; the
 // shares are of all counts and bytes of the sample, from 0 to 1.
-type shareReport struct {
+type Share struct {
 	Name       string  `json:"name"`
 	Count      int64   `json:"count"`
 	CountShare float64 `json:"countShare"`
@@ -89,49 +89,49 @@ type shareReport struct {
 	BytesShare float64 `json:"bytesShare"`
 }
 
-type groupReport struct {
-	Name          string           `json:"name"`
-	LastDelivered string           `json:"lastDelivered"`
-	EntriesRead   *int64           `json:"entriesRead"`
-	Lag           int64            `json:"lag"` // entries it was not given
-	LagExact      bool             `json:"lagExact"`
-	LagSeconds    float64          `json:"lagSeconds"` // age of the oldest of them
-	Pending       int64            `json:"pending"`    // given out, not acknowledged
-	OldestPending *pendingReport   `json:"oldestPending"`
-	Redelivered   *redeliverReport `json:"redelivered"`
-	LostUnread    bool             `json:"lostUnread"`  // trimming passed its position
-	LostPending   bool             `json:"lostPending"` // and its oldest pending entry
-	Room          *roomReport      `json:"room"`
-	Consumers     []consumerReport `json:"consumers"`
+type Group struct {
+	Name          string      `json:"name"`
+	LastDelivered string      `json:"lastDelivered"`
+	EntriesRead   *int64      `json:"entriesRead"`
+	Lag           int64       `json:"lag"` // entries it was not given
+	LagExact      bool        `json:"lagExact"`
+	LagSeconds    float64     `json:"lagSeconds"` // age of the oldest of them
+	Pending       int64       `json:"pending"`    // given out, not acknowledged
+	OldestPending *Pending    `json:"oldestPending"`
+	Redelivered   *Redelivery `json:"redelivered"`
+	LostUnread    bool        `json:"lostUnread"`  // trimming passed its position
+	LostPending   bool        `json:"lostPending"` // and its oldest pending entry
+	Room          *Room       `json:"room"`
+	Consumers     []Consumer  `json:"consumers"`
 	// MissingIn are the partitions of a set that have no such group.
 	MissingIn []int `json:"missingIn,omitempty"`
 }
 
-type pendingReport struct {
+type Pending struct {
 	ID          string  `json:"id"`
 	AgeSeconds  float64 `json:"ageSeconds"`  // since it was stored
 	IdleSeconds float64 `json:"idleSeconds"` // since it was last given out
 }
 
-// redeliverReport counts among the oldest pending entries those that were given
+// Redelivery counts among the oldest pending entries those that were given
 // out more than once.
-type redeliverReport struct {
+type Redelivery struct {
 	Entries       int64 `json:"entries"`
 	MaxDeliveries int64 `json:"maxDeliveries"`
 	Examined      int64 `json:"examined"`
 	Complete      bool  `json:"complete"` // every pending entry was examined
 }
 
-type consumerReport struct {
+type Consumer struct {
 	Name            string   `json:"name"`
 	Pending         int64    `json:"pending"`
 	IdleSeconds     *float64 `json:"idleSeconds"`     // since it last asked
 	InactiveSeconds *float64 `json:"inactiveSeconds"` // since it last got something
 }
 
-// roomReport is how many entries may be added before trimming reaches the
+// Room is how many entries may be added before trimming reaches the
 // oldest entry that a group still needs, if the group read nothing more.
-type roomReport struct {
+type Room struct {
 	Group   string   `json:"group"`
 	Entries int64    `json:"entries"`
 	Exact   bool     `json:"exact"`
@@ -139,15 +139,15 @@ type roomReport struct {
 	Needs   string   `json:"needs"`   // "unread" or "pending"
 }
 
-// deadLettersReport has a nil Length where the key could not be looked at.
-type deadLettersReport struct {
-	Key     string            `json:"key"`
-	Length  *int64            `json:"length"`
-	Unknown string            `json:"unknown,omitempty"`
-	Newest  *deadLetterReport `json:"newest"`
+// DeadLetters has a nil Length where the key could not be looked at.
+type DeadLetters struct {
+	Key     string      `json:"key"`
+	Length  *int64      `json:"length"`
+	Unknown string      `json:"unknown,omitempty"`
+	Newest  *DeadLetter `json:"newest"`
 }
 
-type deadLetterReport struct {
+type DeadLetter struct {
 	ID         string    `json:"id"`
 	StoredAt   time.Time `json:"storedAt"`
 	AgeSeconds float64   `json:"ageSeconds"`
@@ -157,7 +157,7 @@ type deadLetterReport struct {
 	Deliveries string    `json:"deliveries"`
 }
 
-type cursorReport struct {
+type Cursor struct {
 	Key          string     `json:"key"`
 	Unknown      string     `json:"unknown,omitempty"` // why it could not be read
 	Present      bool       `json:"present"`
@@ -170,14 +170,14 @@ type cursorReport struct {
 	EventTime  *time.Time `json:"eventTime"`
 	// TimeFrom is where EventTime comes from: "relay", or "entry" for the
 	// time at which the entry of that seq was stored.
-	TimeFrom   string        `json:"timeFrom,omitempty"`
-	AgeSeconds *float64      `json:"ageSeconds"`
-	Window     windowReport  `json:"window"`
-	Writer     *writerReport `json:"writer"` // null is no heartbeat
+	TimeFrom   string   `json:"timeFrom,omitempty"`
+	AgeSeconds *float64 `json:"ageSeconds"`
+	Window     Window   `json:"window"`
+	Writer     *Writer  `json:"writer"` // null is no heartbeat
 }
 
-// writerReport is the heartbeat of whoever writes the stream.
-type writerReport struct {
+// Writer is the heartbeat of whoever writes the stream.
+type Writer struct {
 	Name       *string  `json:"name"` // null is a writer that is not fhctl
 	Connected  bool     `json:"connected"`
 	Stopped    bool     `json:"stopped"` // its last words: it ended since
@@ -186,15 +186,15 @@ type writerReport struct {
 	AgeSeconds *float64 `json:"ageSeconds"` // null where the user may not ask
 }
 
-// windowReport is how far back the relay is assumed to replay.
-type windowReport struct {
+// Window is how far back the relay is assumed to replay.
+type Window struct {
 	Seconds     float64  `json:"seconds"`
 	Assumed     bool     `json:"assumed"`
 	LeftSeconds *float64 `json:"leftSeconds"` // until the cursor leaves it, if it did not move
 }
 
-// checkReport is one limit held against one thing.
-type checkReport struct {
+// Check is one limit held against one thing.
+type Check struct {
 	Name   string   `json:"name"`            // the flag, without dashes
 	Group  string   `json:"group,omitempty"` // for checks of groups
 	Status string   `json:"status"`          // ok, failed or unknown

@@ -1,11 +1,11 @@
-package main
+package stats
 
 import "github.com/fhctl/fhctl/pkg/redisstream"
 
-func (f *streamFacts) group(g *groupFacts, rate *float64) groupReport {
-	out := groupReport{
+func (f *facts) group(g *groupFacts, rate *float64) Group {
+	out := Group{
 		Name: g.Name, LastDelivered: string(g.LastDelivered), Lag: g.Lag, LagExact: g.LagExact, Pending: g.Pending,
-		Consumers: []consumerReport{},
+		Consumers: []Consumer{},
 	}
 	if g.EntriesRead >= 0 {
 		out.EntriesRead = &g.EntriesRead
@@ -14,14 +14,14 @@ func (f *streamFacts) group(g *groupFacts, rate *float64) groupReport {
 		out.LagSeconds = max(0, f.since(g.unread.ID.Time()))
 	}
 	if g.Pending > 0 && g.OldestPending != "" {
-		out.OldestPending = &pendingReport{
+		out.OldestPending = &Pending{
 			ID: string(g.OldestPending), AgeSeconds: f.since(g.OldestPending.Time()), IdleSeconds: g.OldestPendingIdle.Seconds(),
 		}
 		d := g.deliveries
-		out.Redelivered = &redeliverReport{Entries: d.Entries, MaxDeliveries: d.Max, Examined: d.Examined, Complete: d.Examined >= g.Pending}
+		out.Redelivered = &Redelivery{Entries: d.Entries, MaxDeliveries: d.Max, Examined: d.Examined, Complete: d.Examined >= g.Pending}
 	}
 	for _, c := range g.Consumers {
-		out.Consumers = append(out.Consumers, consumerReport{c.Name, c.Pending, idle(c.Idle), idle(c.Inactive)})
+		out.Consumers = append(out.Consumers, Consumer{c.Name, c.Pending, idle(c.Idle), idle(c.Inactive)})
 	}
 	first := f.bounds.First.ID
 	out.LostUnread = f.lostUnread(g)
@@ -33,7 +33,7 @@ func (f *streamFacts) group(g *groupFacts, rate *float64) groupReport {
 // lostUnread reports whether trimming passed a group's position. One at 0-0 has
 // only just begun. Nothing is lost when nothing was trimmed, or when the server
 // counted that the group had been given everything that was.
-func (f *streamFacts) lostUnread(g *groupFacts) bool {
+func (f *facts) lostUnread(g *groupFacts) bool {
 	first := f.bounds.First.ID
 	if first == "" || g.LastDelivered.Compare("0-0") == 0 || g.LastDelivered.Compare(first) >= 0 {
 		return false
@@ -44,7 +44,7 @@ func (f *streamFacts) lostUnread(g *groupFacts) bool {
 
 // trimAt is the length at which entries go, 0 for never: the setting, unless the
 // stream itself shows that its writer has another one.
-func (f *streamFacts) trimAt() (length int64, observed bool) {
+func (f *facts) trimAt() (length int64, observed bool) {
 	now, slack := f.bounds.Length, f.maxLength/10+1000
 	trimmed := f.added > now
 	switch {
@@ -60,12 +60,12 @@ func (f *streamFacts) trimAt() (length int64, observed bool) {
 }
 
 // room is nil where nothing is ever trimmed.
-func (f *streamFacts) room(g *groupFacts, out *groupReport, rate *float64) *roomReport {
+func (f *facts) room(g *groupFacts, out *Group, rate *float64) *Room {
 	limit, _ := f.trimAt()
 	if limit <= 0 {
 		return nil
 	}
-	r := &roomReport{Group: g.Name, Exact: g.LagExact, Needs: "unread"}
+	r := &Room{Group: g.Name, Exact: g.LagExact, Needs: "unread"}
 	behind := g.Lag
 	if out.OldestPending != nil {
 		if n, exact := f.upTo(g.OldestPending); n > behind {
@@ -85,7 +85,7 @@ func (f *streamFacts) room(g *groupFacts, out *groupReport, rate *float64) *room
 
 // upTo is how many entries the newest end of the stream has from an id on. Only
 // at its ends is that known; between them ids are taken to be spread evenly.
-func (f *streamFacts) upTo(id redisstream.ID) (n int64, exact bool) {
+func (f *facts) upTo(id redisstream.ID) (n int64, exact bool) {
 	first, last := f.bounds.First.ID, f.bounds.Last.ID
 	switch {
 	case first == "" || id.Compare(last) > 0:

@@ -1,4 +1,4 @@
-package main
+package stats
 
 import (
 	"time"
@@ -7,12 +7,12 @@ import (
 	"github.com/fhctl/fhctl/pkg/redisstream"
 )
 
-// idleAfter is how long nothing must have been stored for the rate to be 0
+// IdleAfter is how long nothing must have been stored for the rate to be 0
 // instead of a memory of what it was.
-const idleAfter = time.Minute
+const IdleAfter = time.Minute
 
-// streamFacts is what was read; everything else in a report follows from it.
-type streamFacts struct {
+// facts is what was read; everything else in a report follows from it.
+type facts struct {
 	at            time.Time
 	serverClock   bool
 	redis         string
@@ -47,11 +47,11 @@ type groupFacts struct {
 }
 
 // report derives a report without its checks. It reads nothing but f.
-func (f *streamFacts) report() *statsReport {
-	r := &statsReport{
-		V: statsVersion, At: f.at.UTC(), Clock: "local", Redis: f.redis,
-		Rate: f.rate(), Sample: f.sample.report(), Groups: []groupReport{}, Checks: []checkReport{},
-		Losses: f.lossesReport(), DeadLetters: f.deadLetters(), Cursor: f.cursorReport(),
+func (f *facts) report() *Report {
+	r := &Report{
+		V: Version, At: f.at.UTC(), Clock: "local", Redis: f.redis,
+		Rate: f.rate(), Sample: f.sample.report(), Groups: []Group{}, Checks: []Check{},
+		Losses: f.reportLosses(), DeadLetters: f.deadLetters(), Cursor: f.reportCursor(),
 	}
 	if f.serverClock {
 		r.Clock = "redis"
@@ -67,8 +67,8 @@ func (f *streamFacts) report() *statsReport {
 	return r
 }
 
-func (f *streamFacts) stream(rate *float64) streamReport {
-	s := streamReport{
+func (f *facts) stream(rate *float64) Stream {
+	s := Stream{
 		Key: f.streamKey, Exists: f.exists, Length: f.bounds.Length, MaxLength: f.maxLength,
 		First: f.entry(f.bounds.First), Last: f.entry(f.bounds.Last), MemoryUnknown: f.memoryWhy,
 	}
@@ -88,17 +88,17 @@ func (f *streamFacts) stream(rate *float64) streamReport {
 	return s
 }
 
-func (f *streamFacts) span() time.Duration {
+func (f *facts) span() time.Duration {
 	return f.bounds.Last.ID.Time().Sub(f.bounds.First.ID.Time())
 }
 
 // entry is nil for no entry. The relay's time is known of the entry the cursor
 // stands at, and of entries that carry it.
-func (f *streamFacts) entry(s redisstream.Stored) *entryReport {
+func (f *facts) entry(s redisstream.Stored) *Entry {
 	if s.ID == "" {
 		return nil
 	}
-	e := &entryReport{ID: string(s.ID), StoredAt: s.ID.Time(), AgeSeconds: f.since(s.ID.Time())}
+	e := &Entry{ID: string(s.ID), StoredAt: s.ID.Time(), AgeSeconds: f.since(s.ID.Time())}
 	text, _ := s.Value("time")
 	if seq, ok := s.Seq(); ok {
 		e.Seq = &seq
@@ -121,7 +121,7 @@ func relayTime(text string) *time.Time {
 
 // cursorTime is the relay's time of the event the cursor stands at; nil when it
 // is unknown, or cannot be true.
-func (f *streamFacts) cursorTime() *time.Time {
+func (f *facts) cursorTime() *time.Time {
 	at, ok := f.cursor.EventTime(f.bounds.Last.ID.Time(), f.at, f.window)
 	if !ok {
 		return nil
@@ -129,12 +129,12 @@ func (f *streamFacts) cursorTime() *time.Time {
 	return &at
 }
 
-func (f *streamFacts) since(t time.Time) float64 { return f.at.Sub(t).Seconds() }
+func (f *facts) since(t time.Time) float64 { return f.at.Sub(t).Seconds() }
 
 // rate measures up to now, so that a stream that stalled slows down. Without
 // the server's clock a short silence may be the difference of two clocks.
-func (f *streamFacts) rate() rateReport {
-	r := rateReport{Entries: f.sample.entries}
+func (f *facts) rate() Rate {
+	r := Rate{Entries: f.sample.entries}
 	if span := f.span().Seconds(); f.bounds.Length > 1 && span > 0 {
 		r.AveragePerSecond = number(float64(f.bounds.Length-1) / span)
 	}
@@ -152,7 +152,7 @@ func (f *streamFacts) rate() rateReport {
 	}
 	r.WindowSeconds = window.Seconds()
 	switch {
-	case silence >= idleAfter:
+	case silence >= IdleAfter:
 		r.PerSecond = number(0)
 	case window > 0 && f.sample.entries > 1:
 		r.PerSecond = number(float64(f.sample.entries-1) / window.Seconds())

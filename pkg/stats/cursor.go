@@ -1,20 +1,20 @@
-package main
+package stats
 
 import (
-	"time"
+	"math"
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 )
 
-func (f *streamFacts) deadLetters() deadLettersReport {
-	d := deadLettersReport{Key: redisstream.DeadLetterKey, Unknown: f.dead.Why}
+func (f *facts) deadLetters() DeadLetters {
+	d := DeadLetters{Key: redisstream.DeadLetterKey, Unknown: f.dead.Why}
 	if f.dead.Why == "" {
 		d.Length = &f.dead.Length
 	}
 	if s := f.dead.Newest; s.ID != "" {
 		field := func(name string) string { v, _ := s.Value(name); return v }
-		d.Newest = &deadLetterReport{
+		d.Newest = &DeadLetter{
 			ID: string(s.ID), StoredAt: s.ID.Time(), AgeSeconds: f.since(s.ID.Time()),
 			Type: field("type"), Seq: field("seq"), OrigID: field("origId"), Deliveries: field("deliveries"),
 		}
@@ -22,12 +22,12 @@ func (f *streamFacts) deadLetters() deadLettersReport {
 	return d
 }
 
-func (f *streamFacts) cursorReport() cursorReport {
+func (f *facts) reportCursor() Cursor {
 	c := &f.cursor
-	r := cursorReport{
+	r := Cursor{
 		Key: f.cursorKey, Unknown: f.cursorWhy, Present: c.Present, Raw: c.Raw,
-		Window: windowReport{Seconds: f.window.Seconds(), Assumed: f.windowAssumed},
-		Writer: reportWriter(c.Status),
+		Window: Window{Seconds: f.window.Seconds(), Assumed: f.windowAssumed},
+		Writer: WriterOf(c.Status),
 	}
 	if !c.Present {
 		return r
@@ -60,12 +60,12 @@ func (f *streamFacts) cursorReport() cursorReport {
 	return r
 }
 
-// reportWriter is nil without a heartbeat.
-func reportWriter(h redisstream.Heartbeat) *writerReport {
+// WriterOf is nil without a heartbeat.
+func WriterOf(h redisstream.Heartbeat) *Writer {
 	if !h.Present {
 		return nil
 	}
-	w := &writerReport{Connected: h.Connected, Stopped: h.Stopped, RelayURL: h.URL}
+	w := &Writer{Connected: h.Connected, Stopped: h.Stopped, RelayURL: h.URL}
 	if h.Writer != "" {
 		w.Name = &h.Writer
 	}
@@ -73,7 +73,7 @@ func reportWriter(h redisstream.Heartbeat) *writerReport {
 		w.Cursor = &h.CurrentCursor
 	}
 	if h.TTL > 0 {
-		w.AgeSeconds = number(h.Age().Round(time.Millisecond).Seconds())
+		w.AgeSeconds = number(math.Round(h.Age().Seconds()*1000) / 1000)
 	}
 	return w
 }

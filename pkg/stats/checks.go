@@ -1,4 +1,4 @@
-package main
+package stats
 
 import (
 	"fmt"
@@ -9,13 +9,13 @@ import (
 
 // The outcomes of a check.
 const (
-	checkOK      = "ok"
-	checkFailed  = "failed"
-	checkUnknown = "unknown"
+	OK      = "ok"
+	Failed  = "failed"
+	Unknown = "unknown"
 )
 
-// statsLimits are what a monitor does not want passed; nil does not check.
-type statsLimits struct {
+// Limits are what a monitor does not want passed; nil does not check.
+type Limits struct {
 	// Lag is in entries that a group was not given, LagSeconds the age of the oldest
 	// of them. Pending is in entries given out and not acknowledged.
 	Lag, Pending *int64
@@ -27,28 +27,28 @@ type statsLimits struct {
 // judge holds a report against the limits. A limit on groups is checked for
 // every group, so that each that fails is named; groups are those that must exist,
 // none means any.
-func (l statsLimits) judge(r *statsReport, groups []string) []checkReport {
-	checks := []checkReport{}
-	each := func(name string, limit float64, of func(*groupReport) (float64, string)) {
+func (l Limits) judge(r *Report, groups []string) []Check {
+	checks := []Check{}
+	each := func(name string, limit float64, of func(*Group) (float64, string)) {
 		checks = append(checks, missing(r, groups, name, limit)...)
 		for i := range r.Groups {
 			g := &r.Groups[i]
 			value, detail := of(g)
-			checks = append(checks, compare(checkReport{Name: name, Group: g.Name, Limit: limit, Value: &value, Detail: detail}))
+			checks = append(checks, compare(Check{Name: name, Group: g.Name, Limit: limit, Value: &value, Detail: detail}))
 		}
 	}
 	if l.Lag != nil {
-		each("max-lag", float64(*l.Lag), func(g *groupReport) (float64, string) {
-			return float64(g.Lag), fmt.Sprintf("group %s is %s entries behind", g.Name, about(g.Lag, g.LagExact))
+		each("max-lag", float64(*l.Lag), func(g *Group) (float64, string) {
+			return float64(g.Lag), fmt.Sprintf("group %s is %s entries behind", g.Name, About(g.Lag, g.LagExact))
 		})
 	}
 	if l.LagSeconds != nil {
-		each("max-lag-seconds", *l.LagSeconds, func(g *groupReport) (float64, string) {
-			return g.LagSeconds, fmt.Sprintf("group %s is %s behind", g.Name, text.Span(seconds(g.LagSeconds)))
+		each("max-lag-seconds", *l.LagSeconds, func(g *Group) (float64, string) {
+			return g.LagSeconds, fmt.Sprintf("group %s is %s behind", g.Name, text.Span(Duration(g.LagSeconds)))
 		})
 	}
 	if l.Pending != nil {
-		each("max-pending", float64(*l.Pending), func(g *groupReport) (float64, string) {
+		each("max-pending", float64(*l.Pending), func(g *Group) (float64, string) {
 			return float64(g.Pending), fmt.Sprintf("group %s has %s pending entries", g.Name, text.Thousands(g.Pending))
 		})
 	}
@@ -60,25 +60,25 @@ func (l statsLimits) judge(r *statsReport, groups []string) []checkReport {
 
 // missing says which groups cannot be checked. A group that is gone must not
 // pass for one that keeps up.
-func missing(r *statsReport, groups []string, name string, limit float64) (checks []checkReport) {
+func missing(r *Report, groups []string, name string, limit float64) (checks []Check) {
 	if len(groups) == 0 && len(r.Groups) == 0 {
 		detail := fmt.Sprintf("stream %s has no consumer group", r.Stream.Key)
 		if !r.Stream.Exists {
 			detail = fmt.Sprintf("stream %s does not exist", r.Stream.Key)
 		}
-		return []checkReport{{Name: name, Status: checkUnknown, Limit: limit, Detail: detail}}
+		return []Check{{Name: name, Status: Unknown, Limit: limit, Detail: detail}}
 	}
 	for _, want := range groups {
-		if r.group(want) == nil {
-			checks = append(checks, checkReport{Name: name, Group: want, Status: checkUnknown, Limit: limit,
+		if r.Group(want) == nil {
+			checks = append(checks, Check{Name: name, Group: want, Status: Unknown, Limit: limit,
 				Detail: fmt.Sprintf("stream %s has no group %s", r.Stream.Key, want)})
 		}
 	}
 	return checks
 }
 
-// group is the group of that name; nil without one.
-func (r *statsReport) group(name string) *groupReport {
+// Group is the group of that name; nil without one.
+func (r *Report) Group(name string) *Group {
 	for i := range r.Groups {
 		if r.Groups[i].Name == name {
 			return &r.Groups[i]
@@ -87,8 +87,8 @@ func (r *statsReport) group(name string) *groupReport {
 	return nil
 }
 
-func cursorCheck(r *statsReport, limit time.Duration) checkReport {
-	c := checkReport{Name: "max-cursor-age", Limit: limit.Seconds(), Value: r.Cursor.AgeSeconds}
+func cursorCheck(r *Report, limit time.Duration) Check {
+	c := Check{Name: "max-cursor-age", Limit: limit.Seconds(), Value: r.Cursor.AgeSeconds}
 	switch {
 	case r.Cursor.Unknown != "":
 		c.Detail = r.Cursor.Unknown
@@ -97,42 +97,42 @@ func cursorCheck(r *statsReport, limit time.Duration) checkReport {
 	case c.Value == nil:
 		c.Detail = fmt.Sprintf("the age of cursor %s is not known", r.Cursor.Key)
 	default:
-		c.Detail = fmt.Sprintf("cursor %s is %s old", r.Cursor.Key, text.Span(seconds(*c.Value)))
+		c.Detail = fmt.Sprintf("cursor %s is %s old", r.Cursor.Key, text.Span(Duration(*c.Value)))
 	}
 	return compare(c)
 }
 
-func compare(c checkReport) checkReport {
+func compare(c Check) Check {
 	switch {
 	case c.Value == nil:
-		c.Status = checkUnknown
+		c.Status = Unknown
 	case *c.Value > c.Limit:
-		c.Status = checkFailed
+		c.Status = Failed
 		c.Detail += ", more than " + c.limitText()
 	default:
-		c.Status = checkOK
+		c.Status = OK
 	}
 	return c
 }
 
-func (c *checkReport) limitText() string {
+func (c *Check) limitText() string {
 	switch c.Name {
 	case "max-lag-seconds", "max-cursor-age":
-		return text.Span(seconds(c.Limit))
+		return text.Span(Duration(c.Limit))
 	}
 	return text.Thousands(int64(c.Limit))
 }
 
-// about is a number of entries, said to be an estimate where it is one.
-func about(n int64, exact bool) string {
+// About is a number of entries, said to be an estimate where it is one.
+func About(n int64, exact bool) string {
 	if exact {
 		return text.Thousands(n)
 	}
 	return "about " + text.Thousands(n)
 }
 
-// seconds is a span in seconds as a duration, within what one can hold.
-func seconds(s float64) time.Duration {
+// Duration is a span in seconds as a duration, within what one can hold.
+func Duration(s float64) time.Duration {
 	const most = float64(1<<63-1) / float64(time.Second) / 2
 	return time.Duration(min(max(s, -most), most) * float64(time.Second))
 }

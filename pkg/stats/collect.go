@@ -1,4 +1,4 @@
-package main
+package stats
 
 import (
 	"context"
@@ -11,9 +11,9 @@ import (
 	"github.com/fhctl/fhctl/pkg/redisstream"
 )
 
-// collectOptions are what a report is made by. The zero value measures no rate, trims
+// Options are what a report is made by. The zero value measures no rate, trims
 // nothing, knows no window and checks nothing.
-type collectOptions struct {
+type Options struct {
 	Redis string // the server's URL; the report shows it without its password
 	// Relay is the host that the settings name, to notice a cursor of another one;
 	// "" when they name none.
@@ -27,18 +27,18 @@ type collectOptions struct {
 	Window        time.Duration
 	WindowAssumed bool
 	Groups        []string // show and check these alone; none means all
-	Limits        statsLimits
+	Limits        Limits
 }
 
 // sampleBytes ends a sample of huge entries early.
 const sampleBytes = 64 << 20
 
-// collectStats reads what a report needs, a bounded part of the stream however long it
+// Collect reads what a report needs, a bounded part of the stream however long it
 // is, and holds it against the limits. It changes nothing. A stream that does not
 // exist is reported as such. Of what this Redis user may not read, and of a cursor
 // that is none, the report says why it is unknown; errors are those of the Reader.
-func collectStats(ctx context.Context, reader *redisstream.Reader, o collectOptions) (*statsReport, error) {
-	c := &statsCollector{reader, o}
+func Collect(ctx context.Context, reader *redisstream.Reader, o Options) (*Report, error) {
+	c := &collector{reader, o}
 	read := c.report
 	if reader.IsSet() {
 		read = c.set
@@ -51,18 +51,18 @@ func collectStats(ctx context.Context, reader *redisstream.Reader, o collectOpti
 	return r, nil
 }
 
-// statsCollector reads one stream.
-type statsCollector struct {
+// collector reads one stream.
+type collector struct {
 	reader  *redisstream.Reader
-	options collectOptions
+	options Options
 }
 
-func (c *statsCollector) report(ctx context.Context) (*statsReport, error) {
-	f := &streamFacts{
+func (c *collector) report(ctx context.Context) (*Report, error) {
+	f := &facts{
 		redis: fault.Redact(c.options.Redis), streamKey: c.reader.StreamKey(), cursorKey: c.reader.CursorKey(),
 		relay: c.options.Relay, maxLength: c.options.MaxLength, window: c.options.Window, windowAssumed: c.options.WindowAssumed, added: -1,
 	}
-	for _, read := range []func(context.Context, *streamFacts) error{c.ends, c.size, c.groups, c.sample, c.losses, c.deadLetters, c.cursorTime, c.clock} {
+	for _, read := range []func(context.Context, *facts) error{c.ends, c.size, c.groups, c.sample, c.losses, c.deadLetters, c.cursorTime, c.clock} {
 		if err := read(ctx, f); err != nil {
 			return nil, err
 		}
@@ -73,7 +73,7 @@ func (c *statsCollector) report(ctx context.Context) (*statsReport, error) {
 // ends reads both ends of the stream and the cursor. A writer at work moves
 // them together, so a pair that does not fit is read again: the time that the
 // side key keeps is that of the cursor's entry alone.
-func (c *statsCollector) ends(ctx context.Context, f *streamFacts) (err error) {
+func (c *collector) ends(ctx context.Context, f *facts) (err error) {
 	for range 3 {
 		f.bounds, err = c.reader.Bounds(ctx)
 		if f.exists = err == nil; !f.exists && !errors.Is(err, redisstream.ErrNoStream) {
@@ -91,7 +91,7 @@ func (c *statsCollector) ends(ctx context.Context, f *streamFacts) (err error) {
 	return nil
 }
 
-func (c *statsCollector) size(ctx context.Context, f *streamFacts) (err error) {
+func (c *collector) size(ctx context.Context, f *facts) (err error) {
 	if !f.exists {
 		return nil
 	}
@@ -102,7 +102,7 @@ func (c *statsCollector) size(ctx context.Context, f *streamFacts) (err error) {
 	return err
 }
 
-func (c *statsCollector) groups(ctx context.Context, f *streamFacts) error {
+func (c *collector) groups(ctx context.Context, f *facts) error {
 	if !f.exists {
 		return nil
 	}
@@ -130,7 +130,7 @@ func (c *statsCollector) groups(ctx context.Context, f *streamFacts) error {
 	return nil
 }
 
-func (c *statsCollector) sample(ctx context.Context, f *streamFacts) error {
+func (c *collector) sample(ctx context.Context, f *facts) error {
 	if !f.exists {
 		return nil
 	}
@@ -147,7 +147,7 @@ func (c *statsCollector) sample(ctx context.Context, f *streamFacts) error {
 }
 
 // clock comes last, so that no entry lies in the future.
-func (c *statsCollector) clock(ctx context.Context, f *streamFacts) (err error) {
+func (c *collector) clock(ctx context.Context, f *facts) (err error) {
 	f.at, f.serverClock, err = c.reader.Now(ctx)
 	if err == nil && !f.serverClock {
 		f.at = time.Now()
@@ -155,14 +155,14 @@ func (c *statsCollector) clock(ctx context.Context, f *streamFacts) (err error) 
 	return err
 }
 
-func (c *statsCollector) deadLetters(ctx context.Context, f *streamFacts) (err error) {
+func (c *collector) deadLetters(ctx context.Context, f *facts) (err error) {
 	f.dead, err = c.reader.DeadLetters(ctx)
 	return err
 }
 
 // cursorTime finds the cursor's entry where the side key does not tell the
 // event's time: when it was stored has to do.
-func (c *statsCollector) cursorTime(ctx context.Context, f *streamFacts) error {
+func (c *collector) cursorTime(ctx context.Context, f *facts) error {
 	if !f.exists || f.cursor.Seq == 0 || f.cursorTime() != nil {
 		return nil
 	}

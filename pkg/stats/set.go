@@ -1,4 +1,4 @@
-package main
+package stats
 
 import (
 	"cmp"
@@ -9,26 +9,26 @@ import (
 	"github.com/fhctl/fhctl/pkg/redisstream"
 )
 
-// partitionReport is one partition of a set.
-type partitionReport struct {
-	Partition int           `json:"partition"`
-	Stream    streamReport  `json:"stream"`
-	Rate      rateReport    `json:"rate"`
-	Groups    []groupReport `json:"groups"`
-	Cursor    cursorReport  `json:"cursor"`
+// Partition is one partition of a set.
+type Partition struct {
+	Partition int     `json:"partition"`
+	Stream    Stream  `json:"stream"`
+	Rate      Rate    `json:"rate"`
+	Groups    []Group `json:"groups"`
+	Cursor    Cursor  `json:"cursor"`
 }
 
 // set reports on each partition and adds them up.
-func (c *statsCollector) set(ctx context.Context) (*statsReport, error) {
+func (c *collector) set(ctx context.Context) (*Report, error) {
 	parts := c.reader.Partitions()
 	each := c.options
 	if each.Sample > 0 {
 		each.Sample = max(1, each.Sample/len(parts))
 	}
 	each.MaxLength = (each.MaxLength + int64(len(parts)) - 1) / int64(len(parts))
-	var reports []*statsReport
+	var reports []*Report
 	for _, part := range parts {
-		r, err := (&statsCollector{reader: part, options: each}).report(ctx)
+		r, err := (&collector{reader: part, options: each}).report(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -40,12 +40,12 @@ func (c *statsCollector) set(ctx context.Context) (*statsReport, error) {
 // addUp makes one report of those of all partitions: what is counted is the sum,
 // what is a risk the worst, the cursor the lowest. The keys are names for people, of
 // all partitions in one.
-func addUp(reports []*statsReport, streamKey, cursorKey string, maxLength int64) *statsReport {
+func addUp(reports []*Report, streamKey, cursorKey string, maxLength int64) *Report {
 	all := *reports[0]
 	all.Stream.Key, all.Stream.MaxLength, all.Cursor.Key = streamKey, maxLength, cursorKey
 	all.Groups, all.Room = nil, nil
 	for i, r := range reports {
-		all.Partitions = append(all.Partitions, partitionReport{i, r.Stream, r.Rate, r.Groups, r.Cursor})
+		all.Partitions = append(all.Partitions, Partition{i, r.Stream, r.Rate, r.Groups, r.Cursor})
 		for _, g := range r.Groups {
 			all.Groups = addGroup(all.Groups, g)
 		}
@@ -77,15 +77,15 @@ func addUp(reports []*statsReport, streamKey, cursorKey string, maxLength int64)
 		all.Groups[i].MissingIn = missingIn(all.Groups[i].Name, reports)
 	}
 	if all.Groups == nil {
-		all.Groups = []groupReport{}
+		all.Groups = []Group{}
 	}
 	return &all
 }
 
 // missingIn are the partitions that nobody reads for a group.
-func missingIn(group string, reports []*statsReport) (parts []int) {
+func missingIn(group string, reports []*Report) (parts []int) {
 	for i, r := range reports {
-		has := slices.ContainsFunc(r.Groups, func(g groupReport) bool { return g.Name == group })
+		has := slices.ContainsFunc(r.Groups, func(g Group) bool { return g.Name == group })
 		if !has && r.Stream.Length > 0 {
 			parts = append(parts, i)
 		}
@@ -94,7 +94,7 @@ func missingIn(group string, reports []*statsReport) (parts []int) {
 }
 
 // lowerCursor reports whether a stands for the set rather than b.
-func lowerCursor(a, b *cursorReport) bool {
+func lowerCursor(a, b *Cursor) bool {
 	switch {
 	case b.Seq == nil && b.Present || b.Unknown != "":
 		return false
@@ -104,7 +104,7 @@ func lowerCursor(a, b *cursorReport) bool {
 	return b.Seq == nil || *a.Seq < *b.Seq
 }
 
-func (s *streamReport) add(o *streamReport) {
+func (s *Stream) add(o *Stream) {
 	s.Exists = s.Exists || o.Exists
 	s.Length += o.Length
 	s.TrimAt, s.EntriesAdded, s.MemoryBytes = together(s.TrimAt, o.TrimAt), together(s.EntriesAdded, o.EntriesAdded), together(s.MemoryBytes, o.MemoryBytes)
@@ -121,10 +121,10 @@ func (s *streamReport) add(o *streamReport) {
 	}
 }
 
-// lastSeq is the seq of the newest entry; 0 without one, or where it has none.
-func (s *streamReport) lastSeq() event.Seq { return s.Last.seq() }
+// LastSeq is the seq of the newest entry; 0 without one, or where it has none.
+func (s *Stream) LastSeq() event.Seq { return s.Last.seq() }
 
-func (e *entryReport) seq() event.Seq {
+func (e *Entry) seq() event.Seq {
 	if e == nil || e.Seq == nil {
 		return 0
 	}
@@ -140,20 +140,20 @@ func together[T int64 | float64](a, b *T) *T {
 	return &total
 }
 
-func (l *lossesReport) add(o *lossesReport) {
+func (l *Losses) add(o *Losses) {
 	l.Unknown = cmp.Or(l.Unknown, o.Unknown)
 	l.Newest = append(l.Newest, o.Newest...)
-	slices.SortStableFunc(l.Newest, func(a, b lossReport) int { return b.Until.Compare(a.Until) })
+	slices.SortStableFunc(l.Newest, func(a, b Loss) int { return b.Until.Compare(a.Until) })
 	l.Newest = l.Newest[:min(len(l.Newest), shownLosses)]
 }
 
-func (r *rateReport) add(o *rateReport) {
+func (r *Rate) add(o *Rate) {
 	r.PerSecond, r.AveragePerSecond = together(r.PerSecond, o.PerSecond), together(r.AveragePerSecond, o.AveragePerSecond)
 	r.Entries += o.Entries
 	r.WindowSeconds = max(r.WindowSeconds, o.WindowSeconds)
 }
 
-func (s *sampleReport) add(o *sampleReport) {
+func (s *Sample) add(o *Sample) {
 	s.Entries += o.Entries
 	s.Bytes += o.Bytes
 	s.Ops += o.Ops
@@ -164,9 +164,9 @@ func (s *sampleReport) add(o *sampleReport) {
 }
 
 // share computes the shares anew, of the whole sample.
-func (s *sampleReport) share() {
-	byName := func(list []shareReport) map[string]*shareReport {
-		m := map[string]*shareReport{}
+func (s *Sample) share() {
+	byName := func(list []Share) map[string]*Share {
+		m := map[string]*Share{}
 		for _, row := range list {
 			m[row.Name] = &row
 		}
@@ -176,9 +176,9 @@ func (s *sampleReport) share() {
 	s.Collections = shares(byName(s.Collections), s.Ops, s.OpBytes)
 }
 
-func joinShares(all, more []shareReport) []shareReport {
+func joinShares(all, more []Share) []Share {
 	for _, row := range more {
-		i := slices.IndexFunc(all, func(known shareReport) bool { return known.Name == row.Name })
+		i := slices.IndexFunc(all, func(known Share) bool { return known.Name == row.Name })
 		if i < 0 {
 			all = append(all, row)
 			continue
@@ -190,8 +190,8 @@ func joinShares(all, more []shareReport) []shareReport {
 }
 
 // addGroup counts a partition's group with those of the same name.
-func addGroup(all []groupReport, g groupReport) []groupReport {
-	i := slices.IndexFunc(all, func(known groupReport) bool { return known.Name == g.Name })
+func addGroup(all []Group, g Group) []Group {
+	i := slices.IndexFunc(all, func(known Group) bool { return known.Name == g.Name })
 	if i < 0 {
 		g.Consumers = slices.Clone(g.Consumers)
 		return append(all, g)
@@ -217,18 +217,18 @@ func addGroup(all []groupReport, g groupReport) []groupReport {
 	return all
 }
 
-func addRedelivered(a, b *redeliverReport) *redeliverReport {
+func addRedelivered(a, b *Redelivery) *Redelivery {
 	if a == nil || b == nil {
 		return cmp.Or(a, b)
 	}
-	return &redeliverReport{
+	return &Redelivery{
 		Entries: a.Entries + b.Entries, MaxDeliveries: max(a.MaxDeliveries, b.MaxDeliveries),
 		Examined: a.Examined + b.Examined, Complete: a.Complete && b.Complete,
 	}
 }
 
-func addConsumer(all []consumerReport, c consumerReport) []consumerReport {
-	i := slices.IndexFunc(all, func(known consumerReport) bool { return known.Name == c.Name })
+func addConsumer(all []Consumer, c Consumer) []Consumer {
+	i := slices.IndexFunc(all, func(known Consumer) bool { return known.Name == c.Name })
 	if i < 0 {
 		return append(all, c)
 	}

@@ -1,4 +1,4 @@
-package main
+package stats
 
 import (
 	"context"
@@ -11,15 +11,15 @@ import (
 // shownLosses is how many lines of the ledger a report has.
 const shownLosses = 10
 
-// lossesReport is the newest lines of the ledger.
-type lossesReport struct {
-	Key     string       `json:"key"`
-	Unknown string       `json:"unknown,omitempty"` // why it could not be read
-	Newest  []lossReport `json:"newest"`            // newest first
+// Losses is the newest lines of the ledger.
+type Losses struct {
+	Key     string `json:"key"`
+	Unknown string `json:"unknown,omitempty"` // why it could not be read
+	Newest  []Loss `json:"newest"`            // newest first
 }
 
-// lossReport is what a group lost to trimming in one stretch.
-type lossReport struct {
+// Loss is what a group lost to trimming in one stretch.
+type Loss struct {
 	Group   string    `json:"group"`   // "": somebody removed entries, which are gone for all
 	Unread  int64     `json:"unread"`  // entries it was never given
 	Pending int64     `json:"pending"` // entries given and not acknowledged
@@ -29,20 +29,20 @@ type lossReport struct {
 	Until   time.Time `json:"until"`
 }
 
-func (c *statsCollector) losses(ctx context.Context, f *streamFacts) (err error) {
+func (c *collector) losses(ctx context.Context, f *facts) (err error) {
 	f.losses, f.lossesWhy, err = c.reader.Losses(ctx, shownLosses)
 	f.ledgerKey = c.reader.LedgerKey()
 	return err
 }
 
-func (f *streamFacts) lossesReport() lossesReport {
-	out := lossesReport{Key: f.ledgerKey, Unknown: f.lossesWhy, Newest: []lossReport{}}
+func (f *facts) reportLosses() Losses {
+	out := Losses{Key: f.ledgerKey, Unknown: f.lossesWhy, Newest: []Loss{}}
 	for _, l := range f.losses {
 		out.Newest = append(out.Newest, lossOf(l))
 	}
 	return out
 }
 
-func lossOf(l redisstream.Loss) lossReport {
-	return lossReport{Group: l.Group, Unread: l.Unread, Pending: l.Pending, From: l.From, To: l.To, Since: l.Since, Until: l.Until.UTC()}
+func lossOf(l redisstream.Loss) Loss {
+	return Loss{Group: l.Group, Unread: l.Unread, Pending: l.Pending, From: l.From, To: l.To, Since: l.Since, Until: l.Until.UTC()}
 }

@@ -1,4 +1,4 @@
-package main
+package stats
 
 import (
 	"cmp"
@@ -13,7 +13,7 @@ import (
 type tally struct {
 	entries, bytes, ops, opBytes, unreadable int64
 	newest, oldest                           redisstream.ID
-	kinds, collections                       map[string]*shareReport
+	kinds, collections                       map[string]*Share
 }
 
 // shareNames bounds how many names a tally keeps: whoever writes records
@@ -23,9 +23,9 @@ const (
 	shareOther = "(other)"
 )
 
-func countUnder(shares *map[string]*shareReport, name string, bytes int) {
+func countUnder(shares *map[string]*Share, name string, bytes int) {
 	if *shares == nil {
-		*shares = map[string]*shareReport{}
+		*shares = map[string]*Share{}
 	}
 	s := (*shares)[name]
 	if s == nil && len(*shares) >= shareNames {
@@ -33,7 +33,7 @@ func countUnder(shares *map[string]*shareReport, name string, bytes int) {
 		s = (*shares)[name]
 	}
 	if s == nil {
-		s = &shareReport{Name: strings.Clone(name)} // a view would keep its entry
+		s = &Share{Name: strings.Clone(name)} // a view would keep its entry
 		(*shares)[name] = s
 	}
 	s.Count++
@@ -65,8 +65,8 @@ func (t *tally) add(s redisstream.Stored, look *entry.Outline) {
 	}
 }
 
-func (t *tally) report() sampleReport {
-	r := sampleReport{
+func (t *tally) report() Sample {
+	r := Sample{
 		Entries: t.entries, Bytes: t.bytes, Ops: t.ops, OpBytes: t.opBytes, Unreadable: t.unreadable,
 		Kinds: shares(t.kinds, t.entries, t.bytes), Collections: shares(t.collections, t.ops, t.opBytes),
 	}
@@ -77,14 +77,14 @@ func (t *tally) report() sampleReport {
 }
 
 // shares are ordered by bytes, then by name.
-func shares(by map[string]*shareReport, counts, bytes int64) []shareReport {
-	list := []shareReport{}
+func shares(by map[string]*Share, counts, bytes int64) []Share {
+	list := []Share{}
 	for _, s := range by {
 		s.CountShare = float64(s.Count) / float64(max(counts, 1))
 		s.BytesShare = float64(s.Bytes) / float64(max(bytes, 1))
 		list = append(list, *s)
 	}
-	slices.SortFunc(list, func(a, b shareReport) int {
+	slices.SortFunc(list, func(a, b Share) int {
 		if a.Bytes != b.Bytes {
 			return cmp.Compare(b.Bytes, a.Bytes)
 		}
