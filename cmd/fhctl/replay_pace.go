@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"time"
 )
 
@@ -54,14 +53,4 @@ func timeStep(last, at time.Time) time.Duration {
 		return d
 	}
 	return 0
-}
-
-// waitOut waits, or until ctx ends.
-func waitOut(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/place"
+	"github.com/fhctl/fhctl/pkg/wait"
 )
 
 // replayRun is one replay.
@@ -320,17 +321,17 @@ func (r *replayRun) next(ctx, storing context.Context) (*played, error) {
 
 // hold waits until the event is due.
 func (r *replayRun) hold(ctx, storing context.Context, p *played) error {
-	wait := r.plan.pace.due(p.at)
-	if wait <= 2*time.Millisecond || r.plan.dryRun {
+	pause := r.plan.pace.due(p.at)
+	if pause <= 2*time.Millisecond || r.plan.dryRun {
 		return nil // timers are coarser than fast rates: sleep in runs
 	}
-	if now := time.Now(); wait > 20*time.Millisecond || now.Sub(r.flushed) > 100*time.Millisecond {
+	if now := time.Now(); pause > 20*time.Millisecond || now.Sub(r.flushed) > 100*time.Millisecond {
 		r.flushed = now
 		if err := r.target.flush(storing); err != nil {
 			return err
 		}
 	}
 	r.draw(p.seq)
-	waitOut(ctx, wait)
+	_ = wait.For(ctx, pause)
 	return nil
 }

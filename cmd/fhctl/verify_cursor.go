@@ -7,6 +7,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/verify"
+	"github.com/fhctl/fhctl/pkg/wait"
 )
 
 // patience is how long a cursor ahead of the stream may have to wait for the
@@ -64,10 +65,8 @@ func (r *verifyRun) oneCursor(ctx context.Context, reader *redisstream.Reader, j
 			r.report.cursor = &c
 			return nil
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := wait.For(ctx, pause); err != nil {
+			return err
 		}
 	}
 }

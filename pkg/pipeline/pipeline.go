@@ -15,6 +15,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/filter"
+	"github.com/fhctl/fhctl/pkg/wait"
 )
 
 // FrameSource yields chunks of frames in relay order. It connects, and
@@ -328,13 +329,7 @@ func (p *pacer) wait(ctx context.Context, progress bool) error {
 	if progress {
 		p.delay = 0
 	}
-	timer := time.NewTimer(p.delay)
-	defer timer.Stop()
+	d := p.delay
 	p.delay = min(max(2*p.delay, 100*time.Millisecond), 10*time.Second)
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	return wait.For(ctx, d)
 }

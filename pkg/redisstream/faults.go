@@ -15,6 +15,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/wait"
 )
 
 // passing are the server errors that end by themselves, by the first word of
@@ -218,17 +219,13 @@ func (o *outage) heard(err error) {
 func (o *outage) failed(ctx context.Context, err error, cause string) error {
 	o.attempt++
 	err = worded(err)
-	wait := o.config.spread(min(retryMin<<min(o.attempt-1, 10), retryMax))
-	o.note(err, cause, wait)
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		o.config.again(ctx)
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("%s: %w (Redis: %w)", o.doing, ctx.Err(), err)
+	pause := o.config.spread(min(retryMin<<min(o.attempt-1, 10), retryMax))
+	o.note(err, cause, pause)
+	if ended := wait.For(ctx, pause); ended != nil {
+		return fmt.Errorf("%s: %w (Redis: %w)", o.doing, ended, err)
 	}
+	o.config.again(ctx)
+	return nil
 }
 
 // note tells of a failed attempt: observers each time, the log at the first and

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/wait"
 )
 
 // The bounds of the wait between two questions for room. The longer one is less
@@ -60,14 +61,10 @@ func (w *Writer) waitForRoom(ctx context.Context) error {
 			reminded = time.Now()
 			w.config.Logger.Warn("The stream is full of what readers have not finished; waiting for room", w.explain(held, started)...)
 		}
-		wait := w.config.spread(min(roomMin<<min(attempt-1, 10), roomMax))
-		w.config.Notify(event.Store{Err: full, Cause: causeFull, Retry: wait, Attempt: attempt})
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return fmt.Errorf("wait for room: %w (%w)", ctx.Err(), full)
+		pause := w.config.spread(min(roomMin<<min(attempt-1, 10), roomMax))
+		w.config.Notify(event.Store{Err: full, Cause: causeFull, Retry: pause, Attempt: attempt})
+		if err := wait.For(ctx, pause); err != nil {
+			return fmt.Errorf("wait for room: %w (%w)", err, full)
 		}
 	}
 }

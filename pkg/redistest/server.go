@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/redisstream/embedded"
+	"github.com/fhctl/fhctl/pkg/wait"
 )
 
 // patience bounds every wait for a server; it is generous because tests share
@@ -245,10 +246,8 @@ func (s *Server) launch() bool {
 // it is loading.
 func (s *Server) answers() bool {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		select {
-		case <-s.gone:
+		if gone, _ := wait.Unless(context.Background(), 5*time.Millisecond, s.gone); gone {
 			return false
-		case <-time.After(5 * time.Millisecond):
 		}
 		if reply, err := ping(s.Addr()); err == nil && !strings.HasPrefix(reply, "-LOADING") {
 			return true
@@ -279,9 +278,7 @@ func (s *Server) end(sig syscall.Signal) {
 	}
 	_ = s.cmd.Process.Signal(sig)
 	_ = s.cmd.Process.Signal(SignalContinue) // a paused process ignores SIGTERM
-	select {
-	case <-s.gone:
-	case <-time.After(patience):
+	if gone, _ := wait.Unless(context.Background(), patience, s.gone); !gone {
 		_ = s.cmd.Process.Kill()
 		<-s.gone
 	}

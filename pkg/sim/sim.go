@@ -12,6 +12,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/mst"
+	"github.com/fhctl/fhctl/pkg/wait"
 )
 
 // Sim is a log of synthetic frames, safe for concurrent use. It makes frames
@@ -155,25 +156,12 @@ func (s *Sim) due(after event.Seq) (i int64, wait time.Duration) {
 	return i, at.Sub(s.cfg.Now())
 }
 
-func (s *Sim) pause(ctx context.Context, wait time.Duration) error {
-	if wait <= 0 {
-		select {
-		case <-s.closed:
-			return fmt.Errorf("read sim: %w", fs.ErrClosed)
-		default:
-			return ctx.Err()
-		}
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-s.closed:
+func (s *Sim) pause(ctx context.Context, d time.Duration) error {
+	closed, err := wait.Unless(ctx, d, s.closed)
+	if closed {
 		return fmt.Errorf("read sim: %w", fs.ErrClosed)
 	}
+	return err
 }
 
 // frame is the frame of event i, made now unless it is at hand.

@@ -8,15 +8,29 @@ import (
 // For returns nil after d, or ctx's error as soon as ctx ends. Where d is not above
 // zero it does not wait, and tells whether ctx has ended already.
 func For(ctx context.Context, d time.Duration) error {
+	_, err := Unless(ctx, d, nil)
+	return err
+}
+
+// Unless is [For] that also ends, with stopped set and no error, as soon as stop is
+// closed. A nil channel never is.
+func Unless(ctx context.Context, d time.Duration, stop <-chan struct{}) (stopped bool, err error) {
 	if d <= 0 {
-		return ctx.Err()
+		select {
+		case <-stop:
+			return true, nil
+		default:
+			return false, ctx.Err()
+		}
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return nil
+		return false, nil
+	case <-stop:
+		return true, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return false, ctx.Err()
 	}
 }

@@ -41,6 +41,36 @@ func TestFor(t *testing.T) {
 	}
 }
 
+func TestUnless(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		d, stop time.Duration // stop: when the channel is closed, below 0 before
+		took    time.Duration
+		stopped bool
+	}{
+		{"the time passes", time.Minute, time.Hour, time.Minute, false},
+		{"the channel is closed first", time.Hour, time.Minute, time.Minute, true},
+		{"it was closed before", time.Hour, -1, 0, true},
+		{"it was closed, and there is nothing to wait for", 0, -1, 0, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				stop := make(chan struct{})
+				if tc.stop < 0 {
+					close(stop)
+				} else {
+					time.AfterFunc(tc.stop, func() { close(stop) })
+				}
+				began := time.Now()
+				stopped, err := wait.Unless(t.Context(), tc.d, stop)
+				if took := time.Since(began); stopped != tc.stopped || err != nil || took != tc.took {
+					t.Errorf("%v, %v after %s, want %v after %s", stopped, err, took, tc.stopped, tc.took)
+				}
+			})
+		})
+	}
+}
+
 // A loop that tries something again ends with its context.
 func ExampleFor() {
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
