@@ -1,7 +1,12 @@
 // Package blocks opens the CARv1 bytes of a commit and checks block hashes. It
 // is the only door to go-car.
 //
-// Finder is the hot path: one pass over the sections, no allocation, and only
+// Call [NewFinder] once and then, for each commit, [Finder.Reset], [Finder.Want] for
+// each CID, [Finder.Find] and [Finder.Block]. [Read] keeps everything, [Walk] steps
+// through the sections, and [Write] makes a CAR. What Finder and Walker give points into
+// the CAR they were given; what Read gives is its own.
+//
+// [Finder] is the hot path: one pass over the sections, no allocation, and only
 // the wanted blocks are hashed (B3). Read goes through go-car and keeps
 // everything, for verification and tests. Write makes CARs.
 //

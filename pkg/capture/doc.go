@@ -1,5 +1,8 @@
 // Package capture keeps frames in files and reads them back.
 //
+// Call [Create] to record and [Open] to read; [OpenLog] serves a recording to consumers
+// that begin at any seq. A frame that a Reader gives is valid until the next one.
+//
 // A frame is one WebSocket message exactly as it arrived; order is arrival order.
 // They lie in blocks with checksums, between a header and an index with an end
 // mark: see [block]. All of that is in zstd skippable frames, so that any zstd
@@ -8,9 +11,9 @@
 // that alone, without blocks; they are read as well. Several captures one after
 // the other read as one.
 //
-// Reader goes forward once. Writer makes a new file and shows it under its
-// name only when it is complete; CreatePartial, Checkpoint and Resume let
-// several runs make one. Log serves a capture as a relay would, to any number
+// [Reader] goes forward once. [Writer] makes a new file and shows it under its
+// name only when it is complete; [CreatePartial], [Writer.Checkpoint] and [Resume] let
+// several runs make one. [Log] serves a capture as a relay would, to any number
 // of consumers.
 //
 // A file is whole, cut or damaged. Cut means that it ends too early: what is

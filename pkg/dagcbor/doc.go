@@ -1,6 +1,10 @@
 // Package dagcbor maps DAG-CBOR to canonical atproto JSON and to Go values, and
 // back. It is the only door to fxamacker/cbor.
 //
+// Declare a [Transcoder], one for each goroutine, and call [Transcoder.AppendJSON] for
+// each block of a record. [Unmarshal] and [Marshal] are for Go values, [Check] only
+// judges.
+//
 // # What is delivered
 //
 // A record is delivered when its bytes have one exact meaning that atproto JSON

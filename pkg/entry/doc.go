@@ -1,5 +1,9 @@
 // Package entry maps an event to the data field of a stream entry, and back.
 //
+// Call [Append] to make the data of an event, [Parse] to read what it made, and
+// [Outline.Read] to look at entries of any writer. [PartitionOf] tells which of several
+// streams an account's entries are in.
+//
 // The shapes are those consumers parse (contract section 3). A commit is
 // {"repo","ops"} with ops of {"action","path","cid","record"}; a delete has
 // neither cid nor record; ops with a Skip reason are left out, and ops may be

@@ -1,6 +1,3 @@
-// Package fault classes errors, so that one place can turn any of them into an
-// exit code and a hint. Libraries wrap what they know the cause of; an error
-// nobody classed is an internal one. It also keeps secrets out of what they say.
 package fault
 
 import "errors"

@@ -1,6 +1,3 @@
-// Package files opens what a person names as an input. Only regular files are
-// opened: a named pipe would block until somebody writes, a device may never
-// end, and neither heeds a signal meanwhile. Everything has a limit in bytes.
 package files
 
 import (

@@ -1,5 +1,10 @@
 // Package frame maps one WebSocket message to an event, and back.
 //
+// Declare a [Decoder], one for each goroutine, and call [Decoder.Decode] for each
+// message, with one event.Event that is used again and again: what it points to is
+// valid until the next call. [PeekSeq] and [PeekEvent] read the seq alone. [Append]
+// makes frames.
+//
 // # Two kinds of failure
 //
 // A message that is not two CBOR maps, or whose header is unusable, breaks the

@@ -2,6 +2,9 @@
 // /readyz and /metrics for machines, all over HTTP and fed by one [Monitor] that
 // observes the pipeline.
 //
+// Call [New], give the [Monitor] to the pipeline as its observer, and call
+// [Monitor.Serve].
+//
 // It is the only package that imports the Prometheus client. No endpoint
 // changes anything, and nothing that a relay or a record says becomes a metric
 // label: labels come from closed sets, all present at 0 from the start, or from

@@ -1,6 +1,9 @@
 // Package pipeline moves events from a source of frames to a
 // sink, in order, with backpressure and a clean stop.
 //
+// Call [New] and [Pipeline.Run]. What is needed is a source of frames, as package relay
+// has it, a [Sink], and an observer, as package health has it.
+//
 //	source ─chunks→ decoders ─marks→ sequencer ─batches→ writer → sink
 //
 // One goroutine reads. Several decode, which is everything costly: CBOR, CAR,
@@ -15,7 +18,7 @@
 // has been sequenced.
 //
 // A run is a series of generations. A generation begins at the sink's cursor;
-// when the sink finds that the cursor moved (event.Moved), everything in flight
+// when the sink finds that the cursor moved ([event.Moved]), everything in flight
 // is dropped and a new generation begins where the sink says. That restores
 // guarantees G1 to G3 of the project, whatever Redis forgot.
 package pipeline

@@ -1,6 +1,10 @@
 // Package redisstream stores events in a Redis stream, owns the cursor beside
 // it, and keeps the dashboard keys. It is the project's only door to go-redis.
 //
+// To store, call [Open], [Writer.Resume] and [Writer.Commit]; to look at what is
+// stored, [OpenReader]. [OpenPartitions] stores in several streams at once, which a
+// [Reader] then reads as one.
+//
 // # What is stored where
 //
 //	Config.StreamKey          stream   entries type, data, seq, in relay order

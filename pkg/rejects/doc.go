@@ -1,6 +1,8 @@
 // Package rejects keeps frames that could not be decoded, with the reason and
 // the seq, so that a person can look at what a relay really sent.
 //
+// Call [Open], then [Store.Keep] for each frame, and [Store.Close].
+//
 // # Layout
 //
 // A directory holds one file per frame, named SEQ-REASON-N.frame: the seq in 16
@@ -22,7 +24,7 @@
 //
 // # Bounds
 //
-// Files and index lines together stay within Config.MaxBytes and their number
+// Files and index lines together stay within [Config].MaxBytes and their number
 // within Config.MaxFiles; the oldest go first. What an earlier run kept is
 // adopted and counts. A frame above 5,000,000 bytes, or above MaxBytes, gets an
 // index line but no file.

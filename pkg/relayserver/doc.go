@@ -2,6 +2,9 @@
 // com.atproto.sync.subscribeRepos with cursors, in any of the dialects relays
 // speak (Q3 to Q6), and commits the faults it is asked to commit.
 //
+// Call [Start] with a [Log]: a [MemoryLog], a sim.Sim or a capture.Log. [ParseFaults]
+// reads what it is to do wrong.
+//
 // It is a second door of the websocket library, beside package relay, because
 // a server is the other half of the same protocol and shares no line with the
 // client: putting both behind one door would bring faults on demand into the

@@ -1,5 +1,3 @@
-// Package relaytest is a kit for tests that need a relay: a server on loopback
-// that ends with the test, small valid frames, and their seqs.
 package relaytest
 
 import (

@@ -1,7 +1,10 @@
 // Package sim makes the traffic of a relay that does not exist: synthetic, and
 // valid down to the last hash and signature.
 //
-// Sim is a log of frames that a relay server can serve. Accounts have keys
+// Call [New] and give the [Sim] to a relay server as its log, or read frames by
+// [Sim.Next]. [ParseURL] reads the settings from a URL.
+//
+// [Sim] is a log of frames that a relay server can serve. Accounts have keys
 // (P-256, and K-256 for one in sixteen), a repository with a search tree, and
 // habits: mostly likes, then reposts, posts, follows; now and then updates,
 // deletes, commits of many ops or none; #identity, #account and #sync events.
@@ -35,7 +38,7 @@
 // With a Count, or without a Rate, the series begins at the Epoch's first
 // event, which makes runs comparable byte for byte; its times lie in the past.
 // A new process begins with Backlog events. A cursor of an earlier process is
-// then in the future, until Reach is called with it: a server should do so
+// then in the future, until [Sim.Reach] is called with it: a server should do so
 // before it asks for Bounds.
 //
 // The clock starts at the first call of Bounds, Reach or Next.

@@ -1,10 +1,13 @@
 // Package verify folds entries and frames into findings: what breaks the
 // contract with consumers, or the protocol, where it stands, and how to fix it.
 //
-// Stream reads the entries of a Redis stream in stored order, Frames the frames
-// of a capture, Compare two streams side by side. Each is given one item after
-// the other, reports through Config.Report as it goes, and returns a Summary of
-// what it covered. Rules lists everything that can be found; docs/verify.md
+// Call [NewStream] and [Stream.Entry], or [NewFrames] and [Frames.Frame], for each
+// item, and then Close; [Compare] reads both its streams by itself.
+//
+// [Stream] reads the entries of a Redis stream in stored order, [Frames] the frames
+// of a capture, [Compare] two streams side by side. Each is given one item after
+// the other, reports through [Config].Report as it goes, and returns a Summary of
+// what it covered. [Rules] lists everything that can be found; docs/verify.md
 // shows the same table.
 //
 // # What is proven

@@ -2,6 +2,10 @@
 // into blocks, each of which says what it holds and can be checked by itself.
 // It works on bytes and opens no file.
 //
+// To write, call [NewPacker], [Packer.Add] and [Packer.Pack]; to read, [Head] for each
+// part, [ParseBlock] and [Unpacker.Unpack], or a [Walker], which does all of it on a
+// file. Most programs want package capture instead.
+//
 // # Layout
 //
 //	capture = header block* index end
@@ -23,7 +27,7 @@
 //	FHZE body  = offset of the index (64), blocks (64), frames (64), first seq (64),
 //	             highest seq (64)
 //
-// An index has at most MaxEntries entries: of a larger file each stands for
+// An index has at most [MaxEntries] entries: of a larger file each stands for
 // several blocks. Parts with other tags are passed over, and so are skippable
 // frames of others.
 package block

@@ -5,6 +5,9 @@
 // out of the way again. Memory stays bounded, and the relay's window does not
 // run out meanwhile.
 //
+// Call [Open] with the source, then range over [Source.Frames] as over the source's
+// own, and tell [Source.Stored] what need not be kept.
+//
 // # Files
 //
 //	owner.json             whose frames these are; one relay and cursor
@@ -42,7 +45,7 @@
 //
 // # Limits
 //
-// At Config.MaxBytes, or when the disk takes no more, the stage stops reading and
+// At [Config].MaxBytes, or when the disk takes no more, the stage stops reading and
 // keeps what it has; the relay may then hang up, and reading goes on behind the
 // last frame spilled.
 package spill

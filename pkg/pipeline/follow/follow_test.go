@@ -1,7 +1,6 @@
 package follow_test
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"testing"
@@ -208,36 +207,4 @@ func TestFollowerHasLeapsConfirmed(t *testing.T) {
 		}
 		t.Error("it was never believed")
 	})
-}
-
-// ExampleFollower reads a source by itself, and stops where the relay counts anew.
-func ExampleFollower() {
-	var source interface {
-		Frames(context.Context, func(context.Context) (event.Position, error)) func(func(*event.Chunk, error) bool)
-	}
-	read := func(ctx context.Context, seqOf func([]byte) event.Seq, use func([]byte)) (err error) {
-		f := follow.New(event.AfterSeq(5000), 0, nil)
-		defer f.Close()
-		resume := func(context.Context) (event.Position, error) {
-			at, restarted, _ := f.Resume()
-			if restarted {
-				return at, errors.New("the relay counts anew")
-			}
-			return at, nil
-		}
-		for chunk, err := range source.Frames(ctx, resume) {
-			if err != nil {
-				return err
-			}
-			f.Enter(chunk)
-			for _, frame := range chunk.Frames {
-				if f.Take(seqOf(frame.Data)) == event.Fresh {
-					use(frame.Data)
-				}
-			}
-			chunk.Release()
-		}
-		return nil
-	}
-	_ = read
 }
