@@ -8,43 +8,42 @@ import (
 	"testing"
 )
 
-// mostLines is how many lines of Go, without tests, each package may have. The numbers
-// only fall: what does not fit goes into a package of its own, or something else
-// has to go. They are the sizes of today, rounded up to the next 50. Take a number down
+// mostLines is how many lines of Go, without tests and doc.go, each package may have.
+// The numbers only fall: what does not fit goes into a package of its own, or something
+// else has to go. They are the sizes of today, rounded up to the next 50. Take a number down
 // whenever its package has shrunk, first of all that of cmd/fhctl.
 var mostLines = map[string]int{
 	"cmd/fhctl":                13350,
 	"pkg/atproto":              250,
-	"pkg/blocks":               550,
-	"pkg/capture":              1250,
+	"pkg/blocks":               500,
+	"pkg/capture":              1200,
 	"pkg/capture/block":        700,
-	"pkg/capture/spill":        2100,
+	"pkg/capture/spill":        2050,
 	"pkg/config":               1550,
 	"pkg/dagcbor":              1250,
-	"pkg/endtest":              50,
 	"pkg/endtest/sinktest":     300,
 	"pkg/entry":                1000,
 	"pkg/event":                1550,
 	"pkg/fault":                200,
 	"pkg/files":                150,
 	"pkg/filter":               200,
-	"pkg/frame":                1350,
-	"pkg/health":               2850,
+	"pkg/frame":                1300,
+	"pkg/health":               2800,
 	"pkg/identity":             150,
 	"pkg/mst":                  650,
 	"pkg/output":               1450,
 	"pkg/pipeline":             2150,
-	"pkg/pipeline/follow":      350,
-	"pkg/place":                450,
-	"pkg/redisstream":          9900,
+	"pkg/pipeline/follow":      300,
+	"pkg/place":                400,
+	"pkg/redisstream":          9850,
 	"pkg/redisstream/embedded": 400,
 	"pkg/redisstream/resp":     250,
 	"pkg/redistest":            1250,
-	"pkg/rejects":              750,
-	"pkg/relay":                1900,
-	"pkg/relayserver":          1350,
+	"pkg/rejects":              700,
+	"pkg/relay":                1850,
+	"pkg/relayserver":          1300,
 	"pkg/relaytest":            150,
-	"pkg/sim":                  1750,
+	"pkg/sim":                  1700,
 	"pkg/stats":                1300,
 	"pkg/syntax":               550,
 	"pkg/systemd":              150,
@@ -62,6 +61,9 @@ const newPackage = 2700
 func TestPackagesDoNotGrow(t *testing.T) {
 	lines := map[string]int{}
 	for name := range productionImports(t) {
+		if path.Base(name) == "doc.go" {
+			continue // words are welcome
+		}
 		text, err := os.ReadFile(filepath.Join(moduleRoot(t), name))
 		if err != nil {
 			t.Fatal(err)
