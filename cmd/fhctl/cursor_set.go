@@ -241,6 +241,8 @@ func (o *cursorSet) alone(p *cursorPlan) error {
 		return nil
 	case o.force && !restores:
 		return nil
+	case beat.Held != "":
+		hint = "one that is held restores the cursor it had: stop it first, " + untilGone(beat) + "; or leave it running and give a seq or oldest"
 	case restores:
 		hint = "a running writer restores the cursor it had: stop it first, " + untilGone(beat)
 		if beat.Writer != "" {

@@ -80,7 +80,7 @@ func (e *examination) cursor(c redisstream.CursorState, s *stats.Report, purpose
 		e.fail("cursor", "fhctl cursor set SEQ, or live", "%s holds %.32q, which is no seq: ingest stops", key, c.Raw)
 	case e.wrongCount(c), !e.cursorIsOurs(c), e.movedApart(c):
 	case e.newest > 0 && !e.relayIsBundled() && c.Seq > e.newest+aheadSlack:
-		e.fail("cursor", "fhctl cursor set -10m, or live; ask whether the relay's numbering restarted",
+		e.fail("cursor", "fhctl cursor set -10m, or stop ingest and fhctl cursor set live; ask whether the relay's numbering restarted",
 			"%s is ahead of the relay, whose newest event is %s: nothing would come until it gets there", c.Seq, e.newest)
 	case last > c.Seq && !c.Status.Connected && purpose:
 		e.warn("cursor", "start ingest; or take it back: fhctl cursor set --undo",

@@ -170,7 +170,7 @@ func (r *tailRelay) follow(ctx context.Context, source *relay.Source) error {
 		r.quietAgain(before)
 	}
 	cause := context.Cause(ctx)
-	if errors.Is(cause, errAtEnd) || errors.Is(cause, errInterrupted) && !r.end || errors.Is(cause, context.DeadlineExceeded) {
+	if errors.Is(cause, errAtEnd) || errors.Is(cause, errInterrupted) && !r.end || cause == context.DeadlineExceeded { // a dial has time limits of its own
 		return nil
 	}
 	return cause

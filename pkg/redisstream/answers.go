@@ -25,8 +25,6 @@ var answers = []answer{
 		"Sentinel does not know the name at the end of the Redis URL; ask it: redis-cli -p 26379 SENTINEL MASTERS"},
 	{[]string{"unknown command 'select'", "unknown command `select`"}, fault.Refused,
 		"the database number at the end of the Redis URL is why SELECT is sent, and this server has no such command: leave the number out"},
-	{[]string{"unknown command 'sentinel'", "unknown command `sentinel`"}, fault.Refused,
-		"what answers there is a Redis and no Sentinel: write the URL with redis:// (rediss:// for TLS) and without the master's name, or give the Sentinels' own port, usually 26379"},
 	{[]string{"no password is set"}, fault.Refused,
 		"this Redis has no password set, so remove it from REDIS_URL, or give the user one"},
 	{[]string{"arguments for 'auth'", "arguments for `auth`"}, fault.Refused,

@@ -135,6 +135,11 @@ func final(err error) error {
 		return err
 	}
 	text := stripped(reply.Error())
+	if whole := err.Error(); strings.Contains(whole, sentinelsFailed) {
+		if err := refusedBySentinels(text, strings.Replace(whole, sentinelsFailed, "no Sentinel tells where the master is: ", 1), err); err != nil {
+			return err
+		}
+	}
 	switch {
 	case strings.HasPrefix(text, "DENIED"):
 		return fault.New(fault.Refused, err, "this Redis is in protected mode and answers its own machine only: set a password for it (requirepass or a user) and bind it to the address in use")
@@ -157,6 +162,39 @@ func final(err error) error {
 	}
 	return answered(text, err)
 }
+
+// sentinelsFailed is how go-redis begins the error of Sentinels that it asked in vain,
+// also where they have answered.
+const sentinelsFailed = "redis: all sentinels specified in configuration are unreachable: "
+
+// refusedBySentinels is the error of Sentinels that want a password of their own, which
+// is not the master's, or that are none; nil for another answer.
+func refusedBySentinels(text, said string, err error) error {
+	said = strings.TrimSpace(said)
+	switch {
+	case strings.HasPrefix(text, "NOAUTH"):
+		return fault.New(fault.Refused, reworded{said, err}, "the Sentinels want a password of their own: add ?sentinel_password=PASSWORD to the Redis URL, with &sentinel_username=USER where they have users; the part before the @ is for the master")
+	case strings.HasPrefix(text, "WRONGPASS"), strings.Contains(text, "invalid password"):
+		return fault.New(fault.Refused, reworded{said, err}, "the Sentinels refuse sentinel_username or sentinel_password of the Redis URL: check them, and percent-encode & # % + in them")
+	case strings.HasPrefix(text, "AUTH "), strings.Contains(text, "without any password configured"), strings.Contains(text, "no password is set"):
+		return fault.New(fault.Refused, reworded{said, err}, "the Sentinels have no password set: take sentinel_password out of the Redis URL")
+	case strings.Contains(strings.ToLower(text), "unknown command 'sentinel'"), strings.Contains(strings.ToLower(text), "unknown command `sentinel`"):
+		return fault.New(fault.Usage, reworded{said, err}, "what answers there is a Redis and no Sentinel: write the URL with redis:// (rediss:// for TLS) and without the master's name, or give the Sentinels' own port, usually 26379")
+	}
+	return nil
+}
+
+// reworded is an error in other words.
+type reworded struct {
+	text string
+	error
+}
+
+// Error is those words.
+func (e reworded) Error() string { return e.text }
+
+// Unwrap is the error that was met.
+func (e reworded) Unwrap() error { return e.error }
 
 // Classed classes an error of a client that Dial made. One that may pass, or that
 // did not come from the server, is fault.Unreachable.

@@ -103,13 +103,26 @@ func (s *Source) dialOnce(ctx context.Context, target *url.URL, until time.Time,
 	switch {
 	case err == nil:
 	case answer == nil && ctx.Err() == nil && !time.Now().Before(until): // what it reads as then is chance
-		return l, nil, fmt.Errorf("no upgrade within %s: %w", s.cfg.DialTimeout, context.DeadlineExceeded)
+		return l, nil, &mute{s.cfg.DialTimeout}
 	default:
 		return l, answer, err
 	}
 	l.ws, l.wire.allowed = ws, nil
 	return l, answer, nil
 }
+
+// mute is the error of a host, or of the proxy before it, that accepts a connection and
+// does not answer. It is not the end of a context: those have deadlines of their own.
+type mute struct{ after time.Duration }
+
+// Error says how long it was waited for.
+func (e *mute) Error() string { return fmt.Sprintf("nothing answered within %s", e.after) }
+
+// Timeout is true, as of every net.Error that took too long.
+func (e *mute) Timeout() bool { return true }
+
+// Temporary is what net.Error asks for.
+func (e *mute) Temporary() bool { return true }
 
 // errUpgrade is an answer that the websocket library takes and we do not.
 var errUpgrade = errors.New("the upgrade turns on what was not asked for")

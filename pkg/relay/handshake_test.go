@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"crypto/tls"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -174,6 +175,9 @@ func TestDialTimeoutBoundsTheWholeDial(t *testing.T) {
 		f.stop()
 		if got := f.causes()[0]; got != causeDialTimeout {
 			t.Errorf("cause %s: %v", got, f.links[1].Err)
+		}
+		if err := f.links[1].Err; errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v is taken for the end of a context", err)
 		}
 	}
 }
