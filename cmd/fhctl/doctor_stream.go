@@ -128,12 +128,12 @@ func (e *examination) group(g *stats.Group, s *stats.Report) {
 			"stands at %s and nobody ever read with it: it was made at $ instead of 0, so that entries were passed over, or its workers are gone", g.LastDelivered)
 	case g.Room != nil && s.Stream.TrimAt != nil && g.Room.Entries < *s.Stream.TrimAt/roomLittle:
 		e.warn(name, "add workers, or raise max-stream-len; watch: fhctl stream stats --watch 5s",
-			"%s behind; trimming reaches it in %s, or %s at this rate", stats.About(g.Lag, g.LagExact), text.Counted(g.Room.Entries, "entry"), optional(g.Room.Seconds))
+			"%s behind; trimming reaches it in %s, or %s at this rate", text.About(g.Lag, g.LagExact), text.Counted(g.Room.Entries, "entry"), optional(g.Room.Seconds))
 	case g.Lag > 0 && asleep(g):
 		e.warn(name, "start its workers, or if it is not needed: redis-cli XGROUP DESTROY "+key+" "+g.Name+each,
-			"%s behind and no consumer asked for a minute", stats.About(g.Lag, g.LagExact))
+			"%s behind and no consumer asked for a minute", text.About(g.Lag, g.LagExact))
 	default:
-		e.ok(name, "%s behind, %s pending, %s", stats.About(g.Lag, g.LagExact), text.Thousands(g.Pending), text.Counted(len(g.Consumers), "consumer"))
+		e.ok(name, "%s behind, %s pending, %s", text.About(g.Lag, g.LagExact), text.Thousands(g.Pending), text.Counted(len(g.Consumers), "consumer"))
 	}
 }
 

@@ -138,7 +138,7 @@ func roomText(r *stats.Report) string {
 	if r.Room.Entries == 0 {
 		return fmt.Sprintf("none: what is stored next trims entries that group %s still needs (%s)", r.Room.Group, r.Room.Needs)
 	}
-	text := stats.About(r.Room.Entries, r.Room.Exact) + " entries"
+	text := text.About(r.Room.Entries, r.Room.Exact) + " entries"
 	if r.Room.Seconds != nil {
 		text += ", " + span(*r.Room.Seconds) + " at the present rate,"
 	}

@@ -7,14 +7,23 @@ import (
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
-// The outcomes of a check.
+// The outcomes of a check: at most the limit, above it, or nothing to compare.
 const (
 	OK      = "ok"
 	Failed  = "failed"
 	Unknown = "unknown"
 )
 
-// Limits are what a monitor does not want passed; nil does not check.
+// The names of checks: one for each limit.
+const (
+	MaxLag        = "max-lag"
+	MaxLagSeconds = "max-lag-seconds"
+	MaxPending    = "max-pending"
+	MaxCursorAge  = "max-cursor-age"
+)
+
+// Limits are what a monitor does not want passed; nil does not check. What is at its
+// limit passes.
 type Limits struct {
 	// Lag is in entries that a group was not given, LagSeconds the age of the oldest
 	// of them. Pending is in entries given out and not acknowledged.
@@ -38,17 +47,17 @@ func (l Limits) judge(r *Report, groups []string) []Check {
 		}
 	}
 	if l.Lag != nil {
-		each("max-lag", float64(*l.Lag), func(g *Group) (float64, string) {
-			return float64(g.Lag), fmt.Sprintf("group %s is %s entries behind", g.Name, About(g.Lag, g.LagExact))
+		each(MaxLag, float64(*l.Lag), func(g *Group) (float64, string) {
+			return float64(g.Lag), fmt.Sprintf("group %s is %s entries behind", g.Name, text.About(g.Lag, g.LagExact))
 		})
 	}
 	if l.LagSeconds != nil {
-		each("max-lag-seconds", *l.LagSeconds, func(g *Group) (float64, string) {
+		each(MaxLagSeconds, *l.LagSeconds, func(g *Group) (float64, string) {
 			return g.LagSeconds, fmt.Sprintf("group %s is %s behind", g.Name, text.Span(Duration(g.LagSeconds)))
 		})
 	}
 	if l.Pending != nil {
-		each("max-pending", float64(*l.Pending), func(g *Group) (float64, string) {
+		each(MaxPending, float64(*l.Pending), func(g *Group) (float64, string) {
 			return float64(g.Pending), fmt.Sprintf("group %s has %s pending entries", g.Name, text.Thousands(g.Pending))
 		})
 	}
@@ -77,18 +86,8 @@ func missing(r *Report, groups []string, name string, limit float64) (checks []C
 	return checks
 }
 
-// Group is the group of that name; nil without one.
-func (r *Report) Group(name string) *Group {
-	for i := range r.Groups {
-		if r.Groups[i].Name == name {
-			return &r.Groups[i]
-		}
-	}
-	return nil
-}
-
 func cursorCheck(r *Report, limit time.Duration) Check {
-	c := Check{Name: "max-cursor-age", Limit: limit.Seconds(), Value: r.Cursor.AgeSeconds}
+	c := Check{Name: MaxCursorAge, Limit: limit.Seconds(), Value: r.Cursor.AgeSeconds}
 	switch {
 	case r.Cursor.Unknown != "":
 		c.Detail = r.Cursor.Unknown
@@ -117,21 +116,13 @@ func compare(c Check) Check {
 
 func (c *Check) limitText() string {
 	switch c.Name {
-	case "max-lag-seconds", "max-cursor-age":
+	case MaxLagSeconds, MaxCursorAge:
 		return text.Span(Duration(c.Limit))
 	}
 	return text.Thousands(int64(c.Limit))
 }
 
-// About is a number of entries, said to be an estimate where it is one.
-func About(n int64, exact bool) string {
-	if exact {
-		return text.Thousands(n)
-	}
-	return "about " + text.Thousands(n)
-}
-
-// Duration is a span in seconds as a duration, within what one can hold.
+// Duration is a span of a report, in seconds, as one; beyond 146 years it is cut there.
 func Duration(s float64) time.Duration {
 	const most = float64(1<<63-1) / float64(time.Second) / 2
 	return time.Duration(min(max(s, -most), most) * float64(time.Second))

@@ -3,7 +3,6 @@ package stats
 import (
 	"math"
 
-	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 )
 
@@ -13,10 +12,9 @@ func (f *facts) deadLetters() DeadLetters {
 		d.Length = &f.dead.Length
 	}
 	if s := f.dead.Newest; s.ID != "" {
-		field := func(name string) string { v, _ := s.Value(name); return v }
 		d.Newest = &DeadLetter{
 			ID: string(s.ID), StoredAt: s.ID.Time(), AgeSeconds: f.since(s.ID.Time()),
-			Type: field("type"), Seq: field("seq"), OrigID: field("origId"), Deliveries: field("deliveries"),
+			Type: valueOf(s, "type"), Seq: valueOf(s, "seq"), OrigID: valueOf(s, "origId"), Deliveries: valueOf(s, "deliveries"),
 		}
 	}
 	return d
@@ -39,8 +37,7 @@ func (f *facts) reportCursor() Cursor {
 	if c.NotSeq {
 		return r
 	}
-	r.Seq = new(event.Seq)
-	*r.Seq = c.Seq
+	r.Seq = &c.Seq
 	r.EventTime, r.TimeFrom = f.cursorTime(), "relay"
 	if s := f.cursorEntry; r.EventTime == nil && s.ID != "" {
 		stored := s.ID.Time()
@@ -52,11 +49,11 @@ func (f *facts) reportCursor() Cursor {
 		r.TimeFrom = ""
 		return r
 	}
-	r.AgeSeconds = number(f.since(*r.EventTime))
+	r.AgeSeconds = new(f.since(*r.EventTime))
 	if redisstream.IsReplay(c.Relay()) {
 		return r // no relay has to hold what follows
 	}
-	r.Window.LeftSeconds = number(f.window.Seconds() - *r.AgeSeconds)
+	r.Window.LeftSeconds = new(f.window.Seconds() - *r.AgeSeconds)
 	return r
 }
 
@@ -73,7 +70,7 @@ func WriterOf(h redisstream.Heartbeat) *Writer {
 		w.Cursor = &h.CurrentCursor
 	}
 	if h.TTL > 0 {
-		w.AgeSeconds = number(math.Round(h.Age().Seconds()*1000) / 1000)
+		w.AgeSeconds = new(math.Round(h.Age().Seconds()*1000) / 1000)
 	}
 	return w
 }

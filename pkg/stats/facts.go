@@ -82,7 +82,7 @@ func (f *facts) stream(rate *float64) Stream {
 		s.EntriesAdded = &f.added
 	}
 	if f.bounds.Length > 0 {
-		s.SpanSeconds = number(f.span().Seconds())
+		s.SpanSeconds = new(f.span().Seconds())
 		s.SpanAtRateSeconds = timeFor(f.bounds.Length, rate)
 	}
 	return s
@@ -136,11 +136,11 @@ func (f *facts) since(t time.Time) float64 { return f.at.Sub(t).Seconds() }
 func (f *facts) rate() Rate {
 	r := Rate{Entries: f.sample.entries}
 	if span := f.span().Seconds(); f.bounds.Length > 1 && span > 0 {
-		r.AveragePerSecond = number(float64(f.bounds.Length-1) / span)
+		r.AveragePerSecond = new(float64(f.bounds.Length-1) / span)
 	}
 	if f.sample.entries == 0 {
 		if f.exists && f.bounds.Length == 0 {
-			r.PerSecond = number(0)
+			r.PerSecond = new(0.0)
 		}
 		return r
 	}
@@ -153,9 +153,9 @@ func (f *facts) rate() Rate {
 	r.WindowSeconds = window.Seconds()
 	switch {
 	case silence >= IdleAfter:
-		r.PerSecond = number(0)
+		r.PerSecond = new(0.0)
 	case window > 0 && f.sample.entries > 1:
-		r.PerSecond = number(float64(f.sample.entries-1) / window.Seconds())
+		r.PerSecond = new(float64(f.sample.entries-1) / window.Seconds())
 	}
 	return r
 }
@@ -165,7 +165,7 @@ func timeFor(n int64, rate *float64) *float64 {
 	if rate == nil || *rate <= 0 {
 		return nil
 	}
-	return number(float64(n) / *rate)
+	return new(float64(n) / *rate)
 }
 
 // idle is nil for a span that the server does not tell.
@@ -173,7 +173,5 @@ func idle(d time.Duration) *float64 {
 	if d < 0 {
 		return nil
 	}
-	return number(d.Seconds())
+	return new(d.Seconds())
 }
-
-func number(x float64) *float64 { return &x }

@@ -6,12 +6,12 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 )
 
-// Version is the version of Report's JSON. Keys may be added to a
-// version; none is removed and none changes its meaning (docs/json.md).
+// Version is the version of Report's JSON. Keys may be added to a version; none is
+// removed and none changes its meaning (docs/json.md).
 const Version = 1
 
-// Report is what fhctl stream stats knows of a stream at one moment. What
-// could not be known is null, never 0. Times are UTC, spans are in seconds.
+// Report is what is known of a stream at one moment. What could not be known is nil,
+// never 0. Times are UTC, spans are in seconds, sizes in bytes, shares from 0 to 1.
 type Report struct {
 	V           int         `json:"v"`
 	At          time.Time   `json:"at"`
@@ -30,6 +30,17 @@ type Report struct {
 	Partitions []Partition `json:"partitions,omitempty"`
 }
 
+// Group is the group of that name; nil without one.
+func (r *Report) Group(name string) *Group {
+	for i := range r.Groups {
+		if r.Groups[i].Name == name {
+			return &r.Groups[i]
+		}
+	}
+	return nil
+}
+
+// Stream is the stream itself: its length, ends and limits.
 type Stream struct {
 	Key       string `json:"key"`
 	Exists    bool   `json:"exists"`
@@ -50,6 +61,10 @@ type Stream struct {
 	SpanAtRateSeconds *float64 `json:"spanAtRateSeconds"`
 }
 
+// LastSeq is the seq of the newest entry; 0 without one, or where it has none.
+func (s *Stream) LastSeq() event.Seq { return s.Last.seq() }
+
+// Entry is one end of the stream. Seq is nil where the entry has none.
 type Entry struct {
 	ID         string     `json:"id"`
 	Seq        *event.Seq `json:"seq"`
@@ -58,6 +73,14 @@ type Entry struct {
 	AgeSeconds float64    `json:"ageSeconds"` // since StoredAt
 }
 
+func (e *Entry) seq() event.Seq {
+	if e == nil || e.Seq == nil {
+		return 0
+	}
+	return *e.Seq
+}
+
+// Rate is how fast entries are stored. What too few entries tell is nil.
 type Rate struct {
 	// PerSecond is measured over the newest entries, up to now; 0 when
 	// nothing was stored for IdleAfter.
@@ -68,6 +91,7 @@ type Rate struct {
 	AveragePerSecond *float64 `json:"averagePerSecond"`
 }
 
+// Sample is what the newest entries are made of. Shares are the largest first.
 type Sample struct {
 	Entries     int64   `json:"entries"` // the newest ones
 	Bytes       int64   `json:"bytes"`   // of names and values, without Redis's own
@@ -89,6 +113,7 @@ type Share struct {
 	BytesShare float64 `json:"bytesShare"`
 }
 
+// Group is a consumer group.
 type Group struct {
 	Name          string      `json:"name"`
 	LastDelivered string      `json:"lastDelivered"`
@@ -107,6 +132,7 @@ type Group struct {
 	MissingIn []int `json:"missingIn,omitempty"`
 }
 
+// Pending is the oldest entry that a group was given and did not acknowledge.
 type Pending struct {
 	ID          string  `json:"id"`
 	AgeSeconds  float64 `json:"ageSeconds"`  // since it was stored
@@ -122,6 +148,7 @@ type Redelivery struct {
 	Complete      bool  `json:"complete"` // every pending entry was examined
 }
 
+// Consumer is a member of a group. A span that the server does not tell is nil.
 type Consumer struct {
 	Name            string   `json:"name"`
 	Pending         int64    `json:"pending"`
@@ -139,7 +166,8 @@ type Room struct {
 	Needs   string   `json:"needs"`   // "unread" or "pending"
 }
 
-// DeadLetters has a nil Length where the key could not be looked at.
+// DeadLetters is what consumers gave up on. Length is nil where the key could not be
+// looked at.
 type DeadLetters struct {
 	Key     string      `json:"key"`
 	Length  *int64      `json:"length"`
@@ -147,6 +175,7 @@ type DeadLetters struct {
 	Newest  *DeadLetter `json:"newest"`
 }
 
+// DeadLetter is the newest entry that consumers gave up on. Its texts are theirs.
 type DeadLetter struct {
 	ID         string    `json:"id"`
 	StoredAt   time.Time `json:"storedAt"`
@@ -157,6 +186,7 @@ type DeadLetter struct {
 	Deliveries string    `json:"deliveries"`
 }
 
+// Cursor is the saved position: whose numbers it counts, and how old its event is.
 type Cursor struct {
 	Key          string     `json:"key"`
 	Unknown      string     `json:"unknown,omitempty"` // why it could not be read
@@ -195,10 +225,10 @@ type Window struct {
 
 // Check is one limit held against one thing.
 type Check struct {
-	Name   string   `json:"name"`            // the flag, without dashes
+	Name   string   `json:"name"`            // MaxLag and so on
 	Group  string   `json:"group,omitempty"` // for checks of groups
-	Status string   `json:"status"`          // ok, failed or unknown
-	Value  *float64 `json:"value"`
+	Status string   `json:"status"`          // OK, Failed or Unknown
+	Value  *float64 `json:"value"`           // nil where it is not known
 	Limit  float64  `json:"limit"`
-	Detail string   `json:"detail"`
+	Detail string   `json:"detail"` // what was found, in words
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 )
 
@@ -121,23 +120,12 @@ func (s *Stream) add(o *Stream) {
 	}
 }
 
-// LastSeq is the seq of the newest entry; 0 without one, or where it has none.
-func (s *Stream) LastSeq() event.Seq { return s.Last.seq() }
-
-func (e *Entry) seq() event.Seq {
-	if e == nil || e.Seq == nil {
-		return 0
-	}
-	return *e.Seq
-}
-
-// together is the sum of two, null where one is not known.
+// together is the sum of two, nil where one is not known.
 func together[T int64 | float64](a, b *T) *T {
 	if a == nil || b == nil {
 		return nil
 	}
-	total := *a + *b
-	return &total
+	return new(*a + *b)
 }
 
 func (l *Losses) add(o *Losses) {
@@ -242,5 +230,5 @@ func least(a, b *float64) *float64 {
 	if a == nil || b == nil {
 		return nil
 	}
-	return number(min(*a, *b))
+	return new(min(*a, *b))
 }

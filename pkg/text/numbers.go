@@ -29,6 +29,14 @@ func Thousands[N Integer](n N) string {
 	return b.String()
 }
 
+// About is a number, said to be an estimate where it is one: "1,200", "about 1,200".
+func About[N Integer](n N, exact bool) string {
+	if exact {
+		return Thousands(n)
+	}
+	return "about " + Thousands(n)
+}
+
 // Counted is a number of things, named in the singular: "1 entry", "1,200 entries".
 func Counted[N Integer](n N, noun string) string {
 	if n == 1 {

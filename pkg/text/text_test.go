@@ -84,6 +84,12 @@ func TestSpan(t *testing.T) {
 	}
 }
 
+func TestAbout(t *testing.T) {
+	if got := text.About(1200, true) + ", " + text.About(1200, false); got != "1,200, about 1,200" {
+		t.Error(got)
+	}
+}
+
 func TestCounted(t *testing.T) {
 	for n, want := range map[int]string{-1: "-1 replicas, -1 entries", 0: "0 replicas, 0 entries", 1: "1 replica, 1 entry", 2000: "2,000 replicas, 2,000 entries"} {
 		if got := text.Counted(n, "replica") + ", " + text.Counted(n, "entry"); got != want {
