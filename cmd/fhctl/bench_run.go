@@ -127,7 +127,7 @@ func benchSession(s *session, relayURL, redisURL string, events int64) *session 
 	run, cfg := *s, *s.cfg
 	name := fmt.Sprintf("{fhctl:bench:%d}", os.Getpid())
 	cfg.Relay = config.Relay{URL: relayURL}
-	cfg.Redis.URL, cfg.Redis.PasswordFile = redisURL, ""
+	cfg.Redis.URL, cfg.Redis.URLName, cfg.Redis.PasswordFile = redisURL, "--into", ""
 	cfg.Redis.StreamKey, cfg.Redis.CursorKey = name+":events", name+":cursor"
 	cfg.Redis.Partitions, cfg.Redis.MaxStreamLen, cfg.Redis.WhenFull = 1, 50_000, config.WhenFullTrim
 	cfg.Redis.Dashboard, cfg.Redis.AllowEviction = false, true

@@ -3,14 +3,18 @@ package main
 import (
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
 )
 
 // logOutput is standard error. While something else owns the terminal's last
 // line, it may divert what is written, so that it can step aside for each line.
+// Whatever is written, passwords of URLs in it are masked: errors and log lines
+// repeat what was typed, and a URL may be typed where none is due.
 type logOutput struct {
 	mu sync.Mutex
 	w  io.Writer
@@ -20,6 +24,12 @@ type logOutput struct {
 func (o *logOutput) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if said := string(p); strings.Contains(said, "@") || strings.Contains(said, "://") {
+		if masked := fault.RedactText(said); masked != said {
+			_, err := io.WriteString(o.w, masked)
+			return len(p), err
+		}
+	}
 	return o.w.Write(p)
 }
 

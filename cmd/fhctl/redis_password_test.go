@@ -50,6 +50,48 @@ func TestPasswordFileGoesWithTheURLsUser(t *testing.T) {
 	}
 }
 
+// The hint of a login that failed names what the login was made of.
+func TestHintOfALoginNamesWhatItWasMadeOf(t *testing.T) {
+	redistest.RequireReal(t)
+	t.Parallel()
+	server := redistest.Start(t, "--requirepass", "right")
+	dir := t.TempDir()
+	file := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	wrong, settings := file("wrong", "c4n4ry\n"), file("fhctl.yaml", "redis-url: "+strings.Replace(server.URL(), "redis://", "redis://:c4n4ry@", 1)+"\n")
+	inURL := strings.Replace(server.URL(), "redis://", "redis://:c4n4ry@", 1)
+	for _, c := range []struct {
+		env   []string
+		args  []string
+		code  int
+		hint  string
+		never string
+	}{
+		{[]string{"REDIS_URL=" + server.URL(), "FHCTL_REDIS_PASSWORD_FILE=" + wrong}, []string{"cursor", "get"}, 5,
+			"the password is from the file of FHCTL_REDIS_PASSWORD_FILE, where nothing is percent-encoded, and the user from REDIS_URL", "percent-encode @"},
+		{[]string{"REDIS_URL=" + server.URL()}, []string{"ingest", "--redis-password-file", wrong}, 5, "the file of --redis-password-file", "percent-encode @"},
+		{[]string{"REDIS_URL=" + inURL}, []string{"ingest"}, 5, "check REDIS_URL, and percent-encode", "file"},
+		{nil, []string{"stream", "stats", "--redis-url", inURL}, 5, "check --redis-url, and percent-encode", "REDIS_URL"},
+		{nil, []string{"cursor", "get", "--config", settings}, 5, "check redis-url in " + settings, "REDIS_URL"},
+		{nil, []string{"cursor", "get", "--redis-url", server.URL()}, 5, "write it into --redis-url as", "REDIS_URL"},
+		{[]string{"REDIS_URL=" + server.URL(), "FHCTL_REDIS_PASSWORD_FILE=" + file("bom", "\ufeffright\r\n")}, []string{"stream", "stats"}, 4, "", "hint: Redis refuses"},
+		{nil, []string{"verify", inURL}, 5, "check the URL given as SOURCE", "REDIS_URL"},
+		{nil, []string{"bench", "ingest", "--into", inURL}, 5, "check --into", "REDIS_URL"},
+		{nil, []string{"replay", inURL, "-"}, 5, "check the URL in the argument", "REDIS_URL"},
+	} {
+		p := start(t, append([]string{"RELAY_URL=sim://?count=20", "FHCTL_HEALTH_ADDR=127.0.0.1:0"}, c.env...), c.args...)
+		p.mustExit(c.code, 20*time.Second)
+		if out := p.output(); !contains(out, c.hint) || contains(out, c.never) || contains(out, "c4n4ry") {
+			t.Errorf("%v %v says\n%s", c.env, c.args, out)
+		}
+	}
+}
+
 // A database that the server does not have is a setting that is wrong.
 func TestDatabaseOutOfRangeIsUsage(t *testing.T) {
 	redistest.RequireReal(t)

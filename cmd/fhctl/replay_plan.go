@@ -218,6 +218,8 @@ func (p *replayPlan) checkStream(s *session) error {
 		return nil
 	}
 	switch key := p.toStream; {
+	case config.IsURL(key):
+		return usageError(fmt.Errorf("flag --to-stream: %q is a URL and not the name of a key", fault.Redact(key)), "give the Redis with --to, and the stream's key with --to-stream")
 	case key == "":
 		return usageError(errors.New("the stream to append to is not named"), "add --to-stream KEY")
 	case s.isLive(key) && !p.appendToLive:
@@ -271,7 +273,7 @@ func (p *replayPlan) redis(s *session, url, passwordFile string) (c redisstream.
 	}
 	place, err := redisstream.ParseURL(url)
 	if err != nil {
-		return c, "", nil, fmt.Errorf("Redis URL %s: %w", fault.Redact(url), err)
+		return c, "", nil, fmt.Errorf("read Redis URL %s: %w", fault.Redact(url), err)
 	}
 	if place.Password {
 		s.slog.Warn("The password in an argument is visible to every user of this machine in ps; use --to-password-file, or --redis-url from the environment")
@@ -282,5 +284,7 @@ func (p *replayPlan) redis(s *session, url, passwordFile string) (c redisstream.
 			return c, "", nil, fmt.Errorf("Redis password file: %w", err)
 		}
 	}
-	return s.connection(url, password), fault.Redact(url), func() {}, nil
+	c = s.connection(url, password)
+	c.URLName, c.PasswordName = "the URL in the argument", "the file of --to-password-file"
+	return c, fault.Redact(url), func() {}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/identity"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
@@ -154,6 +155,8 @@ func (o *verifyOptions) together() error {
 		return usageError(errors.New("flag --against-partitions: it is out of bounds"), "write a number from 1 to 64")
 	case o.against == "" && o.againstPartitions > 0:
 		return usageError(errors.New("--against-partitions is of --against"), "add --against KEY")
+	case config.IsURL(o.against):
+		return usageError(fmt.Errorf("flag --against: %q is a URL and not the name of a key", fault.Redact(o.against)), "add --against-redis-url URL, and give the stream's key with --against")
 	case o.against == "" && o.againstRedisURL != "":
 		return usageError(errors.New("--against-redis-url is where --against is"), "add --against KEY")
 	case o.against != "" && o.sample != 1:

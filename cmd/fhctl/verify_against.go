@@ -58,7 +58,7 @@ func (r *verifyRun) compare(ctx context.Context, here *redisstream.Reader) error
 func (r *verifyRun) other() *config.Config {
 	cfg := *r.cfg
 	if r.againstRedisURL != "" {
-		cfg.Redis.URL, cfg.Redis.PasswordFile = r.againstRedisURL, ""
+		cfg.Redis.URL, cfg.Redis.URLName, cfg.Redis.PasswordFile = r.againstRedisURL, "--against-redis-url", ""
 	}
 	cfg.Redis.StreamKey = r.against
 	if r.againstPartitions > 0 {

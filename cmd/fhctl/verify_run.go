@@ -65,7 +65,7 @@ func (r *verifyRun) giveBackLine() {
 // withRedis is the session with another Redis, whose password is in its URL.
 func (s *session) withRedis(url string) *session {
 	cfg := *s.cfg
-	cfg.Redis.URL, cfg.Redis.PasswordFile = url, ""
+	cfg.Redis.URL, cfg.Redis.URLName, cfg.Redis.PasswordFile = url, "the URL given as SOURCE", ""
 	return &session{app: s.app, cfg: &cfg, slog: s.slog}
 }
 

@@ -180,7 +180,7 @@ func (s *session) redisPassword() (string, error) {
 func (s *session) connection(redisURL, password string) redisstream.Connection {
 	r := s.cfg.Redis
 	return redisstream.Connection{
-		URL: redisURL, Password: password,
+		URL: redisURL, Password: password, URLName: r.URLName, PasswordName: r.PasswordName,
 		TLS: redisstream.TLS{
 			CA: r.TLSCA, Cert: r.TLSCert, Key: r.TLSKey, ServerName: r.TLSServerName, SkipVerify: r.TLSSkipVerify,
 		},

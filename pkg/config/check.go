@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +18,28 @@ import (
 func notEmpty(value string) error {
 	if value == "" {
 		return wrong("is empty", "leave the setting out to get its default")
+	}
+	return nil
+}
+
+// path refuses what is the content of a file.
+func path(value string) error {
+	if strings.ContainsAny(value, "\n\r\x00") || strings.Contains(value, "-----BEGIN") {
+		return wrong("is no path", "write the name of the file, and what it holds into that file")
+	}
+	return nil
+}
+
+var urlForm = regexp.MustCompile(`(?i)^(rediss?([+-][a-z]+)?|unix|embedded|wss?|https?|sim)://`)
+
+// IsURL reports whether a text has the form of a URL of a Redis or a relay, which no key
+// should have: everybody who may list keys reads it.
+func IsURL(text string) bool { return urlForm.MatchString(text) }
+
+// notURL refuses a URL as the name of a key.
+func notURL(value string) error {
+	if IsURL(value) {
+		return wrong("is a URL and not the name of a key", "Redis itself is named by redis-url; leave this out to have its default")
 	}
 	return nil
 }
@@ -114,16 +137,24 @@ func listenAddr(value string) error {
 }
 
 // The filter knows what it takes; asking it keeps one definition.
-func collection(value string) error { return ask(filter.Config{Collections: []string{value}}) }
-func did(value string) error        { return ask(filter.Config{DIDs: []string{value}}) }
-func kind(value string) error       { return ask(filter.Config{Kinds: []string{value}}) }
+func collection(value string) error {
+	return ask(filter.Config{Collections: []string{value}}, "is not a collection, nor a prefix of one")
+}
 
-func ask(cfg filter.Config) error {
+func did(value string) error {
+	return ask(filter.Config{DIDs: []string{value}}, "is not a DID")
+}
+
+func kind(value string) error {
+	return ask(filter.Config{Kinds: []string{value}}, "is not a kind of event")
+}
+
+func ask(cfg filter.Config, what string) error {
 	_, err := filter.New(cfg)
 	if err == nil {
 		return nil
 	}
-	return wrong("is not one", fault.HintOf(err))
+	return wrong(what, fault.HintOf(err))
 }
 
 // together checks what no single value shows, once all of them are good, and

@@ -49,6 +49,8 @@ func (r Relay) GoString() string { return r.String() }
 type Redis struct {
 	// URL may hold a password: print fault.Redact(URL).
 	URL           string
+	URLName       string // where it was given, for messages
+	PasswordName  string // the same of PasswordFile
 	PasswordFile  string // read it with ReadSecret; "" is none
 	TLSCA         string // PEM file; "" trusts the system's authorities
 	TLSCert       string // PEM file; set together with TLSKey or not at all

@@ -38,6 +38,7 @@ func Load(flags *pflag.FlagSet, environ []string) (*Config, error) {
 	if len(l.errs) > 0 {
 		return nil, errors.Join(l.errs...)
 	}
+	l.config.Redis.URLName, l.config.Redis.PasswordName = l.config.given("redis-url"), "the file of "+l.config.given("redis-password-file")
 	l.config.warn()
 	return l.config, nil
 }
@@ -85,27 +86,16 @@ func (l *loader) openFile() {
 		l.refuse(fmt.Sprintf("%s: %v", origin, err), "give the path of a YAML file that this user may read")
 		return
 	}
-	written, err := parseFile(data)
+	written, lines, err := parseFile(data)
 	if err == nil {
 		err = l.file.MergeConfigMap(written)
 	}
 	if err != nil {
-		// One line: YAML's errors may come as several.
-		reason := strings.Join(strings.Fields(err.Error()), " ")
-		l.refuse(fmt.Sprintf("file %s: %s", path, reason), "write one setting per line, such as batch-size: 500")
+		l.refuse(fmt.Sprintf("file %s: %v", path, err), "write one setting per line, such as batch-size: 500")
 		return
 	}
 	l.path, l.config.secret = path, l.secretOf(path)
-	for _, key := range slices.Sorted(slices.Values(l.file.AllKeys())) {
-		if !slices.ContainsFunc(l.settings, func(s Setting) bool { return s.Name == key && !s.noFile }) {
-			inFile := slices.DeleteFunc(slices.Clone(l.settings), func(s Setting) bool { return s.noFile })
-			hint := didYouMean(key, inFile, func(s *Setting) string { return s.Name })
-			if slices.ContainsFunc(l.settings, func(s Setting) bool { return s.Name == key }) {
-				hint = "take it out: it is given as a flag or a variable only"
-			}
-			l.refuse(fmt.Sprintf("file %s: unknown key %q", path, key), hint)
-		}
-	}
+	l.refuseUnknownKeys(lines)
 }
 
 func (l *loader) refuseUnknownVariables() {
@@ -139,14 +129,20 @@ func didYouMean(word string, settings []Setting, right func(*Setting) string) st
 	if name := Nearest(word, names); name != "" {
 		return "did you mean " + meant[name] + "?"
 	}
-	return "fhctl config show lists every name"
+	return listHint
 }
+
+const listHint = "fhctl config show lists every name"
 
 // take resolves one setting, parses it into its field and notes its origin.
 func (l *loader) take(s *Setting) {
 	value, origin := l.lookup(s)
 	l.config.Values = append(l.config.Values, Value{Name: s.Name, Text: s.shown(value), Origin: origin})
-	err := s.store(l.config, s, s.split(value))
+	items := s.split(value)
+	err := s.store(l.config, s, items)
+	if s.List && len(items) == 0 && value != "" {
+		l.refuse(fmt.Sprintf("%s: %q holds nothing, and that would mean everything", l.config.where(s.Name), value), "leave the setting out, or name what it is to keep")
+	}
 	if err == nil {
 		return
 	}
@@ -170,7 +166,7 @@ func (l *loader) lookup(s *Setting) (string, Origin) {
 		if flag := l.flags.Lookup(s.Name); flag != nil && flag.Changed {
 			// A command may have a flag of its own by a setting's name.
 			if value, ours := flag.Value.(*flagValue); ours {
-				return value.text, Origin{LayerFlag, "--" + s.Name}
+				return strings.TrimSpace(value.text), Origin{LayerFlag, "--" + s.Name}
 			}
 		}
 	}
@@ -180,7 +176,14 @@ func (l *loader) lookup(s *Setting) (string, Origin) {
 	if _, ok := l.env[s.presence]; ok {
 		return "true", Origin{LayerEnvironment, s.presence}
 	}
-	if value := l.file.Get(s.Name); value != nil && !s.noFile {
+	switch value := l.file.Get(s.Name).(type) {
+	case nil, map[string]any: // the latter was refused
+	case string:
+		if text := strings.TrimSpace(value); text != "" || !s.List {
+			return text, Origin{LayerFile, l.path}
+		}
+		return ",", Origin{LayerFile, l.path} // a list of nothing
+	default:
 		return fileText(value), Origin{LayerFile, l.path}
 	}
 	return s.Default, Origin{}
@@ -196,8 +199,24 @@ func fileText(value any) string {
 			items[i] = fileText(item)
 		}
 		return strings.Join(items, ",")
+	case map[string]any:
+		return "{…}"
+	case string:
+		return strings.TrimSpace(v)
 	default:
 		return fmt.Sprint(v)
+	}
+}
+
+// given is how people name where a setting was given.
+func (c *Config) given(name string) string {
+	switch origin := c.Origin(name); origin.Layer {
+	case LayerFile:
+		return name + " in " + origin.Where
+	case LayerDefault:
+		return name
+	default:
+		return origin.Where
 	}
 }
 

@@ -178,9 +178,13 @@ func TestRefused(t *testing.T) {
 		"TLS without TLS":   {args: []string{"--redis-tls-ca=ca.pem"}, want: "has no effect", hint: "rediss://"},
 		"two passwords":     {args: []string{"--redis-password-file=p"}, environ: []string{"REDIS_URL=redis://:canary@r"}, want: "competes"},
 		"health":            {args: []string{"--health-addr=9477"}, want: "is not HOST:PORT", hint: "off"},
-		"collection":        {environ: []string{"FHCTL_COLLECTION=app.bsky.feed.post,Likes"}, want: `environment FHCTL_COLLECTION: "Likes" is not one`, hint: "app.bsky.*"},
-		"did":               {args: []string{"--did=alice"}, want: `"alice" is not one`},
-		"kind":              {args: []string{"--kind=sync"}, want: `"sync" is not one`},
+		"until a clock":     {args: []string{"--until-seq=1767225600"}, want: `"1767225600" may be a seq or seconds since 1970`, hint: "seq:1767225600"},
+		"until a word":      {args: []string{"--until-seq=live"}, want: `"live" is not a seq`, hint: "7000000123"},
+		"sample of a span":  {args: []string{"--timeout=5"}, want: "is not a duration", hint: "such as 30s"},
+		"sample of a count": {args: []string{"--decoders=x"}, want: "is not a whole number", hint: "such as 100"},
+		"collection":        {environ: []string{"FHCTL_COLLECTION=app.bsky.feed.post,Likes"}, want: `environment FHCTL_COLLECTION: "Likes" is not a collection`, hint: "app.bsky.*"},
+		"did":               {args: []string{"--did=alice"}, want: `"alice" is not a DID`},
+		"kind":              {args: []string{"--kind=sync"}, want: `"sync" is not a kind of event`},
 		"unknown key":       {yaml: "batchsize: 3\n", want: `unknown key "batchsize"`, hint: "did you mean batch-size?"},
 		"nested key":        {yaml: "relay:\n  url: x\n", want: `unknown key "relay.url"`, hint: "did you mean relay-url?"},
 		"contract name":     {yaml: "redis-stream-key: x\n", want: "unknown key", hint: "did you mean stream-key?"},
@@ -361,5 +365,13 @@ func TestSettingsFileOpenToEveryUser(t *testing.T) {
 	}
 	if got := mustLoad(t, []string{"--config=" + path}, []string{"REDIS_URL=redis://localhost"}, "").Warnings; len(got) != 1 {
 		t.Errorf("a password that is not in use: %q", got)
+	}
+}
+
+func TestUntilSeqIsReadAsPlacesAre(t *testing.T) {
+	for _, text := range []string{"seq:7000000123", "7000000123", "7,000,000,123", " 07000000123"} {
+		if c := mustLoad(t, []string{"--until-seq=" + text}, nil, ""); c.Ingest.UntilSeq != 7000000123 {
+			t.Errorf("%q is %s", text, c.Ingest.UntilSeq)
+		}
 	}
 }

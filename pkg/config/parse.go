@@ -46,10 +46,10 @@ func address(at func(*Config) *string, checks ...func(string) error) store {
 }
 
 func list(at func(*Config) *[]string, check func(string) error) store {
-	return func(c *Config, _ *Setting, items []string) error {
+	return func(c *Config, s *Setting, items []string) error {
 		for _, item := range items {
 			if err := check(item); err != nil {
-				return fmt.Errorf("%q %w", item, err)
+				return fmt.Errorf("%q %w", s.shown(item), err)
 			}
 		}
 		*at(c) = items
@@ -89,7 +89,7 @@ func whole[T ~int | ~int64](at func(*Config) *T, low, high T) store {
 			n, err = math.MaxInt64, nil
 		}
 		if err != nil {
-			return wrong("is not a whole number", "write digits only, such as "+s.Default)
+			return wrong("is not a whole number", "write digits only, such as "+s.sample(fmt.Sprint(min(100, high))))
 		}
 		if n < int64(low) || n > int64(high) {
 			return wrong("is out of range", fmt.Sprintf("write a number from %d to %d", low, high))
@@ -103,7 +103,7 @@ func span(at func(*Config) *time.Duration, high time.Duration) store {
 	return func(c *Config, s *Setting, items []string) error {
 		d, err := time.ParseDuration(items[0])
 		if err != nil {
-			return wrong("is not a duration", "write a number and a unit (ms, s, m, h), such as "+s.Default)
+			return wrong("is not a duration", "write a number and a unit (ms, s, m, h), such as "+s.sample("30s"))
 		}
 		if d < 0 || d > high {
 			return wrong("is out of range", fmt.Sprintf("write a duration from 0s to %s", high))
@@ -217,6 +217,24 @@ func storeFrom(c *Config, _ *Setting, items []string) error {
 		return wrong("is a place in what is stored, which a relay cannot be asked for",
 			"move the cursor there first, with ingest stopped: fhctl cursor set "+quoted(items[0])+"; then start with saved")
 	}
+	return nil
+}
+
+// storeUntilSeq reads a seq as every command does: also as seq:N, and not where it may
+// be what a clock shows.
+func storeUntilSeq(c *Config, _ *Setting, items []string) error {
+	const hint = "write a sequence number, such as 7000000123; 0 runs until stopped"
+	p, err := place.Parse(items[0], time.Now())
+	if bad, ok := errors.AsType[*place.Error](err); ok && fault.HintOf(err) != place.Hint {
+		return wrong(bad.What, fault.HintOf(err))
+	}
+	if err != nil && strings.Trim(items[0], "0123456789") == "" && items[0] != "" {
+		return wrong("is out of range", fmt.Sprintf("write a number from 0 to %d", event.MaxSeq))
+	}
+	if err != nil || p.Kind != place.Seq {
+		return wrong("is not a seq", hint)
+	}
+	c.Ingest.UntilSeq = p.Seq
 	return nil
 }
 

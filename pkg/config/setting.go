@@ -1,6 +1,9 @@
 package config
 
 import (
+	"errors"
+	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/fhctl/fhctl/pkg/fault"
@@ -40,6 +43,8 @@ type Setting struct {
 	List    bool     // repeatable as a flag, comma separated elsewhere
 	Secret  bool     // a URL that may hold a password: shown through Redact
 
+	// holdsPassword is a file's path: somebody gives the password itself, once.
+	holdsPassword bool
 	// presence is a second variable that switches the setting on whatever
 	// it holds, as https://no-color.org asks of NO_COLOR.
 	presence string
@@ -57,10 +62,34 @@ func (s *Setting) Switch() bool { return s.Arg == "" }
 // shown is a value as it may be printed. A URL where none is expected may be a
 // misplaced one, password included.
 func (s *Setting) shown(value string) string {
-	if s.Secret || strings.Contains(value, "://") {
+	const hidden = "***"
+	switch {
+	case s.holdsPassword && noSuchFile(value), strings.Contains(value, "-----BEGIN"):
+		return hidden
+	case s.Name == "redis-url" && value != "" && !strings.ContainsAny(value, ":.") && value != "localhost":
+		return hidden // a word that may be the password alone
+	case s.Secret || strings.Contains(value, "://"):
 		return fault.Redact(value)
 	}
-	return value
+	return fault.RedactText(value)
+}
+
+// sample is a value that the setting takes: its default, unless that switches it off.
+func (s *Setting) sample(other string) string {
+	if s.Default == "0" || s.Default == "" {
+		return other
+	}
+	return s.Default
+}
+
+// noSuchFile reports whether a path leads to no file, for another reason than that
+// this user may not look.
+func noSuchFile(path string) bool {
+	if path == "" {
+		return false
+	}
+	_, err := os.Stat(path)
+	return err != nil && !errors.Is(err, fs.ErrPermission)
 }
 
 // split takes a list's text apart; a plain value is a list of one.

@@ -34,5 +34,5 @@ func Example() {
 	// true
 	// app.bsky.feed.post/3kaaaaaaaaa2a
 	// true
-	// filter did: "cat.example" is not one
+	// filter: "cat.example" is not a DID
 }

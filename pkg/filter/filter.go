@@ -50,14 +50,14 @@ func New(cfg Config) (*Filter, error) {
 	}
 	for _, did := range cfg.DIDs {
 		if !syntax.ValidDID([]byte(did)) {
-			return nil, refuse("did", did, "write a DID such as did:plc:aaaabbbbccccddddeeeeffff")
+			return nil, refuse("a DID", did, "write a DID such as did:plc:aaaabbbbccccddddeeeeffff")
 		}
 		f.dids[did] = true
 	}
 	for _, name := range cfg.Kinds {
 		kind, ok := event.ParseKind(name)
 		if !ok || !stored(kind) {
-			return nil, refuse("kind", name, "the kinds are commit, identity and account")
+			return nil, refuse("a kind of event", name, "the kinds are commit, identity and account")
 		}
 		f.kinds[kind], f.byKind = true, true
 	}
@@ -70,14 +70,14 @@ func (f *Filter) addCollection(pattern string) error {
 		return nil
 	}
 	if !syntax.ValidNSID([]byte(pattern)) {
-		return refuse("collection", pattern, "write a collection such as app.bsky.feed.post, or a prefix such as app.bsky.*")
+		return refuse("a collection, nor a prefix of one", pattern, "write a collection such as app.bsky.feed.post, or a prefix such as app.bsky.*")
 	}
 	f.exact[pattern] = true
 	return nil
 }
 
 func refuse(what, value, hint string) error {
-	return fault.New(fault.Usage, fmt.Errorf("filter %s: %q is not one", what, value), hint)
+	return fault.New(fault.Usage, fmt.Errorf("filter: %q is not %s", value, what), hint)
 }
 
 // stored reports whether events of the kind become entries at all.

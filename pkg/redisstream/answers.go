@@ -26,7 +26,7 @@ var answers = []answer{
 	{[]string{"unknown command 'select'", "unknown command `select`"}, fault.Refused,
 		"the database number at the end of the Redis URL is why SELECT is sent, and this server has no such command: leave the number out"},
 	{[]string{"no password is set"}, fault.Refused,
-		"this Redis has no password set, so remove it from REDIS_URL, or give the user one"},
+		noPasswordHint},
 	{[]string{"arguments for 'auth'", "arguments for `auth`"}, fault.Refused,
 		"this Redis is older than 6 and has no users: write the URL as redis://:PASSWORD@HOST:PORT"},
 	{[]string{"do not hash to the same slot", "don't hash to the same slot", "non local key"}, fault.Usage,

@@ -151,7 +151,7 @@ func (c *commit) failed(ctx context.Context, err error, sent int) error {
 	}
 	cause := causeOf(err)
 	if cause == "" {
-		return fmt.Errorf("store events: %w", final(err))
+		return fmt.Errorf("store events: %w", c.w.config.final(err))
 	}
 	return c.w.outage.failed(ctx, err, cause)
 }
@@ -287,7 +287,7 @@ func (c *commit) partly(ctx context.Context, r reply) error {
 	if c.partial++; c.partial == 1 {
 		return nil
 	}
-	return fmt.Errorf("append to %s, which is stored up to the cursor %s: %w", w.config.StreamKey, r.cursor, final(err))
+	return fmt.Errorf("append to %s, which is stored up to the cursor %s: %w", w.config.StreamKey, r.cursor, w.config.final(err))
 }
 
 // serverError is the text of an error that a script met.

@@ -80,7 +80,11 @@ type Connection struct {
 	// Password goes with the URL's user where the URL has none, which is for
 	// passwords that come from a file; "" is none.
 	Password string
-	TLS      TLS
+	// URLName and PasswordName say in errors and hints where the two were given, such
+	// as "REDIS_URL"; "" is "the Redis URL" and "the password beside the URL".
+	URLName, PasswordName string
+
+	TLS TLS
 	// CommandTimeout bounds dialling and each exchange; 0 means
 	// DefaultCommandTimeout.
 	CommandTimeout time.Duration

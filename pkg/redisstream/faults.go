@@ -148,11 +148,11 @@ func final(err error) error {
 	case strings.HasPrefix(text, "SELECT is not allowed in cluster mode"):
 		return fault.New(fault.Usage, err, "Redis Cluster has only database 0: leave the number out of the Redis URL")
 	case strings.HasPrefix(text, "WRONGPASS"), strings.Contains(text, "invalid password"):
-		return fault.New(fault.Refused, err, "Redis refuses the user name or password: check REDIS_URL, and percent-encode @ : / ? # % in the password")
+		return fault.New(fault.Refused, err, wrongPasswordHint)
 	case strings.HasPrefix(text, "NOAUTH"):
-		return fault.New(fault.Refused, err, "Redis wants a password: write it into REDIS_URL as redis://:PASSWORD@HOST:PORT or redis://USER:PASSWORD@HOST:PORT")
+		return fault.New(fault.Refused, err, wantsPasswordHint)
 	case strings.HasPrefix(text, "AUTH "), strings.Contains(text, "without any password configured"):
-		return fault.New(fault.Refused, err, "this Redis has no password set, so remove it from REDIS_URL, or give the user one")
+		return fault.New(fault.Refused, err, noPasswordHint)
 	case isDenied(text):
 		return fault.New(fault.Refused, err, rightsHint)
 	case strings.HasPrefix(text, "WRONGTYPE"):
@@ -203,6 +203,31 @@ func Classed(err error) error {
 		return final(err)
 	}
 	return fault.New(fault.Unreachable, err, hintOf(err))
+}
+
+// The hints of a login that failed, where it is not known what it was made of.
+const (
+	wrongPasswordHint = "Redis refuses the user name or password: check the Redis URL, and percent-encode @ : / ? # % in the password"
+	wantsPasswordHint = "Redis wants a password: write it into the Redis URL as redis://:PASSWORD@HOST:PORT or redis://USER:PASSWORD@HOST:PORT"
+	noPasswordHint    = "this Redis has no password set, so remove it from the Redis URL, or give the user one"
+)
+
+// final is the function's error, with hints that name what the login was made of.
+func (c Connection) final(err error) error {
+	err = final(err)
+	hint := fault.HintOf(err)
+	url, beside := or(c.URLName, "the Redis URL"), or(c.PasswordName, "the password beside the URL")
+	switch {
+	case hint != wrongPasswordHint && hint != wantsPasswordHint && hint != noPasswordHint:
+		return err
+	case c.Password == "":
+		hint = strings.Replace(hint, "the Redis URL", url, 1)
+	case hint == noPasswordHint:
+		hint = "this Redis has no password set, so leave " + beside + " out, or give the user one"
+	default:
+		hint = "Redis refuses the user name or password: the password is from " + beside + ", where nothing is percent-encoded, and the user from " + url + ", which names none where it means the user default"
+	}
+	return fault.New(fault.ClassOf(err), err, hint)
 }
 
 const rightsHint = "give the Redis user these commands on its keys: evalsha eval get set xadd xtrim xlen xinfo xpending xrange xrevrange setex publish ping hello info client|setname; to look also: xread time pttl memory|usage; with a database other than 0: select"
@@ -323,7 +348,7 @@ func (c *Config) patiently(ctx context.Context, doing string, do func(context.Co
 		case fault.Ended(ctx) != nil:
 			return fmt.Errorf("%s: %w (Redis: %w)", doing, ctx.Err(), err)
 		case cause == "":
-			return fmt.Errorf("%s: %w", doing, final(err))
+			return fmt.Errorf("%s: %w", doing, c.final(err))
 		}
 		if err := o.failed(ctx, err, cause); err != nil {
 			return err

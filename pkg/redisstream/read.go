@@ -113,7 +113,7 @@ func (c Connection) classed(ctx context.Context, doing string, err error) error 
 	case over != nil:
 		return fmt.Errorf("%s: %w", doing, over)
 	case cause == "":
-		return fmt.Errorf("%s: %w", doing, final(err))
+		return fmt.Errorf("%s: %w", doing, c.final(err))
 	case wrongURL(err) != nil:
 		return fault.New(fault.Usage, fmt.Errorf("%s: %w", doing, wrongURL(err)), hintOf(err))
 	case hintOf(err) != "":
@@ -528,7 +528,7 @@ func (f *follower) run(ctx context.Context, yield func(Stored) bool) error {
 		case err != nil && fault.Ended(ctx) != nil:
 			return nil // the connection was closed to end the wait
 		case err != nil && cause == "":
-			return fmt.Errorf("follow stream %s: %w", f.config.StreamKey, final(err))
+			return fmt.Errorf("follow stream %s: %w", f.config.StreamKey, f.config.final(err))
 		case err != nil:
 			if err := o.failed(ctx, err, cause); err != nil {
 				return err

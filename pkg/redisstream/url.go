@@ -31,7 +31,7 @@ func (t *target) cluster() bool { return t.options.IsClusterMode }
 func (c Connection) parse() (*target, error) {
 	t, err := parseURL(c.URL)
 	if err != nil {
-		return nil, fault.New(fault.Usage, fmt.Errorf("read Redis URL (REDIS_URL, redis-url): %w", err), urlHint)
+		return nil, fault.New(fault.Usage, fmt.Errorf("read %s: %w", or(c.URLName, "the Redis URL"), err), urlHint)
 	}
 	if c.Password != "" {
 		if t.options.Password != "" {

@@ -109,7 +109,7 @@ func splitURL(raw string) (*url.URL, error) {
 		return nil, refuse("it has a query", "remove everything from ? on; the start position is set separately")
 	}
 	if path := strings.TrimSuffix(u.Path, "/"); path != "" && path != Path {
-		return nil, refuse(fmt.Sprintf("path %q is not the stream's", u.Path), "leave the path out, or use "+Path)
+		return nil, refuse("its path is not the stream's", "leave the path out, or use "+Path)
 	}
 	return u, nil
 }

@@ -66,13 +66,13 @@ func ParseURL(text string) (Config, error) {
 	for name, list := range values {
 		read := c.reader(name)
 		if read == nil {
-			return c, usage(fmt.Errorf("sim URL has an unknown parameter %q", name))
+			return c, usage(unknownParameter(name, list[0]))
 		}
 		if len(list) > 1 {
 			return c, usage(fmt.Errorf("sim URL gives %s twice", name))
 		}
 		if err := read(list[0]); err != nil {
-			return c, usage(fmt.Errorf("sim URL: %s=%q is not a number", name, list[0]))
+			return c, usage(fmt.Errorf("sim URL: what %s is set to is not a number, or too large", name))
 		}
 	}
 	if values.Has("backlog") && c.Backlog == 0 {
@@ -109,6 +109,14 @@ func small(text string, to *int) error {
 	n, err := strconv.ParseUint(text, 10, 31)
 	*to = int(n)
 	return err
+}
+
+// unknownParameter names a parameter only where it cannot be a piece of something else.
+func unknownParameter(name, value string) error {
+	if value == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return errors.New("sim URL has an unknown parameter")
+	}
+	return fmt.Errorf("sim URL has an unknown parameter %q", name)
 }
 
 func usage(err error) error {
