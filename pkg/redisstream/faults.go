@@ -1,6 +1,7 @@
 package redisstream
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -216,7 +217,7 @@ const (
 func (c Connection) final(err error) error {
 	err = final(err)
 	hint := fault.HintOf(err)
-	url, beside := or(c.URLName, "the Redis URL"), or(c.PasswordName, "the password beside the URL")
+	url, beside := cmp.Or(c.URLName, "the Redis URL"), cmp.Or(c.PasswordName, "the password beside the URL")
 	switch {
 	case hint != wrongPasswordHint && hint != wantsPasswordHint && hint != noPasswordHint:
 		return err

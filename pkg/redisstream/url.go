@@ -1,6 +1,7 @@
 package redisstream
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func (t *target) cluster() bool { return t.options.IsClusterMode }
 func (c Connection) parse() (*target, error) {
 	t, err := parseURL(c.URL)
 	if err != nil {
-		return nil, fault.New(fault.Usage, fmt.Errorf("read %s: %w", or(c.URLName, "the Redis URL"), err), urlHint)
+		return nil, fault.New(fault.Usage, fmt.Errorf("read %s: %w", cmp.Or(c.URLName, "the Redis URL"), err), urlHint)
 	}
 	if c.Password != "" {
 		if t.options.Password != "" {
