@@ -1,10 +1,8 @@
 package main
 
 import (
-	"go/ast"
 	"go/parser"
 	"go/token"
-	"go/types"
 	"io/fs"
 	"os"
 	"path"
@@ -139,33 +137,6 @@ func checkDoor(t *testing.T, file, from, library string) {
 	}
 	if !slices.Contains(doors[door], from) {
 		t.Errorf("%s imports %s, whose door is %s: use that package, so that replacing the library touches it alone", file, library, strings.Join(doors[door], " and "))
-	}
-}
-
-// TestNoContextInAStruct: a context belongs to a call. One that is kept is nobody's to
-// end, and what was begun with it outlives its caller. Servers, which end with Close,
-// are named here.
-func TestNoContextInAStruct(t *testing.T) {
-	for name := range productionImports(t) {
-		if name == "pkg/relayserver/server.go" {
-			continue
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(moduleRoot(t), name), nil, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			s, ok := n.(*ast.StructType)
-			if !ok {
-				return true
-			}
-			for _, field := range s.Fields.List {
-				if types.ExprString(field.Type) == "context.Context" {
-					t.Errorf("%s keeps a context in a struct: pass it to the functions that need it", name)
-				}
-			}
-			return true
-		})
 	}
 }
 

@@ -15,7 +15,7 @@
 //
 // A program that has frames of its own uses [Decode], or a [Decoder], which allocates
 // nothing once its memory has grown. Records become atproto JSON while a commit is
-// decoded ([Op.Record]); [Options.Raw] leaves them as DAG-CBOR blocks.
+// decoded ([event.Op.Record]); [Options.Raw] leaves them as DAG-CBOR blocks.
 //
 // What an event holds is described at [Event]. Its bytes are valid until the next
 // event of the loop: copy what must live longer. Nothing here verifies signatures.

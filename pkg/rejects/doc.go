@@ -24,7 +24,7 @@
 //
 // # Bounds
 //
-// Files and index lines together stay within [Config].MaxBytes and their number
+// Files and index lines together stay within [Config.MaxBytes] and their number
 // within Config.MaxFiles; the oldest go first. What an earlier run kept is
 // adopted and counts. A frame above 5,000,000 bytes, or above MaxBytes, gets an
 // index line but no file.

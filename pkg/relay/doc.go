@@ -8,7 +8,7 @@
 // A [Source] follows one relay for as long as its caller ranges. Whatever ends a
 // connection (the relay closing it with any code, a reset, silence, a failed
 // dial, the receiver's Hangup) is passing: it is reported through
-// [Config].Notify and answered by another dial after a jittered, growing delay
+// [Config.Notify] and answered by another dial after a jittered, growing delay
 // (C8). Before each dial the source asks its caller for the position to go on
 // from, so the position is always the latest one and never the start-up one.
 // Only what a retry cannot repair ends the iterator with an error: the caller

@@ -6,7 +6,7 @@
 //
 // [Stream] reads the entries of a Redis stream in stored order, [Frames] the frames
 // of a capture, [Compare] two streams side by side. Each is given one item after
-// the other, reports through [Config].Report as it goes, and returns a Summary of
+// the other, reports through [Config.Report] as it goes, and returns a Summary of
 // what it covered. [Rules] lists everything that can be found; docs/verify.md
 // shows the same table.
 //

@@ -45,7 +45,7 @@
 //
 // # Limits
 //
-// At [Config].MaxBytes, or when the disk takes no more, the stage stops reading and
+// At [Config.MaxBytes], or when the disk takes no more, the stage stops reading and
 // keeps what it has; the relay may then hang up, and reading goes on behind the
 // last frame spilled.
 package spill
