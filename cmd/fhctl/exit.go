@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -145,7 +146,8 @@ func report(w io.Writer, err error) int {
 		}
 		told[part.Error()] = true
 		part = classWrite(part)
-		fmt.Fprintf(w, "fhctl: %s\n", text.Escape(part.Error()))
+		said := strings.ReplaceAll(part.Error(), "\n", "; ") // of errors that are several
+		fmt.Fprintf(w, "fhctl: %s\n", text.Escape(said))
 		if hint := fault.HintOf(part); hint != "" {
 			fmt.Fprintf(w, "hint: %s\n", text.Escape(withAddresses(hint)))
 		}

@@ -108,8 +108,12 @@ func completeReplay(a *app, cmd *cobra.Command) {
 		return cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
 	}
 	cmd.ValidArgsFunction = named("stream", "relay")
+	targets := named("stream", "-")
+	if cmd.Name() == "record" { // into files only
+		cmd.ValidArgsFunction, targets = named(), named()
+	}
 	for name, complete := range map[string]cobra.CompletionFunc{
-		"source": named("stream", "relay"), "to": named("stream", "-"), "from": fixed(beginWords...),
+		"source": named("stream", "relay"), "to": targets, "from": fixed(beginWords...),
 		"action": fixed("create", "update", "delete"), "speed": fixed("max", "1x", "2x", "10x"), "rate": fixed("100/s", "1000/s"),
 		"output": fixed("text", "json"), "fault": fixed("drop@1000", "stall@1000:5s", "garbage@1000", "close@1000:1012"),
 		"serve": fixed("127.0.0.1:7000"), "for": fixed("1m", "10m", "1h"), "limit": fixed(), "to-max-len": fixed(), "to-partitions": fixed("1", "2", "4"), "did": fixed(),

@@ -86,7 +86,7 @@ func parseTarget(text string) (e terminus, ok bool) {
 
 // parseTo reads the values of --to: the end of the range, where to write, or
 // one of each. No form of the one is a form of the other.
-func parseTo(values []string, now time.Time) (until place.Place, target *terminus, err error) {
+func parseTo(values []string, now time.Time, label string) (until place.Place, target *terminus, err error) {
 	for _, text := range values {
 		p, notPlace := place.Parse(text, now)
 		e, isTarget := parseTarget(text)
@@ -106,10 +106,16 @@ func parseTo(values []string, now time.Time) (until place.Place, target *terminu
 			return until, target, fmt.Errorf("flag --to: %w", notPlace)
 		default:
 			return until, target, usageError(fmt.Errorf("flag --to: %q is neither a target nor an end of the range", fault.Redact(text)),
-				"a target is FILE.fhz, a Redis URL, stream or -; "+place.Hint+"; for JSON lines in a file, redirect standard output")
+				targetHint[label]+"; "+place.Hint)
 		}
 	}
 	return until, target, nil
+}
+
+// targetHint says what each command can write to.
+var targetHint = map[string]string{
+	"replay": "a target is FILE.fhz, a Redis URL, stream or - (for JSON lines in a file, redirect standard output)",
+	"record": "a target is a file that ends in .fhz, such as run.fhz",
 }
 
 // parseRate reads --rate: N/s, N/m, or N a second. 0 is no limit.

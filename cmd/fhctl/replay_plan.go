@@ -89,7 +89,7 @@ func (o *replayOptions) plan(s *session, args []string) (*replayPlan, error) {
 // ends finds source and target among flags and arguments.
 func (p *replayPlan) ends(args []string) (err error) {
 	var target *terminus
-	if p.sel.until, target, err = parseTo(p.to, p.started); err != nil {
+	if p.sel.until, target, err = parseTo(p.to, p.started, p.label); err != nil {
 		return err
 	}
 	source := p.replayOptions.source
@@ -106,9 +106,9 @@ func (p *replayPlan) ends(args []string) (err error) {
 		if target != nil {
 			return usageError(errors.New("the target is given twice, as an argument and as --to"), "leave one out")
 		}
-		_, second, err := parseTo(args[1:], p.started)
+		_, second, err := parseTo(args[1:], p.started, p.label)
 		if err != nil || second == nil {
-			return usageError(fmt.Errorf("%q is not a target", fault.Redact(args[1])), "write FILE.fhz, a Redis URL, stream or -")
+			return p.noTarget(args[1])
 		}
 		target = second
 	}
@@ -125,6 +125,14 @@ func (p *replayPlan) ends(args []string) (err error) {
 		return err
 	}
 	return p.chooseTarget(target)
+}
+
+// noTarget is the error of an argument that is none, with what the command takes.
+func (p *replayPlan) noTarget(text string) error {
+	if p.label == "record" {
+		return usageError(fmt.Errorf("%q is not the name of a capture", fault.RedactText(text)), "name a file that ends in .fhz, such as run.fhz")
+	}
+	return usageError(fmt.Errorf("%q is not a target", fault.RedactText(text)), "write FILE.fhz, a Redis URL, stream or -")
 }
 
 func (p *replayPlan) chooseTarget(target *terminus) error {

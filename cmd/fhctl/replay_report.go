@@ -119,6 +119,9 @@ func (r *replayRun) whyNothing() string {
 		first, _ = o.bounds.First.Seq()
 		last, _ = o.bounds.Last.Seq()
 	}
+	if first == 0 && r.plan.follow {
+		return fmt.Sprintf("no event came from %s before this ended: let it run for longer, or begin earlier with --from oldest, if it has any", r.origin.name)
+	}
 	if first == 0 {
 		return r.origin.name + " holds no events"
 	}

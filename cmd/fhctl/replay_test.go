@@ -30,7 +30,7 @@ func TestReplayPlacesAndTargetsAreToldApart(t *testing.T) {
 		"redis://h:1": "target", "rediss://h": "target", "unix:///x": "target",
 		"": "neither", "live": "neither", "out.jsonl": "neither", ".fhz": "neither", "9007199254740992": "neither", "1-": "neither", "relay": "neither", "wss://h": "neither",
 	} {
-		until, target, err := parseTo([]string{text}, now)
+		until, target, err := parseTo([]string{text}, now, "replay")
 		got := "neither"
 		switch {
 		case err != nil:

@@ -75,6 +75,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetOut(a.help)
 	root.SetErr(a.log)
 	addStandard(root)
+	a.refuseHelpOfNothing(root)
 	addressHelp(root)
 	a.checkArguments(root)
 	return root
@@ -126,6 +127,20 @@ func addStandard(root *cobra.Command) {
 			}
 		}
 	}
+}
+
+// refuseHelpOfNothing makes --help fail behind a word that is no command: cobra shows the
+// page of the last command that it understood, and ends with 0.
+func (a *app) refuseHelpOfNothing(root *cobra.Command) {
+	show := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		words := cmd.Flags().Args()
+		if cmd.HasSubCommands() && len(words) > 0 && cmd.Name() != "help" {
+			a.help.err = unknownCommand(cmd, words[0])
+			return
+		}
+		show(cmd, args)
+	})
 }
 
 func unknownCommand(cmd *cobra.Command, word string) error {

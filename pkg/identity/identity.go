@@ -71,7 +71,7 @@ func Read(in io.Reader) (*Keys, error) {
 
 func read(d *json.Decoder) (*Keys, error) {
 	if token, err := d.Token(); err != nil || token != json.Delim('{') {
-		return nil, errors.Join(errors.New("it is not a JSON object"), err)
+		return nil, errors.New("it is not a JSON object") // nothing of what it is instead
 	}
 	keys := &Keys{byDID: map[string]atcrypto.PublicKey{}}
 	for d.More() {
