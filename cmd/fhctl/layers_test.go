@@ -24,7 +24,7 @@ type room struct{ floor, step int }
 var rooms = map[string]room{
 	"pkg/syntax": {0, 0}, "pkg/event": {0, 0}, "pkg/fault": {0, 0},
 	"pkg/files": {0, 0}, "pkg/wait": {0, 0}, "pkg/text": {0, 0},
-	"pkg/dagcbor": {1, 0}, "pkg/filter": {1, 0}, "pkg/place": {1, 0}, "pkg/tlsfiles": {1, 0},
+	"pkg/dagcbor": {1, 0}, "pkg/jsonscan": {1, 0}, "pkg/filter": {1, 0}, "pkg/place": {1, 0}, "pkg/tlsfiles": {1, 0},
 	"pkg/blocks": {1, 1}, "pkg/entry": {1, 1},
 	"pkg/mst": {1, 2}, "pkg/frame": {1, 2}, "pkg/template": {1, 2},
 	"pkg/redisstream/resp": {1, 0},
@@ -123,7 +123,7 @@ func checkInside(t *testing.T, file, from, target string) {
 	case a.floor == 2 && b.floor == 2:
 		t.Errorf("%s imports %s: the ends of the pipeline do not know one another; join them in cmd/fhctl/wire.go", file, to)
 	case a.floor == 1 && b.floor == 1 && a.step <= b.step:
-		t.Errorf("%s imports %s: codecs build in the order dagcbor, blocks, then mst and frame; entry needs dagcbor only", file, to)
+		t.Errorf("%s imports %s: codecs build in the order dagcbor, blocks, then mst and frame; entry needs dagcbor and jsonscan only", file, to)
 	case a.floor == 0 && b.floor == 0:
 		t.Errorf("%s imports %s: words do not depend on one another", file, to)
 	}

@@ -45,6 +45,7 @@ var suites = map[string][]string{
 	"filter":     {"./pkg/filter", "."},
 	"frame":      {"./pkg/frame", "."},
 	"entry":      {"./pkg/entry", "."},
+	"jsonscan":   {"./pkg/jsonscan", "."},
 	"blocks":     {"./pkg/blocks", "."},
 	"dagcbor":    {"./pkg/dagcbor", "."},
 	"fault":      {"./pkg/fault", "."},

@@ -4,7 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/fhctl/fhctl/pkg/jsonscan"
 )
 
 // Outline is a quick look at a data field: whose it is and which ops it holds.
@@ -57,30 +58,29 @@ var (
 func (o *Outline) Read(data string) error {
 	clear(o.Ops) // they point into other data, which is large at times
 	*o = Outline{Ops: o.Ops[:0]}
-	s := scanner{text: data}
-	s.space()
-	if !s.at('{') {
-		if s.skip(0) && s.end() {
+	s := jsonscan.NewScanner(data)
+	if !s.At('{') {
+		if s.Skip(0) && s.End() {
 			return errNotObject
 		}
 		return errNotJSON
 	}
 	var did, repo string
-	ok := s.members(func(key string) bool {
+	ok := s.Members(func(key string) bool {
 		switch key {
 		case "did":
-			return s.textOr(&did)
+			return s.Text(&did)
 		case "repo":
-			return s.textOr(&repo)
+			return s.Text(&repo)
 		case "ops":
 			return o.readOps(&s)
 		}
-		return s.skip(1)
+		return s.Skip(1)
 	})
-	if !ok || !s.end() {
+	if !ok || !s.End() {
 		return errNotJSON
 	}
-	if s.high && !utf8.ValidString(data) {
+	if !s.IsUTF8() {
 		return errNotUTF8
 	}
 	if o.many {
@@ -93,56 +93,43 @@ func (o *Outline) Read(data string) error {
 	return nil
 }
 
-func (o *Outline) readOps(s *scanner) bool {
-	o.Ops, o.HasOps, o.many = o.Ops[:0], s.at('['), false
+func (o *Outline) readOps(s *jsonscan.Scanner) bool {
+	o.Ops, o.HasOps, o.many = o.Ops[:0], s.At('['), false
 	if !o.HasOps {
-		return s.skip(1)
+		return s.Skip(1)
 	}
-	return s.elements(func() bool {
+	return s.Elements(func() bool {
 		if len(o.Ops) == mostOps {
 			o.many = true
-			return s.skip(2)
+			return s.Skip(2)
 		}
 		op := OpOutline{}
-		start := s.pos
-		if !s.readOp(&op) {
+		start := s.Pos()
+		if !readOp(s, &op) {
 			return false
 		}
-		op.JSON = s.text[start:s.pos]
+		op.JSON = s.Since(start)
 		o.Ops = append(o.Ops, op)
 		return true
 	})
 }
 
-func (s *scanner) readOp(op *OpOutline) bool {
-	if !s.at('{') {
-		return s.skip(2)
+func readOp(s *jsonscan.Scanner, op *OpOutline) bool {
+	if !s.At('{') {
+		return s.Skip(2)
 	}
-	return s.members(func(key string) bool {
+	return s.Members(func(key string) bool {
 		switch key {
 		case "action":
-			return s.textOr(&op.Action)
+			return s.Text(&op.Action)
 		case "path":
-			return s.textOr(&op.Path)
+			return s.Text(&op.Path)
 		case "record":
-			start := s.pos
-			ok := s.skip(3)
-			op.Record = s.text[start:s.pos]
+			start := s.Pos()
+			ok := s.Skip(3)
+			op.Record = s.Since(start)
 			return ok
 		}
-		return s.skip(3)
+		return s.Skip(3)
 	})
-}
-
-// textOr reads a text into to; another value is passed over.
-func (s *scanner) textOr(to *string) bool {
-	*to = ""
-	if !s.at('"') {
-		return s.skip(1)
-	}
-	raw, ok := s.str()
-	if ok {
-		*to = Unescape(raw)
-	}
-	return ok
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fhctl/fhctl/pkg/entry"
+	"github.com/fhctl/fhctl/pkg/jsonscan"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
@@ -216,7 +216,7 @@ var telling = []string{"text", "displayName", "name", "title", "subject", "list"
 // recordText is what a glance needs of a record.
 func recordText(record string) (text string) {
 	best := len(telling)
-	entry.Members(record, func(name, value string) {
+	jsonscan.Members(record, func(name, value string) {
 		rank := slices.Index(telling, name)
 		if rank < 0 || rank > best {
 			return
@@ -230,11 +230,11 @@ func recordText(record string) (text string) {
 
 // memberText is a text, or the URI of a reference.
 func memberText(value string) string {
-	text, ok := entry.Text(value)
+	text, ok := jsonscan.Text(value)
 	if !ok {
-		entry.Members(value, func(name, value string) {
+		jsonscan.Members(value, func(name, value string) {
 			if name == "uri" {
-				text, _ = entry.Text(value)
+				text, _ = jsonscan.Text(value)
 			}
 		})
 	}
@@ -245,12 +245,12 @@ func memberText(value string) string {
 func accountText(kind, data string) string {
 	said := map[string]string{} // what fits is shown
 	active := ""
-	entry.Members(data, func(name, value string) {
+	jsonscan.Members(data, func(name, value string) {
 		switch name {
 		case "active":
 			active = value
 		case "handle", "status", "rev", "name", "message":
-			if text, ok := entry.Text(value); ok {
+			if text, ok := jsonscan.Text(value); ok {
 				said[name] = text
 			}
 		}

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/fhctl/fhctl/pkg/entry"
+	"github.com/fhctl/fhctl/pkg/jsonscan"
 )
 
 // JSON is a value as sound JSON without space around it, which a template takes like
@@ -22,7 +22,7 @@ func (j JSON) value() value {
 	case '{', '[':
 		return j
 	case '"':
-		text, _ := entry.Text(string(j))
+		text, _ := jsonscan.Text(string(j))
 		return text
 	case 't', 'f':
 		return j[0] == 't'
@@ -36,18 +36,18 @@ func (j JSON) object() bool { return j[0] == '{' }
 
 func (j JSON) empty() bool {
 	empty := true
-	entry.Walk(string(j), func(int, string, string) bool { empty = false; return false })
+	jsonscan.Walk(string(j), func(int, string, string) bool { empty = false; return false })
 	return empty
 }
 
 // keys is where each member begins, in the order of their names. Of a name that occurs
 // twice only the last is among them.
 func (j JSON) keys() (keys []int32) {
-	entry.Walk(string(j), func(at int, _, _ string) bool {
+	jsonscan.Walk(string(j), func(at int, _, _ string) bool {
 		keys = append(keys, int32(at))
 		return true
 	})
-	name := func(at int32) string { return entry.NameAt(string(j), int(at)) }
+	name := func(at int32) string { return jsonscan.NameAt(string(j), int(at)) }
 	slices.SortFunc(keys, func(a, b int32) int { return cmp.Or(strings.Compare(name(a), name(b)), cmp.Compare(b, a)) })
 	return slices.CompactFunc(keys, func(a, b int32) bool { return name(a) == name(b) })
 }
@@ -57,14 +57,14 @@ func (j JSON) length() (n int) {
 	if j.object() {
 		return len(j.keys())
 	}
-	entry.Walk(string(j), func(int, string, string) bool { n++; return true })
+	jsonscan.Walk(string(j), func(int, string, string) bool { n++; return true })
 	return n
 }
 
 // member is the value of a name, the last where it occurs twice; nil without one.
 func (j JSON) member(name string) value {
 	found := ""
-	entry.Walk(string(j), func(_ int, key, text string) bool {
+	jsonscan.Walk(string(j), func(_ int, key, text string) bool {
 		if key == name {
 			found = text
 		}
@@ -79,7 +79,7 @@ func (j JSON) member(name string) value {
 // element is the i-th; ok is false beyond the last.
 func (j JSON) element(i int) (v value, ok bool) {
 	at := 0
-	entry.Walk(string(j), func(_ int, _, text string) bool {
+	jsonscan.Walk(string(j), func(_ int, _, text string) bool {
 		if ok = at == i; ok {
 			v = JSON(text).value()
 		}
@@ -92,7 +92,7 @@ func (j JSON) element(i int) (v value, ok bool) {
 // part is the array of the elements from one to before another, which are there.
 func (j JSON) part(from, to int) JSON {
 	index, start, end := 0, 0, 0
-	entry.Walk(string(j), func(at int, _, text string) bool {
+	jsonscan.Walk(string(j), func(at int, _, text string) bool {
 		if index == from {
 			start = at
 		}
@@ -111,7 +111,7 @@ func (j JSON) part(from, to int) JSON {
 func (j JSON) each(yield func(key, v value) bool) {
 	if j.object() {
 		for _, at := range j.keys() {
-			name, text := entry.MemberAt(string(j), int(at))
+			name, text := jsonscan.MemberAt(string(j), int(at))
 			if !yield(name, JSON(text).value()) {
 				return
 			}
@@ -119,7 +119,7 @@ func (j JSON) each(yield func(key, v value) bool) {
 		return
 	}
 	i := 0
-	entry.Walk(string(j), func(_ int, _, text string) bool {
+	jsonscan.Walk(string(j), func(_ int, _, text string) bool {
 		i++
 		return yield(i-1, JSON(text).value())
 	})

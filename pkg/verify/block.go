@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/fhctl/fhctl/pkg/dagcbor"
-	"github.com/fhctl/fhctl/pkg/entry"
+	"github.com/fhctl/fhctl/pkg/jsonscan"
 	"github.com/fhctl/fhctl/pkg/syntax"
 )
 
@@ -59,26 +59,26 @@ func (b *block) value(i int32) bool {
 	if !b.room(1) {
 		return false
 	}
-	switch b.t.kind(i) {
-	case kindObject:
+	switch b.t.Kind(i) {
+	case jsonscan.Object:
 		return b.object(i)
-	case kindArray:
-		b.buf = dagcbor.AppendHead(b.buf, dagcbor.MajorArray, uint64(b.t.count(i)))
-		for at := range b.t.children(i) {
+	case jsonscan.Array:
+		b.buf = dagcbor.AppendHead(b.buf, dagcbor.MajorArray, uint64(b.t.Count(i)))
+		for at := range b.t.Children(i) {
 			if !b.value(at) {
 				return false
 			}
 		}
 		return true
-	case kindString:
+	case jsonscan.String:
 		return b.string(i)
-	case kindNumber:
+	case jsonscan.Number:
 		return b.number(i)
-	case kindTrue:
+	case jsonscan.True:
 		b.buf = append(b.buf, dagcbor.True)
-	case kindFalse:
+	case jsonscan.False:
 		b.buf = append(b.buf, dagcbor.False)
-	case kindNull:
+	case jsonscan.Null:
 		b.buf = append(b.buf, dagcbor.Null)
 	}
 	return true
@@ -93,30 +93,30 @@ func (b *block) room(n int) bool {
 
 // string writes the text of a string.
 func (b *block) string(i int32) bool {
-	raw := b.t.raw(i)
-	if !b.t.flagged(i) {
+	raw := b.t.Raw(i)
+	if !b.t.Marked(i) {
 		if !b.room(len(raw)) {
 			return false
 		}
 		b.buf = dagcbor.AppendText(b.buf, raw)
 		return true
 	}
-	size := entry.UnescapedLen(raw)
+	size := jsonscan.UnescapedLen(raw)
 	if !b.room(size) {
 		return false
 	}
-	b.buf = entry.AppendUnescaped(dagcbor.AppendHead(b.buf, dagcbor.MajorText, uint64(size)), raw)
+	b.buf = jsonscan.AppendUnescaped(dagcbor.AppendHead(b.buf, dagcbor.MajorText, uint64(size)), raw)
 	return true
 }
 
 // number reads an integer of 64 bits (D3).
 func (b *block) number(i int32) bool {
-	text := b.t.digitsOf(i)
+	text := b.t.Digits(i)
 	negative := text[0] == '-'
 	digits := strings.TrimPrefix(text, "-")
 	var v uint64
 	const mostDigits = 19
-	if b.t.flagged(i) || len(digits) > mostDigits {
+	if b.t.Marked(i) || len(digits) > mostDigits {
 		b.fraction = i
 		return false
 	}
@@ -138,7 +138,7 @@ func (b *block) number(i int32) bool {
 }
 
 func (b *block) object(i int32) bool {
-	count := b.t.count(i)
+	count := b.t.Count(i)
 	if count == 1 && !b.form.literal && b.wrapped(i+2, i+3) {
 		return true
 	}
@@ -149,7 +149,7 @@ func (b *block) object(i int32) bool {
 		return b.sorted(i)
 	}
 	b.buf = dagcbor.AppendHead(b.buf, dagcbor.MajorMap, uint64(count))
-	for key, value := range b.t.members(i) {
+	for key, value := range b.t.Members(i) {
 		if !b.string(key) || !b.value(value) {
 			return false
 		}
@@ -165,16 +165,16 @@ func compareKeys(a, b string) int {
 // name is a key as the form has it.
 func (b *block) name(key int32) string {
 	if b.form.camel {
-		return camel(b.t.say(key))
+		return camel(b.t.Text(key))
 	}
-	return b.t.say(key)
+	return b.t.Text(key)
 }
 
 // sorted writes an object in canonical order, with the changes of the form.
 func (b *block) sorted(i int32) bool {
 	base := len(b.members)
-	for key, value := range b.t.members(i) {
-		if !b.form.noNulls || b.t.kind(value) != kindNull {
+	for key, value := range b.t.Members(i) {
+		if !b.form.noNulls || b.t.Kind(value) != jsonscan.Null {
 			b.members = append(b.members, key)
 		}
 	}
@@ -213,17 +213,17 @@ func (b *block) sorted(i int32) bool {
 // one (J1).
 func (b *block) wrapped(key, value int32) bool {
 	t := b.t
-	if t.kind(value) != kindString {
+	if t.Kind(value) != jsonscan.String {
 		return false
 	}
 	switch {
-	case t.is(key, "$link"):
-		cid, err := syntax.ParseCID(t.say(value))
+	case t.Is(key, "$link"):
+		cid, err := syntax.ParseCID(t.Text(value))
 		if err == nil {
 			b.buf = dagcbor.AppendLink(b.buf, cid)
 		}
 		return err == nil
-	case t.is(key, "$bytes"):
+	case t.Is(key, "$bytes"):
 		return b.bytes(value)
 	}
 	return false
@@ -231,12 +231,12 @@ func (b *block) wrapped(key, value int32) bool {
 
 // bytes writes base64 with or without padding; only the latter is canonical.
 func (b *block) bytes(value int32) bool {
-	text := b.t.raw(value)
+	text := b.t.Raw(value)
 	if !b.room(len(text) / 4 / 6 * 3) { // were each of its characters six bytes
 		return false
 	}
-	if b.t.flagged(value) {
-		text = entry.Unescape(text)
+	if b.t.Marked(value) {
+		text = jsonscan.Unescape(text)
 	}
 	encoding := base64.RawStdEncoding.Strict()
 	bare := strings.TrimRight(text, "=")

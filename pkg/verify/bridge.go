@@ -4,22 +4,23 @@ import (
 	"encoding/hex"
 	"strings"
 
+	"github.com/fhctl/fhctl/pkg/jsonscan"
 	"github.com/fhctl/fhctl/pkg/syntax"
 )
 
 // bridged reports whether a commit has a record in the form of the Python bridge,
 // which names the type py_type and never $type.
 func (t *tape) bridged() bool {
-	ops := t.get(0, "ops")
-	if t.kind(0) != kindObject || t.kind(ops) != kindArray {
+	ops := t.Get(0, "ops")
+	if t.Kind(0) != jsonscan.Object || t.Kind(ops) != jsonscan.Array {
 		return false
 	}
-	for _, op := range t.elements(ops) {
-		if t.kind(op) != kindObject {
+	for _, op := range t.Elements(ops) {
+		if t.Kind(op) != jsonscan.Object {
 			continue
 		}
-		record := t.get(op, "record")
-		if t.kind(record) == kindObject && t.get(record, "py_type") >= 0 && t.get(record, "$type") < 0 {
+		record := t.Get(op, "record")
+		if t.Kind(record) == jsonscan.Object && t.Get(record, "py_type") >= 0 && t.Get(record, "$type") < 0 {
 			return true
 		}
 	}
@@ -48,22 +49,22 @@ func (l *likeness) at(b, e int32) int32 {
 // differ is the first place that differs all the same, on the left tape; -1 when
 // there is none.
 func (l *likeness) differ(b, e int32) int32 {
-	kind := l.bridge.kind(b)
+	kind := l.bridge.Kind(b)
 	switch {
-	case l.exact.kind(e) == kindObject && l.exact.count(e) == 1 && l.unwrapped(b, e):
+	case l.exact.Kind(e) == jsonscan.Object && l.exact.Count(e) == 1 && l.unwrapped(b, e):
 		return -1
-	case kind != l.exact.kind(e):
+	case kind != l.exact.Kind(e):
 		return l.at(b, e)
 	}
 	same := true
 	switch kind {
-	case kindString:
-		same = l.bridge.say(b) == l.exact.say(e)
-	case kindNumber:
-		same = l.bridge.digitsOf(b) == l.exact.digitsOf(e)
-	case kindArray:
+	case jsonscan.String:
+		same = l.bridge.Text(b) == l.exact.Text(e)
+	case jsonscan.Number:
+		same = l.bridge.Digits(b) == l.exact.Digits(e)
+	case jsonscan.Array:
 		return l.array(b, e)
-	case kindObject:
+	case jsonscan.Object:
 		return l.object(b, e)
 	}
 	if !same {
@@ -73,15 +74,15 @@ func (l *likeness) differ(b, e int32) int32 {
 }
 
 func (l *likeness) array(b, e int32) int32 {
-	if l.bridge.count(b) != l.exact.count(e) {
+	if l.bridge.Count(b) != l.exact.Count(e) {
 		return l.at(b, e)
 	}
 	other := e + 2
-	for value := range l.bridge.children(b) {
+	for value := range l.bridge.Children(b) {
 		if bad := l.differ(value, other); bad >= 0 {
 			return bad
 		}
-		other = l.exact.next(other)
+		other = l.exact.Next(other)
 	}
 	return -1
 }
@@ -89,31 +90,31 @@ func (l *likeness) array(b, e int32) int32 {
 // object pairs the members of two objects by their names.
 func (l *likeness) object(b, e int32) int32 {
 	const mostMembers = 10_000 // a record of the bridge has some tens
-	members := l.bridge.count(b)
-	if l.hexOnly && members != l.exact.count(e) || max(members, l.exact.count(e)) > mostMembers {
+	members := l.bridge.Count(b)
+	if l.hexOnly && members != l.exact.Count(e) || max(members, l.exact.Count(e)) > mostMembers {
 		return l.at(b, e)
 	}
 	names := l.namesOf(e)
 	met := make(map[int32]bool, len(names.exact))
-	for key, value := range l.bridge.members(b) {
-		name := l.bridge.say(key)
+	for key, value := range l.bridge.Members(b) {
+		name := l.bridge.Text(key)
 		other, found := names.find(name, l.hexOnly)
 		switch {
 		case !found && l.hexOnly:
 			return l.at(value, e)
-		case found && l.bridge.kind(value) == kindNull && l.exact.kind(other) != kindNull:
+		case found && l.bridge.Kind(value) == jsonscan.Null && l.exact.Kind(other) != jsonscan.Null:
 			return l.at(value, other)
 		case found:
 			met[other] = true
 			if bad := l.differ(value, other); bad >= 0 {
 				return bad
 			}
-		case name != "py_type" && l.bridge.kind(value) != kindNull:
+		case name != "py_type" && l.bridge.Kind(value) != jsonscan.Null:
 			return l.at(value, e)
 		}
 	}
-	for _, value := range l.exact.members(e) {
-		if !met[value] && l.exact.kind(value) != kindNull {
+	for _, value := range l.exact.Members(e) {
+		if !met[value] && l.exact.Kind(value) != jsonscan.Null {
 			return l.at(b, value)
 		}
 	}
@@ -126,8 +127,8 @@ type memberNames struct{ exact, folded map[string]int32 }
 
 func (l *likeness) namesOf(e int32) memberNames {
 	n := memberNames{exact: map[string]int32{}, folded: map[string]int32{}}
-	for key, value := range l.exact.members(e) {
-		name := l.exact.say(key)
+	for key, value := range l.exact.Members(e) {
+		name := l.exact.Text(key)
 		n.exact[name], n.folded[fold(name)] = value, value
 	}
 	return n
@@ -154,18 +155,18 @@ func fold(name string) string {
 // of it: plain hex, or the CID as text. A blob's ref is a link.
 func (l *likeness) unwrapped(b, e int32) bool {
 	bare := l.bridge.sayOr(b)
-	if link := l.exact.get(e, "$link"); link >= 0 {
+	if link := l.exact.Get(e, "$link"); link >= 0 {
 		text := l.exact.sayOr(link)
-		if l.bridge.kind(b) == kindObject && l.bridge.count(b) == 1 {
-			bare = l.bridge.sayOr(l.bridge.get(b, "link"))
+		if l.bridge.Kind(b) == jsonscan.Object && l.bridge.Count(b) == 1 {
+			bare = l.bridge.sayOr(l.bridge.Get(b, "link"))
 		}
 		cid, err := syntax.ParseCID(text)
 		return err == nil && bare != "" && (bare == text || bare == hex.EncodeToString(cid))
 	}
-	if value := l.exact.get(e, "$bytes"); l.exact.kind(value) == kindString && l.bridge.kind(b) == kindString {
+	if value := l.exact.Get(e, "$bytes"); l.exact.Kind(value) == jsonscan.String && l.bridge.Kind(b) == jsonscan.String {
 		// The encoder knows which base64 is meant, and writes a head first.
 		c := block{t: l.exact}
-		return c.bytes(value) && strings.HasSuffix(hex.EncodeToString(c.buf), bare) && len(bare) == 2*decodedLen(l.exact.say(value))
+		return c.bytes(value) && strings.HasSuffix(hex.EncodeToString(c.buf), bare) && len(bare) == 2*decodedLen(l.exact.Text(value))
 	}
 	return false
 }

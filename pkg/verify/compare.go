@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/jsonscan"
 )
 
 // Span is the seqs from From to To, both included; 0 leaves an end open.
@@ -149,12 +150,12 @@ func (c *comparison) pair(a, b *side) {
 		bad(AgainstType, "", fmt.Sprintf("%q and %q", clip(typeA), clip(typeB)))
 	case dataA == dataB:
 	default:
-		left, right := c.left.parseWhole(dataA), c.right.parseWhole(dataB)
-		defer func() { c.left.text, c.right.text = "", "" }() // views of the data
+		left, right := c.left.Read(dataA, mostWhole), c.right.Read(dataB, mostWhole)
+		defer func() { c.left.Forget(); c.right.Forget() }()
 		switch {
-		case left == notJSON || right == notJSON:
+		case left == jsonscan.NotJSON || right == jsonscan.NotJSON:
 			bad(AgainstData, "data", "they differ, and not both are JSON")
-		case left == crowded || right == crowded:
+		case left == jsonscan.Crowded || right == jsonscan.Crowded:
 			bad(AgainstData, "data", fmt.Sprintf("they differ, and have more values than can be compared one by one, which is %d", mostWhole))
 		default:
 			c.data(a, b, bad)
@@ -227,18 +228,18 @@ func (s *alike) report(l *ledger) {
 // difference.
 func (c *comparison) differ(i, j int32) int32 {
 	l, r := &c.left, &c.right
-	if l.kind(i) != r.kind(j) {
+	if l.Kind(i) != r.Kind(j) {
 		return i
 	}
 	same := true
-	switch l.kind(i) {
-	case kindString:
-		same = l.say(i) == r.say(j)
-	case kindNumber:
-		same = l.digitsOf(i) == r.digitsOf(j)
-	case kindArray:
+	switch l.Kind(i) {
+	case jsonscan.String:
+		same = l.Text(i) == r.Text(j)
+	case jsonscan.Number:
+		same = l.Digits(i) == r.Digits(j)
+	case jsonscan.Array:
 		return c.array(i, j)
-	case kindObject:
+	case jsonscan.Object:
 		return c.object(i, j)
 	}
 	if !same {
@@ -248,15 +249,15 @@ func (c *comparison) differ(i, j int32) int32 {
 }
 
 func (c *comparison) array(i, j int32) int32 {
-	if c.left.count(i) != c.right.count(j) {
+	if c.left.Count(i) != c.right.Count(j) {
 		return i
 	}
 	at := j + 2
-	for value := range c.left.children(i) {
+	for value := range c.left.Children(i) {
 		if bad := c.differ(value, at); bad >= 0 {
 			return bad
 		}
-		at = c.right.next(at)
+		at = c.right.Next(at)
 	}
 	return -1
 }
@@ -265,15 +266,15 @@ func (c *comparison) array(i, j int32) int32 {
 // is looked at first; only where it is another are all names put in order.
 func (c *comparison) object(i, j int32) int32 {
 	l, r := &c.left, &c.right
-	if l.count(i) != r.count(j) {
+	if l.Count(i) != r.Count(j) {
 		return i
 	}
 	var sorted []int32
 	next := j + 2
-	for key, value := range l.members(i) {
-		name := l.say(key)
+	for key, value := range l.Members(i) {
+		name := l.Text(key)
 		other := next + 1
-		if next = r.next(other); !r.is(other-1, name) || sorted != nil {
+		if next = r.Next(other); !r.Is(other-1, name) || sorted != nil {
 			if sorted == nil {
 				sorted = r.keysInOrder(j)
 			}
@@ -291,19 +292,19 @@ func (c *comparison) object(i, j int32) int32 {
 // keysInOrder are the keys of an object by what they say, and the last first where
 // they say the same: in JavaScript the last counts.
 func (t *tape) keysInOrder(object int32) (keys []int32) {
-	keys = make([]int32, 0, t.count(object))
-	for key := range t.members(object) {
+	keys = make([]int32, 0, t.Count(object))
+	for key := range t.Members(object) {
 		keys = append(keys, key)
 	}
 	slices.SortFunc(keys, func(a, b int32) int {
-		return cmp.Or(strings.Compare(t.say(a), t.say(b)), cmp.Compare(b, a))
+		return cmp.Or(strings.Compare(t.Text(a), t.Text(b)), cmp.Compare(b, a))
 	})
 	return keys
 }
 
 // find is the value of the key of this name among keys in order; -1 when absent.
 func (t *tape) find(keys []int32, name string) int32 {
-	at, found := slices.BinarySearchFunc(keys, name, func(key int32, name string) int { return strings.Compare(t.say(key), name) })
+	at, found := slices.BinarySearchFunc(keys, name, func(key int32, name string) int { return strings.Compare(t.Text(key), name) })
 	if !found {
 		return -1
 	}

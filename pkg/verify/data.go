@@ -6,6 +6,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
+	"github.com/fhctl/fhctl/pkg/jsonscan"
 	"github.com/fhctl/fhctl/pkg/syntax"
 )
 
@@ -46,21 +47,21 @@ func (d *data) judge(kind event.Kind, text string) {
 		d.bad(DataSize, -1, "%d bytes, the limit is %d", len(text), MaxData)
 		return
 	}
-	defer func() { t.text = "" }() // a view of the data
+	defer t.Forget()
 	switch t.parse(text) {
-	case notJSON:
+	case jsonscan.NotJSON:
 		d.bad(DataJSON, -1, "not JSON in UTF-8")
 		return
-	case crowded:
+	case jsonscan.Crowded:
 		d.bad(DataSize, -1, "it has more values beside its records than can be judged, which is %d", mostFlat)
 		return
 	}
-	if t.kind(0) != kindObject {
-		d.bad(DataObject, -1, "it is %s", kindName(t.kind(0)))
+	if t.Kind(0) != jsonscan.Object {
+		d.bad(DataObject, -1, "it is %s", kindName(t.Kind(0)))
 		return
 	}
 	for _, name := range reserved {
-		if value := t.get(0, name); value >= 0 {
+		if value := t.Get(0, name); value >= 0 {
 			d.bad(DataReserved, value, "the key is reserved")
 		}
 	}
@@ -81,15 +82,15 @@ func kindName(kind byte) string {
 	switch kind {
 	case 0:
 		return "missing"
-	case kindObject:
+	case jsonscan.Object:
 		return "an object"
-	case kindArray:
+	case jsonscan.Array:
 		return "an array"
-	case kindString:
+	case jsonscan.String:
 		return "text"
-	case kindNumber:
+	case jsonscan.Number:
 		return "a number"
-	case kindNull:
+	case jsonscan.Null:
 		return "null"
 	}
 	return "a boolean"
@@ -97,12 +98,12 @@ func kindName(kind byte) string {
 
 // need is the value of a key that must have a kind; -1 when it does not.
 func (d *data) need(object int32, name string, kind byte) int32 {
-	value := d.tape.get(object, name)
-	if d.tape.kind(value) == kind {
+	value := d.tape.Get(object, name)
+	if d.tape.Kind(value) == kind {
 		return value
 	}
 	if value >= 0 {
-		d.bad(DataKey, value, "it is %s and must be %s", kindName(d.tape.kind(value)), kindName(kind))
+		d.bad(DataKey, value, "it is %s and must be %s", kindName(d.tape.Kind(value)), kindName(kind))
 	} else {
 		d.bad(DataKey, object, "no key %s", name)
 	}
@@ -111,11 +112,11 @@ func (d *data) need(object int32, name string, kind byte) int32 {
 
 // owner checks the key that holds the DID.
 func (d *data) owner(name string) {
-	i := d.need(0, name, kindString)
+	i := d.need(0, name, jsonscan.String)
 	if i < 0 {
 		return
 	}
-	if did := d.tape.say(i); syntax.ValidDID(did) {
+	if did := d.tape.Text(i); syntax.ValidDID(did) {
 		d.did = did
 	} else {
 		d.bad(DIDSyntax, i, "%q", clip(did))
@@ -125,11 +126,11 @@ func (d *data) owner(name string) {
 func (d *data) identity() {
 	d.owner("did")
 	t := &d.tape
-	i := t.get(0, "handle")
-	switch t.kind(i) {
-	case kindNull:
-	case kindString:
-		handle := t.say(i)
+	i := t.Get(0, "handle")
+	switch t.Kind(i) {
+	case jsonscan.Null:
+	case jsonscan.String:
+		handle := t.Text(i)
 		if strings.HasPrefix(handle, "did:") {
 			d.bad(HandleDID, i, "%q", clip(handle))
 		} else if !syntax.ValidHandle(handle) {
@@ -138,42 +139,42 @@ func (d *data) identity() {
 	case 0:
 		d.bad(DataKey, -1, "no key handle; an unknown handle is null")
 	default:
-		d.bad(DataKey, i, "it is %s and must be text or null", kindName(t.kind(i)))
+		d.bad(DataKey, i, "it is %s and must be text or null", kindName(t.Kind(i)))
 	}
 }
 
 func (d *data) account() {
 	d.owner("did")
 	t := &d.tape
-	if active := t.get(0, "active"); t.kind(active) != kindTrue && t.kind(active) != kindFalse {
+	if active := t.Get(0, "active"); t.Kind(active) != jsonscan.True && t.Kind(active) != jsonscan.False {
 		if active < 0 {
 			d.bad(DataKey, -1, "no key active")
 		} else {
-			d.bad(DataKey, active, "it is %s and must be a boolean", kindName(t.kind(active)))
+			d.bad(DataKey, active, "it is %s and must be a boolean", kindName(t.Kind(active)))
 		}
 	}
-	if status := t.get(0, "status"); status >= 0 && t.kind(status) != kindString {
-		d.bad(DataKey, status, "it is %s and must be text, or absent", kindName(t.kind(status)))
+	if status := t.Get(0, "status"); status >= 0 && t.Kind(status) != jsonscan.String {
+		d.bad(DataKey, status, "it is %s and must be text, or absent", kindName(t.Kind(status)))
 	}
 }
 
 func (d *data) commit() {
 	d.owner("repo")
-	ops := d.need(0, "ops", kindArray)
+	ops := d.need(0, "ops", jsonscan.Array)
 	if ops < 0 {
 		return
 	}
-	n := d.tape.count(ops)
+	n := d.tape.Count(ops)
 	if n > frame.MaxOps {
 		d.bad(DataSize, ops, "%d ops, the limit is %d; the others are not judged", n, frame.MaxOps)
 	}
-	for i, op := range d.tape.elements(ops) {
+	for i, op := range d.tape.Elements(ops) {
 		if i == frame.MaxOps {
 			break
 		}
 		d.sum.Ops++
-		if d.tape.kind(op) != kindObject {
-			d.bad(OpShape, op, "the op is %s", kindName(d.tape.kind(op)))
+		if d.tape.Kind(op) != jsonscan.Object {
+			d.bad(OpShape, op, "the op is %s", kindName(d.tape.Kind(op)))
 			continue
 		}
 		d.op(op)
@@ -185,8 +186,8 @@ type opKeys struct{ action, path, cid, record int32 }
 
 func (d *data) keys(op int32) opKeys {
 	t, k := &d.tape, opKeys{-1, -1, -1, -1}
-	for key, value := range t.members(op) {
-		switch t.say(key) {
+	for key, value := range t.Members(op) {
+		switch t.Text(key) {
 		case "action":
 			k.action = value
 		case "path":
@@ -202,16 +203,16 @@ func (d *data) keys(op int32) opKeys {
 
 func (d *data) op(op int32) {
 	t, k := &d.tape, d.keys(op)
-	if k.path < 0 || t.kind(k.path) != kindString {
-		d.need(op, "path", kindString)
+	if k.path < 0 || t.Kind(k.path) != jsonscan.String {
+		d.need(op, "path", jsonscan.String)
 	} else {
 		d.path(k.path)
 	}
-	if k.action < 0 || t.kind(k.action) != kindString {
-		d.need(op, "action", kindString)
+	if k.action < 0 || t.Kind(k.action) != jsonscan.String {
+		d.need(op, "action", jsonscan.String)
 		return
 	}
-	switch action := t.say(k.action); action {
+	switch action := t.Text(k.action); action {
 	case "delete":
 		if k.cid >= 0 || k.record >= 0 {
 			d.bad(OpShape, op, "a delete has a cid or a record")
@@ -224,7 +225,7 @@ func (d *data) op(op int32) {
 }
 
 func (d *data) path(i int32) {
-	path := d.tape.say(i)
+	path := d.tape.Text(i)
 	if syntax.ValidPath(path) {
 		return
 	}
@@ -240,10 +241,10 @@ func (d *data) path(i int32) {
 func (d *data) write(op int32, k opKeys) {
 	t := &d.tape
 	if k.record < 0 {
-		d.need(op, "record", kindObject)
+		d.need(op, "record", jsonscan.Object)
 	}
-	if k.cid < 0 || t.kind(k.cid) != kindString {
-		d.need(op, "cid", kindString)
+	if k.cid < 0 || t.Kind(k.cid) != jsonscan.String {
+		d.need(op, "cid", jsonscan.String)
 		k.cid = -1
 	}
 	cid := t.sayOr(k.cid)
@@ -257,7 +258,7 @@ func (d *data) write(op int32, k opKeys) {
 	if cid != "" {
 		d.sum.Records++
 	}
-	if t.isClosed(k.record) {
+	if t.IsClosed(k.record) {
 		d.closedRecord(k.record, cid)
 	} else if v := d.record(t, k.record, cid); v.rule != "" {
 		d.bad(v.rule, v.node, "%s", v.detail)
@@ -275,9 +276,9 @@ func (d *data) record(t *tape, i int32, cid string) verdict {
 
 // closedRecord judges a record that the tape does not hold.
 func (d *data) closedRecord(i int32, cid string) {
-	defer func() { d.inner.text = "" }() // a view of the data
+	defer d.inner.Forget()
 	v := tooLarge(0)
-	if d.inner.inside(&d.tape, i) == readWhole {
+	if d.inner.inside(&d.tape, i) == jsonscan.Whole {
 		v = d.record(&d.inner, 0, cid)
 	}
 	if v.rule == "" {

@@ -6,9 +6,9 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/fhctl/fhctl/pkg/dagcbor"
+	"github.com/fhctl/fhctl/pkg/jsonscan"
 	"github.com/fhctl/fhctl/pkg/syntax"
 )
 
@@ -22,76 +22,13 @@ func seeds(f *testing.F) {
 	}
 }
 
-// The tape accepts what encoding/json accepts of UTF-8, and reads the same.
-func FuzzTape(f *testing.F) {
-	seeds(f)
-	f.Fuzz(func(t *testing.T, text string) {
-		var tp tape
-		ok := tp.parse(text) == readWhole
-		if want := json.Valid([]byte(text)) && utf8.ValidString(text); ok != want {
-			t.Fatalf("%q: parsed %v, encoding/json says %v", text, ok, want)
-		}
-		if !ok {
-			return
-		}
-		d := json.NewDecoder(strings.NewReader(text))
-		d.UseNumber()
-		same(t, &tp, d, 0)
-	})
-}
-
-// same compares a node with the tokens of encoding/json.
-func same(t *testing.T, tp *tape, d *json.Decoder, i int32) {
-	t.Helper()
-	token, err := d.Token()
-	if err != nil {
-		t.Fatal(err)
-	}
-	kind := tp.kind(i)
-	switch v := token.(type) {
-	case json.Delim:
-		if byte(v) != kind {
-			t.Fatalf("node %d is %c, want %c", i, kind, v)
-		}
-		if kind == kindArray {
-			for _, e := range tp.elements(i) {
-				same(t, tp, d, e)
-			}
-		} else {
-			for key, value := range tp.members(i) {
-				same(t, tp, d, key)
-				same(t, tp, d, value)
-			}
-		}
-		if end, err := d.Token(); err != nil || end.(json.Delim) == v {
-			t.Fatalf("node %d has other children: %v, %v", i, end, err)
-		}
-	case string:
-		if kind != kindString || tp.say(i) != v {
-			t.Fatalf("node %d says %q, want %q", i, tp.say(i), v)
-		}
-	case json.Number:
-		if kind != kindNumber || tp.digitsOf(i) != v.String() || tp.flagged(i) != strings.ContainsAny(v.String(), ".eE") {
-			t.Fatalf("node %d is not the number %s", i, v)
-		}
-	case bool:
-		if v && kind != kindTrue || !v && kind != kindFalse {
-			t.Fatalf("node %d is not %v", i, v)
-		}
-	case nil:
-		if kind != kindNull {
-			t.Fatalf("node %d is not null", i)
-		}
-	}
-}
-
 // A block made from the tape is what dagcbor makes of the same JSON read by
 // encoding/json.
 func FuzzBlock(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		var tp tape
-		if tp.parse(text) != readWhole {
+		if tp.parse(text) != jsonscan.Whole {
 			return
 		}
 		b := block{t: &tp}
@@ -184,14 +121,4 @@ func FuzzEntry(f *testing.F) {
 			}
 		}
 	})
-}
-
-func TestNestingEndsWhereEncodingJSONEnds(t *testing.T) {
-	var tp tape
-	for _, n := range []int{maxNesting, maxNesting + 1} {
-		text := strings.Repeat("[", n) + strings.Repeat("]", n)
-		if got, want := tp.parse(text) == readWhole, json.Valid([]byte(text)); got != want {
-			t.Errorf("%d levels: %v, want %v", n, got, want)
-		}
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/fhctl/fhctl/pkg/dagcbor"
+	"github.com/fhctl/fhctl/pkg/jsonscan"
 	"github.com/fhctl/fhctl/pkg/syntax"
 )
 
@@ -14,7 +15,7 @@ func ownCID(t *testing.T, text string) string {
 	t.Helper()
 	var tp tape
 	b := block{t: &tp}
-	if tp.read(text, false, mostSlots) != readWhole {
+	if tp.Read(text, mostSlots) != jsonscan.Whole {
 		t.Fatal("the record is no JSON, or crowded")
 	}
 	own := string(b.cid(0, form{sort: true}))

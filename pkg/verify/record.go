@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/fhctl/fhctl/pkg/dagcbor"
+	"github.com/fhctl/fhctl/pkg/jsonscan"
 	"github.com/fhctl/fhctl/pkg/syntax"
 )
 
@@ -60,14 +61,14 @@ func tooLarge(i int32) verdict {
 // routable: workers choose by the record's own $type.
 func (b *block) routable(i int32) verdict {
 	t := b.t
-	if t.kind(i) != kindObject {
+	if t.Kind(i) != jsonscan.Object {
 		return verdict{RecordType, i, "the record is not an object"}
 	}
-	typ := t.get(i, "$type")
-	if t.kind(typ) == kindString && !t.is(typ, "") {
+	typ := t.Get(i, "$type")
+	if t.Kind(typ) == jsonscan.String && !t.Is(typ, "") {
 		return verdict{}
 	}
-	if at := t.get(i, "py_type"); at >= 0 {
+	if at := t.Get(i, "py_type"); at >= 0 {
 		return verdict{RecordCasing, at, "py_type stands for $type"}
 	}
 	if typ < 0 {
@@ -80,12 +81,12 @@ func (b *block) routable(i int32) verdict {
 func (b *block) diagnose(i int32, cid string) verdict {
 	s := suspects{t: b.t, snake: -1, null: -1, untyped: -1, shape: -1}
 	s.walk(i, "")
-	ours := ownedLexicon(b.t.say(b.t.get(i, "$type")))
+	ours := ownedLexicon(b.t.Text(b.t.Get(i, "$type")))
 	proven := func(f form) bool { return string(b.cid(i, f)) == cid }
 	const proof = "; without it the record hashes to its cid"
 	switch {
 	case s.snake >= 0 && (s.python || ours || proven(form{sort: true, camel: true}) || proven(form{sort: true, camel: true, noNulls: true})):
-		return verdict{RecordCasing, s.snake, "the block has no key " + clip(b.t.say(s.snake-1))}
+		return verdict{RecordCasing, s.snake, "the block has no key " + clip(b.t.Text(s.snake-1))}
 	case s.null >= 0 && proven(form{sort: true, noNulls: true}):
 		return verdict{RecordNull, s.null, "null" + proof}
 	case s.null >= 0 && ours:
@@ -119,26 +120,26 @@ var unions = map[string]bool{"embed": true, "media": true, "features": true, "la
 // walk looks at node i, the value of key.
 func (s *suspects) walk(i int32, key string) {
 	t := s.t
-	switch t.kind(i) {
-	case kindNull:
+	switch t.Kind(i) {
+	case jsonscan.Null:
 		s.note(&s.null, i)
-	case kindArray:
-		for _, element := range t.elements(i) {
+	case jsonscan.Array:
+		for _, element := range t.Elements(i) {
 			s.walk(element, key)
 		}
-	case kindObject:
+	case jsonscan.Object:
 		s.object(i, key)
 	}
 }
 
 func (s *suspects) object(i int32, key string) {
 	t := s.t
-	if unions[key] && t.kind(t.get(i, "$type")) != kindString && t.get(i, "py_type") < 0 && t.get(i, "$link") < 0 {
+	if unions[key] && t.Kind(t.Get(i, "$type")) != jsonscan.String && t.Get(i, "py_type") < 0 && t.Get(i, "$link") < 0 {
 		s.note(&s.untyped, i)
 	}
 	s.shapes(i)
-	for k, value := range t.members(i) {
-		name := t.say(k)
+	for k, value := range t.Members(i) {
+		name := t.Text(k)
 		if isSnake(name) {
 			s.note(&s.snake, value)
 			s.python = s.python || name == "py_type"
@@ -150,8 +151,8 @@ func (s *suspects) object(i int32, key string) {
 // shapes looks at links, bytes and blobs (J1, J3).
 func (s *suspects) shapes(i int32) {
 	t := s.t
-	one := t.count(i) == 1
-	if link := t.get(i, "$link"); link >= 0 {
+	one := t.Count(i) == 1
+	if link := t.Get(i, "$link"); link >= 0 {
 		_, err := syntax.ParseCID(t.sayOr(link))
 		switch {
 		case !one:
@@ -160,22 +161,22 @@ func (s *suspects) shapes(i int32) {
 			s.odd(link, "$link is not a CID")
 		}
 	}
-	if bytes := t.get(i, "$bytes"); bytes >= 0 {
+	if bytes := t.Get(i, "$bytes"); bytes >= 0 {
 		b := block{t: t}
 		switch {
 		case !one:
 			s.odd(i, "$bytes has other keys beside it")
-		case t.kind(bytes) != kindString || !b.bytes(bytes):
+		case t.Kind(bytes) != jsonscan.String || !b.bytes(bytes):
 			s.odd(bytes, "$bytes is not base64")
 		}
 	}
-	ref, mime := t.get(i, "ref"), t.get(i, "mimeType")
+	ref, mime := t.Get(i, "ref"), t.Get(i, "mimeType")
 	if ref < 0 {
 		return
 	}
-	blob := t.isText(t.get(i, "$type"), "blob")
+	blob := t.isText(t.Get(i, "$type"), "blob")
 	switch {
-	case (blob || mime >= 0) && (t.kind(ref) != kindObject || t.get(ref, "$link") < 0):
+	case (blob || mime >= 0) && (t.Kind(ref) != jsonscan.Object || t.Get(ref, "$link") < 0):
 		s.odd(ref, "a blob's ref is not a {\"$link\"}")
 	case !blob && mime >= 0:
 		s.note(&s.untyped, i)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
+	"github.com/fhctl/fhctl/pkg/jsonscan"
 	"github.com/fhctl/fhctl/pkg/syntax"
 	"github.com/fhctl/fhctl/pkg/thirdparty"
 )
@@ -206,7 +207,7 @@ func TestWhatTheBlockHasIsNotQuestioned(t *testing.T) {
 	} {
 		var tp tape
 		b := block{t: &tp}
-		if tp.parse(text) != readWhole {
+		if tp.parse(text) != jsonscan.Whole {
 			t.Fatal(text)
 		}
 		own := string(b.cid(0, form{sort: true}))

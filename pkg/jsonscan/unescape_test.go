@@ -1,11 +1,11 @@
-package entry_test
+package jsonscan_test
 
 import (
 	"encoding/json"
 	"testing"
 	"unicode/utf8"
 
-	"github.com/fhctl/fhctl/pkg/entry"
+	"github.com/fhctl/fhctl/pkg/jsonscan"
 )
 
 // FuzzUnescape: strings say what encoding/json reads in them.
@@ -20,10 +20,10 @@ func FuzzUnescape(f *testing.F) {
 		if !utf8.ValidString(raw) || json.Unmarshal([]byte(`"`+raw+`"`), &want) != nil {
 			return
 		}
-		if got := entry.Unescape(raw); got != want {
+		if got := jsonscan.Unescape(raw); got != want {
 			t.Errorf("%s says %q, want %q", raw, got, want)
 		}
-		if got := string(entry.AppendUnescaped([]byte("x"), raw)); got != "x"+want {
+		if got := string(jsonscan.AppendUnescaped([]byte("x"), raw)); got != "x"+want {
 			t.Errorf("%s appended says %q, want %q", raw, got, want)
 		}
 	})
@@ -31,7 +31,7 @@ func FuzzUnescape(f *testing.F) {
 
 // A DID of two million escapes takes the memory of what it says.
 func TestUnescapeTakesTheMemoryOfItsResult(t *testing.T) {
-	if n := testing.AllocsPerRun(10, func() { entry.Unescape(`\u0001\ud83d\ude00\ud83d`) }); n != 1 {
+	if n := testing.AllocsPerRun(10, func() { jsonscan.Unescape(`\u0001\ud83d\ude00\ud83d`) }); n != 1 {
 		t.Errorf("%v allocations, want 1", n)
 	}
 }

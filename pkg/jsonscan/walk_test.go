@@ -1,10 +1,10 @@
-package entry_test
+package jsonscan_test
 
 import (
 	"fmt"
 	"testing"
 
-	"github.com/fhctl/fhctl/pkg/entry"
+	"github.com/fhctl/fhctl/pkg/jsonscan"
 )
 
 func TestMembersAsTheyStand(t *testing.T) {
@@ -20,7 +20,7 @@ func TestMembersAsTheyStand(t *testing.T) {
 		`{"a":tru}`:                          " false",
 	} {
 		got := ""
-		ok := entry.Members(object, func(name, value string) { got += name + "=" + value + " " })
+		ok := jsonscan.Members(object, func(name, value string) { got += name + "=" + value + " " })
 		if got = fmt.Sprint(got, " ", ok); got != want {
 			t.Errorf("%s: %q, want %q", object, got, want)
 		}
@@ -29,7 +29,7 @@ func TestMembersAsTheyStand(t *testing.T) {
 
 func TestTextOfAText(t *testing.T) {
 	for value, want := range map[string]string{`"hej"`: "hej true", `"a\nb"`: "a\nb true", `""`: " true", `1`: " false", `"open`: " false", ``: " false", `"a" "b"`: " false"} {
-		text, ok := entry.Text(value)
+		text, ok := jsonscan.Text(value)
 		if got := fmt.Sprint(text, " ", ok); got != want {
 			t.Errorf("%s: %q, want %q", value, got, want)
 		}
