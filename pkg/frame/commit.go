@@ -121,7 +121,7 @@ func (d *Decoder) record(ev *event.Event, op *event.Op) bool {
 	out, info, err := d.records.AppendJSON(d.json, op.Block)
 	if errors.Is(err, dagcbor.ErrLimit) {
 		// Once for all that may follow: growing by and by would take twice as much.
-		if cap(d.json) <= keepBytes+dagcbor.Overrun {
+		if cap(d.json) < event.MaxData+dagcbor.Overrun {
 			d.json = append(make([]byte, 0, event.MaxData+dagcbor.Overrun), d.json...)
 		}
 		d.records.Limit = event.MaxData

@@ -29,15 +29,19 @@ type Decoder struct {
 	wanted  []int // for each op the finder's number of its block, or -1
 	records dagcbor.Transcoder
 	json    []byte // the records of the commit in hand
+	small   int    // frames since the last with large records
 	made    []made // of its blocks, by number
 	form    []byte // the definite form of a frame that had none
 }
 
-// keepBytes bounds the memory that one large frame leaves behind: of records,
-// and of a frame that had to be copied.
+// keepBytes bounds the memory that one large frame leaves behind for long: of
+// records, and of a frame that had to be copied.
 const (
 	keepBytes = 1 << 20
 	keepForm  = 64 << 10
+	// keepLarge is how many frames without large records let go of the memory for
+	// those: where one came more may, and each would leave as much behind.
+	keepLarge = 16
 )
 
 // Decode reads one message into ev, replacing what it held and reusing its Ops.
@@ -69,7 +73,10 @@ func (d *Decoder) reuse() {
 	if d.finder == nil {
 		d.finder = blocks.NewFinder()
 	}
-	if cap(d.json) > keepBytes {
+	if d.small++; len(d.json) > keepBytes {
+		d.small = 0
+	}
+	if cap(d.json) > 2*keepBytes && d.small > keepLarge {
 		d.json = nil
 	}
 	if cap(d.form) > keepForm {

@@ -30,7 +30,7 @@
 // is passed on and never judged (E6).
 //
 // Memory is bounded: nothing is allocated from a declared length, and what one
-// large frame needed is not kept. A commit's records may be larger than the frame,
+// large frame needed is kept for a few frames only. A commit's records may be larger than the frame,
 // each up to fourteen times its block, and every op may name the same: they are
 // made once for each block, and event.MaxData bounds them. A Decoder that is Raw
 // makes none and leaves it to entry.Encoder, which writes them where they go.

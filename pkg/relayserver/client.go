@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,9 @@ import (
 
 // remembered is how many sent frames repeat and regress can go back.
 const remembered = 64
+
+// rememberedBytes bounds them where no fault is expected.
+const rememberedBytes = 1 << 20
 
 // controlPatience bounds the write of a ping, pong or close message.
 const controlPatience = time.Second
@@ -239,11 +243,35 @@ func (c *client) deliver(ctx context.Context, seq event.Seq, frame []byte) error
 	c.mu.Lock()
 	c.sent++
 	c.mu.Unlock()
-	if len(c.past) == remembered {
-		c.past = append(c.past[:0], c.past[1:]...)
+	c.remember(frame)
+	return nil
+}
+
+// remember keeps the frames sent last, for faults that tests commit and for Delay. Where
+// neither needs them, large ones are let go: each client would keep up to 64 messages of
+// five megabytes.
+func (c *client) remember(frame []byte) {
+	least := 0
+	switch {
+	case c.faulty():
+		least = remembered
+	case c.cfg.Delay != nil:
+		least = 1
 	}
 	c.past = append(c.past, frame)
-	return nil
+	size, from := 0, len(c.past)
+	for from > 0 && len(c.past)-from < remembered && (len(c.past)-from < least || size+len(c.past[from-1]) <= rememberedBytes) {
+		from--
+		size += len(c.past[from])
+	}
+	c.past = slices.Delete(c.past, 0, from)
+}
+
+// faulty reports whether any fault may still fall due.
+func (c *client) faulty() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.strikes) > 0
 }
 
 // spaced is how long the frame must wait behind the one sent last.
