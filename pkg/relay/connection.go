@@ -179,12 +179,13 @@ func (c *connection) fitted(chunk *event.Chunk) *event.Chunk {
 	if cap(chunk.Buf) <= maxPooled || len(chunk.Buf) > cap(chunk.Buf)/2 {
 		return chunk
 	}
-	frames := chunk.Frames
-	small := &event.Chunk{
-		Frames: make([]event.Frame, 0, len(frames)), Buf: make([]byte, 0, len(chunk.Buf)),
-		Conn: chunk.Conn, Hangup: chunk.Hangup, Arrived: chunk.Arrived, Lull: chunk.Lull, Recycle: c.recycle,
+	small := &event.Chunk{Conn: chunk.Conn, Hangup: chunk.Hangup, Arrived: chunk.Arrived, Lull: chunk.Lull, Recycle: c.recycle}
+	if buf := c.medium.Swap(nil); buf != nil && cap(*buf) >= len(chunk.Buf) && cap(*buf) <= 2*len(chunk.Buf) {
+		small.Buf = *buf
+	} else {
+		small.Buf = make([]byte, 0, len(chunk.Buf))
 	}
-	copyFrames(small, frames)
+	copyFrames(small, chunk.Frames)
 	chunk.Release()
 	return small
 }

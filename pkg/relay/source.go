@@ -25,6 +25,8 @@ type Source struct {
 	// large is the memory of a large message, for as long as more come; since
 	// counts the usual chunks since one came.
 	large atomic.Pointer[[]byte]
+	// medium is that of one that was copied to be given away; see fitted.
+	medium atomic.Pointer[[]byte]
 	since atomic.Int64
 
 	// Only the ranging goroutine touches these.
@@ -192,16 +194,17 @@ func (s *Source) newChunk() *event.Chunk {
 
 func (s *Source) recycle(c *event.Chunk) {
 	if cap(c.Buf) > maxPooled {
-		if cap(c.Buf) < s.cfg.largeMessage() {
-			return
-		}
 		buf := c.Buf[:0]
-		s.large.Store(&buf)
-		s.since.Store(0)
+		if s.since.Store(0); cap(buf) < s.cfg.largeMessage() {
+			s.medium.Store(&buf)
+		} else {
+			s.large.Store(&buf)
+		}
 		return
 	}
 	if s.since.Add(1) == largeKept {
 		s.large.Store(nil)
+		s.medium.Store(nil)
 	}
 	// A frame may point into memory that Buf has outgrown.
 	clear(c.Frames)
