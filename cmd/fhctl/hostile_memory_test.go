@@ -143,6 +143,9 @@ func (a *attack) everything() {
 			recordOf(append(dagcbor.AppendHead(nil, dagcbor.MajorBytes, uint64(mega)), make([]byte, mega)...)),
 			recordOf(append(dagcbor.AppendHead(nil, dagcbor.MajorBytes, uint64(mega-1)), make([]byte, mega-1)...))}, nil), 2, ""},
 		{commitOf(1, []blocks.Block{recordOf(deep)}, []blocks.Block{recordOf(cborText(make([]byte, mega))), controls(3)}), 1, ""},
+		{commitOf(200, eachOf(200, 9000), nil), 200, ""},
+		{commitOf(2, []blocks.Block{recordOf(cborText(bytes.Repeat([]byte{'a'}, mega))), recordOf(cborText(bytes.Repeat([]byte{'b'}, mega)))}, nil), 2, ""},
+		{relaytest.Frame("#identity", map[string]any{"seq": 1, "did": attacker, "time": "t", "other": strings.Repeat("x", 4_500_000)}), -1, ""},
 		{a.many(), 1, ""},
 		{a.padded(), 1, ""},
 		{a.missing(), 0, ""},
@@ -153,6 +156,14 @@ func (a *attack) everything() {
 		a.add(one.raw, one.ops, one.rejected)
 		a.ordinary(5)
 	}
+}
+
+// eachOf is so many records of control characters, each another.
+func eachOf(n, size int) (list []blocks.Block) {
+	for i := range n {
+		list = append(list, recordOf(cborText(append(bytes.Repeat([]byte{1}, size), fmt.Sprint(i)...))))
+	}
+	return list
 }
 
 // many is a CAR of the full size in 30,000 blocks nobody wants.
@@ -404,6 +415,9 @@ func TestMemoryOfReadersIsBoundedWhateverIsThere(t *testing.T) {
 		"replay stream":          {0, []string{"replay", "stream"}},
 		"replay capture":         {0, []string{"replay", file, "--to", server.URL(), "--to-stream", "copy"}},
 		"replay capture, stdout": {0, []string{"replay", file}},
+		"replay capture, raw":    {0, []string{"replay", file, "--raw"}},
+		"replay into a capture":  {0, []string{"replay", file, filepath.Join(t.TempDir(), "copy.fhz")}},
+		"record":                 {0, []string{"record", filepath.Join(t.TempDir(), "new.fhz"), "--from=oldest", "--limit=60"}},
 		"tail stream, template":  {0, []string{"tail", "--template", "{{.seq}} {{with .data.ops}}{{json .}}{{end}}"}},
 		"verify capture":         {3, []string{"verify", file}},
 		"verify stream":          {0, []string{"verify"}},

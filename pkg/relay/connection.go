@@ -167,8 +167,8 @@ func (c *connection) withRoom(buf []byte, start int) []byte {
 	// would take as much again. What precedes it is less than a chunk, so that every
 	// large message fits.
 	most := max(c.cfg.largeMessage(), start+c.cfg.MaxMessage+minRead, cap(buf)+maxPooled)
-	if large := c.large.Swap(nil); large != nil && cap(*large) >= most {
-		return append((*large)[:0], buf...)
+	if large := taken(c.large); cap(large) >= most {
+		return append(large, buf...)
 	}
 	return append(make([]byte, 0, most), buf...)
 }
@@ -176,14 +176,13 @@ func (c *connection) withRoom(buf []byte, start int) []byte {
 // fitted is the chunk itself, or a copy of it where it would hand over far more
 // memory than its frames need: whoever keeps it would keep that as well.
 func (c *connection) fitted(chunk *event.Chunk) *event.Chunk {
-	if cap(chunk.Buf) <= maxPooled || len(chunk.Buf) > cap(chunk.Buf)/2 {
+	medium := c.cfg.largeMessage() / 2
+	if cap(chunk.Buf) <= max(maxPooled, medium) || len(chunk.Buf) > medium {
 		return chunk
 	}
 	small := &event.Chunk{Conn: chunk.Conn, Hangup: chunk.Hangup, Arrived: chunk.Arrived, Lull: chunk.Lull, Recycle: c.recycle}
-	if buf := c.medium.Swap(nil); buf != nil && cap(*buf) >= len(chunk.Buf) && cap(*buf) <= 2*len(chunk.Buf) {
-		small.Buf = *buf
-	} else {
-		small.Buf = make([]byte, 0, len(chunk.Buf))
+	if small.Buf = taken(c.medium); small.Buf == nil {
+		small.Buf = make([]byte, 0, medium)
 	}
 	copyFrames(small, chunk.Frames)
 	chunk.Release()

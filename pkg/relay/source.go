@@ -22,12 +22,11 @@ type Source struct {
 	conns   atomic.Uint64
 	free    chan *event.Chunk
 	kept    atomic.Int64 // bytes of memory in free
-	// large is the memory of a large message, for as long as more come; since
-	// counts the usual chunks since one came.
-	large atomic.Pointer[[]byte]
-	// medium is that of one that was copied to be given away; see fitted.
-	medium atomic.Pointer[[]byte]
-	since atomic.Int64
+	// large is memory in which any message has room, medium half of that, for as long
+	// as such messages come: one is read while another waits in the queue. since counts
+	// the usual chunks since one came.
+	large, medium chan []byte
+	since         atomic.Int64
 
 	// Only the ranging goroutine touches these.
 	succeeded bool // some dial did
@@ -41,6 +40,8 @@ func New(cfg Config) *Source {
 		cfg:     cfg,
 		dialTCP: cfg.Dial,
 		free:    make(chan *event.Chunk, maxFree),
+		large:   make(chan []byte, 2),
+		medium:  make(chan []byte, 2),
 	}
 }
 
@@ -194,17 +195,20 @@ func (s *Source) newChunk() *event.Chunk {
 
 func (s *Source) recycle(c *event.Chunk) {
 	if cap(c.Buf) > maxPooled {
-		buf := c.Buf[:0]
-		if s.since.Store(0); cap(buf) < s.cfg.largeMessage() {
-			s.medium.Store(&buf)
-		} else {
-			s.large.Store(&buf)
+		s.since.Store(0)
+		kept := s.medium
+		if cap(c.Buf) >= s.cfg.largeMessage() {
+			kept = s.large
+		}
+		select {
+		case kept <- c.Buf[:0]:
+		default:
 		}
 		return
 	}
 	if s.since.Add(1) == largeKept {
-		s.large.Store(nil)
-		s.medium.Store(nil)
+		emptied(s.large)
+		emptied(s.medium)
 	}
 	// A frame may point into memory that Buf has outgrown.
 	clear(c.Frames)
@@ -218,6 +222,21 @@ func (s *Source) recycle(c *event.Chunk) {
 		}
 	}
 	s.kept.Add(-size)
+}
+
+// taken is memory from a list; nil when it has none.
+func taken(from chan []byte) []byte {
+	select {
+	case buf := <-from:
+		return buf
+	default:
+		return nil
+	}
+}
+
+func emptied(list chan []byte) {
+	for taken(list) != nil {
+	}
 }
 
 var errEnough = errors.New("the receiver wants no more")

@@ -110,8 +110,9 @@ func (p *Packer) End(offset int64) *End {
 
 // Unpacker takes blocks apart. It is not safe for concurrent use.
 type Unpacker struct {
-	zst *zstd.Decoder
-	raw []byte
+	zst   *zstd.Decoder
+	raw   []byte
+	usual int // blocks without a giant frame since one had it
 }
 
 // NewUnpacker makes one; Close frees it.
@@ -129,8 +130,13 @@ func (u *Unpacker) Unpack(b *Block, packed []byte) ([]byte, error) {
 	if len(packed) != b.Packed || Sum(packed) != b.Sum {
 		return nil, errSum
 	}
-	if cap(u.raw) > 2*MaxSize && b.Raw < MaxSize {
-		u.raw = nil // a giant frame needed it
+	switch u.usual++; {
+	case b.Raw > 2*MaxSize: // with a giant frame: what any block may need, once
+		if u.usual = 0; cap(u.raw) < MaxUnpacked {
+			u.raw = make([]byte, 0, MaxUnpacked)
+		}
+	case cap(u.raw) > 2*MaxSize && u.usual > giantKept:
+		u.raw = nil
 	}
 	raw, err := u.zst.DecodeAll(packed, u.raw[:0])
 	if err != nil {
@@ -152,10 +158,6 @@ func (u *Unpacker) Unpack(b *Block, packed []byte) ([]byte, error) {
 	}
 	return raw, nil
 }
-
-// Swap leaves what the last Unpack gave to the caller, for good, and takes memory for
-// the next; nil makes some.
-func (u *Unpacker) Swap(raw []byte) { u.raw = raw[:0] }
 
 // Close frees the decoder.
 func (u *Unpacker) Close() { u.zst.Close() }

@@ -321,6 +321,6 @@ func (f *flow) closeReader() {
 	if f.reader != nil {
 		f.reader.close()
 		f.reader = nil
-		f.free.giant.Store(nil)
+		f.free.forget()
 	}
 }

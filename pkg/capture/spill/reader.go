@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync/atomic"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/capture"
@@ -20,10 +19,14 @@ const (
 	chunksKept  = 8 // for reuse
 )
 
-// chunks are those that were given back.
+// chunks are those that were given back. A giant frame has a chunk of its own, with
+// memory for any frame; one is in use while another waits.
 type chunks struct {
-	usual chan *event.Chunk
-	giant atomic.Pointer[[]byte] // memory of a giant frame, until the segment ends
+	usual, giant chan *event.Chunk
+}
+
+func newChunks() chunks {
+	return chunks{usual: make(chan *event.Chunk, chunksKept), giant: make(chan *event.Chunk, 2)}
 }
 
 func (free *chunks) get() *event.Chunk {
@@ -36,6 +39,9 @@ func (free *chunks) get() *event.Chunk {
 }
 
 func (free *chunks) put(c *event.Chunk) {
+	if cap(c.Buf) > 4*chunkBytes {
+		return // swollen by a large frame
+	}
 	clear(c.Frames)
 	c.Reset()
 	select {
@@ -44,18 +50,34 @@ func (free *chunks) put(c *event.Chunk) {
 	}
 }
 
-// putGiant keeps the memory of a chunk that is one giant frame.
-func (free *chunks) putGiant(c *event.Chunk) {
-	buf := c.Buf[:0]
-	free.giant.Store(&buf)
+// alone is a chunk of one giant frame.
+func (free *chunks) alone(data []byte) *event.Chunk {
+	var c *event.Chunk
+	select {
+	case c = <-free.giant:
+	default:
+		c = &event.Chunk{Buf: make([]byte, 0, block.MaxFrame), Recycle: func(c *event.Chunk) {
+			select {
+			case free.giant <- c:
+			default:
+			}
+		}}
+	}
+	c.Reset()
+	c.Arrived = time.Now()
+	c.Buf = append(c.Buf, data...)
+	c.Frames = append(c.Frames, event.Frame{Data: c.Buf})
+	return c
 }
 
-// takeGiant is memory that was given back; nil without any.
-func (free *chunks) takeGiant() []byte {
-	if buf := free.giant.Swap(nil); buf != nil {
-		return *buf
+// forget lets go of what giant frames needed.
+func (free *chunks) forget() {
+	for range cap(free.giant) {
+		select {
+		case <-free.giant:
+		default:
+		}
 	}
-	return nil
 }
 
 // isOld reports whether an earlier version wrote the file.
@@ -145,7 +167,9 @@ func (r *segmentReader) chunk(free *chunks) *event.Chunk {
 		return nil
 	}
 	if r.giant != nil {
-		return r.alone(free)
+		giant := r.giant
+		r.giant = nil
+		return free.alone(giant)
 	}
 	c := free.get()
 	c.Arrived = time.Now()
@@ -164,7 +188,7 @@ func (r *segmentReader) chunk(free *chunks) *event.Chunk {
 			}
 			r.flowing = true
 		}
-		if len(data) > chunkBytes {
+		if len(data) > block.MaxSize {
 			r.giant = data
 			break
 		}
@@ -174,28 +198,14 @@ func (r *segmentReader) chunk(free *chunks) *event.Chunk {
 	}
 	if len(c.Frames) == 0 && r.giant != nil {
 		c.Release()
-		return r.alone(free)
+		giant := r.giant
+		r.giant = nil
+		return free.alone(giant)
 	}
 	if len(c.Frames) == 0 {
 		c.Release()
 		return nil
 	}
-	return c
-}
-
-// alone is a chunk of the giant frame. The frame is usually the last of its block,
-// whose memory is the chunk's then: there is no second copy of it.
-func (r *segmentReader) alone(free *chunks) *event.Chunk {
-	data := r.giant
-	r.giant = nil
-	c := &event.Chunk{Arrived: time.Now(), Recycle: free.putGiant}
-	if r.old == nil && len(r.rest) == 0 {
-		r.Unpacker.Swap(free.takeGiant())
-		c.Buf = data
-	} else {
-		c.Buf = append(free.takeGiant(), data...)
-	}
-	c.Frames = []event.Frame{{Data: c.Buf[:len(data):len(data)]}}
 	return c
 }
 

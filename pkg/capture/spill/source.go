@@ -105,7 +105,7 @@ type telling struct {
 // Errors: fault.Usage and fault.Refused (the directory), fault.Conflict (another
 // process uses it, or it holds frames of another relay or cursor).
 func Open(cfg Config) (*Source, error) {
-	s := &Source{cfg: cfg.withDefaults(), free: chunks{usual: make(chan *event.Chunk, chunksKept)}}
+	s := &Source{cfg: cfg.withDefaults(), free: newChunks()}
 	s.changed = sync.NewCond(&s.mu)
 	s.disk = disk{dir: cfg.folder, log: s.cfg.Logger}
 	if cfg.folder == nil {
