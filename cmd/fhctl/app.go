@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -30,6 +31,8 @@ type app struct {
 	// started is set once flags and arguments have been understood: errors
 	// before that are the caller's.
 	started bool
+	// waits is what is waited for, for people; nil or "" is nothing. with makes it.
+	waits *atomic.Pointer[string]
 }
 
 func newApp() *app {
@@ -66,6 +69,7 @@ func (a *app) with(do func(ctx context.Context, s *session, args []string) error
 		if err != nil {
 			return err
 		}
+		a.waits = new(atomic.Pointer[string])
 		s := &session{app: a, cfg: cfg, level: new(slog.LevelVar)}
 		s.level.Set(cfg.Log.Level)
 		s.slog = newLogger(a.log, cfg.Log, s.level, a.terminal)
@@ -75,7 +79,7 @@ func (a *app) with(do func(ctx context.Context, s *session, args []string) error
 			s.slog.Warn(warning)
 		}
 		s.slog.Debug("settings", settingAttrs(cfg)...)
-		return withTimeout(cmd.Context(), cfg.Timeout, func(ctx context.Context) error {
+		return withTimeout(cmd.Context(), cfg.Timeout, a.waits, func(ctx context.Context) error {
 			return do(ctx, s, args)
 		})
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -105,7 +107,7 @@ func interruptible() (context.Context, func()) {
 
 // withTimeout runs do under a limit, if there is one. When the limit passed, it
 // is what ended do, whatever do made of it.
-func withTimeout(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
+func withTimeout(ctx context.Context, limit time.Duration, waits *atomic.Pointer[string], do func(context.Context) error) error {
 	if limit == 0 {
 		return do(ctx)
 	}
@@ -118,11 +120,28 @@ func withTimeout(ctx context.Context, limit time.Duration, do func(context.Conte
 	if fault.Ended(ctx) == nil || !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		return err
 	}
-	passed := fmt.Errorf("the timeout of %s passed first", limit)
-	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		passed = fmt.Errorf("%w: %w", passed, err)
+	passed, hint := fmt.Errorf("the timeout of %s passed first", limit), "raise --timeout, or look at what it was waiting for"
+	waited := besideDeadline(err)
+	if relay := waits.Load(); waited == "" && relay != nil {
+		waited = *relay
 	}
-	return fault.New(fault.Deadline, passed, "raise --timeout, or look at what it was waiting for")
+	if waited != "" {
+		passed = fmt.Errorf("%w: %s", passed, waited)
+		hint = cmp.Or(fault.HintOf(err), hint)
+	}
+	return fault.New(fault.Deadline, passed, hint)
+}
+
+// besideDeadline is what an error says besides that a deadline passed.
+func besideDeadline(err error) string {
+	if err == nil {
+		return ""
+	}
+	said := strings.ReplaceAll(err.Error(), context.DeadlineExceeded.Error(), "")
+	for _, hole := range [][2]string{{"(Redis: )", ""}, {":  (", " ("}, {": : ", ": "}} {
+		said = strings.ReplaceAll(said, hole[0], hole[1])
+	}
+	return strings.Trim(said, ": ")
 }
 
 // report prints an error once, each part of a joined one with its hint, and

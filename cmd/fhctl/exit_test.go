@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -83,7 +84,7 @@ func TestTimeout(t *testing.T) {
 			"fails before":   {time.Hour, fails, fault.Internal},
 			"no limit":       {0, fails, fault.Internal},
 		} {
-			err := withTimeout(t.Context(), v.limit, v.do)
+			err := withTimeout(t.Context(), v.limit, new(atomic.Pointer[string]), v.do)
 			if err == nil || fault.ClassOf(err) != v.class {
 				t.Errorf("%s: %v (%s), want %s", name, err, fault.ClassOf(err), v.class)
 			}

@@ -112,12 +112,31 @@ func (s *session) playedUpTo(err error) {
 // what comes meanwhile.
 const maxLinger = 40 * time.Millisecond
 
+// waited notes what a time limit that passes now would have waited for: a relay, or the
+// proxy before it, that has not answered.
+func (u upstream) waited(a *app, l event.Link) {
+	what := "no answer yet from the relay " + u.endpoint.String()
+	if via := u.endpoint.Proxy(); via != "" {
+		what += " via proxy " + via
+	}
+	switch {
+	case l.State == event.LinkUp:
+		what = ""
+	case l.Err != nil && l.Cause != "stopped":
+		what = l.Err.Error()
+	}
+	if a.waits != nil {
+		a.waits.Store(&what)
+	}
+}
+
 // source follows the upstream and tells the observer of every change.
 func (u upstream) source(s *session, heard event.Observer) (*relay.Source, error) {
 	trust, err := relayTLS(s)
 	if err != nil {
 		return nil, err
 	}
+	u.waited(s.app, event.Link{})
 	return relay.New(relay.Config{
 		Endpoint:    u.endpoint,
 		UserAgent:   "fhctl/" + readBuild().Version,
@@ -125,6 +144,7 @@ func (u upstream) source(s *session, heard event.Observer) (*relay.Source, error
 		Linger:      min(s.cfg.Ingest.BatchAge, maxLinger),
 		TLSNow:      trust,
 		Notify: func(l event.Link) {
+			u.waited(s.app, l)
 			if !u.ended(l) {
 				heard.Link(l)
 			}
@@ -180,7 +200,8 @@ func (s *session) redisPassword() (string, error) {
 func (s *session) connection(redisURL, password string) redisstream.Connection {
 	r := s.cfg.Redis
 	return redisstream.Connection{
-		URL: redisURL, Password: password, URLName: r.URLName, PasswordName: r.PasswordName,
+		HandshakeTimeout: s.cfg.Timeout / 2, // which leaves time to tell of it
+		URL:              redisURL, Password: password, URLName: r.URLName, PasswordName: r.PasswordName,
 		TLS: redisstream.TLS{
 			CA: r.TLSCA, Cert: r.TLSCert, Key: r.TLSKey, ServerName: r.TLSServerName, SkipVerify: r.TLSSkipVerify,
 		},

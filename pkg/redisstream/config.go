@@ -88,7 +88,10 @@ type Connection struct {
 	// CommandTimeout bounds dialling and each exchange; 0 means
 	// DefaultCommandTimeout.
 	CommandTimeout time.Duration
-	Logger         *slog.Logger // nil is silent
+	// HandshakeTimeout bounds a TLS handshake, so that one without an answer is told
+	// before the caller's own time is over; 0 means three quarters of CommandTimeout.
+	HandshakeTimeout time.Duration
+	Logger           *slog.Logger // nil is silent
 	// Dialer opens connections instead of the network; nil for most. TLS is
 	// then its own affair.
 	Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -202,6 +205,9 @@ func (c Connection) withDefaults() Connection {
 	c.URL = cmp.Or(c.URL, DefaultURL)
 	if c.CommandTimeout <= 0 {
 		c.CommandTimeout = DefaultCommandTimeout
+	}
+	if most := c.CommandTimeout / 4 * 3; c.HandshakeTimeout <= 0 || c.HandshakeTimeout > most {
+		c.HandshakeTimeout = most
 	}
 	if c.Jitter == nil {
 		c.Jitter = rand.Float64

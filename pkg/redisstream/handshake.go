@@ -14,7 +14,7 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interv
 
 // dialer opens connections within a time, TLS included. Each handshake uses the
 // TLS files as they are then.
-func (t *target) dialer(limit time.Duration) func(context.Context, string, string) (net.Conn, error) {
+func (t *target) dialer(limit, handshake time.Duration) func(context.Context, string, string) (net.Conn, error) {
 	network := net.Dialer{KeepAliveConfig: keepAlive}
 	return func(ctx context.Context, proto, addr string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, limit)
@@ -25,7 +25,7 @@ func (t *target) dialer(limit time.Duration) func(context.Context, string, strin
 		}
 		// A handshake without an answer ends before the dial does, so that it
 		// is told as one.
-		shaking, done := context.WithTimeout(ctx, limit/4*3)
+		shaking, done := context.WithTimeout(ctx, handshake)
 		defer done()
 		secure, err := shake(shaking, conn, t.tls.Config(), addr)
 		if err != nil {

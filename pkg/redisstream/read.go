@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -110,8 +111,10 @@ func (c Connection) classed(ctx context.Context, doing string, err error) error 
 	over := fault.Ended(ctx)
 	err = worded(err)
 	switch cause := causeOf(err); {
-	case over != nil:
+	case over != nil && (errors.Is(err, over) || errors.Is(err, os.ErrDeadlineExceeded)):
 		return fmt.Errorf("%s: %w", doing, over)
+	case over != nil:
+		return fmt.Errorf("%s: %w (Redis: %w)", doing, over, err)
 	case cause == "":
 		return fmt.Errorf("%s: %w", doing, c.final(err))
 	case wrongURL(err) != nil:

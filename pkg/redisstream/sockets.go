@@ -47,7 +47,7 @@ type socket struct {
 func (s *sockets) dialer(c Connection, t *target) func(context.Context, string, string) (net.Conn, error) {
 	dial := c.Dialer
 	if dial == nil {
-		dial = t.dialer(c.CommandTimeout)
+		dial = t.dialer(c.CommandTimeout, c.HandshakeTimeout)
 	}
 	limit := c.replies
 	if limit == 0 {

@@ -64,6 +64,16 @@ func gatewayTo(target *url.URL) (*gateway, error) {
 	return g, nil
 }
 
+// Proxy is the HOST:PORT of the proxy that the environment puts before the relay, "" where
+// there is none, or none that can be used.
+func (e Endpoint) Proxy() string {
+	g, err := gatewayTo(&url.URL{Scheme: e.scheme, Host: e.host})
+	if err != nil || g == nil {
+		return ""
+	}
+	return g.addr
+}
+
 func firstSet(names []string) (name, value string) {
 	for _, name := range names {
 		if value := strings.TrimSpace(os.Getenv(name)); value != "" {
