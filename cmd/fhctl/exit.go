@@ -127,7 +127,9 @@ func withTimeout(ctx context.Context, limit time.Duration, waits *atomic.Pointer
 	}
 	if waited != "" {
 		passed = fmt.Errorf("%w: %s", passed, waited)
-		hint = cmp.Or(fault.HintOf(err), hint)
+		if known := fault.HintOf(err); !strings.HasPrefix(known, "is Redis running") { // it may well be
+			hint = cmp.Or(known, hint)
+		}
 	}
 	return fault.New(fault.Deadline, passed, hint)
 }

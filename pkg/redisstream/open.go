@@ -1,6 +1,7 @@
 package redisstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,7 +85,7 @@ func (w *Writer) start(ctx context.Context, t *target) error {
 	defer context.AfterFunc(ctx, w.sockets.interrupt)()
 	err := c.patiently(ctx, "connect to Redis", w.answers)
 	if err != nil && fault.Ended(ctx) != nil {
-		return fault.New(fault.Unreachable, err, hintOf(err))
+		return fault.New(fault.Unreachable, err, cmp.Or(hintOf(err), fmt.Sprintf("is Redis running at %s?", fault.Redact(c.URL))))
 	}
 	if err != nil {
 		return err
