@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"testing"
 )
 
 // library is a public package: its files, and the names that its text may link to.
@@ -104,6 +105,9 @@ func packageTexts(files []goFile) (found []finding) {
 			case f.isTest() || f.Doc == nil:
 			case path.Base(f.name) == "doc.go":
 				text = f.Doc.Text()
+				if len(f.Decls) > 0 {
+					found = append(found, finding{f.name, "code in doc.go"}) // which no limit of a size counts
+				}
 			default:
 				found = append(found, finding{f.name, "text of the package outside doc.go"})
 			}
@@ -126,6 +130,23 @@ func packageTexts(files []goFile) (found []finding) {
 		}
 	}
 	return found
+}
+
+func TestPackageTexts(t *testing.T) {
+	const code = "package a; func F() {}; type T struct{ N int }; func (*T) Close() {}"
+	for want, files := range map[string]map[string]string{
+		"no doc.go":                          {"pkg/a/a.go": code},
+		"text of the package outside doc.go": {"pkg/a/a.go": "// Package a does. See [F].\n" + code, "pkg/a/doc.go": "// Package a does. See [F].\npackage a"},
+		"code in doc.go":                     {"pkg/a/a.go": code, "pkg/a/doc.go": "// Package a does. See [F].\npackage a; var n int"},
+		"a doc.go that links to nothing of the package": {"pkg/a/a.go": code, "pkg/a/doc.go": "// Package a does. Call F.\npackage a"},
+		"a link to nothing: [T.Open]":                   {"pkg/a/a.go": code, "pkg/a/doc.go": "// Package a does. See [F], [T.N], [T.Close] and [T.Open].\npackage a"},
+		"a link to nothing: [event.Event]":              {"pkg/a/a.go": code, "pkg/a/doc.go": "// Package a does. See [F] and [event.Event].\npackage a"},
+	} {
+		found := packageTexts(parsed(t, files))
+		if len(found) != 1 || found[0].what != want {
+			t.Errorf("%v gives %v, want %q alone", files, found, want)
+		}
+	}
 }
 
 // withoutExample finds public packages, test kits aside, that no example shows the use

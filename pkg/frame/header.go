@@ -2,7 +2,37 @@ package frame
 
 import (
 	"github.com/fhctl/fhctl/pkg/dagcbor"
+	"github.com/fhctl/fhctl/pkg/event"
 )
+
+// header is what the first of the two maps says.
+type header struct {
+	op    int64
+	label []byte // t as sent, with its '#'; nil when absent
+}
+
+// kind is the event kind the header announces (F2, F3, F4).
+func (h *header) kind() event.Kind {
+	switch {
+	case h.op == -1:
+		return event.KindError
+	case h.op != 1:
+		return event.KindUnknown
+	}
+	switch string(h.label) {
+	case "#commit":
+		return event.KindCommit
+	case "#sync":
+		return event.KindSync
+	case "#identity":
+		return event.KindIdentity
+	case "#account":
+		return event.KindAccount
+	case "#info":
+		return event.KindInfo
+	}
+	return event.KindUnknown
+}
 
 // headerFields reads a header map: "op", "t", and whatever the future adds.
 type headerFields struct {

@@ -13,6 +13,3 @@
 // Where consumers are stricter or looser than the specification, the function
 // name says whose rule it is: ValidDID is the contract's, [StrictDID] is atproto's.
 package syntax
-
-// Text is what the predicates accept.
-type Text interface{ ~string | ~[]byte }
