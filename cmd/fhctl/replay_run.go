@@ -106,7 +106,7 @@ func (r *replayRun) openTarget(ctx context.Context) (err error) {
 			r.target = nowhere{from: from}
 			return err
 		}
-		t, err := openRecorder(p.target.path, r.origin.identity, p.sel.print, p.resume)
+		t, err := openRecorder(p.target.path, r.origin.identity, p.sel.keep.Fingerprint(), p.resume)
 		if err != nil {
 			return err
 		}

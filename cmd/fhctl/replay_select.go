@@ -1,10 +1,7 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -55,69 +52,29 @@ const beyondRun = 100
 type selection struct {
 	from, until place.Place
 	keep        *filter.Filter
-	actions     map[string]bool // of ops to keep; empty keeps all
-	print       string
 	entries     bool // the target takes entries, not frames
 
 	decoder frame.Decoder
 	encoder entry.Encoder // of entries that are made here
 	ev      event.Event
 	outline entry.Outline
-	stay    []bool // of the ops of the event in hand; see judge
+	stay    []bool // of the ops of the event in hand
 	late    int    // events in a row behind the end's time
 	trust   trusted
 }
 
 func newSelection(cfg filter.Config, actions []string) (*selection, error) {
-	keep, err := filter.New(cfg)
-	if err != nil {
+	if err := checkActions(actions); err != nil {
 		return nil, err
 	}
-	s := &selection{keep: keep, actions: map[string]bool{}, print: keep.Fingerprint()}
-	for _, name := range actions {
-		if !slices.Contains([]string{"create", "update", "delete"}, name) {
-			return nil, usageError(fmt.Errorf("flag --action: %q is not one", name), "the actions are create, update and delete")
-		}
-		s.actions[name] = true
-	}
-	if len(s.actions) > 0 {
-		list := slices.Compact(slices.Sorted(slices.Values(actions)))
-		sum := sha256.Sum256([]byte(s.print + "\n" + strings.Join(list, "\n")))
-		s.print = hex.EncodeToString(sum[:8])
-	}
-	return s, nil
+	cfg.Actions = actions
+	keep, err := filter.New(cfg)
+	return &selection{keep: keep}, err
 }
 
 // whole reports whether everything is kept.
 func (s *selection) whole() bool {
-	return s.keep == nil && len(s.actions) == 0 && s.from.Open() && s.until.Open()
-}
-
-// judge reports whether ev is wanted, and in stay which of its ops are.
-func (s *selection) judge(ev *event.Event) (wanted bool) {
-	wanted, s.stay = s.keep.Mask(ev, s.stay)
-	if !wanted || len(s.actions) == 0 || ev.Kind != event.KindCommit {
-		return wanted
-	}
-	for i := range s.stay {
-		s.stay[i] = s.stay[i] && s.actions[ev.Commit.Ops[i].Action.String()]
-	}
-	return slices.Contains(s.stay, true)
-}
-
-// narrow takes unwanted ops out of ev and reports whether it is wanted.
-func (s *selection) narrow(ev *event.Event) bool {
-	if !s.judge(ev) {
-		return false
-	}
-	left := ev.Commit.Ops[:0]
-	for i, op := range ev.Commit.Ops {
-		if s.stay[i] {
-			left = append(left, op)
-		}
-	}
-	ev.Commit.Ops = left
-	return true
+	return s.keep == nil && s.from.Open() && s.until.Open()
 }
 
 // frame judges one message and reads it into p, whose frame is the caller's.
@@ -142,7 +99,7 @@ func (s *selection) frame(raw []byte, p *played) (verdict, *event.Reject) {
 	if v := s.placeBetween(p.seq, s.trust.span(ev.Time)); v != deliver {
 		return v, nil
 	}
-	if !s.narrow(ev) {
+	if !s.keep.Keep(ev) {
 		return unwanted, nil
 	}
 	if s.entries && !s.make(p) {
@@ -204,7 +161,7 @@ func (s *selection) stored(e redisstream.Stored, p *played) (verdict, *event.Rej
 	if v := s.place(p.seq, p.at); v != deliver {
 		return v, nil
 	}
-	if s.keep == nil && len(s.actions) == 0 {
+	if s.keep == nil {
 		return deliver, nil
 	}
 	if err := s.outline.Read(p.data); err != nil {
@@ -219,10 +176,12 @@ func (s *selection) storedOps(p *played) verdict {
 	ops := s.outline.Ops
 	ev := event.Event{Kind: p.kind, DID: []byte(s.outline.DID)}
 	for i := range ops {
-		ev.Commit.Ops = append(ev.Commit.Ops, event.Op{Action: actionOf(ops[i].Action), Path: []byte(ops[i].Path)})
+		action, _ := event.ParseAction(ops[i].Action)
+		ev.Commit.Ops = append(ev.Commit.Ops, event.Op{Action: action, Path: []byte(ops[i].Path)})
 	}
-	switch {
-	case !s.judge(&ev):
+	wanted := false
+	switch wanted, s.stay = s.keep.Mask(&ev, s.stay); {
+	case !wanted:
 		return unwanted
 	case !slices.Contains(s.stay, false):
 		return deliver
@@ -239,13 +198,4 @@ func (s *selection) storedOps(p *played) verdict {
 	}
 	p.data = string(append(data, p.data[behind:]...))
 	return deliver
-}
-
-func actionOf(name string) event.Action {
-	for _, a := range []event.Action{event.Create, event.Update, event.Delete} {
-		if a.String() == name {
-			return a
-		}
-	}
-	return event.ActionNone
 }

@@ -116,7 +116,7 @@ func (p *replayPlan) resumeAfter(r *redisstream.Reader, ours redisstream.CursorS
 	case !p.resume:
 		return 0, fault.New(fault.Conflict, fmt.Errorf("an earlier replay into %s stands at seq %s (%s)", p.toStream, ours.Seq, r.CursorKey()),
 			"go on behind it: --resume; or choose another --to-stream; or "+beginAnew(r))
-	case ours.SidePresent && (ours.Side.Relay != identity || ours.Side.Filter != p.sel.print):
+	case ours.SidePresent && (ours.Side.Relay != identity || ours.Side.Filter != p.sel.keep.Fingerprint()):
 		return 0, fault.New(fault.Cursor, fmt.Errorf("the replay into %s was begun from %s with other settings (this run: %s)", p.toStream, ours.Side.Relay, identity),
 			"use the same source and filters, or choose another --to-stream")
 	}
@@ -138,7 +138,7 @@ func openAppender(ctx context.Context, s *session, p *replayPlan, o *origin, cou
 	w, err := openSink(ctx, redisstream.Config{
 		Connection: connection, StreamKey: p.toStream, CursorKey: replayCursor(connection.URL, p.toStream, p.toPartitions),
 		MaxLen: p.toMaxLen, AllowEviction: s.cfg.Redis.AllowEviction,
-		Identity: redisstream.Identity{Relay: identity, Filter: p.sel.print, Partitions: p.toPartitions},
+		Identity: redisstream.Identity{Relay: identity, Filter: p.sel.keep.Fingerprint(), Partitions: p.toPartitions},
 	})
 	if err != nil {
 		closeServer()

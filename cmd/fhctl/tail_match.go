@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/filter"
@@ -17,11 +16,9 @@ import (
 // not keep identities and accounts from consumers: here a collection means its
 // ops and nothing else.
 type tailMatch struct {
-	kinds, dids []string
-	actions     []string
-	exact       []string // collections
-	prefixes    []string
-	grep        func(string) bool // nil passes everything
+	kinds []string
+	keep  *filter.Filter    // accounts, and ops
+	grep  func(string) bool // nil passes everything
 	// byOp is set when ops are chosen one by one.
 	byOp bool
 	// any is set when there is nothing to choose.
@@ -29,8 +26,8 @@ type tailMatch struct {
 }
 
 // newTailMatch checks the words of the filters.
-func newTailMatch(o *tailOptions) (*tailMatch, error) {
-	m := &tailMatch{dids: o.dids, actions: o.actions}
+func newTailMatch(o *tailOptions) (m *tailMatch, err error) {
+	m = &tailMatch{}
 	for _, word := range o.kinds {
 		word = strings.TrimPrefix(word, "#")
 		if _, ok := event.ParseKind(word); !ok {
@@ -38,10 +35,8 @@ func newTailMatch(o *tailOptions) (*tailMatch, error) {
 		}
 		m.kinds = append(m.kinds, word)
 	}
-	for _, word := range o.actions {
-		if !slices.Contains([]string{"create", "update", "delete"}, word) {
-			return nil, usageError(fmt.Errorf("flag --action: %q is not an action", word), "write create, update or delete")
-		}
+	if err := checkActions(o.actions); err != nil {
+		return nil, err
 	}
 	if err := checkWords("did", filter.Config{DIDs: o.dids}); err != nil {
 		return nil, err
@@ -49,20 +44,26 @@ func newTailMatch(o *tailOptions) (*tailMatch, error) {
 	if err := checkWords("collection", filter.Config{Collections: o.collections}); err != nil {
 		return nil, err
 	}
-	for _, c := range o.collections {
-		if prefix, ok := strings.CutSuffix(c, "*"); ok {
-			m.prefixes = append(m.prefixes, prefix)
-		} else {
-			m.exact = append(m.exact, c)
-		}
+	if m.keep, err = filter.New(filter.Config{DIDs: o.dids, Collections: o.collections, Actions: o.actions}); err != nil {
+		return nil, err
 	}
-	m.byOp = o.ops || len(o.collections)+len(o.actions) > 0
+	m.byOp = o.ops || m.keep.ByOp()
 	if m.byOp && len(m.kinds) > 0 && !slices.Contains(m.kinds, "commit") {
 		return nil, usageError(fmt.Errorf("--kind %s has no ops, which --ops, --collection and --action want", strings.Join(m.kinds, ",")), "add --kind commit, or leave one out")
 	}
-	err := m.setGrep(o.grep)
-	m.any = !m.byOp && m.grep == nil && len(m.kinds)+len(m.dids) == 0
+	err = m.setGrep(o.grep)
+	m.any = !m.byOp && m.grep == nil && m.keep == nil && len(m.kinds) == 0
 	return m, err
+}
+
+// checkActions names what is no action of an op.
+func checkActions(words []string) error {
+	for _, word := range words {
+		if _, ok := event.ParseAction(word); !ok {
+			return usageError(fmt.Errorf("flag --action: %q is not an action", word), "the actions are create, update and delete")
+		}
+	}
+	return nil
 }
 
 // checkWords asks the filter of ingest, so that both take the same words.
@@ -97,7 +98,7 @@ func (m *tailMatch) event(e *output.Event) bool {
 	case m.any:
 		return true
 	case len(m.kinds) > 0 && !slices.Contains(m.kinds, kindName(e.Kind)),
-		len(m.dids) > 0 && !slices.Contains(m.dids, e.Outline.DID):
+		!m.keep.Account([]byte(e.Outline.DID)):
 		return false
 	case m.grep == nil || m.byOp:
 		return true
@@ -122,17 +123,6 @@ func (m *tailMatch) op(e *output.Event, i int) bool {
 		return true
 	}
 	op := &e.Outline.Ops[i]
-	return (len(m.actions) == 0 || slices.Contains(m.actions, op.Action)) &&
-		m.collection(op) && (m.grep == nil || m.grep(op.JSON))
-}
-
-func (m *tailMatch) collection(op *entry.OpOutline) bool {
-	if len(m.exact)+len(m.prefixes) == 0 {
-		return true
-	}
-	collection := op.Collection()
-	within := func(prefix string) bool {
-		return len(collection) > len(prefix) && strings.HasPrefix(collection, prefix)
-	}
-	return slices.Contains(m.exact, collection) || slices.ContainsFunc(m.prefixes, within)
+	action, _ := event.ParseAction(op.Action)
+	return m.keep.Wants(action, []byte(op.Collection())) && (m.grep == nil || m.grep(op.JSON))
 }

@@ -314,8 +314,9 @@ var relayMutants = []mutant{
 
 var codecMutants = []mutant{
 	{filterGo, "	if f.byKind && !f.kinds[ev.Kind] {", "	if false {", "kinds are not filtered", in("filter", "sim")},
+	{filterGo, "	case f.byAction && !f.actions[action]:\n", "	case false:\n", "actions are not filtered", in("filter")},
 	{filterGo, "	return len(ev.Commit.Ops) > 0\n", "	return true\n", "a commit without wanted ops is delivered", in("filter")},
-	{filterGo, "		sorted := slices.Compact(slices.Sorted(slices.Values(list)))", "		sorted := list", "the order of a filter's list makes it another", in("filter")},
+	{filterGo, "			sorted := slices.Compact(slices.Sorted(slices.Values(list)))", "		sorted := list", "the order of a filter's list makes it another", in("filter")},
 	{opsGo, "	case op.Action == event.ActionNone || !path(op.Path):", "	case op.Action == event.ActionNone:", "an op without path poisons its entry", in("frame")},
 	{opsGo, "	case !syntax.StrictCID(op.CID, syntax.CodecDAGCBOR):", "	case op.CID[0] == 0 && !syntax.StrictCID(op.CID, syntax.CodecDAGCBOR):", "an op's CID is not checked", in("frame")},
 	{"pkg/fault/redact.go", "		head = user + mask + head[at:]\n", "", "a password is printed", in("fault")},

@@ -1,5 +1,7 @@
 package event
 
+import "slices"
+
 // Kind tells events apart.
 type Kind uint8
 
@@ -49,6 +51,12 @@ var actionNames = [...]string{"", "create", "update", "delete"}
 
 // String is the wire name.
 func (a Action) String() string { return actionNames[a] }
+
+// ParseAction reads a wire name; ok is false, and the action ActionNone, for any other.
+func ParseAction(name string) (a Action, ok bool) {
+	at := slices.Index(actionNames[Create:], name)
+	return Action(at + 1), at >= 0
+}
 
 // Event is one decoded frame. A decoder reuses it: all byte slices point into
 // the frame or into the decoder's own memory and may be read only until the

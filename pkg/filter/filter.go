@@ -23,6 +23,9 @@ type Config struct {
 	DIDs []string
 	// Kinds holds commit, identity or account.
 	Kinds []string
+	// Actions holds create, update or delete. Like Collections it applies to
+	// commits only.
+	Actions []string
 }
 
 // Filter judges events. It is immutable and safe for concurrent use; a nil
@@ -33,13 +36,15 @@ type Filter struct {
 	dids     map[string]bool
 	kinds    [event.Kinds]bool
 	byKind   bool
+	actions  [event.Delete + 1]bool
+	byAction bool
 	print    string
 }
 
 // New checks the lists. It returns nil, which keeps everything, when all are
 // empty. Errors name the value and are of class usage.
 func New(cfg Config) (*Filter, error) {
-	if len(cfg.Collections)+len(cfg.DIDs)+len(cfg.Kinds) == 0 {
+	if len(cfg.Collections)+len(cfg.DIDs)+len(cfg.Kinds)+len(cfg.Actions) == 0 {
 		return nil, nil
 	}
 	f := &Filter{exact: map[string]bool{}, dids: map[string]bool{}, print: fingerprint(cfg)}
@@ -60,6 +65,13 @@ func New(cfg Config) (*Filter, error) {
 			return nil, refuse("a kind of event", name, "the kinds are commit, identity and account")
 		}
 		f.kinds[kind], f.byKind = true, true
+	}
+	for _, name := range cfg.Actions {
+		action, ok := event.ParseAction(name)
+		if !ok {
+			return nil, refuse("an action", name, "the actions are create, update and delete")
+		}
+		f.actions[action], f.byAction = true, true
 	}
 	return f, nil
 }
@@ -85,16 +97,16 @@ func stored(kind event.Kind) bool {
 	return kind == event.KindCommit || kind == event.KindIdentity || kind == event.KindAccount
 }
 
-// Keep reports whether the event is wanted. Under a collection filter it first
-// takes the unwanted ops out of a commit, which is wanted while any op is left.
+// Keep reports whether the event is wanted. Where it chooses collections or actions it
+// first takes the unwanted ops out of a commit, which is wanted while any op is left.
 func (f *Filter) Keep(ev *event.Event) bool {
 	switch {
 	case !f.admits(ev):
 		return false
-	case !f.looksInto(ev):
+	case ev.Kind != event.KindCommit || !f.ByOp():
 		return true
 	}
-	ev.Commit.Ops = slices.DeleteFunc(ev.Commit.Ops, func(op event.Op) bool { return !f.wants(op.Collection()) })
+	ev.Commit.Ops = slices.DeleteFunc(ev.Commit.Ops, func(op event.Op) bool { return !f.Wants(op.Action, op.Collection()) })
 	return len(ev.Commit.Ops) > 0
 }
 
@@ -102,12 +114,13 @@ func (f *Filter) Keep(ev *event.Event) bool {
 // leave it. It is made in the memory of the slice that is given, which may be nil.
 func (f *Filter) Mask(ev *event.Event, stay []bool) (keep bool, _ []bool) {
 	keep, stay = f.admits(ev), stay[:0]
-	looks := keep && f.looksInto(ev)
+	looks := keep && ev.Kind == event.KindCommit && f.ByOp()
 	if looks {
 		keep = false
 	}
 	for i := range ev.Commit.Ops {
-		stays := !looks || f.wants(ev.Commit.Ops[i].Collection())
+		op := &ev.Commit.Ops[i]
+		stays := !looks || f.Wants(op.Action, op.Collection())
 		stay, keep = append(stay, stays), keep || looks && stays
 	}
 	return keep, stay
@@ -121,15 +134,29 @@ func (f *Filter) admits(ev *event.Event) bool {
 	if f.byKind && !f.kinds[ev.Kind] {
 		return false
 	}
-	return len(f.dids) == 0 || f.dids[string(ev.DID)]
+	return f.Account(ev.DID)
 }
 
-// looksInto reports whether the event's ops are to be judged one by one.
-func (f *Filter) looksInto(ev *event.Event) bool {
-	return f != nil && ev.Kind == event.KindCommit && len(f.exact)+len(f.prefixes) > 0
+// Account reports whether events of the account may be wanted.
+func (f *Filter) Account(did []byte) bool {
+	return f == nil || len(f.dids) == 0 || f.dids[string(did)]
 }
 
-func (f *Filter) wants(collection []byte) bool {
+// ByOp reports whether it chooses ops, by their collection or action.
+func (f *Filter) ByOp() bool {
+	return f != nil && (f.byAction || len(f.exact)+len(f.prefixes) > 0)
+}
+
+// Wants reports whether an op of a commit is wanted, whatever the account.
+func (f *Filter) Wants(action event.Action, collection []byte) bool {
+	switch {
+	case f == nil:
+		return true
+	case f.byAction && !f.actions[action]:
+		return false
+	case len(f.exact)+len(f.prefixes) == 0:
+		return true
+	}
 	if f.exact[string(collection)] {
 		return true
 	}
@@ -151,10 +178,19 @@ func (f *Filter) Fingerprint() string {
 }
 
 func fingerprint(cfg Config) string {
-	sum := sha256.New()
-	for _, list := range [][]string{cfg.Collections, cfg.DIDs, cfg.Kinds} {
-		sorted := slices.Compact(slices.Sorted(slices.Values(list)))
-		fmt.Fprintf(sum, "%d\n%s\n", len(sorted), strings.Join(sorted, "\n"))
+	short := func(sum []byte) string { return hex.EncodeToString(sum[:8]) }
+	print := "none"
+	if len(cfg.Collections)+len(cfg.DIDs)+len(cfg.Kinds) > 0 {
+		sum := sha256.New()
+		for _, list := range [][]string{cfg.Collections, cfg.DIDs, cfg.Kinds} {
+			sorted := slices.Compact(slices.Sorted(slices.Values(list)))
+			fmt.Fprintf(sum, "%d\n%s\n", len(sorted), strings.Join(sorted, "\n"))
+		}
+		print = short(sum.Sum(nil))
 	}
-	return hex.EncodeToString(sum.Sum(nil)[:8])
+	if len(cfg.Actions) > 0 { // as replays have noted it from the first on
+		sum := sha256.Sum256([]byte(print + "\n" + strings.Join(slices.Compact(slices.Sorted(slices.Values(cfg.Actions))), "\n")))
+		print = short(sum[:])
+	}
+	return print
 }

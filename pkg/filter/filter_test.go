@@ -19,6 +19,15 @@ func commit(did string, paths ...string) *event.Event {
 	return ev
 }
 
+// unnamed is a commit whose ops say none of the actions.
+func unnamed(did string, paths ...string) *event.Event {
+	ev := commit(did, paths...)
+	for i := range ev.Commit.Ops {
+		ev.Commit.Ops[i].Action = event.ActionNone
+	}
+	return ev
+}
+
 func TestKeep(t *testing.T) {
 	const post, like, profile = "app.bsky.feed.post/1", "app.bsky.feed.like/2", "app.bsky.actor.profile/self"
 	identity := &event.Event{Kind: event.KindIdentity, DID: []byte(other)}
@@ -40,6 +49,12 @@ func TestKeep(t *testing.T) {
 		"kind wanted":                     {filter.Config{Kinds: []string{"identity"}}, identity, true, 0},
 		"kind not wanted":                 {filter.Config{Kinds: []string{"identity"}}, commit(someone, post), false, 1},
 		"all lists must agree":            {filter.Config{Kinds: []string{"commit"}, DIDs: []string{other}}, commit(someone, post), false, 1},
+		"action wanted":                   {filter.Config{Actions: []string{"create"}}, commit(someone, post, like), true, 2},
+		"action not wanted":               {filter.Config{Actions: []string{"delete", "update"}}, commit(someone, post), false, 0},
+		"an action that is none":          {filter.Config{Actions: []string{"create"}}, unnamed(someone, post), false, 0},
+		"action and collection":           {filter.Config{Actions: []string{"create"}, Collections: []string{"app.bsky.feed.like"}}, commit(someone, post, like), true, 1},
+		"identity passes actions":         {filter.Config{Actions: []string{"delete"}}, identity, true, 0},
+		"a commit without ops, no action": {filter.Config{Actions: []string{"create"}}, commit(someone), false, 0},
 		"a commit without ops, no filter": {filter.Config{DIDs: []string{someone}}, commit(someone), true, 0},
 	}
 	for name, c := range cases {
@@ -79,6 +94,12 @@ func TestFingerprintIgnoresOrderOnly(t *testing.T) {
 	b := print(filter.Config{Collections: []string{"app.bsky.feed.like", "app.bsky.feed.post", "app.bsky.feed.like"}})
 	c := print(filter.Config{Collections: []string{"app.bsky.feed.like"}})
 	d := print(filter.Config{Kinds: []string{"commit"}})
+	// Replays that were broken off have noted these, and go on only with the same.
+	e := print(filter.Config{Actions: []string{"update", "create", "update"}})
+	f := print(filter.Config{Collections: []string{"app.bsky.feed.like"}, Actions: []string{"delete"}})
+	if e != "179a538fd5f97228" || f != "5bd1285557041971" {
+		t.Errorf("fingerprints with actions: %s %s", e, f)
+	}
 	if a != b || a == c || c == d || print(filter.Config{}) != "none" {
 		t.Errorf("fingerprints %s %s %s %s", a, b, c, d)
 	}
@@ -92,10 +113,36 @@ func TestRefusals(t *testing.T) {
 		"not an NSID":   {Collections: []string{"post"}},
 		"not a DID":     {DIDs: []string{"alice.example"}},
 		"unknown kind":  {Kinds: []string{"commits"}},
+		"no action":     {Actions: []string{"creates"}},
+		"empty action":  {Actions: []string{""}},
 		"kind unstored": {Kinds: []string{"sync"}},
 	} {
 		if _, err := filter.New(cfg); fault.ClassOf(err) != fault.Usage || fault.HintOf(err) == "" {
 			t.Errorf("%s: %v, class %v", name, err, fault.ClassOf(err))
+		}
+	}
+}
+
+// What asks of one op alone gets the answers of Keep; no filter wants everything.
+func TestOneOpAtATime(t *testing.T) {
+	var none *filter.Filter
+	if !none.Wants(event.ActionNone, nil) || !none.Account(nil) || none.ByOp() {
+		t.Error("no filter chooses")
+	}
+	f, err := filter.New(filter.Config{DIDs: []string{someone}, Collections: []string{"app.bsky.feed.*"}, Actions: []string{"delete"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !f.ByOp() || !f.Account([]byte(someone)) || f.Account([]byte(other)) || f.Account(nil) {
+		t.Error("accounts")
+	}
+	for _, tc := range []struct {
+		action     event.Action
+		collection string
+		want       bool
+	}{{event.Delete, "app.bsky.feed.post", true}, {event.Create, "app.bsky.feed.post", false}, {event.Delete, "app.bsky.feed.", false}, {event.Delete, "", false}} {
+		if got := f.Wants(tc.action, []byte(tc.collection)); got != tc.want {
+			t.Errorf("%s of %q: %v", tc.action, tc.collection, got)
 		}
 	}
 }
