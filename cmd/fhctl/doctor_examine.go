@@ -126,6 +126,9 @@ func (e *examination) redis(ctx context.Context, down downstream) error {
 		return nil
 	}
 	defer func() { _ = reader.Close() }()
+	if err := reader.CheckSlot(); err != nil {
+		return err
+	}
 	e.ok("redis", "answers at %s", down.name)
 	if name := e.copyCursor(ctx, reader); name != "" {
 		cfg := *e.cfg

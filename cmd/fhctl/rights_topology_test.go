@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
@@ -137,4 +140,27 @@ func clusterRights(t *testing.T) string {
 		words = append(words, strings.ReplaceAll(quoted[1], "'", ""))
 	}
 	return strings.Join(words, " ")
+}
+
+// What ingest refuses of the keys in a Redis Cluster, doctor refuses as well.
+func TestDoctorRefusesKeysOfSeveralSlots(t *testing.T) {
+	redistest.RequireReal(t)
+	t.Parallel()
+	server := redistest.Start(t, "--cluster-enabled", "yes")
+	server.Do("cluster", "addslotsrange", 0, 16383)
+	eventually(t, time.Minute, func() error {
+		_, err := server.Client().Get(t.Context(), "x").Result()
+		if err == redis.Nil {
+			return nil
+		}
+		return fmt.Errorf("the cluster serves no slots yet: %w", err)
+	})
+	env := environment("sim://", "redis-cluster://"+server.Addr())
+	for _, args := range [][]string{{"ingest"}, {"doctor"}, {"cursor", "set", "5", "--yes"}} {
+		p := start(t, env, args...)
+		p.mustExit(2, 20*time.Second)
+		if out := p.output(); !contains(out, "name the cursor {firehose:events}:cursor") {
+			t.Errorf("%v says\n%s", args, out)
+		}
+	}
 }

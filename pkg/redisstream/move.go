@@ -50,6 +50,15 @@ type Move struct {
 	above int64 // the epoch rises above this one
 }
 
+// CheckSlot refuses, as fault.Usage, keys that no script can touch together: in Redis
+// Cluster they may be on different nodes.
+func (r *Reader) CheckSlot() error {
+	if _, cluster := r.client.(*redis.ClusterClient); !cluster || r.IsSet() {
+		return nil
+	}
+	return Config{StreamKey: r.config.StreamKey, CursorKey: r.config.CursorKey}.checkSlot()
+}
+
 // MoveCursor changes the cursor in one step with its side key and its history,
 // and raises the epoch, which running writers notice: they read again from the
 // new cursor. It uses the Reader's connection; it is the one thing that may
@@ -60,11 +69,8 @@ type Move struct {
 // Reader's. After fault.Unreachable nobody knows whether it was done; the
 // error says so, unless Redis answered that it cannot now.
 func MoveCursor(ctx context.Context, r *Reader, m Move) error {
-	if _, cluster := r.client.(*redis.ClusterClient); cluster {
-		c := Config{StreamKey: r.config.StreamKey, CursorKey: r.config.CursorKey}
-		if err := c.checkSlot(); err != nil {
-			return err
-		}
+	if err := r.CheckSlot(); err != nil {
+		return err
 	}
 	once, cancel := r.config.within(ctx)
 	defer cancel()
