@@ -193,6 +193,7 @@ func (w *Writer) mine(stored *side, cursor bool) error {
 // vanished, and is restored; what was asked for of this start goes before that.
 func (w *Writer) withoutCursor(ctx context.Context, stored *side) (event.Resume, error) {
 	if stored == nil || w.asks(stored) {
+		w.tellLeftOut(ctx)
 		return w.coldStart(stored), w.besideSet(ctx)
 	}
 	f, err := w.find(ctx)
@@ -206,6 +207,18 @@ func (w *Writer) withoutCursor(ctx context.Context, stored *side) (event.Resume,
 		return event.Resume{}, err
 	}
 	return w.coldStart(stored), nil
+}
+
+// tellLeftOut tells of entries beside which there is no cursor. An operator removes it
+// to begin live; who deleted it by mistake must hear.
+func (w *Writer) tellLeftOut(ctx context.Context) {
+	if w.config.From.Requested {
+		return
+	}
+	if newest, err := w.seqAt(ctx, "XREVRANGE", "+", "-"); err == nil && newest > 0 {
+		w.config.Logger.Warn("There is no cursor although the stream holds entries; starting live leaves out what comes between them and now, unless the cursor is set to the newest before a start",
+			"newest", newest.String(), "stream", w.config.StreamKey)
+	}
 }
 
 // asks reports whether this start was asked to begin elsewhere and has not done so

@@ -90,3 +90,21 @@ func TestFirstEntryLaterThanTheStartIsNoLoss(t *testing.T) {
 		}
 	})
 }
+
+// A start that has neither cursor nor side key begins live, and says what that leaves
+// out where the stream holds entries: they may have been deleted by mistake.
+func TestStartWithoutAnyCursorBesideEntriesIsTold(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		k := newKit(t, server)
+		w, _ := k.open()
+		k.must(w, run(live, 1, 9))
+		if strings.Contains(k.log.String(), "There is no cursor although") {
+			t.Error("an empty stream is told of")
+		}
+		k.do("del", DefaultCursorKey, DefaultCursorKey+":meta")
+		if _, at := k.open(); at.Position.Start != event.Live || !strings.Contains(k.log.String(), "newest=9") {
+			t.Errorf("it begins at %s and says\n%s", at.Position, k.log)
+		}
+	})
+}
