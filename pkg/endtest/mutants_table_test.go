@@ -319,7 +319,7 @@ var codecMutants = []mutant{
 	{filterGo, "			sorted := slices.Compact(slices.Sorted(slices.Values(list)))", "		sorted := list", "the order of a filter's list makes it another", in("filter")},
 	{opsGo, "	case op.Action == event.ActionNone || !path(op.Path):", "	case op.Action == event.ActionNone:", "an op without path poisons its entry", in("frame")},
 	{opsGo, "	case !syntax.StrictCID(op.CID, syntax.CodecDAGCBOR):", "	case op.CID[0] == 0 && !syntax.StrictCID(op.CID, syntax.CodecDAGCBOR):", "an op's CID is not checked", in("frame")},
-	{"pkg/fault/redact.go", "		head = user + mask + head[at:]\n", "", "a password is printed", in("fault")},
+	{"pkg/fault/redact.go", "maskUser(head[:at])+\"@\"", "head[:at]+\"@\"", "a password is printed", in("fault")},
 }
 
 var spillMutants = []mutant{
