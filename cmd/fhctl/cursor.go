@@ -102,11 +102,19 @@ func reportHistory(r *redisstream.Reader, changes []redisstream.Change) historyR
 	for _, c := range changes {
 		report.Changes = append(report.Changes, changeReport{
 			ID: string(c.ID), At: c.ID.Time(), Before: unlessEmpty(c.Before), After: unlessEmpty(c.After),
-			RelayBefore: unlessEmpty(c.Owner.Relay), RelayAfter: unlessEmpty(c.Relay),
+			RelayBefore: unlessEmpty(relayOf(c.Before, c.Owner.Relay)), RelayAfter: unlessEmpty(relayOf(c.After, c.Relay)),
 			Asked: c.How, By: c.By, Epoch: c.Epoch, Undoes: unlessEmpty(string(c.Undoes)), Undone: c.Undone,
 		})
 	}
 	return report
+}
+
+// relayOf is whose a cursor was; no cursor is nobody's.
+func relayOf(cursor, relay string) string {
+	if cursor == "" {
+		return ""
+	}
+	return relay
 }
 
 func writeHistory(w io.Writer, changes []redisstream.Change) error {
@@ -117,7 +125,7 @@ func writeHistory(w io.Writer, changes []redisstream.Change) error {
 		if c.Undone {
 			note = "(undone)"
 		}
-		table.Add(text.Time(c.ID.Time()), nameCursor(c.Before), nameCursor(c.After), orDash(c.Relay), c.How, orDash(c.By), note)
+		table.Add(text.Time(c.ID.Time()), nameCursor(c.Before), nameCursor(c.After), orDash(relayOf(c.After, c.Relay)), c.How, orDash(c.By), note)
 	}
 	return writeLines(w, table.Lines(""))
 }

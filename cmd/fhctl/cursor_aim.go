@@ -121,6 +121,7 @@ func (o *cursorSet) aimBack(ctx context.Context, r *redisstream.Reader, p *curso
 		p.owner = c.Owner
 		if !c.OwnerKnown {
 			p.owner = redisstream.Side{Relay: redisstream.BridgeRelay, Filter: o.fingerprint()}
+			p.unowned = c.Before != "" && !p.seen.Status.Present && !r.IsSet()
 		}
 	}
 	return nil

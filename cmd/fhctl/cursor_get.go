@@ -164,7 +164,7 @@ const longestWindow = 7 * 24 * time.Hour
 func reportCursor(ctx context.Context, r *redisstream.Reader, state redisstream.CursorState, now time.Time) (*cursorGetReport, error) {
 	c := &cursorGetReport{
 		V: cursorVersion, Key: r.CursorKey(), Relay: unlessEmpty(state.Relay()),
-		RelayAssumed: state.Present && !state.SidePresent,
+		RelayAssumed: state.Present && !state.SidePresent && !state.NotSeq,
 		Filter:       unlessEmpty(state.Side.Filter), Epoch: state.Side.Epoch,
 		EventTime: unlessEmpty(state.Side.EventTime), Writer: stats.WriterOf(state.Status),
 	}

@@ -36,8 +36,11 @@ type cursorPlan struct {
 	target cursorTarget
 	owner  redisstream.Side
 	undoes redisstream.ID
-	adopt  bool  // the Python bridge left the cursor that is taken
-	theirs int64 // entries behind it that are then the bridge's
+	adopt  bool // the Python bridge left the cursor that is taken
+	// unowned is set where the cursor is given back to the bridge, with nothing beside it
+	// that says whose it is.
+	unowned bool
+	theirs  int64 // entries behind it that are then the bridge's
 	// Of each partition: its cursor and the change that is taken back.
 	each       []redisstream.CursorState
 	undoesEach []redisstream.ID
@@ -161,6 +164,9 @@ func (p *cursorPlan) noop() bool {
 func (p *cursorPlan) there(c *redisstream.CursorState) bool {
 	if p.target.remove {
 		return !c.Present && !c.SidePresent
+	}
+	if p.unowned {
+		return c.Present && c.Raw == p.target.to.String() && !c.SidePresent
 	}
 	s := c.Side
 	return c.Present && c.Raw == p.target.to.String() && c.SidePresent && !c.SideBroken &&

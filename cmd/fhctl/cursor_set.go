@@ -283,7 +283,7 @@ func (o *cursorSet) ask(ctx context.Context, p *cursorPlan) error {
 func (o *cursorSet) move(ctx context.Context, r *redisstream.Reader, p *cursorPlan) error {
 	m := redisstream.Move{
 		Seen: p.seen, Remove: p.target.remove, To: p.target.to, Owner: p.owner,
-		How: p.Asked, By: operator(), Undoes: p.undoes, Adopt: p.adopt,
+		How: p.Asked, By: operator(), Undoes: p.undoes, Adopt: p.adopt, Unowned: p.unowned,
 	}
 	return redisstream.MoveCursors(ctx, r, m, p.each, p.undoesEach, o.force && o.ifValue == "")
 }

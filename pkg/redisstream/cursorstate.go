@@ -38,7 +38,7 @@ func (c CursorState) Relay() string {
 	switch {
 	case c.SidePresent:
 		return c.Side.Relay
-	case c.Present:
+	case c.Present && !c.NotSeq: // what is no seq is no relay's
 		return BridgeRelay
 	}
 	return ""

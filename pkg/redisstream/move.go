@@ -44,6 +44,9 @@ type Move struct {
 	// Adopt says that another program than fhctl left the cursor this one is taken
 	// from. Its entries may lie above it, and are not to be stored a second time.
 	Adopt bool
+	// Unowned leaves no side key beside the cursor, as where the Python bridge left
+	// it: whose it is is then assumed again. A writer that runs would not notice.
+	Unowned bool
 	// Undoes is the change that this one takes back, if any.
 	Undoes ID
 
@@ -77,7 +80,7 @@ func MoveCursor(ctx context.Context, r *Reader, m Move) error {
 	keys := []string{r.config.CursorKey, sideKeyOf(r.config.CursorKey), r.HistoryKey(), r.config.StreamKey}
 	reply, err := moveScript.Run(once, r.client, keys,
 		flag(m.Seen.Present), m.Seen.Raw, m.Seen.Side.Epoch, flag(!m.Remove), m.To.String(), m.Owner.head(m.To, m.Adopt),
-		historyKept, m.Owner.Relay, m.How, m.By, string(m.Undoes), m.above).StringSlice()
+		historyKept, m.Owner.Relay, m.How, m.By, string(m.Undoes), m.above, flag(m.Unowned)).StringSlice()
 	if err != nil {
 		var refused redis.Error
 		answered := errors.As(err, &refused)

@@ -349,12 +349,12 @@ func (w *Writer) look(ctx context.Context) (st standing, err error) {
 		return st, err
 	}
 	w.floor.learn(st.side)
-	if err := w.mine(st.side, st.present); err != nil {
-		return st, err
-	}
 	var ok bool
 	if st.cursor, ok = event.ParseSeq(text); st.present && !ok {
-		return st, w.badCursor(text)
+		return st, w.badCursor(text) // whose it is does not matter
+	}
+	if err := w.mine(st.side, st.present); err != nil {
+		return st, err
 	}
 	if st.present {
 		st.cursor, err = w.settle(ctx, st.cursor, st.side)

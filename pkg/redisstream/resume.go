@@ -44,6 +44,9 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 	if err != nil {
 		return event.Resume{}, err
 	}
+	if _, ok := event.ParseSeq(cursor); present && !ok {
+		return event.Resume{}, w.badCursor(cursor) // whose it is does not matter
+	}
 	if err := w.mine(stored, present); err != nil {
 		return event.Resume{}, err
 	}

@@ -7,6 +7,8 @@
 --      4 "1" = the cursor becomes 5; else it is removed: the next start is live
 --      6 the new side key without its epoch
 --      7 how many changes the history keeps
+--      13 "1" = no side key is left beside the cursor, as where the Python bridge
+--         left it: nobody who runs would notice that
 --      12 the epoch rises above this one at least, "" = above its own only
 --      8 relay  9 what was asked for  10 by whom  11 the change undone, or ""
 -- Reply: status, cursor, epoch, id of the change.
@@ -49,6 +51,14 @@ if ARGV[4] ~= '1' then
   local err = remove(KEYS[1]) or remove(KEYS[2])
   if err then return err end
   return {'OK', '', epoch, id}
+end
+if ARGV[13] == '1' then
+  -- In this order, what a failure leaves is a cursor beside the side key it had.
+  local back = redis.pcall('SET', KEYS[1], ARGV[5])
+  if failed(back) then return back end
+  local err = remove(KEYS[2])
+  if err then return err end
+  return {'OK', ARGV[5], epoch, id}
 end
 -- The side key comes first: a cursor must never stand without one.
 local set = redis.pcall('SET', KEYS[2], behindTail(ARGV[6], KEYS[4]) .. ',"epoch":' .. epoch .. '}')
