@@ -62,20 +62,20 @@ func (e *examination) entries(ctx context.Context, r *redisstream.Reader) error 
 
 // oddity is what keeps a worker from reading an entry; "" for none.
 func oddity(s redisstream.Stored, look *entry.Outline) string {
-	f := s.Fields
-	if len(f) < 6 || f[0] != "type" || f[2] != "data" || f[4] != "seq" {
+	f := entry.FieldsOf(s.Fields)
+	if !f.InOrder {
 		return "its fields are not type, data and seq, in that order"
 	}
-	if kind, known := event.ParseKind(f[1]); !known || kind != event.KindCommit && kind != event.KindIdentity && kind != event.KindAccount {
-		return fmt.Sprintf("type %.32q is none that workers know", f[1])
+	if kind, known := event.ParseKind(f.Type); !known || kind != event.KindCommit && kind != event.KindIdentity && kind != event.KindAccount {
+		return fmt.Sprintf("type %.32q is none that workers know", f.Type)
 	}
 	if _, ok := s.Seq(); !ok {
-		return fmt.Sprintf("seq %.32q is no number of a relay", f[5])
+		return fmt.Sprintf("seq %.32q is no number of a relay", f.Seq)
 	}
-	if err := look.Read(f[3]); err != nil {
+	if err := look.Read(f.Data); err != nil {
 		return "its data is " + err.Error()
 	}
-	if f[1] == "commit" && !look.HasOps {
+	if f.Type == "commit" && !look.HasOps {
 		return "a commit without an ops array, which workers deliver again and again"
 	}
 	return ""

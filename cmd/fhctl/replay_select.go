@@ -153,9 +153,9 @@ func (s *selection) placeBetween(seq event.Seq, at timeSpan) verdict {
 func (s *selection) stored(e redisstream.Stored, p *played) (verdict, *event.Reject) {
 	*p = played{stored: e, at: e.ID.Time()}
 	p.seq, _ = e.Seq()
-	p.typ, _ = e.Value("type")
+	f := entry.FieldsOf(e.Fields)
+	p.typ, p.data = f.Type, f.Data
 	p.kind, _ = event.ParseKind(p.typ)
-	p.data, _ = e.Value("data")
 	p.entry = true
 	// The source has sought the ends; ids and times are exact.
 	if v := s.place(p.seq, p.at); v != deliver {

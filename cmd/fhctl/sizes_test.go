@@ -22,7 +22,7 @@ var mostLines = map[string]int{
 	"pkg/config":               1800,
 	"pkg/dagcbor":              1250,
 	"pkg/endtest/sinktest":     300,
-	"pkg/entry":                600,
+	"pkg/entry":                650,
 	"pkg/event":                1550,
 	"pkg/fault":                350,
 	"pkg/files":                150,

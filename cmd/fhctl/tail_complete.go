@@ -52,8 +52,7 @@ func collectionsSeen(ctx context.Context, reader *redisstream.Reader) map[string
 		if err != nil {
 			return nil
 		}
-		data, _ := stored.Value("data")
-		if outline.Read(data) != nil {
+		if outline.Read(entry.FieldsOf(stored.Fields).Data) != nil {
 			continue
 		}
 		for i := range outline.Ops {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/place"
@@ -210,19 +211,18 @@ func (r *tailStream) one(stored redisstream.Stored) (more bool, err error) {
 func readStored(e *output.Event, stored redisstream.Stored) {
 	*e = output.Event{Source: output.FromStream, ID: string(stored.ID), At: stored.ID.Time(), Outline: e.Outline}
 	e.Seq, _ = stored.Seq()
-	kind, typed := stored.Value("type")
-	data, found := stored.Value("data")
-	e.Kind = kind
-	err := e.Outline.Read(data)
+	f := entry.FieldsOf(stored.Fields)
+	e.Kind = f.Type
+	err := e.Outline.Read(f.Data)
 	switch {
-	case !found:
+	case !f.HasData:
 		e.Fault = "no field data"
 	case err != nil:
 		e.Fault = "data is " + err.Error()
-	case !typed:
+	case !f.HasType:
 		e.Fault = "no field type"
 	default:
-		e.Data = data
+		e.Data = f.Data
 		return
 	}
 	e.Fields = stored.Fields

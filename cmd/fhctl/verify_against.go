@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
@@ -244,7 +245,7 @@ func lastOf(ctx context.Context, reader *redisstream.Reader, x stretch) ([]redis
 	}
 	s, found, err := reader.Following(ctx, x.to)
 	if seq, ok := s.Seq(); ok && found {
-		s.Fields = []string{"seq", (seq - 1).String()}
+		s.Fields = []string{entry.FieldSeq, (seq - 1).String()}
 		return []redisstream.Stored{s}, nil
 	}
 	return nil, err

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
 )
 
@@ -97,18 +98,13 @@ type Stored struct {
 
 // Value is the first field of that name.
 func (s Stored) Value(name string) (string, bool) {
-	for i := 0; i+1 < len(s.Fields); i += 2 {
-		if s.Fields[i] == name {
-			return s.Fields[i+1], true
-		}
-	}
-	return "", false
+	return entry.Value(s.Fields, name)
 }
 
 // Seq is the relay's number in the field seq; ok is false when the field is
 // missing or cannot have come from a relay.
 func (s Stored) Seq() (seq event.Seq, ok bool) {
-	text, _ := s.Value("seq")
+	text, _ := s.Value(entry.FieldSeq)
 	seq, ok = event.ParseSeq(text)
 	return seq, ok && seq > 0
 }

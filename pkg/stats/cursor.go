@@ -3,6 +3,7 @@ package stats
 import (
 	"math"
 
+	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 )
 
@@ -14,7 +15,7 @@ func (f *facts) deadLetters() DeadLetters {
 	if s := f.dead.Newest; s.ID != "" {
 		d.Newest = &DeadLetter{
 			ID: string(s.ID), StoredAt: s.ID.Time(), AgeSeconds: f.since(s.ID.Time()),
-			Type: valueOf(s, "type"), Seq: valueOf(s, "seq"), OrigID: valueOf(s, "origId"), Deliveries: valueOf(s, "deliveries"),
+			Type: valueOf(s, entry.FieldType), Seq: valueOf(s, entry.FieldSeq), OrigID: valueOf(s, "origId"), Deliveries: valueOf(s, "deliveries"),
 		}
 	}
 	return d

@@ -52,8 +52,9 @@ func (t *tally) add(s redisstream.Stored, look *entry.Outline) {
 		size += len(text)
 	}
 	t.bytes += int64(size)
-	countUnder(&t.kinds, valueOf(s, "type"), size)
-	if look.Read(valueOf(s, "data")) != nil {
+	f := entry.FieldsOf(s.Fields)
+	countUnder(&t.kinds, f.Type, size)
+	if look.Read(f.Data) != nil {
 		t.unreadable++
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/jsonscan"
 )
@@ -111,7 +112,7 @@ func (s *side) advance(ctx context.Context) error {
 			s.seq = 0
 			return nil
 		}
-		text, _ := e.value("seq")
+		text, _ := entry.Value(e.Fields, entry.FieldSeq)
 		seq, number := event.ParseSeq(text)
 		if number && s.c.span.without(seq) {
 			continue
@@ -141,16 +142,13 @@ func (c *comparison) pair(a, b *side) {
 	bad := func(rule Rule, where, detail string) {
 		c.found(Finding{Rule: rule, Seq: a.seq, ID: a.entry.ID, Where: where, Detail: detail + "; the other is " + b.entry.ID})
 	}
-	typeA, _ := a.entry.value("type")
-	typeB, _ := b.entry.value("type")
-	dataA, _ := a.entry.value("data")
-	dataB, _ := b.entry.value("data")
+	fieldsA, fieldsB := entry.FieldsOf(a.entry.Fields), entry.FieldsOf(b.entry.Fields)
 	switch {
-	case typeA != typeB:
-		bad(AgainstType, "", fmt.Sprintf("%q and %q", clip(typeA), clip(typeB)))
-	case dataA == dataB:
+	case fieldsA.Type != fieldsB.Type:
+		bad(AgainstType, "", fmt.Sprintf("%q and %q", clip(fieldsA.Type), clip(fieldsB.Type)))
+	case fieldsA.Data == fieldsB.Data:
 	default:
-		left, right := c.left.Read(dataA, mostWhole), c.right.Read(dataB, mostWhole)
+		left, right := c.left.Read(fieldsA.Data, mostWhole), c.right.Read(fieldsB.Data, mostWhole)
 		defer func() { c.left.Forget(); c.right.Forget() }()
 		switch {
 		case left == jsonscan.NotJSON || right == jsonscan.NotJSON:

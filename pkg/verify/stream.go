@@ -18,16 +18,6 @@ type Entry struct {
 	Partition int      // of several
 }
 
-// value is the value of a field.
-func (e *Entry) value(name string) (string, bool) {
-	for i := 0; i+1 < len(e.Fields); i += 2 {
-		if e.Fields[i] == name {
-			return e.Fields[i+1], true
-		}
-	}
-	return "", false
-}
-
 // Cursor is what stands in the cursor key. The stream may grow while both are read:
 // the last entry was read after Before and before After, so that a sound stream
 // lies between the two.
@@ -94,13 +84,13 @@ func NewStream(cfg Config) *Stream {
 // Config.Reread's.
 func (s *Stream) Entry(ctx context.Context, e Entry) error {
 	chosen := s.cover()
-	typ, text, number := s.fields(&e, chosen)
+	f := s.fields(&e, chosen)
 	seq := event.Seq(0)
-	if number != nil {
+	if f.HasSeq {
 		var ok bool
-		if seq, ok = event.ParseSeq(*number); !ok || !seq.Valid() {
+		if seq, ok = event.ParseSeq(f.Seq); !ok || !seq.Valid() {
 			seq = 0
-			s.found(Finding{Rule: SeqInvalid, ID: e.ID, Detail: fmt.Sprintf("seq is %q", clip(*number))})
+			s.found(Finding{Rule: SeqInvalid, ID: e.ID, Detail: fmt.Sprintf("seq is %q", clip(f.Seq))})
 		}
 	}
 	s.place(seq, e.ID)
@@ -109,44 +99,25 @@ func (s *Stream) Entry(ctx context.Context, e Entry) error {
 			return err
 		}
 	}
-	if chosen && typ != nil && text != nil {
-		s.contents(&e, seq, *typ, *text)
+	if chosen && f.HasType && f.HasData {
+		s.contents(&e, seq, f.Type, f.Data)
 	}
 	return nil
 }
 
-// fields finds the three fields workers read by position; nil when missing.
-func (s *Stream) fields(e *Entry, report bool) (typ, data, seq *string) {
-	f := e.Fields
-	const needed = 6
-	if len(f) >= needed && f[0] == "type" && f[2] == "data" && f[4] == "seq" {
-		return &f[1], &f[3], &f[5]
+// fields finds the three fields workers read by position.
+func (s *Stream) fields(e *Entry, report bool) entry.Fields {
+	f := entry.FieldsOf(e.Fields)
+	if f.InOrder || !report {
+		return f
 	}
-	var missing []string
-	find := func(name string) *string {
-		if v, ok := e.value(name); ok {
-			return &v
-		}
-		missing = append(missing, name)
-		return nil
+	odd := Finding{Rule: FieldOrder, ID: e.ID, Detail: "the fields are " + names(e.Fields)}
+	if missing := f.Missing(); len(missing) > 0 {
+		odd.Rule, odd.Detail = FieldMissing, "no "+strings.Join(missing, ", ")
 	}
-	typ, data, seq = find("type"), find("data"), find("seq")
-	switch {
-	case !report:
-	case len(missing) > 0:
-		s.found(Finding{Rule: FieldMissing, ID: e.ID, Seq: seqOf(seq), Detail: "no " + strings.Join(missing, ", ")})
-	default:
-		s.found(Finding{Rule: FieldOrder, ID: e.ID, Seq: seqOf(seq), Detail: "the fields are " + names(f)})
-	}
-	return typ, data, seq
-}
-
-func seqOf(text *string) event.Seq {
-	if text == nil {
-		return 0
-	}
-	seq, _ := event.ParseSeq(*text)
-	return seq
+	odd.Seq, _ = event.ParseSeq(f.Seq)
+	s.found(odd)
+	return f
 }
 
 // names lists the first names of fields.
@@ -177,7 +148,7 @@ func (s *Stream) contents(e *Entry, seq event.Seq, typ, text string) {
 			s.found(Finding{Rule: PartitionWrong, Seq: seq, ID: e.ID, Detail: fmt.Sprintf("%s belongs to partition %d", s.data.did, want)})
 		}
 	}
-	if rev, ok := e.value("rev"); ok && kind == event.KindCommit && s.data.did != "" {
+	if rev, ok := entry.Value(e.Fields, "rev"); ok && kind == event.KindCommit && s.data.did != "" {
 		s.rev(seq, e.ID, s.data.did, rev)
 	}
 }
