@@ -3,6 +3,7 @@ package follow_test
 import (
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,7 +87,22 @@ func TestJudgeAllocatesNothing(t *testing.T) {
 type line struct {
 	*follow.Follower
 	conn uint64
-	why  error // it was closed
+
+	mu    sync.Mutex
+	cause error // why it was closed
+}
+
+// why is why the connection was closed, nil while it is not. Timers close it.
+func (l *line) why() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cause
+}
+
+func (l *line) closed(cause error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cause = cause
 }
 
 func newLine(at event.Position) *line {
@@ -95,8 +111,9 @@ func newLine(at event.Position) *line {
 
 // connect begins another connection.
 func (l *line) connect() {
-	l.conn, l.why = l.conn+1, nil
-	l.Enter(&event.Chunk{Conn: l.conn, Arrived: time.Now(), Hangup: func(err error) { l.why = err }})
+	l.conn++
+	l.closed(nil)
+	l.Enter(&event.Chunk{Conn: l.conn, Arrived: time.Now(), Hangup: l.closed})
 }
 
 // Q6: only time tells a relay that counts anew from one that ignores the cursor.
@@ -110,12 +127,12 @@ func TestFollowerOfARelayThatCountsAnew(t *testing.T) {
 				t.Fatalf("seq %s: %d", seq, v)
 			}
 		}
-		if _, restarted, _ := l.Resume(); restarted || l.why != nil || !l.Astray() {
-			t.Errorf("judged by a count: %v", l.why)
+		if _, restarted, _ := l.Resume(); restarted || l.why() != nil || !l.Astray() {
+			t.Errorf("judged by a count: %v", l.why())
 		}
 		time.Sleep(follow.StrayTime + time.Millisecond)
 		synctest.Wait()
-		if l.why == nil {
+		if l.why() == nil {
 			t.Fatal("the connection was not closed")
 		}
 		at, restarted, first := l.Resume()
@@ -145,8 +162,8 @@ func TestFollowerOfARelayThatIgnoresTheCursor(t *testing.T) {
 			t.Error("what follows the cursor is not taken")
 		}
 		time.Sleep(time.Hour)
-		if _, restarted, _ := l.Resume(); restarted || l.why != nil {
-			t.Errorf("it got there: restarted %v, %v", restarted, l.why)
+		if _, restarted, _ := l.Resume(); restarted || l.why() != nil {
+			t.Errorf("it got there: restarted %v, %v", restarted, l.why())
 		}
 	})
 }
@@ -161,8 +178,8 @@ func TestFollowerOfARelayThatFallsBack(t *testing.T) {
 		for range follow.RegressEvents {
 			l.Take(7)
 		}
-		if !errors.Is(l.why, follow.ErrRegressed) {
-			t.Errorf("closed with %v", l.why)
+		if !errors.Is(l.why(), follow.ErrRegressed) {
+			t.Errorf("closed with %v", l.why())
 		}
 		if at, restarted, _ := l.Resume(); restarted || at != event.AfterSeq(5001) {
 			t.Errorf("read on at %s, restarted %v", at, restarted)
@@ -172,8 +189,8 @@ func TestFollowerOfARelayThatFallsBack(t *testing.T) {
 		l.Take(7) // and nothing else
 		time.Sleep(follow.RepeatTime + time.Millisecond)
 		synctest.Wait()
-		if _, restarted, _ := l.Resume(); restarted || l.why == nil {
-			t.Errorf("nothing but a repeat for a minute: restarted %v, %v", restarted, l.why)
+		if _, restarted, _ := l.Resume(); restarted || l.why() == nil {
+			t.Errorf("nothing but a repeat for a minute: restarted %v, %v", restarted, l.why())
 		}
 	})
 }
@@ -200,7 +217,7 @@ func TestFollowerHasLeapsConfirmed(t *testing.T) {
 			}
 			time.Sleep(event.LeapWait + time.Second)
 			synctest.Wait()
-			if l.why == nil {
+			if l.why() == nil {
 				t.Fatal("the connection was not closed")
 			}
 			time.Sleep(time.Second)
