@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -39,8 +40,8 @@ func (a *app) completeFrom(names func(context.Context, *redisstream.Reader) map[
 		defer func() { _ = reader.Close() }() // nothing was written
 		for name, about := range names(ctx, reader) {
 			// A shell would take other names apart, or run them.
-			plain := !strings.ContainsFunc(name, func(r rune) bool { return !strings.ContainsRune(plainWord, r) })
-			if !plain || !strings.HasPrefix(name, typed) {
+			plain := func(r rune) bool { return strings.ContainsRune(plainWord, r) || r > unicode.MaxASCII && unicode.IsLetter(r) }
+			if strings.ContainsFunc(name, func(r rune) bool { return !plain(r) }) || !strings.HasPrefix(name, typed) {
 				continue
 			}
 			if about != "" {
@@ -59,10 +60,18 @@ func (a *app) completeStreams() cobra.CompletionFunc {
 		names := map[string]string{}
 		keys, _ := r.Streams(ctx)
 		for _, key := range keys {
-			names[key] = ""
+			if !ourOwn(key) {
+				names[key] = ""
+			}
 		}
 		return names
 	})
+}
+
+// ourOwn reports whether a stream is one that fhctl keeps beside a cursor: what was
+// changed, and what was lost.
+func ourOwn(key string) bool {
+	return strings.HasSuffix(key, ":history") || strings.HasSuffix(key, ":losses")
 }
 
 // completeStreamKeys completes --stream-key of every command that has it.

@@ -12,13 +12,13 @@ import (
 // Visible is a writer for JSON that a terminal shows. JSON may hold characters that
 // steer a terminal or reorder what it shows: C1 controls, bidirectional controls, line
 // separators, invisible characters. They become \u…, which says the same: in JSON they
-// occur inside texts only. All else passes as it is, a terminal's own control
+// occur inside texts only. The tags of the flag of a part of a country stay. All else passes as it is, a terminal's own control
 // characters among it.
 func Visible(w io.Writer) io.Writer { return &visible{to: w} }
 
 type visible struct {
 	to   io.Writer
-	rest []byte // the beginning of a character
+	rest []byte // the beginning of a character, or of a flag
 	out  []byte
 }
 
@@ -38,6 +38,11 @@ func (v *visible) Write(p []byte) (int, error) {
 		r, n := utf8.DecodeRune(left)
 		if r == utf8.RuneError && n == 1 && !utf8.FullRune(left) {
 			break
+		}
+		if flag, whole := text.FlagLength(left); !whole {
+			break
+		} else if flag > 0 {
+			n = flag
 		}
 		if text.IsUnsafe(r) {
 			v.out = appendUnits(v.out, r)

@@ -38,6 +38,26 @@ func TestJSONOnATerminalSaysTheSame(t *testing.T) {
 	if err := json.Unmarshal(at.Bytes(), &back); err != nil || back["x"] != all.String() {
 		t.Errorf("it says something else: %v", err)
 	}
+	// The flags of parts of countries are what people see, in whatever pieces they come.
+	const scotland = "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
+	for said, want := range map[string]string{
+		scotland + " wins\n":                         scotland + " wins\n",
+		scotland + scotland + "\n":                   scotland + scotland + "\n",
+		"🏴\U000e0067 hides\n":                        `🏴\udb40\udc67` + " hides\n",
+		"🏴 a flag\n":                                 "🏴 a flag\n",
+		scotland + "\U000e0067\n":                    scotland + `\udb40\udc67` + "\n",
+		"🏴" + strings.Repeat("\U000e0067", 9) + "\n": "🏴" + strings.Repeat(`\udb40\udc67`, 9) + "\n",
+	} {
+		var slow, quick bytes.Buffer
+		_, _ = io.Copy(output.Visible(&slow), iotest.OneByteReader(strings.NewReader(said)))
+		_, _ = output.Visible(&quick).Write([]byte(said))
+		if slow.String() != want || quick.String() != want {
+			t.Errorf("%+q becomes %+q and %+q, want %+q", said, slow.String(), quick.String(), want)
+		}
+	}
+	if w := output.Width(scotland); w != 2 {
+		t.Errorf("a flag takes %d columns", w)
+	}
 	bad := func(r rune) bool {
 		return r != '\n' && (unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control) || r == 0x2028 || r == 0x2029)
 	}
