@@ -40,7 +40,9 @@ func (a *app) completeFrom(names func(context.Context, *redisstream.Reader) map[
 		defer func() { _ = reader.Close() }() // nothing was written
 		for name, about := range names(ctx, reader) {
 			// A shell would take other names apart, or run them.
-			plain := func(r rune) bool { return strings.ContainsRune(plainWord, r) || r > unicode.MaxASCII && unicode.IsLetter(r) }
+			plain := func(r rune) bool {
+				return strings.ContainsRune(plainWord, r) || r > unicode.MaxASCII && unicode.IsLetter(r)
+			}
 			if strings.ContainsFunc(name, func(r rune) bool { return !plain(r) }) || !strings.HasPrefix(name, typed) {
 				continue
 			}
