@@ -16,11 +16,17 @@ import (
 const shownConsumers = 10
 
 func (p *statsPage) groups(r *stats.Report) {
-	if len(r.Groups) == 0 {
+	if len(r.Groups) == 0 && len(r.Missing) == 0 {
 		p.head("No consumer groups")
 		return
 	}
 	p.head("Groups")
+	for _, name := range r.Missing {
+		p.line(output.Warn, "  "+name+": there is no such group")
+	}
+	if len(r.Groups) == 0 {
+		return
+	}
 	t := &output.Table{Right: []int{1, 2, 3, 4, 5, 6, 7, 8}}
 	t.Add("GROUP", "LAG", "BEHIND", "PENDING", "OLDEST", "REDELIVERED", "CONSUMERS", "ROOM", "ROOM TIME")
 	estimated := false
@@ -185,7 +191,7 @@ func eventTimeText(c *stats.Cursor) string {
 	case c.EventTime == nil:
 		return "unknown: neither the side key nor the stream tells"
 	case c.TimeFrom == "entry":
-		return text.Time(*c.EventTime) + ", " + ago(*c.AgeSeconds) + ", when its entry was stored: the relay's own time is unknown"
+		return text.Time(*c.EventTime) + ", " + ago(*c.AgeSeconds) + ", when its entry was stored: the relay's own time is unknown, or cannot be true"
 	}
 	return text.Time(*c.EventTime) + ", " + ago(*c.AgeSeconds) + ", by the relay"
 }

@@ -47,6 +47,11 @@ func Collect(ctx context.Context, reader *redisstream.Reader, o Options) (*Repor
 	if err != nil {
 		return nil, err
 	}
+	for _, want := range o.Groups {
+		if r.Group(want) == nil && r.Stream.Exists {
+			r.Missing = append(r.Missing, want)
+		}
+	}
 	r.Checks = o.Limits.judge(r, o.Groups)
 	return r, nil
 }

@@ -103,7 +103,8 @@ func (f *facts) entry(s redisstream.Stored) *Entry {
 	if seq, ok := s.Seq(); ok {
 		e.Seq = &seq
 		if text == "" && seq == f.cursor.Seq {
-			text = f.cursor.Side.EventTime
+			e.RelayTime = f.cursorTime() // none that cannot be true
+			return e
 		}
 	}
 	e.RelayTime = relayTime(text)

@@ -26,6 +26,8 @@ type Report struct {
 	DeadLetters DeadLetters `json:"deadLetters"`
 	Cursor      Cursor      `json:"cursor"`
 	Checks      []Check     `json:"checks"`
+	// Missing are the groups that were asked for and are not there.
+	Missing []string `json:"-"`
 	// Partitions are those of a set, which the rest adds up.
 	Partitions []Partition `json:"partitions,omitempty"`
 }
