@@ -11,8 +11,11 @@ import (
 const shownCollections = 12
 
 // statsRows is the report for people.
-func statsRows(r *stats.Report) []output.Row {
-	p := &statsPage{}
+func statsRows(r *stats.Report) []output.Row { return statsRowsWithin(r, 0) }
+
+// statsRowsWithin shortens names to that many columns of a terminal; 0 shortens none.
+func statsRowsWithin(r *stats.Report, width int) []output.Row {
+	p := &statsPage{width: width}
 	p.head("Stream " + r.Stream.Key + " on " + r.Redis)
 	if !r.Stream.Exists {
 		p.line(output.Warn, "  does not exist (yet)")
@@ -31,7 +34,10 @@ func statsRows(r *stats.Report) []output.Row {
 }
 
 // statsPage collects rows.
-type statsPage struct{ rows []output.Row }
+type statsPage struct {
+	rows  []output.Row
+	width int // columns of the terminal, 0 without one
+}
 
 func (p *statsPage) line(tone output.Tone, line string) {
 	p.rows = append(p.rows, output.Row{Text: text.Escape(line), Tone: tone})

@@ -27,7 +27,7 @@ func (p *statsPage) groups(r *stats.Report) {
 	if len(r.Groups) == 0 {
 		return
 	}
-	t := &output.Table{Right: []int{1, 2, 3, 4, 5, 6, 7, 8}}
+	t := &output.Table{Right: []int{1, 2, 3, 4, 5, 6, 7, 8}, Most: p.width}
 	t.Add("GROUP", "LAG", "BEHIND", "PENDING", "OLDEST", "REDELIVERED", "CONSUMERS", "ROOM", "ROOM TIME")
 	estimated := false
 	for i := range r.Groups {

@@ -42,7 +42,7 @@ func runStats(ctx context.Context, s *session, f *statsFlags) error {
 		return errStreamMissing(r.Stream.Key, r.Redis)
 	}
 	err = f.format.write(s.stdout, r, func(w io.Writer) error {
-		return output.WriteRows(w, statsRows(r), s.colorOut())
+		return output.WriteRows(w, statsRowsWithin(r, s.outWidth()), s.colorOut())
 	})
 	if err != nil {
 		return err
@@ -99,6 +99,14 @@ func (a *app) outTerminal() *os.File {
 		return file
 	}
 	return nil
+}
+
+// outWidth is the columns of that terminal, 0 without one.
+func (a *app) outWidth() int {
+	if file := a.outTerminal(); file != nil {
+		return output.TerminalWidth(file)
+	}
+	return 0
 }
 
 // colorOut reports whether standard output may be coloured.

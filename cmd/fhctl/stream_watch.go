@@ -146,7 +146,7 @@ func (w *statsWatch) rateSince(r *stats.Report) float64 {
 
 // rows is the report in the order that fits a screen: what changes comes first.
 func (w *statsWatch) rows(r *stats.Report) []output.Row {
-	p := &statsPage{}
+	p := &statsPage{width: w.outWidth()}
 	p.line(output.Faint, fmt.Sprintf("%s, every %s; Ctrl-C ends", text.Time(r.At), w.flags.watch))
 	p.head("Stream " + r.Stream.Key + " on " + r.Redis)
 	if !r.Stream.Exists {

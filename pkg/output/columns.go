@@ -33,7 +33,8 @@ type layout struct {
 var layouts = []layout{
 	{132, 12, 8, 6, 24, 32, 13},
 	{104, 12, 8, 6, 24, 18, 13},
-	{0, 11, 8, 6, 18, 14, 0},
+	{76, 11, 8, 6, 18, 14, 0},
+	{0, 11, 8, 6, 12, 0, 0}, // what an event says is worth more than who says it
 }
 
 // wholeLayout is for files, where nothing is cut.

@@ -129,3 +129,39 @@ func TestWriteRows(t *testing.T) {
 		t.Errorf("without: %q, %v", out.String(), err)
 	}
 }
+
+// A name that is too long for the terminal gives way, and not the numbers beside it.
+func TestTableShortensNames(t *testing.T) {
+	long := "a-group-with-a-name-that-is-far-too-long-for-any-terminal-7"
+	rows := func(most int) []string {
+		table := Table{Right: []int{1}, Most: most}
+		table.Add("GROUP", "LAG")
+		table.Add(long, "1,234,567")
+		table.Add("short", "1")
+		return table.Lines("  ")
+	}
+	for most, want := range map[int]int{0: 2 + len(long) + 2 + 9, 100: 2 + len(long) + 2 + 9, 40: 40, 10: 2 + 12 + 2 + 9} {
+		lines := rows(most)
+		if w := Width(lines[1]); w != want {
+			t.Errorf("at %d columns: %d: %q", most, w, lines[1])
+		}
+		if !strings.HasSuffix(lines[1], "1,234,567") || !strings.HasPrefix(lines[1], "  a-gr") || !strings.Contains(lines[1], "-7 ") {
+			t.Errorf("at %d columns: %q", most, lines[1])
+		}
+	}
+}
+
+// On a narrow terminal an event's text is still seen.
+func TestNarrowColumnsShowText(t *testing.T) {
+	e := &Event{Kind: "commit"}
+	if err := e.Outline.Read(`{"repo":"did:plc:aaaabbbbccccddddeeeeffff","ops":[{"action":"create","path":"app.bsky.feed.post/3kaaaaaaaaa2a","cid":"x","record":{"$type":"app.bsky.feed.post","text":"hello world"}}]}`); err != nil {
+		t.Fatal(err)
+	}
+	for _, width := range []int{60, 75, 80} {
+		c := Columns{Width: func() int { return width }}
+		line := string(c.Append(nil, e))
+		if !strings.Contains(line, "hello") || Width(strings.TrimSuffix(line, "\n")) > width {
+			t.Errorf("at %d columns: %q", width, line)
+		}
+	}
+}

@@ -11,7 +11,10 @@ import (
 type Table struct {
 	// Right lists the columns, from 0, whose cells end together, as numbers do.
 	Right []int
-	rows  [][]string
+	// Most is how many columns of a terminal a line may take: the first cells are
+	// shortened to that, from their middle, to 12 at the least. 0 shortens nothing.
+	Most int
+	rows [][]string
 }
 
 // Add appends a row, or the heads of the columns. Rows may differ in length.
@@ -34,6 +37,7 @@ func (t *Table) Lines(indent string) []string {
 			widths[i] = max(widths[i], Width(cell))
 		}
 	}
+	t.shorten(widths, Width(indent))
 	right := make([]bool, len(widths))
 	for _, i := range t.Right {
 		if i < len(right) {
@@ -55,6 +59,30 @@ func (t *Table) Lines(indent string) []string {
 		lines[n] = strings.TrimRight(b.String(), " ")
 	}
 	return lines
+}
+
+// leastName is how short a name may become.
+const leastName = 12
+
+// shorten cuts the cells of the first column, where lines would be too wide.
+func (t *Table) shorten(widths []int, whole int) {
+	if t.Most <= 0 || len(widths) == 0 {
+		return
+	}
+	for i, width := range widths {
+		whole += width + len(gap(i, ""))
+	}
+	room := max(widths[0]-max(whole-t.Most, 0), leastName)
+	if room >= widths[0] {
+		return
+	}
+	widths[0] = 0
+	for _, row := range t.rows {
+		if Width(row[0]) > room { // names differ at their ends
+			row[0] = Cut(row[0], room/2) + strings.TrimPrefix(cutHead(row[0], room-room/2+1), "…")
+		}
+		widths[0] = max(widths[0], Width(row[0]))
+	}
 }
 
 // gap is what stands before a cell.
