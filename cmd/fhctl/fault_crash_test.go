@@ -112,6 +112,7 @@ func (tr *trial) waits(what string, ok func() bool) {
 func TestReplyLost(t *testing.T) {
 	t.Parallel()
 	tr := newTrial(t)
+	tr.env = append(tr.env, "FHCTL_DASHBOARD=false") // whose events are as large as a batch
 	tr.run()
 	tr.flow(100)
 	for range 5 {

@@ -248,10 +248,13 @@ func (i *ingestion) serveDashboard(ctx context.Context, services *errgroup.Group
 	if !i.cfg.Redis.Dashboard {
 		return func() {}, nil
 	}
+	parts := int64(max(1, i.cfg.Redis.Partitions)) // each keeps its share
 	dashboard, err := redisstream.NewDashboard(redisstream.DashboardConfig{
 		Connection: down.connection,
 		RelayURL:   up.endpoint.String(),
 		Writer:     writerName(),
+		StreamKey:  i.cfg.Redis.StreamKey,
+		MaxLen:     (down.maxLen + parts - 1) / parts,
 		Shared:     true,
 		Alarm:      func(a event.Alarm, detail string) { i.heard.Alarm(a, 0, detail) },
 		Foreign:    i.monitor.SetForeign,

@@ -114,9 +114,20 @@ type Heartbeat struct {
 	Stopped bool
 	// Held names what a writer waits for an operator for, an alarm; "" when it does
 	// not wait. It stores nothing until the cursor is moved or the relay is repaired.
-	Held string
+	Held   string
+	stream string // that it writes, of a set its base; "" when it does not say
+	maxLen *int64
 	// TTL is how long it has left; 0 when this Redis user may not ask.
 	TTL time.Duration
+}
+
+// MaxLen is at which length its writer trims a stream, 0 for never; false where that is
+// not known, or it writes another one.
+func (h Heartbeat) MaxLen(streamKey string) (n int64, ok bool) {
+	if h.maxLen == nil || streamKey != h.stream && !strings.HasPrefix(streamKey, h.stream+":{") {
+		return 0, false
+	}
+	return *h.maxLen, true
 }
 
 // Age is how long ago it was written, at most; 0 when unknown.
@@ -186,7 +197,7 @@ func parseSide(cmd *redis.StringCmd) (Side, bool) {
 func parseHeartbeat(text string) Heartbeat {
 	var s status
 	_ = json.Unmarshal([]byte(text), &s)
-	h := Heartbeat{Present: true, Connected: s.Connected, URL: s.URL, Writer: s.Writer, Stopped: s.Stopped, Held: s.Held}
+	h := Heartbeat{Present: true, Connected: s.Connected, URL: s.URL, Writer: s.Writer, Stopped: s.Stopped, Held: s.Held, stream: s.Stream, maxLen: s.MaxLen}
 	if s.CurrentCursor != nil {
 		h.CurrentCursor = *s.CurrentCursor
 	}

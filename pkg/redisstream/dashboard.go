@@ -35,6 +35,10 @@ type DashboardConfig struct {
 	// Writer names this process in the status, as in fhctl/HOST-PID. Any
 	// name that begins with "fhctl/" is taken for another writer of ours.
 	Writer string
+	// StreamKey is the stream that this process writes, of a set its base, and MaxLen at
+	// which length each of its streams is trimmed, 0 for never. "" shows neither.
+	StreamKey string
+	MaxLen    int64
 	// Shared writes nothing before Role says that this process leads, and
 	// nothing while another does: two writers would contradict each other.
 	Shared bool
@@ -231,7 +235,7 @@ func (d *Dashboard) farewell(ctx context.Context) {
 	d.writeStatus(ctx)
 }
 
-// status is the contract's object; writer, stopped and held are ours, and safe to
+// status is the contract's object; what follows currentCursor is ours, and safe to
 // add. Stopped tells the last words of a writer from a relay that is away, held one
 // that waits for an operator to move the cursor.
 type status struct {
@@ -241,12 +245,17 @@ type status struct {
 	Writer        string  `json:"writer"`
 	Stopped       bool    `json:"stopped,omitempty"`
 	Held          string  `json:"held,omitempty"`
+	Stream        string  `json:"stream,omitempty"`
+	MaxLen        *int64  `json:"maxStreamLen,omitempty"`
 }
 
 func (d *Dashboard) status() []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := status{Connected: d.connected, URL: d.url, Writer: d.config.Writer, Stopped: d.stopped, Held: d.held}
+	if d.config.StreamKey != "" {
+		s.Stream, s.MaxLen = d.config.StreamKey, &d.config.MaxLen
+	}
 	if d.cursor > 0 {
 		text := d.cursor.String()
 		s.CurrentCursor = &text

@@ -53,3 +53,38 @@ func TestStatsAreCollected(t *testing.T) {
 		}
 	})
 }
+
+// Where the writer of a stream says at which length it trims, that is known; before, a
+// stream that something else had shortened, or whose limit was raised, seemed to be
+// trimmed already. The status of another stream's writer says nothing.
+func TestWriterTellsItsLimit(t *testing.T) {
+	t.Parallel()
+	redistest.RequireReal(t) // the embedded server does not tell how many entries were added
+	server := redistest.Start(t)
+	reader, err := redisstream.OpenReader(t.Context(), redisstream.ReaderConfig{Connection: redisstream.Connection{URL: server.URL()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = reader.Close() })
+	fill(server, 1, 30)
+	server.Do("xgroup", "create", "firehose:events", "g", "$")
+	server.Do("xtrim", "firehose:events", "maxlen", "20")
+	for _, c := range []struct {
+		status string
+		at     int64
+	}{
+		{`{"connected":true,"writer":"fhctl/a","stream":"firehose:events","maxStreamLen":100000}`, 100_000},
+		{`{"connected":true,"writer":"fhctl/a","stream":"firehose:events","maxStreamLen":30}`, 30},
+		{`{"connected":true,"writer":"fhctl/a","stream":"firehose:other","maxStreamLen":30}`, 20},
+		{`{"connected":true,"url":"wss://bsky.network"}`, 20},
+	} {
+		server.Do("setex", "firehose:status", "10", c.status)
+		r, err := Collect(t.Context(), reader, Options{MaxLength: 100_000, Window: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at := r.Stream.TrimAt; at == nil || *at != c.at || r.Stream.TrimObserved != (c.at != 100_000) {
+			t.Errorf("%s: %+v", c.status, r.Stream)
+		}
+	}
+}

@@ -42,9 +42,12 @@ func (f *facts) lostUnread(g *groupFacts) bool {
 	return f.added < 0 || trimmed > 0 && g.EntriesRead < trimmed
 }
 
-// trimAt is the length at which entries go, 0 for never: the setting, unless the
-// stream itself shows that its writer has another one.
+// trimAt is the length at which entries go, 0 for never: what the writer says or, where
+// none does, the setting, unless the stream itself shows that its writer has another one.
 func (f *facts) trimAt() (length int64, observed bool) {
+	if length, ok := f.cursor.Status.MaxLen(f.streamKey); ok {
+		return length, length != f.maxLength
+	}
 	now, slack := f.bounds.Length, f.maxLength/10+1000
 	trimmed := f.added > now
 	switch {
