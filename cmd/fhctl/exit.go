@@ -167,13 +167,32 @@ func report(w io.Writer, err error) int {
 		}
 		told[part.Error()] = true
 		part = classWrite(part)
-		said := strings.ReplaceAll(part.Error(), "\n", "; ") // of errors that are several
+		said := oneLine(part)
 		fmt.Fprintf(w, "fhctl: %s\n", text.Escape(said))
 		if hint := fault.HintOf(part); hint != "" {
 			fmt.Fprintf(w, "hint: %s\n", text.Escape(withAddresses(hint)))
 		}
 	}
 	return code
+}
+
+// oneLine is an error's text, in which errors that were joined stand behind one another.
+// Line ends of what others sent stay, to be escaped.
+func oneLine(err error) string {
+	said := err.Error()
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if joined, ok := e.(interface{ Unwrap() []error }); ok {
+			var lines, parts []string
+			for _, part := range joined.Unwrap() {
+				lines, parts = append(lines, part.Error()), append(parts, oneLine(part))
+			}
+			if strings.Join(lines, "\n") == e.Error() { // else it has words of its own
+				return strings.Replace(said, e.Error(), strings.Join(parts, "; "), 1)
+			}
+			return said
+		}
+	}
+	return said
 }
 
 // fullDisk are the system's errors of a place that takes no more bytes.

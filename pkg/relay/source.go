@@ -23,8 +23,8 @@ type Source struct {
 	free    chan *event.Chunk
 	kept    atomic.Int64 // bytes of memory in free
 	// large is memory in which any message has room, medium half of that, for as long
-	// as such messages come: one is read while another waits in the queue. since counts
-	// the usual chunks since one came.
+	// as such messages come. Each keeps one: where frames go to disk no more are needed.
+	// since counts the usual chunks since one came.
 	large, medium chan []byte
 	since         atomic.Int64
 
@@ -40,8 +40,8 @@ func New(cfg Config) *Source {
 		cfg:     cfg,
 		dialTCP: cfg.Dial,
 		free:    make(chan *event.Chunk, maxFree),
-		large:   make(chan []byte, 2),
-		medium:  make(chan []byte, 2),
+		large:   make(chan []byte, 1),
+		medium:  make(chan []byte, 1),
 	}
 }
 

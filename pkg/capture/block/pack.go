@@ -110,6 +110,10 @@ func (p *Packer) End(offset int64) *End {
 
 // Unpacker takes blocks apart. It is not safe for concurrent use.
 type Unpacker struct {
+	// Giant gives memory of MaxUnpacked bytes for a block with a giant frame, if it has
+	// any; nil has none.
+	Giant func() []byte
+
 	zst   *zstd.Decoder
 	raw   []byte
 	usual int // blocks without a giant frame since one had it
@@ -132,7 +136,10 @@ func (u *Unpacker) Unpack(b *Block, packed []byte) ([]byte, error) {
 	}
 	switch u.usual++; {
 	case b.Raw > 2*MaxSize: // with a giant frame: what any block may need, once
-		if u.usual = 0; cap(u.raw) < MaxUnpacked {
+		if u.usual = 0; cap(u.raw) < MaxUnpacked && u.Giant != nil {
+			u.raw = u.Giant()
+		}
+		if cap(u.raw) < MaxUnpacked {
 			u.raw = make([]byte, 0, MaxUnpacked)
 		}
 	case cap(u.raw) > 2*MaxSize && u.usual > giantKept:
@@ -157,6 +164,13 @@ func (u *Unpacker) Unpack(b *Block, packed []byte) ([]byte, error) {
 		return nil, fmt.Errorf("a block of %d frames holds %d", b.Frames, n)
 	}
 	return raw, nil
+}
+
+// Detach leaves the memory of the last Unpack to the caller, for good.
+func (u *Unpacker) Detach() []byte {
+	raw := u.raw
+	u.raw = nil
+	return raw
 }
 
 // Close frees the decoder.

@@ -279,6 +279,9 @@ func (f *flow) fromDisk() *event.Chunk {
 			after = 0 // all of it follows what was yielded
 		}
 		f.reader = openSegment(f.disk.dir, s, after)
+		if f.reader.Walker != nil {
+			f.reader.Unpacker.Giant = f.free.memory
+		}
 	}
 	if chunk := f.reader.chunk(&f.free); chunk != nil {
 		s.begun = true

@@ -1,6 +1,7 @@
 package spill
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -19,14 +20,15 @@ const (
 	chunksKept  = 8 // for reuse
 )
 
-// chunks are those that were given back. A giant frame has a chunk of its own, with
-// memory for any frame; one is in use while another waits.
+// chunks are those that were given back. A giant frame has a chunk of its own, in the
+// memory that its block was unpacked into; one is in use while another waits.
 type chunks struct {
-	usual, giant chan *event.Chunk
+	usual chan *event.Chunk
+	giant chan []byte
 }
 
 func newChunks() chunks {
-	return chunks{usual: make(chan *event.Chunk, chunksKept), giant: make(chan *event.Chunk, 2)}
+	return chunks{usual: make(chan *event.Chunk, chunksKept), giant: make(chan []byte, 2)}
 }
 
 func (free *chunks) get() *event.Chunk {
@@ -50,33 +52,19 @@ func (free *chunks) put(c *event.Chunk) {
 	}
 }
 
-// alone is a chunk of one giant frame.
-func (free *chunks) alone(data []byte) *event.Chunk {
-	var c *event.Chunk
+// memory is what a giant frame was unpacked into and has left; nil without any.
+func (free *chunks) memory() []byte {
 	select {
-	case c = <-free.giant:
+	case buf := <-free.giant:
+		return buf[:0]
 	default:
-		c = &event.Chunk{Buf: make([]byte, 0, block.MaxFrame), Recycle: func(c *event.Chunk) {
-			select {
-			case free.giant <- c:
-			default:
-			}
-		}}
+		return nil
 	}
-	c.Reset()
-	c.Arrived = time.Now()
-	c.Buf = append(c.Buf, data...)
-	c.Frames = append(c.Frames, event.Frame{Data: c.Buf})
-	return c
 }
 
 // forget lets go of what giant frames needed.
 func (free *chunks) forget() {
-	for range cap(free.giant) {
-		select {
-		case <-free.giant:
-		default:
-		}
+	for free.memory() != nil {
 	}
 }
 
@@ -169,7 +157,7 @@ func (r *segmentReader) chunk(free *chunks) *event.Chunk {
 	if r.giant != nil {
 		giant := r.giant
 		r.giant = nil
-		return free.alone(giant)
+		return r.alone(giant, free)
 	}
 	c := free.get()
 	c.Arrived = time.Now()
@@ -200,12 +188,30 @@ func (r *segmentReader) chunk(free *chunks) *event.Chunk {
 		c.Release()
 		giant := r.giant
 		r.giant = nil
-		return free.alone(giant)
+		return r.alone(giant, free)
 	}
 	if len(c.Frames) == 0 {
 		c.Release()
 		return nil
 	}
+	return c
+}
+
+// alone is a chunk of one giant frame. It is usually the last of its block.
+func (r *segmentReader) alone(data []byte, free *chunks) *event.Chunk {
+	c := &event.Chunk{Arrived: time.Now(), Buf: data}
+	if r.old != nil || len(r.rest) > 0 {
+		c.Buf = bytes.Clone(data)
+	} else {
+		whole := r.Unpacker.Detach()
+		c.Recycle = func(*event.Chunk) {
+			select {
+			case free.giant <- whole:
+			default:
+			}
+		}
+	}
+	c.Frames = []event.Frame{{Data: c.Buf[:len(data):len(data)]}}
 	return c
 }
 
