@@ -191,7 +191,7 @@ var guards = map[string]guard{
 	},
 	"commands apart": {
 		find:   commandsThatImportCommands,
-		advice: "commands do not know one another: what they share belongs into a library, or into shell",
+		advice: "commands do not know one another: what they share belongs in a library, or in shell",
 		bad:    map[string]string{"cmd/fhctl/internal/tail/tail.go": `package tail; import _ "github.com/fhctl/fhctl/cmd/fhctl/internal/replay"`},
 		good: map[string]string{
 			"cmd/fhctl/internal/tail/tail.go": `package tail; import (_ "github.com/fhctl/fhctl/cmd/fhctl/internal/shell"; _ "github.com/fhctl/fhctl/cmd/fhctl/internal/tail/view")`,

@@ -164,7 +164,7 @@ func final(err error) error {
 	return answered(text, err)
 }
 
-// sentinelsFailed is how go-redis begins the error of Sentinels that it asked in vain,
+// sentinelsFailed is how go-redis begins the error of Sentinels that gave it no address,
 // also where they have answered.
 const sentinelsFailed = "redis: all sentinels specified in configuration are unreachable: "
 

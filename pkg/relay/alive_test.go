@@ -117,7 +117,7 @@ func TestC7SlowConsumerIsDropped(t *testing.T) {
 	}
 }
 
-// A reader that rests between gulps still brings every event, however few and
+// A reader that rests between bursts still brings every event, however few and
 // small: each comes alone here, into a socket just read empty.
 func TestLingerLosesNothing(t *testing.T) {
 	if !hasLowWater {

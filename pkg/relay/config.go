@@ -58,7 +58,7 @@ type Config struct {
 	ChunkFrames, ChunkBytes int
 	// Linger is how long the reader stays away from a socket that it has
 	// just read empty, unless half a megabyte comes before. A quiet stream
-	// then comes in gulps, and a frame costs a fraction of the wake-ups; a
+	// then comes in bursts, and a frame costs a fraction of the wake-ups; a
 	// fast one is not kept waiting. An event waits this long at most; the chunk
 	// says that it need not wait again (event.Chunk.Lull). It is 0 where the
 	// system cannot wake the reader early (hasLowWater).

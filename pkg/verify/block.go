@@ -239,21 +239,21 @@ func (b *block) bytes(value int32) bool {
 		text = jsonscan.Unescape(text)
 	}
 	encoding := base64.RawStdEncoding.Strict()
-	bare := strings.TrimRight(text, "=")
-	if len(bare) < len(text) {
-		if len(text)%4 != 0 || len(text)-len(bare) > 2 {
+	unpadded := strings.TrimRight(text, "=")
+	if len(unpadded) < len(text) {
+		if len(text)%4 != 0 || len(text)-len(unpadded) > 2 {
 			return false
 		}
 		b.padded = value
 	}
-	if !b.room(encoding.DecodedLen(len(bare))) {
+	if !b.room(encoding.DecodedLen(len(unpadded))) {
 		return false
 	}
 	start := len(b.buf)
-	b.buf = dagcbor.AppendHead(b.buf, dagcbor.MajorBytes, uint64(encoding.DecodedLen(len(bare))))
-	out, err := encoding.AppendDecode(b.buf, []byte(bare))
+	b.buf = dagcbor.AppendHead(b.buf, dagcbor.MajorBytes, uint64(encoding.DecodedLen(len(unpadded))))
+	out, err := encoding.AppendDecode(b.buf, []byte(unpadded))
 	// base64 passes over line breaks, which are not in its alphabet.
-	if err != nil || strings.ContainsAny(bare, "\r\n") {
+	if err != nil || strings.ContainsAny(unpadded, "\r\n") {
 		b.buf = b.buf[:start]
 		return false
 	}

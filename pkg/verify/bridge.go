@@ -154,19 +154,19 @@ func fold(name string) string {
 // unwrapped compares a link or bytes of the exact record with what the bridge makes
 // of it: plain hex, or the CID as text. A blob's ref is a link.
 func (l *likeness) unwrapped(b, e int32) bool {
-	bare := l.bridge.sayOr(b)
+	said := l.bridge.sayOr(b)
 	if link := l.exact.Get(e, "$link"); link >= 0 {
 		text := l.exact.sayOr(link)
 		if l.bridge.Kind(b) == jsonscan.Object && l.bridge.Count(b) == 1 {
-			bare = l.bridge.sayOr(l.bridge.Get(b, "link"))
+			said = l.bridge.sayOr(l.bridge.Get(b, "link"))
 		}
 		cid, err := syntax.ParseCID(text)
-		return err == nil && bare != "" && (bare == text || bare == hex.EncodeToString(cid))
+		return err == nil && said != "" && (said == text || said == hex.EncodeToString(cid))
 	}
 	if value := l.exact.Get(e, "$bytes"); l.exact.Kind(value) == jsonscan.String && l.bridge.Kind(b) == jsonscan.String {
 		// The encoder knows which base64 is meant, and writes a head first.
 		c := block{t: l.exact}
-		return c.bytes(value) && strings.HasSuffix(hex.EncodeToString(c.buf), bare) && len(bare) == 2*decodedLen(l.exact.Text(value))
+		return c.bytes(value) && strings.HasSuffix(hex.EncodeToString(c.buf), said) && len(said) == 2*decodedLen(l.exact.Text(value))
 	}
 	return false
 }

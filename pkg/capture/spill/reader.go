@@ -205,6 +205,9 @@ func (r *segmentReader) alone(data []byte, free *chunks) *event.Chunk {
 	} else {
 		whole := r.Unpacker.Detach()
 		c.Recycle = func(*event.Chunk) {
+			if cap(whole) < block.MaxUnpacked {
+				return // of a smaller block: the next giant frame may not fit
+			}
 			select {
 			case free.giant <- whole:
 			default:
