@@ -1,9 +1,11 @@
 package redisstream
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/redis/go-redis/v9"
 )
 
 // barredHint is for commands that a server does not have, or does not let anybody use.
@@ -75,9 +77,11 @@ func answered(text string, err error) error {
 	return fault.New(fault.Unreachable, err, "Redis gives an answer that fhctl does not know: look at its log, and at what listens there with: redis-cli INFO server; report it if it stays")
 }
 
-// isBarred recognises a command that the server has not, or lets nobody run.
-func isBarred(text string) bool {
-	return fault.HintOf(answered(text, errReply)) == barredHint
+// isBarred reports whether the server says that it has not the command, or lets nobody
+// run it.
+func isBarred(err error) bool {
+	var reply redis.Error
+	return errors.As(err, &reply) && fault.HintOf(answered(stripped(reply.Error()), errReply)) == barredHint
 }
 
 // proxyAway are what proxies say whose Redis does not answer them.

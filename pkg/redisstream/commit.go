@@ -40,7 +40,7 @@ func (w *Writer) Commit(ctx context.Context, batches []*event.Batch) ([]event.Re
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := commit{w: w, left: batches, receipts: w.plan[:0]}
-	w.outage.doing = "store events"
+	w.outage.Doing = "store events"
 	err := c.run(ctx)
 	w.plan = c.receipts
 	if _, back := asMoved(err); back || err == nil {
@@ -80,7 +80,7 @@ func (c *commit) send(ctx context.Context) []call {
 		batches = batches[:1]
 	}
 	w.calls = grow(w.calls, len(batches))
-	defer context.AfterFunc(ctx, w.sockets.interrupt)()
+	defer context.AfterFunc(ctx, w.client.Interrupt)()
 	size := 0
 	for _, b := range batches {
 		size += b.Bytes
@@ -120,7 +120,7 @@ func (c *commit) receive(ctx context.Context, calls []call, took time.Duration) 
 			return c.failed(ctx, err, len(calls))
 		}
 		if r.status != "PARTIAL" { // which may be the outage itself
-			c.w.outage.over()
+			c.w.outage.Over()
 		}
 		if r.status != "OK" {
 			return c.refused(ctx, r)
@@ -153,7 +153,7 @@ func (c *commit) failed(ctx context.Context, err error, sent int) error {
 	if cause == "" {
 		return fmt.Errorf("store events: %w", c.w.config.final(err))
 	}
-	return c.w.outage.failed(ctx, err, cause)
+	return c.w.outage.Failed(ctx, err, cause)
 }
 
 // accept acknowledges the first batch left.
@@ -282,22 +282,13 @@ func (c *commit) partly(ctx context.Context, r reply) error {
 	}
 	err := serverError(r.detail)
 	if cause := causeOf(err); cause != "" {
-		return c.w.outage.failed(ctx, err, cause)
+		return c.w.outage.Failed(ctx, err, cause)
 	}
 	if c.partial++; c.partial == 1 {
 		return nil
 	}
 	return fmt.Errorf("append to %s, which is stored up to the cursor %s: %w", w.config.StreamKey, r.cursor, w.config.final(err))
 }
-
-// serverError is the text of an error that a script met.
-type serverError string
-
-// Error is the text.
-func (e serverError) Error() string { return string(e) }
-
-// RedisError marks it as the server's.
-func (serverError) RedisError() {}
 
 // ahead notices a cursor that somebody set above what the relay sends. Another
 // live writer is ahead as well, but its cursor moves.

@@ -4,24 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"log/slog"
-	"math/rand/v2"
-	"net"
-	"strings"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
-)
-
-// The contract's defaults (contract §2).
-const (
-	DefaultURL       = "redis://localhost:6379"
-	DefaultStreamKey = "firehose:events"
-	DefaultCursorKey = "firehose:python_cursor"
-	DefaultMaxLen    = 500_000
-	// DefaultCommandTimeout bounds dialling and each exchange with Redis.
-	DefaultCommandTimeout = 5 * time.Second
 )
 
 // bridgeHost is the relay of every cursor the Python bridge left: it read that
@@ -71,46 +57,6 @@ type Config struct {
 	// leader is the key that says who leads, where it is not this cursor's own.
 	leader string
 }
-
-// Connection says how to reach Redis.
-type Connection struct {
-	// URL is redis://, rediss://, unix://, redis-sentinel:// or
-	// redis-cluster://; see Dial.
-	URL string
-	// Password goes with the URL's user where the URL has none, which is for
-	// passwords that come from a file; "" is none.
-	Password string
-	// URLName and PasswordName say in errors and hints where the two were given, such
-	// as "REDIS_URL"; "" is "the Redis URL" and "the password beside the URL".
-	URLName, PasswordName string
-
-	TLS TLS
-	// CommandTimeout bounds dialling and each exchange; 0 means
-	// DefaultCommandTimeout.
-	CommandTimeout time.Duration
-	// HandshakeTimeout bounds a TLS handshake, so that one without an answer is told
-	// before the caller's own time is over; 0 means three quarters of CommandTimeout.
-	HandshakeTimeout time.Duration
-	Logger           *slog.Logger // nil is silent
-	// Dialer opens connections instead of the network; nil for most. TLS is
-	// then its own affair.
-	Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
-	// Jitter draws from [0,1) how a wait is spread; nil draws at random. A run
-	// that is to be repeated exactly gives one of its own.
-	Jitter func() float64
-
-	replies int64 // what one reply may take in memory; 0 is readReply
-}
-
-// TLS adds to what a rediss:// URL implies. Files are PEM.
-type TLS struct {
-	CA         string // instead of the system's authorities
-	Cert, Key  string // client certificate
-	ServerName string
-	SkipVerify bool // accept any certificate
-}
-
-func (t TLS) used() bool { return t != TLS{} }
 
 // Identity says whose cursor it is. Writers that differ in it must not share a
 // cursor: the script refuses the second one (MISMATCH).
@@ -173,8 +119,6 @@ const (
 // LedgerKey is the stream that tells what groups lost to trimming.
 func (c Config) LedgerKey() string { return ledgerKeyOf(c.CursorKey) }
 
-func ledgerKeyOf(cursorKey string) string { return cursorKey + ":losses" }
-
 // SideKey is the name of the key beside the cursor that says whose it is.
 func (c Config) SideKey() string { return c.CursorKey + ":meta" }
 
@@ -182,10 +126,9 @@ func (c Config) SideKey() string { return c.CursorKey + ":meta" }
 func (c Config) LeaseKey() string { return c.CursorKey + ":lease" }
 
 func (c Config) withDefaults() Config {
-	c.Connection = c.Connection.withDefaults()
+	c.Connection = c.Connection.WithDefaults()
 	c.StreamKey = cmp.Or(c.StreamKey, DefaultStreamKey)
 	c.CursorKey = cmp.Or(c.CursorKey, DefaultCursorKey)
-	c.again = func(context.Context) {}
 	if c.Refused == nil {
 		c.Refused = func(*event.Reject, []byte) {}
 	}
@@ -201,23 +144,6 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-func (c Connection) withDefaults() Connection {
-	c.URL = cmp.Or(c.URL, DefaultURL)
-	if c.CommandTimeout <= 0 {
-		c.CommandTimeout = DefaultCommandTimeout
-	}
-	if most := c.CommandTimeout / 4 * 3; c.HandshakeTimeout <= 0 || c.HandshakeTimeout > most {
-		c.HandshakeTimeout = most
-	}
-	if c.Jitter == nil {
-		c.Jitter = rand.Float64
-	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	return c
-}
-
 // checkSlot refuses keys that one Cluster script could not touch together.
 func (c Config) checkSlot() error {
 	if hashed(c.StreamKey) == hashed(c.CursorKey) && hashed(c.CursorKey) == hashed(c.SideKey()) {
@@ -227,11 +153,13 @@ func (c Config) checkSlot() error {
 		fmt.Sprintf("name the cursor {%s}:cursor, so that it shares the stream's slot", hashed(c.StreamKey)))
 }
 
-// hashed is the part of a key that chooses its slot in Redis Cluster.
-func hashed(key string) string {
-	_, rest, ok := strings.Cut(key, "{")
-	if tag, _, closed := strings.Cut(rest, "}"); ok && closed && tag != "" {
-		return tag
-	}
-	return key
+// outage follows what is done with this configuration.
+func (c *Config) outage(doing string) Outage {
+	return Outage{Connection: &c.Connection, Doing: doing, Notify: c.Notify, Again: c.again}
+}
+
+// retry runs do until it succeeds, fails for good, or ctx ends.
+func (c *Config) retry(ctx context.Context, doing string, do func(context.Context) error) error {
+	o := c.outage(doing)
+	return o.Retry(ctx, do)
 }

@@ -178,8 +178,6 @@ func (r *Reader) CursorAt(ctx context.Context, key string) (c CursorState, err e
 	return c, nil
 }
 
-func sideKeyOf(cursorKey string) string { return Config{CursorKey: cursorKey}.SideKey() }
-
 func parseSide(cmd *redis.StringCmd) (Side, bool) {
 	raw, err := cmd.Bytes()
 	if err != nil {

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 )
@@ -58,8 +56,8 @@ type DashboardConfig struct {
 // reaches the pipeline: Link and Stored never block.
 type Dashboard struct {
 	config DashboardConfig
-	target *target
-	client redis.UniversalClient
+	target *Target
+	client *Client
 
 	mu         sync.Mutex
 	silent     bool // another leads, or nobody knows yet
@@ -74,7 +72,6 @@ type Dashboard struct {
 	samples chan sample
 
 	// Run's own.
-	sockets   *sockets // of client
 	recent    []broadcast
 	unsaved   bool
 	wrote     []byte // the status last written
@@ -92,7 +89,7 @@ type sample struct {
 
 // NewDashboard prepares a dashboard; the error is a fault.Usage from Dial.
 func NewDashboard(cfg DashboardConfig) (*Dashboard, error) {
-	cfg.Connection = cfg.Connection.withDefaults()
+	cfg.Connection = cfg.Connection.WithDefaults()
 	cfg.Writer = cmp.Or(cfg.Writer, "fhctl/ingest")
 	if cfg.Rate <= 0 {
 		cfg.Rate = 10
@@ -105,14 +102,12 @@ func NewDashboard(cfg DashboardConfig) (*Dashboard, error) {
 	}
 	// A slow answer must not hold up the next status.
 	cfg.CommandTimeout = min(cfg.CommandTimeout, statusEach)
-	cfg.replies = lookReply
-	t, err := cfg.parse()
+	t, err := Parse(cfg.Connection)
 	if err != nil {
 		return nil, err
 	}
-	known := new(sockets)
 	return &Dashboard{
-		config: cfg, target: t, client: cfg.dial(t, known), sockets: known, url: cfg.RelayURL, silent: cfg.Shared,
+		config: cfg, target: t, client: t.Connect(LookReply), url: cfg.RelayURL, silent: cfg.Shared,
 		changed: make(chan struct{}, 1), samples: make(chan sample, 4),
 	}, nil
 }
@@ -200,7 +195,7 @@ func (d *Dashboard) Run(ctx context.Context) error {
 	// What waits for a Redis that hangs must not delay the last words; and they
 	// must not be interrupted themselves.
 	interrupted := make(chan struct{})
-	context.AfterFunc(ctx, func() { d.sockets.interrupt(); close(interrupted) })
+	context.AfterFunc(ctx, func() { d.client.Interrupt(); close(interrupted) })
 	d.writeStatus(ctx)
 	for {
 		if ctx.Err() != nil { // whatever else is due as well
@@ -229,7 +224,7 @@ func (d *Dashboard) farewell(ctx context.Context) {
 	d.connected, d.stopped = false, true
 	d.mu.Unlock()
 	_ = d.client.Close()
-	d.client = d.config.dial(d.target, new(sockets))
+	d.client = d.target.Connect(LookReply)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
 	d.writeStatus(ctx)

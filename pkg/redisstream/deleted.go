@@ -19,7 +19,7 @@ func (r *Reader) LastDeleted(ctx context.Context) (ID, error) {
 	if err != nil {
 		return "", r.config.classed(ctx, "read stream "+r.config.StreamKey, err)
 	}
-	if id := named(row).text("max-deleted-entry-id"); id != "0-0" {
+	if id := RowOf(row).Text("max-deleted-entry-id"); id != "0-0" {
 		return ID(id), nil
 	}
 	return "", nil

@@ -4,14 +4,19 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// Dial makes a client that connects on first use: one connection, no retries
-// of its own, context deadlines honoured. The caller closes it.
+// Client is a client of go-redis that connects on first use: one connection, no
+// retries of its own, context deadlines honoured, replies bounded. Close it when done.
+type Client struct {
+	redis.UniversalClient
+	sockets sockets
+}
+
+// Dial makes a Client for replies of up to ReadReply.
 //
 // URL forms, with PASSWORD percent-encoded:
 //
@@ -22,17 +27,19 @@ import (
 //	redis-cluster://[USER:PASSWORD@]H1:P,H2:P    rediss-cluster:// for TLS
 //
 // Errors are fault.Usage and never contain the password.
-func Dial(c Connection) (redis.UniversalClient, error) {
-	c = c.withDefaults()
-	t, err := c.parse()
+func Dial(c Connection) (*Client, error) {
+	t, err := Parse(c)
 	if err != nil {
 		return nil, err
 	}
-	return c.dial(t, new(sockets)), nil
+	return t.Connect(ReadReply), nil
 }
 
-func (c Connection) dial(t *target, known *sockets) redis.UniversalClient {
+// Connect makes a Client for replies of up to so many bytes in memory. Errors come
+// with its first command.
+func (t *Target) Connect(reply int64) *Client {
 	silence()
+	c, client := &t.connection, new(Client)
 	o := t.options
 	o.OnConnect = nameClient
 	o.DisableIdentity = true
@@ -48,20 +55,49 @@ func (c Connection) dial(t *target, known *sockets) redis.UniversalClient {
 	o.WriteBufferSize = 64 << 10
 	o.ConnMaxIdleTime = -1
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	o.Dialer = known.dialer(c, t)
-	if t.cluster() {
-		return redis.NewUniversalClient(&o)
-	}
-	client := redis.UniversalClient(nil)
-	if t.network == "unix" {
+	o.Dialer = client.sockets.dialer(t, reply)
+	switch {
+	case t.network == "unix":
 		simple := o.Simple()
 		simple.Network = "unix"
-		client = redis.NewClient(simple)
-	} else {
-		client = redis.NewUniversalClient(&o)
+		client.UniversalClient = redis.NewClient(simple)
+	default:
+		client.UniversalClient = redis.NewUniversalClient(&o)
 	}
-	client.AddHook(alone{})
+	if !t.Cluster() {
+		client.AddHook(alone{})
+	}
 	return client
+}
+
+// Interrupt ends what waits on any of the open connections; the next command dials
+// anew.
+func (c *Client) Interrupt() { c.sockets.interrupt() }
+
+// End ends what waits on any of the connections, now and from now on.
+func (c *Client) End() { c.sockets.end() }
+
+// IsCluster reports whether this is a client of Redis Cluster.
+func (c *Client) IsCluster() bool {
+	_, ok := c.UniversalClient.(*redis.ClusterClient)
+	return ok
+}
+
+// Rediscover looks for nodes of a cluster that moved: by itself go-redis does so
+// rarely. Outside of a cluster it does nothing.
+func (c *Client) Rediscover(ctx context.Context) {
+	if cluster, ok := c.UniversalClient.(*redis.ClusterClient); ok {
+		cluster.ReloadState(ctx)
+	}
+}
+
+// ForKey is a client of the server that holds a key.
+func (c *Client) ForKey(ctx context.Context, key string) (redis.Cmdable, error) {
+	cluster, ok := c.UniversalClient.(*redis.ClusterClient)
+	if !ok {
+		return c.UniversalClient, nil
+	}
+	return cluster.MasterForKey(ctx, key)
 }
 
 // nameClient tells the server who is connected, for CLIENT LIST. A server, a proxy
@@ -74,24 +110,6 @@ func nameClient(ctx context.Context, conn *redis.Conn) error {
 	}
 	return err
 }
-
-// within bounds one exchange with Redis.
-func (c Connection) within(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, c.CommandTimeout+time.Second)
-}
-
-// slowestLink is the rate at which what is sent must at least arrive, in bytes a
-// second: 13 MB may take 50 s, on a link where they would never arrive in 5.
-const slowestLink = 256 << 10
-
-// withinFor bounds an exchange that sends so many bytes. A link that stands still is
-// noticed all the same after the command timeout: see socket.Write.
-func (c Connection) withinFor(ctx context.Context, size int) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, c.CommandTimeout+time.Second+onLink(size))
-}
-
-// onLink is how long so many bytes may be under way.
-func onLink(size int) time.Duration { return time.Duration(size) * time.Second / slowestLink }
 
 // silence keeps go-redis from printing to standard error: what it would say
 // reaches our callers as errors. Its logger is one per process.

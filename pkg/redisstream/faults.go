@@ -6,17 +6,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"net"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/wait"
 )
 
 // passing are the server errors that end by themselves, by the first word of
@@ -154,7 +149,7 @@ func final(err error) error {
 		return fault.New(fault.Refused, err, wantsPasswordHint)
 	case strings.HasPrefix(text, "AUTH "), strings.Contains(text, "without any password configured"):
 		return fault.New(fault.Refused, err, noPasswordHint)
-	case isDenied(text):
+	case saysDenied(text):
 		return fault.New(fault.Refused, err, rightsHint)
 	case strings.HasPrefix(text, "WRONGTYPE"):
 		return fault.New(fault.Data, err, "a key that fhctl needs holds something else: rename it, or choose other key names")
@@ -233,126 +228,27 @@ func (c Connection) final(err error) error {
 
 const rightsHint = "give the Redis user these commands on its keys: evalsha eval get set xadd xtrim xlen xinfo xpending xrange xrevrange setex publish ping hello info client|setname; to look also: xread time pttl memory|usage; with a database other than 0: select"
 
-// isDenied recognises missing rights, also as Redis 6 and 7.0 word them inside
+// isDenied reports whether the server says that the user lacks rights.
+func isDenied(err error) bool {
+	var reply redis.Error
+	return errors.As(err, &reply) && saysDenied(stripped(reply.Error()))
+}
+
+// saysDenied recognises missing rights, also as Redis 6 and 7.0 word them inside
 // scripts.
-func isDenied(text string) bool {
+func saysDenied(text string) bool {
 	return strings.HasPrefix(text, "NOPERM") || strings.Contains(text, "can't run this command") ||
 		strings.Contains(text, "can't access at least one of the keys") || strings.Contains(text, "No permissions to access")
 }
 
-// outage follows one interruption: it tells observers once when it begins and
-// once when it ends, and logs a reminder while it lasts.
-type outage struct {
-	config   *Config
-	doing    string
-	started  time.Time
-	reminded time.Time
-	attempt  int
-	named    []string // the causes that the log was told of
-}
+// ErrReply says that a reply is not what this version expects: it does not pass.
+var errReply = errors.New("the script's reply is not what this version expects")
 
-// The bounds of the wait between attempts.
-const (
-	retryMin   = 50 * time.Millisecond
-	retryMax   = 5 * time.Second
-	remindEach = 30 * time.Second
-)
+// serverError is the text of an error of the server, such as one that a script met.
+type serverError string
 
-// restarting are the causes that a server goes through when it restarts: one after
-// another they tell a person nothing new.
-var restarting = []string{"connection", "dial", "timeout", "loading"}
+// Error is the text.
+func (e serverError) Error() string { return string(e) }
 
-// heard notes how an attempt went that nobody repeats, such as a renewal: a
-// Redis that is away shows also while there is nothing to store.
-func (o *outage) heard(err error) {
-	cause := ""
-	if err != nil {
-		cause = causeOf(err)
-	}
-	switch {
-	case err == nil:
-		o.over()
-	case cause != "":
-		o.attempt = max(1, o.attempt) // it does not lengthen the wait of those that are
-		o.note(worded(err), cause, 0)
-	}
-}
-
-// failed notes one failed attempt and waits. It returns the context's error
-// when that ends first.
-func (o *outage) failed(ctx context.Context, err error, cause string) error {
-	o.attempt++
-	err = worded(err)
-	pause := o.config.spread(min(retryMin<<min(o.attempt-1, 10), retryMax))
-	o.note(err, cause, pause)
-	if ended := wait.For(ctx, pause); ended != nil {
-		return fmt.Errorf("%s: %w (Redis: %w)", o.doing, ended, err)
-	}
-	o.config.again(ctx)
-	return nil
-}
-
-// note tells of a failed attempt: observers each time, the log at the first and
-// now and then.
-func (o *outage) note(err error, cause string, wait time.Duration) {
-	now := time.Now()
-	log := o.config.Logger
-	switch {
-	case o.started.IsZero():
-		o.started, o.reminded, o.named = now, now, append(o.named[:0], cause)
-		args := []any{"while", o.doing, "cause", cause, "err", err, "redis", fault.Redact(o.config.URL)}
-		if hint := hintOf(err); hint != "" {
-			args = append(args, "hint", hint)
-		}
-		log.Warn("Redis is not available; waiting", args...)
-	case !slices.Contains(o.named, cause) && !slices.Contains(restarting, cause):
-		o.named = append(o.named, cause)
-		log.Warn("Redis is not available for another reason", "while", o.doing, "cause", cause, "err", err, "attempt", o.attempt, "since", now.Sub(o.started).Round(time.Second))
-	case now.Sub(o.reminded) >= remindEach:
-		o.reminded = now
-		log.Warn("Redis is still not available", "while", o.doing, "cause", cause, "err", err, "attempt", o.attempt, "since", now.Sub(o.started).Round(time.Second))
-	}
-	o.config.Notify(event.Store{Err: err, Cause: cause, Retry: wait, Attempt: o.attempt})
-}
-
-// over notes that Redis answered.
-func (o *outage) over() {
-	if o.attempt == 0 {
-		return
-	}
-	o.config.Logger.Info("Redis is available again", "after", time.Since(o.started).Round(time.Millisecond), "attempts", o.attempt)
-	o.config.Notify(event.Store{Up: true, Attempt: o.attempt})
-	o.attempt, o.started = 0, time.Time{}
-}
-
-// spread draws a wait between half and all of d, so that writers that lost the
-// same server do not return to it at once.
-func (c Connection) spread(d time.Duration) time.Duration {
-	return d/2 + time.Duration(c.Jitter()*float64(d/2))
-}
-
-// patiently runs do until it succeeds, fails for good, or ctx ends.
-func (c *Config) patiently(ctx context.Context, doing string, do func(context.Context) error) error {
-	o := outage{config: c, doing: doing}
-	for {
-		once, cancel := c.within(ctx)
-		err := worded(do(once))
-		cancel()
-		cause := ""
-		if err != nil {
-			cause = causeOf(err)
-		}
-		switch {
-		case err == nil:
-			o.over()
-			return nil
-		case fault.Ended(ctx) != nil:
-			return fmt.Errorf("%s: %w (Redis: %w)", doing, ctx.Err(), err)
-		case cause == "":
-			return fmt.Errorf("%s: %w", doing, c.final(err))
-		}
-		if err := o.failed(ctx, err, cause); err != nil {
-			return err
-		}
-	}
-}
+// RedisError marks it as the server's.
+func (serverError) RedisError() {}

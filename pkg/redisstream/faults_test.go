@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -171,13 +170,6 @@ func TestFaultServerStates(t *testing.T) {
 				t.Fatalf("logged %d times:\n%s", n, k.log)
 			}
 		})
-	}
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -354,16 +346,6 @@ func TestRightsWithdrawn(t *testing.T) {
 	}
 }
 
-func noCanary(t testing.TB, canary string, err error, texts ...string) {
-	t.Helper()
-	texts = append(texts, fmt.Sprintf("%v %+v %#v %s", err, err, err, fault.HintOf(err)))
-	for _, text := range texts {
-		if strings.Contains(text, canary) {
-			t.Fatalf("the secret is in: %s", text)
-		}
-	}
-}
-
 func TestCredentials(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t))
@@ -386,23 +368,4 @@ func TestCredentials(t *testing.T) {
 	w, err := Open(k.ctx(), k.config(func(cfg *Config) { cfg.URL = "redis://:right@" + closed.server.Addr() }))
 	must(t, err)
 	must(t, w.Close())
-}
-
-// G7: an outage whose cause changes to one that waiting does not end, such as a
-// certificate that is not trusted any more, is told again, once.
-func TestOutageNamesEachCause(t *testing.T) {
-	var log lockedBuffer
-	o := outage{config: &Config{Connection: Connection{Logger: slog.New(slog.NewTextHandler(&log, nil))}, Notify: func(event.Store) {}}, doing: "store events"}
-	for _, cause := range []string{"connection", "dial", "timeout", "loading", "tls", "tls", "connection", "dns", "tls"} {
-		o.attempt++
-		o.note(errors.New("away"), cause, 0)
-	}
-	if got := log.String(); strings.Count(got, "cause=") != 3 || strings.Count(got, "cause=tls") != 1 || strings.Count(got, "cause=dns") != 1 {
-		t.Errorf("the log has:\n%s", got)
-	}
-	o.over()
-	o.note(errors.New("away"), "tls", 0)
-	if got := log.String(); strings.Count(got, "cause=tls") != 2 {
-		t.Errorf("another outage is not told:\n%s", got)
-	}
 }

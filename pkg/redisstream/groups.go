@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -166,76 +165,30 @@ func estimate(s Stored, b Bounds) int64 {
 func (r *Reader) trustsLag(ctx context.Context) (bool, error) {
 	once, cancel := r.config.within(ctx)
 	defer cancel()
-	w := Writer{config: Config{Connection: r.config.Connection, StreamKey: r.config.StreamKey}, client: r.client}
-	text, err := w.readInfo(once)
+	info, err := r.client.ServerInfo(once, r.config.StreamKey)
 	switch {
 	case err != nil && causeOf(err) == "":
 		return false, nil // not allowed to ask
 	case err != nil:
 		return false, r.config.classed(ctx, "read INFO", err)
 	}
-	name, version := "", ""
-	for line := range strings.Lines(text) {
-		if key, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
-			switch key {
-			case "server_name":
-				name = value
-			case "redis_version":
-				version = value
-			}
-		}
-	}
-	return name == "" && lagFixedIn(version), nil
-}
-
-func lagFixedIn(version string) bool {
-	var v [3]int
-	for i, part := range strings.SplitN(version, ".", 3) {
-		v[i], _ = strconv.Atoi(part)
-	}
-	return v[0] > 7 || v[0] == 7 && (v[1] > 4 || v[1] == 4 && v[2] >= 1 || v[1] == 2 && v[2] >= 6)
+	return info.TrustsLag(), nil
 }
 
 // parseGroup reads a row of XINFO GROUPS; theirs is the server's lag, -1 when
 // it has none. Servers before Redis 7 send neither that nor entries-read.
 func parseGroup(row any) (g Group, theirs int64) {
-	f := named(row)
-	g = Group{Name: f.text("name"), LastDelivered: ID(f.text("last-delivered-id")), EntriesRead: f.number("entries-read"), Pending: max(0, f.number("pending"))}
-	return g, f.number("lag")
+	f := RowOf(row)
+	g = Group{Name: f.Text("name"), LastDelivered: ID(f.Text("last-delivered-id")), EntriesRead: f.Number("entries-read"), Pending: max(0, f.Number("pending"))}
+	return g, f.Number("lag")
 }
 
 func parseConsumer(row any) Consumer {
-	f := named(row)
-	c := Consumer{Name: f.text("name"), Pending: max(0, f.number("pending")), Inactive: -1}
-	c.Idle = time.Duration(max(0, f.number("idle"))) * time.Millisecond
-	if ms := f.number("inactive"); ms >= 0 {
+	f := RowOf(row)
+	c := Consumer{Name: f.Text("name"), Pending: max(0, f.Number("pending")), Inactive: -1}
+	c.Idle = time.Duration(max(0, f.Number("idle"))) * time.Millisecond
+	if ms := f.Number("inactive"); ms >= 0 {
 		c.Inactive = time.Duration(ms) * time.Millisecond
 	}
 	return c
-}
-
-// named is a RESP2 map: name, value, name, value, …
-type pairs map[string]any
-
-func named(row any) pairs {
-	list, _ := row.([]any)
-	f := make(pairs, len(list)/2)
-	for i := 0; i+1 < len(list); i += 2 {
-		if name, ok := list[i].(string); ok {
-			f[name] = list[i+1]
-		}
-	}
-	return f
-}
-
-func (p pairs) text(name string) string {
-	s, _ := p[name].(string)
-	return s
-}
-
-func (p pairs) number(name string) int64 {
-	if n, ok := p[name].(int64); ok {
-		return n
-	}
-	return -1
 }

@@ -14,7 +14,7 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interv
 
 // dialer opens connections within a time, TLS included. Each handshake uses the
 // TLS files as they are then.
-func (t *target) dialer(limit, handshake time.Duration) func(context.Context, string, string) (net.Conn, error) {
+func (t *Target) dialer(limit, handshake time.Duration) func(context.Context, string, string) (net.Conn, error) {
 	network := net.Dialer{KeepAliveConfig: keepAlive}
 	return func(ctx context.Context, proto, addr string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, limit)

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"runtime"
@@ -276,7 +275,7 @@ func TestHostilePeerOfAReader(t *testing.T) {
 						_ = r.Close()
 					}
 					wantErr(t, err, fault.Unreachable)
-					if hint := fault.HintOf(err); hint != largeHint && hint != notRedisHint {
+					if hint := fault.HintOf(err); !strings.Contains(hint, "look at what") {
 						t.Errorf("%v: hint %q", err, hint)
 					}
 				})
@@ -349,8 +348,8 @@ func writeThrough(t *testing.T, h *hostile, command string, reply func() io.Read
 	h.behave("", nil)
 	mu.Lock()
 	defer mu.Unlock()
-	if command != "XINFO" && (!causes[causeProtocol] || len(causes) != 1) {
-		t.Errorf("causes are %v, want %s", fmt.Sprint(causes), causeProtocol)
+	if command != "XINFO" && (!causes["protocol"] || len(causes) != 1) {
+		t.Errorf("causes are %v, want protocol", causes)
 	}
 }
 

@@ -1,7 +1,6 @@
 package redisstream
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	flags "flag"
@@ -21,8 +20,6 @@ import (
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
-const relay = "relay.example"
-
 // TestMain runs more tests at once than there are processors: those marked as
 // parallel wait for leases, timeouts and heartbeats. -parallel says otherwise.
 func TestMain(m *testing.M) {
@@ -38,23 +35,6 @@ type kit struct {
 	log    *lockedBuffer
 	mu     sync.Mutex
 	stores []event.Store
-}
-
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 func newKit(t testing.TB, server *redistest.Server) *kit {
@@ -105,38 +85,6 @@ func (k *kit) ctx() context.Context {
 	return ctx
 }
 
-// batch continues at after with the given seqs.
-func batch(at event.Position, seqs ...event.Seq) *event.Batch {
-	b := &event.Batch{}
-	b.Reset(at)
-	if at.Start == event.After {
-		b.Upto = at.Seq
-	}
-	for _, seq := range seqs {
-		b.Add(seq, event.KindCommit, fmt.Appendf(nil, `{"repo":"did:plc:x","ops":[],"n":%d}`, seq))
-	}
-	b.Time = append(b.Time, "2026-01-02T03:04:05Z"...)
-	return b
-}
-
-// run is a batch of consecutive seqs from first to last.
-func run(at event.Position, first, last event.Seq) *event.Batch {
-	var seqs []event.Seq
-	for seq := first; seq <= last; seq++ {
-		seqs = append(seqs, seq)
-	}
-	return batch(at, seqs...)
-}
-
-// watermark is a batch without entries.
-func watermark(at event.Position, upto event.Seq) *event.Batch {
-	b := batch(at)
-	b.Upto = upto
-	return b
-}
-
-var live = event.Position{}
-
 // must commits and expects success.
 func (k *kit) must(w *Writer, batches ...*event.Batch) []event.Receipt {
 	k.t.Helper()
@@ -162,17 +110,6 @@ func (k *kit) moved(w *Writer, alarm event.Alarm, to event.Position, batches ...
 		k.t.Fatalf("moved: got %s to %s (%s), want %s to %s", moved.Alarm, moved.To, moved.Detail, alarm, to)
 	}
 	return moved
-}
-
-// wantErr checks class and that there is a hint.
-func wantErr(t testing.TB, err error, class fault.Class) {
-	t.Helper()
-	if err == nil || fault.ClassOf(err) != class {
-		t.Fatalf("error %v has class %s, want %s", err, fault.ClassOf(err), class)
-	}
-	if fault.HintOf(err) == "" {
-		t.Fatalf("error %v has no hint", err)
-	}
 }
 
 // stream reads all seqs, checking shape and field order of each entry.
@@ -261,15 +198,5 @@ func (k *kit) do(args ...any) {
 	k.t.Helper()
 	if err := k.client.Do(k.ctx(), args...).Err(); err != nil {
 		k.t.Fatalf("%v: %v", args, err)
-	}
-}
-
-// eventually waits for a condition, bounded.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
-		}
 	}
 }

@@ -130,8 +130,8 @@ func (w *Writer) renew(ctx context.Context) (event.Lead, error) {
 	defer cancel()
 	m, err := w.callLease(once, leaseFor, "")
 	if fault.Ended(ctx) == nil {
-		w.outage.doing = "renew the lease"
-		w.outage.heard(err)
+		w.outage.Doing = "renew the lease"
+		w.outage.Observe(err)
 	}
 	if err == nil && m.status == "LED" {
 		return event.Lead{By: nameIn(m.detail)}, w.led(m.detail)
@@ -176,7 +176,7 @@ func (w *Writer) callLease(ctx context.Context, d time.Duration, dead string) (m
 // ask is Lead for one that does not lead yet.
 func (w *Writer) ask(ctx context.Context) (event.Lead, error) {
 	var m moved
-	err := w.config.patiently(ctx, "read the lease", func(ctx context.Context) (err error) {
+	err := w.config.retry(ctx, "read the lease", func(ctx context.Context) (err error) {
 		m, err = w.callLease(ctx, leaseFor, "")
 		if err == nil && m.status == "LED" && (w.lease.still(m.detail) || dead(m.detail)) {
 			m, err = w.callLease(ctx, leaseFor, m.detail) // nobody will come back to it
@@ -276,7 +276,7 @@ func (w *Writer) release() {
 		return
 	}
 	defer w.mu.Unlock()
-	if !w.lease.leading || w.outage.attempt > 0 || time.Since(w.lease.since) > leaseFor {
+	if !w.lease.leading || w.outage.Attempts() > 0 || time.Since(w.lease.since) > leaseFor {
 		return
 	}
 	w.lease.leading = false

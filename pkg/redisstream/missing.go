@@ -34,8 +34,8 @@ func (w *Writer) remember(ctx context.Context) {
 	defer cancel()
 	seq, newest, err := w.readFloor(once)
 	if ctx.Err() == nil {
-		w.outage.doing = "read the stream's groups"
-		w.outage.heard(err)
+		w.outage.Doing = "read the stream's groups"
+		w.outage.Observe(err)
 	}
 	switch {
 	case err == nil && (newest == 0 || newest < event.Seq(w.stored)):
@@ -149,7 +149,7 @@ func (w *Writer) restore(ctx context.Context, left, own string) error {
 // had come.
 func (w *Writer) restoreUntil(ctx context.Context, left, own string, until event.Seq) error {
 	var m moved
-	err := w.config.patiently(ctx, "restore cursor", func(ctx context.Context) (err error) {
+	err := w.config.retry(ctx, "restore cursor", func(ctx context.Context) (err error) {
 		m, err = w.run(ctx, restoreScript, left, w.epoch, string(w.config.head(nil, w.time, 0, -1, floor{})), own, w.floor.text())
 		return err
 	})

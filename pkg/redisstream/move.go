@@ -56,7 +56,7 @@ type Move struct {
 // CheckSlot refuses, as fault.Usage, keys that no script can touch together: in Redis
 // Cluster they may be on different nodes.
 func (r *Reader) CheckSlot() error {
-	if _, cluster := r.client.(*redis.ClusterClient); !cluster || r.IsSet() {
+	if !r.client.IsCluster() || r.IsSet() {
 		return nil
 	}
 	return Config{StreamKey: r.config.StreamKey, CursorKey: r.config.CursorKey}.checkSlot()

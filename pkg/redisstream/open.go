@@ -3,7 +3,6 @@ package redisstream
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
@@ -17,12 +16,11 @@ import (
 // time from any goroutine. Close it when done.
 type Writer struct {
 	config  Config
-	client  redis.UniversalClient // writes; one connection
-	sockets sockets               // of client
-	control redis.UniversalClient // reads for Poll and Length, so that they never wait for a batch
-	keys    []any                 // their number, then stream, cursor, side, lease and perhaps ledger
-	fixed   []any                 // arguments of the append script that seldom change; see fix
-	limit   string                // "1": XTRIM honours LIMIT
+	client  *Client // writes; one connection
+	control *Client // reads for Poll and Length, so that they never wait for a batch
+	keys    []any   // their number, then stream, cursor, side, lease and perhaps ledger
+	fixed   []any   // arguments of the append script that seldom change; see fix
+	limit   string  // "1": XTRIM honours LIMIT
 
 	mu        turn
 	acked     event.Seq    // the last cursor Redis acknowledged to us
@@ -39,7 +37,7 @@ type Writer struct {
 	plan      []event.Receipt
 	former    []string // filters this Writer had, until Resume has replaced them
 	lease     lease
-	outage    outage // of storing and of renewing
+	outage    Outage // of storing and of renewing
 	retention retention
 	told      string // by once
 }
@@ -53,25 +51,19 @@ type Writer struct {
 // certificate that is not trusted, or ctx ended before Redis answered).
 func Open(ctx context.Context, cfg Config) (*Writer, error) {
 	cfg = cfg.withDefaults()
-	t, err := cfg.parse()
+	t, err := Parse(cfg.Connection)
 	if err != nil {
 		return nil, err
 	}
-	if t.cluster() {
+	if t.Cluster() {
 		if err := cfg.checkSlot(); err != nil {
 			return nil, err
 		}
 	}
-	cfg.replies = lookReply
-	w := &Writer{config: cfg, mu: newTurn(), lease: newLease(cfg.Writer), control: cfg.dial(t, new(sockets))}
-	w.outage.config = &w.config
+	w := &Writer{config: cfg, mu: newTurn(), lease: newLease(cfg.Writer), client: t.Connect(StoreReply), control: t.Connect(LookReply)}
+	w.config.again = w.client.Rediscover
+	w.outage = w.config.outage("")
 	w.others.most = mostOthers
-	cfg.replies = storeReply
-	w.client = cfg.dial(t, &w.sockets)
-	if cluster, ok := w.client.(*redis.ClusterClient); ok {
-		// By itself the client looks for moved nodes rarely.
-		w.config.again = cluster.ReloadState
-	}
 	w.keys = cfg.keyArgs()
 	if err := w.start(ctx, t); err != nil {
 		_ = w.Close()
@@ -80,10 +72,10 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 	return w, nil
 }
 
-func (w *Writer) start(ctx context.Context, t *target) error {
+func (w *Writer) start(ctx context.Context, t *Target) error {
 	c := &w.config
-	defer context.AfterFunc(ctx, w.sockets.interrupt)()
-	err := c.patiently(ctx, "connect to Redis", w.answers)
+	defer context.AfterFunc(ctx, w.client.Interrupt)()
+	err := c.retry(ctx, "connect to Redis", w.answers)
 	if err != nil && fault.Ended(ctx) != nil {
 		return fault.New(fault.Unreachable, err, cmp.Or(hintOf(err), fmt.Sprintf("is Redis running at %s?", fault.Redact(c.URL))))
 	}
@@ -91,9 +83,9 @@ func (w *Writer) start(ctx context.Context, t *target) error {
 		return err
 	}
 	w.limit = "0"
-	err = c.patiently(ctx, "check Redis", func(ctx context.Context) error {
+	err = c.retry(ctx, "check Redis", func(ctx context.Context) error {
 		info, err := w.inspect(ctx, t)
-		if err == nil && info.honoursLimit() {
+		if err == nil && info.HonoursLimit() {
 			w.limit = "1"
 		}
 		return err
@@ -119,7 +111,6 @@ func (w *Writer) fix() {
 // that appeared late. What the answer lacks is for inspect to say.
 func (w *Writer) answers(ctx context.Context) error {
 	err := w.client.XLen(ctx, w.config.StreamKey).Err()
-	var reply redis.Error
 	switch {
 	case err == nil:
 		return nil
@@ -127,7 +118,7 @@ func (w *Writer) answers(ctx context.Context) error {
 		return fault.New(fault.Usage, wrongURL(err), hintOf(err))
 	case isCertificate(err):
 		return fault.New(fault.Unreachable, err, hintOf(err))
-	case errors.As(err, &reply) && (isDenied(stripped(reply.Error())) || redis.HasErrorPrefix(err, "WRONGTYPE")):
+	case isDenied(err), redis.HasErrorPrefix(err, "WRONGTYPE"):
 		return nil
 	}
 	return err

@@ -171,7 +171,7 @@ func (w *Writer) watch(ctx context.Context, batches []*event.Batch) error {
 	var found event.Seq
 	var present bool
 	var stored *side
-	err := w.config.patiently(ctx, "read cursor", func(ctx context.Context) error {
+	err := w.config.retry(ctx, "read cursor", func(ctx context.Context) error {
 		text, has, side, err := w.readState(ctx)
 		if err != nil {
 			return err
@@ -296,7 +296,7 @@ type page struct {
 
 // scan looks at no more than lookPage entries.
 func (w *Writer) scan(ctx context.Context, command, from, to string, cursor event.Seq, wanted string) (p page, err error) {
-	err = w.config.patiently(ctx, "look for other writers' entries", func(ctx context.Context) error {
+	err = w.config.retry(ctx, "look for other writers' entries", func(ctx context.Context) error {
 		reply, err := scanScript.Run(ctx, w.client, []string{w.config.StreamKey}, command, from, to, lookPage, cursor.String(), wanted).Slice()
 		if err != nil {
 			return err

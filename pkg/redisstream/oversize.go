@@ -1,11 +1,7 @@
 package redisstream
 
 import (
-	"errors"
 	"fmt"
-	"strings"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
@@ -32,20 +28,7 @@ type severed struct {
 // note looks at how an attempt failed to send batches, of which the first has this
 // size. It reports whether that one is to be sent alone at once.
 func (s *severed) note(err error, batches, size int) (again bool) {
-	text := ""
-	var reply redis.Error
-	var closed *closedWith
-	var unanswered *peerError
-	switch {
-	case errors.As(err, &unanswered):
-		text = unanswered.what
-	case errors.As(err, &closed):
-		text = closed.text
-	case errors.As(err, &reply):
-		text = reply.Error()
-	}
-	said := isOversize(text)
-	ended := text == "" && closedByPeer(err)
+	said, ended := RefusesSize(err), Severed(err)
 	switch {
 	case batches > 1 && (said || ended):
 		s.alone = true // which of them it is must show
@@ -61,13 +44,6 @@ func (s *severed) note(err error, batches, size int) (again bool) {
 
 // sure reports whether the size is the reason.
 func (s *severed) sure() bool { return s.said || s.times >= severedMost }
-
-// isOversize recognises what servers say of a value or command that is too large.
-func isOversize(text string) bool {
-	text = stripped(text)
-	return strings.Contains(text, "invalid bulk length") || strings.Contains(text, "invalid multibulk length") ||
-		strings.HasPrefix(text, "max request size exceeded")
-}
 
 // oversize handles a server that does not take a batch because of its size. Its
 // largest entry is left out, counted and named where it is larger than any server

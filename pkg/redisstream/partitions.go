@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,14 +14,6 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/wait"
 )
-
-// MostPartitions bounds a set: each partition has connections of its own.
-const MostPartitions = 64
-
-// PartitionKey is the name of a partition's stream or cursor: the key with the
-// partition's number in braces. Redis Cluster keeps names with the same text in
-// braces together, so that a partition's stream, cursor and side key share a slot.
-func PartitionKey(key string, i int) string { return key + ":{" + strconv.Itoa(i) + "}" }
 
 // PartitionSet stores events in Identity.Partitions streams at once, each with a
 // cursor of its own: an event goes where entry.Partition says, so that a
@@ -85,18 +76,6 @@ func OpenPartitions(ctx context.Context, cfg Config) (*PartitionSet, error) {
 		s.parts = append(s.parts, &partition{Writer: w, length: -1})
 	}
 	return s, nil
-}
-
-// checkPartitionKeys refuses names whose own braces would put all partitions
-// into one slot.
-func checkPartitionKeys(keys ...string) error {
-	for _, key := range keys {
-		if strings.ContainsAny(key, "{}") {
-			return fault.New(fault.Usage, fmt.Errorf("key %s has braces, and partitions add braces of their own: all of them would share one slot", key),
-				"choose names without braces, such as "+DefaultStreamKey+" and "+DefaultCursorKey)
-		}
-	}
-	return nil
 }
 
 // part is the configuration of one partition's Writer.
@@ -426,7 +405,7 @@ func (w *Writer) continueFrom(st *standing) {
 // peek reads a cursor that is not this Writer's; "" is none, or one that this
 // Redis user may not read.
 func (w *Writer) peek(ctx context.Context, key string) (cursor string, err error) {
-	err = w.config.patiently(ctx, "read cursor", func(ctx context.Context) (err error) {
+	err = w.config.retry(ctx, "read cursor", func(ctx context.Context) (err error) {
 		cursor, err = w.client.Get(ctx, key).Result()
 		var reply redis.Error
 		if errors.Is(err, redis.Nil) || errors.As(err, &reply) && causeOf(err) == "" {

@@ -11,19 +11,20 @@ import (
 	"syscall"
 
 	"github.com/fhctl/fhctl/pkg/redisstream/resp"
+	"github.com/redis/go-redis/v9"
 )
 
 // What one reply may take in memory.
 const (
-	// storeReply bounds the replies to a Writer's batches. They are small; the
+	// StoreReply bounds the replies to a Writer's batches. They are small; the
 	// largest reply it reads is one entry (event.MaxData).
-	storeReply = 16 << 20
-	// lookReply bounds those to what runs beside it: lengths, the cursor, the
+	StoreReply = 16 << 20
+	// LookReply bounds those to what runs beside it: lengths, the cursor, the
 	// dashboard's keys, a cluster's slots.
-	lookReply = 4 << 20
-	// readReply bounds a page of a Reader. DefaultPage entries take about 1 MiB;
+	LookReply = 4 << 20
+	// ReadReply bounds a page of a Reader. DefaultPage entries take about 1 MiB;
 	// where they do not fit it asks for fewer, down to one.
-	readReply = 32 << 20
+	ReadReply = 32 << 20
 )
 
 // causeProtocol is the cause of a peer whose replies are not a Redis's: too
@@ -155,7 +156,7 @@ func (e *closedWith) cause() string {
 	switch cause := causeOfReply(text); {
 	case cause != "":
 		return cause
-	case strings.HasPrefix(text, "DENIED"), strings.HasPrefix(text, "NOAUTH"), strings.HasPrefix(text, "WRONGPASS"), isDenied(text):
+	case strings.HasPrefix(text, "DENIED"), strings.HasPrefix(text, "NOAUTH"), strings.HasPrefix(text, "WRONGPASS"), saysDenied(text):
 		return ""
 	}
 	return causeProtocol
@@ -221,3 +222,31 @@ func isAlert(err error) bool {
 	// An alert that arrives is an error of its own, inside net.OpError.
 	return errors.As(err, &alert) || err != nil && strings.Contains(err.Error(), "remote error: tls:")
 }
+
+// said is what the server said in an error, in its own words or, where its bytes were
+// refused, in ours; "" where it said nothing.
+func said(err error) string {
+	var reply redis.Error
+	var closed *closedWith
+	var peer *peerError
+	switch {
+	case errors.As(err, &peer):
+		return peer.what
+	case errors.As(err, &closed):
+		return closed.text
+	case errors.As(err, &reply):
+		return reply.Error()
+	}
+	return ""
+}
+
+// RefusesSize reports whether the server says that it takes no value or command of this
+// size.
+func RefusesSize(err error) bool {
+	text := stripped(said(err))
+	return strings.Contains(text, "invalid bulk length") || strings.Contains(text, "invalid multibulk length") ||
+		strings.HasPrefix(text, "max request size exceeded")
+}
+
+// Severed reports whether the server ended the connection without a word.
+func Severed(err error) bool { return said(err) == "" && closedByPeer(err) }

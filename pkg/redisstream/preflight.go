@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -13,26 +12,23 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 )
 
-// facts are the fields of INFO, by name; servers may lack any of them.
-type facts map[string]string
-
 // inspect refuses a server that cannot keep the guarantees and warns about one
 // that weakens them.
-func (w *Writer) inspect(ctx context.Context, t *target) (facts, error) {
-	info, err := w.readFacts(ctx)
+func (w *Writer) inspect(ctx context.Context, t *Target) (Info, error) {
+	info, err := w.readInfo(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if info["role"] == "slave" && (t.cluster() || t.options.MasterName != "") {
+	if info["role"] == "slave" && t.Replicated() {
 		// A failover is under way: the next dial asks again who leads.
-		w.sockets.interrupt()
+		w.client.Interrupt()
 		return nil, serverError("READONLY the server was a primary, and is a replica now")
 	}
 	if info["role"] == "slave" {
 		return nil, fault.New(fault.Usage, fmt.Errorf("Redis at %s is a replica of %s:%s", fault.Redact(w.config.URL), info["master_host"], info["master_port"]),
 			"writes go to the primary: point REDIS_URL at it, or use redis-sentinel://")
 	}
-	if policy := info["maxmemory_policy"]; evictsAny(policy) && !w.config.AllowEviction {
+	if policy := info["maxmemory_policy"]; info.EvictsAny() && !w.config.AllowEviction {
 		return nil, fault.New(fault.Usage, fmt.Errorf("Redis evicts keys of any kind when memory is full (maxmemory-policy %s), so cursor or stream could vanish", policy), evictionHint)
 	}
 	if id := info["run_id"]; id == "" || !w.config.warned[id] {
@@ -47,76 +43,34 @@ func (w *Writer) inspect(ctx context.Context, t *target) (facts, error) {
 	return info, w.probeRights(ctx)
 }
 
-func (w *Writer) readFacts(ctx context.Context) (facts, error) {
-	text, err := w.readInfo(ctx)
+func (w *Writer) readInfo(ctx context.Context) (Info, error) {
+	info, err := w.client.ServerInfo(ctx, w.config.StreamKey)
 	var reply redis.Error
 	if errors.As(err, &reply) && causeOf(err) == "" {
 		w.config.Logger.Warn("Redis does not let fhctl read INFO, so role, eviction and persistence are unchecked", "err", err)
-		return facts{}, nil
+		return Info{}, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	info := facts{}
-	for line := range strings.Lines(text) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
-			info[name] = value
-		}
-	}
-	return info, nil
+	return info, err
 }
 
-// readInfo asks the server that holds the stream.
-func (w *Writer) readInfo(ctx context.Context) (string, error) {
-	cluster, ok := w.client.(*redis.ClusterClient)
-	if !ok {
-		return w.client.Info(ctx).Result()
-	}
-	node, err := cluster.MasterForKey(ctx, w.config.StreamKey)
-	if err != nil {
-		return "", err
-	}
-	return node.Info(ctx).Result()
-}
-
-// honoursLimit reports whether XTRIM knows MINID and LIMIT (Redis 6.2) and
-// means them, which the embedded server does not.
-func (f facts) honoursLimit() bool {
-	if f["server_name"] == "fhctl-embedded" {
-		return false
-	}
-	major, rest, _ := strings.Cut(f["redis_version"], ".")
-	minor, _, _ := strings.Cut(rest, ".")
-	a, _ := strconv.Atoi(major)
-	b, _ := strconv.Atoi(minor)
-	return a > 6 || a == 6 && b >= 2
-}
-
-func (w *Writer) warn(info facts, t *target) {
+func (w *Writer) warn(info Info, t *Target) {
 	log := w.config.Logger
 	switch policy := info["maxmemory_policy"]; {
-	case evictsAny(policy):
+	case info.EvictsAny():
 		log.Warn("Redis may evict stream or cursor when memory is full; allowed by settings", "policy", policy)
-	case evicts(policy):
+	case info.Evicts():
 		log.Warn("Redis evicts keys that expire when memory is full: the dashboard's and the lease, which are written again; stream and cursor do not expire and stay", "policy", policy)
 	}
-	if info["aof_enabled"] == "0" && info["server_name"] != "fhctl-embedded" {
+	if info["aof_enabled"] == "0" && !info.Embedded() {
 		log.Warn("Redis keeps no append-only file: after a crash it forgets what came since the last snapshot; fhctl reads that again from the relay, while the relay still has it")
 	}
-	replicated := t.cluster() || t.options.MasterName != "" || info["connected_slaves"] != "" && info["connected_slaves"] != "0"
+	replicated := t.Replicated() || info["connected_slaves"] != "" && info["connected_slaves"] != "0"
 	if _, set := info["min_slaves_good_slaves"]; replicated && !set {
 		log.Warn("Redis has replicas but no min-replicas-to-write: writes to a primary that was cut off are lost; fhctl reads them again from the relay, while the relay still has them")
 	}
 }
 
 const evictionHint = "run CONFIG SET maxmemory-policy noeviction, or a volatile- policy; where CONFIG is barred, choose it in the service's console; --allow-eviction starts all the same"
-
-// evicts reports whether a maxmemory-policy lets go of any keys.
-func evicts(policy string) bool { return policy != "" && policy != "noeviction" }
-
-// evictsAny reports whether it lets go of keys that do not expire, such as stream
-// and cursor. The policies named volatile- do not.
-func evictsAny(policy string) bool { return evicts(policy) && !strings.HasPrefix(policy, "volatile-") }
 
 // probeTypes finds keys that hold something else, without changing anything.
 func (w *Writer) probeTypes(ctx context.Context) error {
@@ -177,9 +131,9 @@ func (w *Writer) probeRights(ctx context.Context) error {
 		case err == nil, errors.Is(err, redis.Nil):
 		case !errors.As(err, &reply):
 			return err
-		case isDenied(stripped(reply.Error())):
+		case isDenied(err):
 			missing, denied = append(missing, strings.TrimSpace(cmd.Name()+" "+keyOf(cmd))), err
-		case isBarred(stripped(reply.Error())):
+		case isBarred(err):
 			barred, unknown = append(barred, cmd.Name()), err
 		}
 	}

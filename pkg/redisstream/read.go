@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -53,7 +52,7 @@ type ReaderConfig struct {
 // a range they are places in time.
 type Reader struct {
 	config ReaderConfig
-	client redis.UniversalClient
+	client *Client
 	parts  []*Reader // of a set; nil reads one stream
 	unbind func() bool
 }
@@ -61,19 +60,17 @@ type Reader struct {
 // OpenReader connects and asks Redis whether it answers, once. When ctx ends, so
 // does whatever the Reader waits for then, also a Redis that hangs.
 func OpenReader(ctx context.Context, cfg ReaderConfig) (*Reader, error) {
-	cfg.Connection = cfg.Connection.withDefaults()
+	cfg.Connection = cfg.Connection.WithDefaults()
 	cfg.StreamKey = cmp.Or(cfg.StreamKey, DefaultStreamKey)
 	cfg.CursorKey = cmp.Or(cfg.CursorKey, DefaultCursorKey)
 	if cfg.Page <= 0 {
 		cfg.Page = DefaultPage
 	}
-	t, err := cfg.parse()
+	client, err := Dial(cfg.Connection)
 	if err != nil {
 		return nil, err
 	}
-	known := new(sockets)
-	client := cfg.dial(t, known)
-	r := &Reader{config: cfg, client: client, unbind: context.AfterFunc(ctx, known.end)}
+	r := &Reader{config: cfg, client: client, unbind: context.AfterFunc(ctx, client.End)}
 	once, cancel := cfg.within(ctx)
 	defer cancel()
 	if err := client.Ping(once).Err(); err != nil {
@@ -105,27 +102,6 @@ func (r *Reader) StreamKey() string { return r.setName(r.config.StreamKey) }
 
 // CursorKey is the cursor's key.
 func (r *Reader) CursorKey() string { return r.setName(r.config.CursorKey) }
-
-// classed wraps an error of one exchange with what failed and its class.
-func (c Connection) classed(ctx context.Context, doing string, err error) error {
-	over := fault.Ended(ctx)
-	err = worded(err)
-	switch cause := causeOf(err); {
-	case over != nil && (errors.Is(err, over) || errors.Is(err, os.ErrDeadlineExceeded)):
-		return fmt.Errorf("%s: %w", doing, over)
-	case over != nil:
-		return fmt.Errorf("%s: %w (Redis: %w)", doing, over, err)
-	case cause == "":
-		return fmt.Errorf("%s: %w", doing, c.final(err))
-	case wrongURL(err) != nil:
-		return fault.New(fault.Usage, fmt.Errorf("%s: %w", doing, wrongURL(err)), hintOf(err))
-	case hintOf(err) != "":
-		return fault.New(fault.Unreachable, fmt.Errorf("%s: %w", doing, err), hintOf(err))
-	default:
-		return fault.New(fault.Unreachable, fmt.Errorf("%s: %w", doing, err),
-			fmt.Sprintf("is Redis running and ready at %s? Try: %s PING", fault.Redact(c.URL), c.shell()))
-	}
-}
 
 // Bounds are the ends of a stream. First and Last are zero when it is empty. Values
 // longer than 64 KiB are cut: an entry may be large, and this is asked often.
@@ -510,7 +486,7 @@ func (r *Reader) Follow(ctx context.Context, after ID) iter.Seq2[Stored, error] 
 // follower is one call of Follow.
 type follower struct {
 	*Reader
-	client redis.UniversalClient
+	client *Client
 	after  ID
 	count  int // of the next read; 0 is the first
 }
@@ -519,8 +495,7 @@ func (f *follower) run(ctx context.Context, yield func(Stored) bool) error {
 	if err := f.pin(ctx); err != nil {
 		return err
 	}
-	o := outage{config: &Config{Connection: f.config.Connection}, doing: "follow stream"}
-	*o.config = o.config.withDefaults()
+	o := Outage{Connection: &f.config.Connection, Doing: "follow stream"}
 	for ctx.Err() == nil {
 		entries, err := f.wait(ctx)
 		cause := ""
@@ -533,12 +508,12 @@ func (f *follower) run(ctx context.Context, yield func(Stored) bool) error {
 		case err != nil && cause == "":
 			return fmt.Errorf("follow stream %s: %w", f.config.StreamKey, f.config.final(err))
 		case err != nil:
-			if err := o.failed(ctx, err, cause); err != nil {
+			if err := o.Failed(ctx, err, cause); err != nil {
 				return err
 			}
 			continue
 		}
-		o.over()
+		o.Over()
 		for _, s := range entries {
 			if !yield(s) {
 				return nil

@@ -43,7 +43,7 @@ func (w *Writer) refilter(ctx context.Context, stored *side) error {
 	head := string(c.head(nil, []byte(stored.EventTime), 0, -1, floor{}))
 	head += `,"was":` + strconv.Quote(stored.Filter) // a fingerprint: nothing to escape
 	var m moved
-	err := c.patiently(ctx, "change the filters of the cursor", func(ctx context.Context) (err error) {
+	err := c.retry(ctx, "change the filters of the cursor", func(ctx context.Context) (err error) {
 		m, err = w.run(ctx, refilterScript, c.Identity.Relay, stored.Filter, c.Identity.partitions(), c.adopt(), stored.Epoch, head)
 		return err
 	})
@@ -91,7 +91,7 @@ func (s *PartitionSet) finishRefilter(ctx context.Context) error {
 func (s *PartitionSet) sides(ctx context.Context) ([]*side, error) {
 	sides := make([]*side, len(s.parts))
 	for i, p := range s.parts {
-		err := p.config.patiently(ctx, "read the filters of the cursor", func(ctx context.Context) (err error) {
+		err := p.config.retry(ctx, "read the filters of the cursor", func(ctx context.Context) (err error) {
 			_, _, sides[i], err = p.readState(ctx)
 			return err
 		})

@@ -114,7 +114,7 @@ const stateTries = 3
 // process is done to them.
 func (w *Writer) state(ctx context.Context) (cursor string, present bool, stored *side, err error) {
 	for try, began := 0, time.Now(); ; try++ {
-		err = w.config.patiently(ctx, "read cursor", func(ctx context.Context) (err error) {
+		err = w.config.retry(ctx, "read cursor", func(ctx context.Context) (err error) {
 			cursor, present, stored, err = w.readState(ctx)
 			return err
 		})
@@ -323,7 +323,7 @@ func (w *Writer) rebase(ctx context.Context, to event.Seq) error {
 // that: "raised" or "kept". The side key tells that a writer left the cursor at to.
 func (w *Writer) moveFrom(ctx context.Context, from, to event.Seq, epoch string) (m moved, err error) {
 	c := &w.config
-	err = c.patiently(ctx, "move cursor", func(ctx context.Context) (err error) {
+	err = c.retry(ctx, "move cursor", func(ctx context.Context) (err error) {
 		m, err = w.run(ctx, rebaseScript, from.String(), to.String(), c.Identity.Relay, c.Identity.Filter,
 			c.Identity.partitions(), c.adopt(), w.epoch, string(c.head(nil, nil, 0, int64(to), w.floor.upTo(to))), epoch)
 		return err

@@ -60,7 +60,7 @@ func (h holder) String() string {
 func (w *Writer) prepareRetention(ctx context.Context) error {
 	r := &w.retention
 	r.log, r.alone = w.config.Logger, map[string]stand{}
-	err := w.config.patiently(ctx, "check the ledger of losses", func(ctx context.Context) (err error) {
+	err := w.config.retry(ctx, "check the ledger of losses", func(ctx context.Context) (err error) {
 		r.ledger, r.merge, err = w.probeLedger(ctx)
 		return err
 	})
@@ -86,9 +86,8 @@ func (w *Writer) probeLedger(ctx context.Context) (write, merge bool, err error)
 			return false, false, err
 		}
 	}
-	denied := func(err error) bool { return err != nil && isDenied(stripped(err.Error())) }
 	switch log := w.config.Logger; {
-	case look.Err() != nil || denied(add.Err()):
+	case look.Err() != nil || isDenied(add.Err()):
 		why := add.Err()
 		if look.Err() != nil {
 			why = look.Err()

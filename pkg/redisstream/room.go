@@ -57,11 +57,11 @@ func (w *Writer) waitForRoom(ctx context.Context) error {
 		}
 		w.attend(held)
 		full := &event.Full{Detail: w.describe(held)}
-		if time.Since(reminded) >= remindEach {
+		if time.Since(reminded) >= RemindEach {
 			reminded = time.Now()
 			w.config.Logger.Warn("The stream is full of what readers have not finished; waiting for room", w.explain(held, started)...)
 		}
-		pause := w.config.spread(min(roomMin<<min(attempt-1, 10), roomMax))
+		pause := w.config.Spread(min(roomMin<<min(attempt-1, 10), roomMax))
 		w.config.Notify(event.Store{Err: full, Cause: causeFull, Retry: pause, Attempt: attempt})
 		if err := wait.For(ctx, pause); err != nil {
 			return fmt.Errorf("wait for room: %w (%w)", err, full)
@@ -75,7 +75,7 @@ func (w *Writer) askForRoom(ctx context.Context) (status string, held []holder, 
 	if w.retention.ledger {
 		keys = append(keys, w.config.LedgerKey())
 	}
-	err = w.config.patiently(ctx, "ask for room", func(ctx context.Context) error {
+	err = w.config.retry(ctx, "ask for room", func(ctx context.Context) error {
 		fields, err := roomScript.Run(ctx, w.client, keys, w.fixed[0], w.fixed[1], w.retention.policy).Slice()
 		if err != nil {
 			return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed" // the scripts are files of their own
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -259,8 +258,6 @@ type reply struct {
 	trimmed  []event.Trim
 	held     []holder
 }
-
-var errReply = errors.New("the script's reply is not what this version expects")
 
 // parseReply reads the reply of a call.
 func parseReply(cmd *redis.Cmd) (r reply, err error) {

@@ -44,14 +44,11 @@ type socket struct {
 
 // dialer opens connections, TLS included, or takes those of the dialler given;
 // every one is known and bounded.
-func (s *sockets) dialer(c Connection, t *target) func(context.Context, string, string) (net.Conn, error) {
+func (s *sockets) dialer(t *Target, limit int64) func(context.Context, string, string) (net.Conn, error) {
+	c := &t.connection
 	dial := c.Dialer
 	if dial == nil {
 		dial = t.dialer(c.CommandTimeout, c.HandshakeTimeout)
-	}
-	limit := c.replies
-	if limit == 0 {
-		limit = readReply
 	}
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)

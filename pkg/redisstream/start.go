@@ -30,7 +30,7 @@ func (f *found) led() bool { return f.leader != "" && !dead(f.leader) }
 // find reads what a start meets.
 func (w *Writer) find(ctx context.Context) (f found, err error) {
 	var fields []string
-	err = w.config.patiently(ctx, "compare cursor and stream", func(ctx context.Context) (err error) {
+	err = w.config.retry(ctx, "compare cursor and stream", func(ctx context.Context) (err error) {
 		fields, err = foundScript.Run(ctx, w.client, w.names(), w.lease.id).StringSlice()
 		return err
 	})
@@ -207,10 +207,10 @@ func (w *Writer) shortened(ctx context.Context, f found) error {
 // lower seq: it is there if something else appended behind it. sure is false where
 // the stream is too long to be looked through.
 func (w *Writer) stillHolds(ctx context.Context, f found) (there, sure bool, err error) {
-	err = w.config.patiently(ctx, "look for the last entry", func(ctx context.Context) error {
+	err = w.config.retry(ctx, "look for the last entry", func(ctx context.Context) error {
 		row, err := w.client.Do(ctx, "xinfo", "stream", w.config.StreamKey).Result()
 		if err == nil {
-			last := ID(named(row).text("last-generated-id"))
+			last := ID(RowOf(row).Text("last-generated-id"))
 			if sure = last != "" && last.Compare(f.id) > 0; sure {
 				return nil // what came last was deleted
 			}
@@ -245,10 +245,10 @@ func (w *Writer) note(ctx context.Context, g gone) {
 		return
 	}
 	key := w.config.LedgerKey()
-	err := w.config.patiently(ctx, "note what is gone", func(ctx context.Context) error {
+	err := w.config.retry(ctx, "note what is gone", func(ctx context.Context) error {
 		added := int64(0)
 		if row, err := w.client.Do(ctx, "xinfo", "stream", w.config.StreamKey).Result(); err == nil {
-			added = max(0, named(row).number("entries-added"))
+			added = max(0, RowOf(row).Number("entries-added"))
 		}
 		return w.client.Do(ctx, "xadd", key, "MAXLEN", "~", ledgerLines, "*", "group", "",
 			"unread", "0", "pending", "0", "from", g.from.String(), "to", g.to.String(), "kept", g.kept.String(), "added", added).Err()

@@ -29,15 +29,11 @@ const (
 func (r *Reader) Now(ctx context.Context) (now time.Time, ok bool, err error) {
 	once, cancel := r.config.within(ctx)
 	defer cancel()
-	client := redis.Cmdable(r.client)
-	if cluster, many := r.client.(*redis.ClusterClient); many {
-		node, err := cluster.MasterForKey(once, r.config.StreamKey)
-		if err != nil {
-			return now, false, r.config.classed(ctx, "read the clock", err)
-		}
-		client = node
+	server, err := r.client.ForKey(once, r.config.StreamKey)
+	if err != nil {
+		return now, false, r.config.classed(ctx, "read the clock", err)
 	}
-	now, err = client.Time(once).Result()
+	now, err = server.Time(once).Result()
 	why, err := r.declined(ctx, "read the clock", "TIME", err)
 	if why != "" && err == nil {
 		return r.nowByInfo(ctx)
@@ -79,7 +75,7 @@ func (r *Reader) EntriesAdded(ctx context.Context) (int64, error) {
 	if err != nil {
 		return -1, r.config.classed(ctx, "read stream "+r.config.StreamKey, err)
 	}
-	return named(row).number("entries-added"), nil
+	return RowOf(row).Number("entries-added"), nil
 }
 
 // Following is the first entry behind an id; found is false when there is none.
@@ -178,7 +174,7 @@ func (r *Reader) declined(ctx context.Context, doing, command string, err error)
 		return "", nil
 	case !errors.As(err, &reply) || causeOf(err) != "":
 		return "", r.config.classed(ctx, doing, err)
-	case isDenied(stripped(reply.Error())):
+	case isDenied(err):
 		return "this Redis user may not run " + command, nil
 	}
 	return "this server does not answer " + command, nil

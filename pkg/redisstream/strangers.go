@@ -82,7 +82,7 @@ func (w *Writer) claim(ctx context.Context, own, to event.Seq, stored *side) (m 
 	if from := w.others.from(); from != "" {
 		head = fmt.Appendf(head, `,"othersFrom":"%s"`, from)
 	}
-	err = c.patiently(ctx, "put the cursor back", func(ctx context.Context) (err error) {
+	err = c.retry(ctx, "put the cursor back", func(ctx context.Context) (err error) {
 		m, err = w.run(ctx, rebaseScript, own.String(), to.String(), c.Identity.Relay, c.Identity.Filter,
 			c.Identity.partitions(), c.adopt(), stored.Epoch, string(head), "kept")
 		return err
@@ -161,7 +161,7 @@ func (w *Writer) leftBehind(ctx context.Context, own, found event.Seq, stored *s
 
 // stateOnce is readState with patience.
 func (w *Writer) stateOnce(ctx context.Context) (cursor string, present bool, stored *side, err error) {
-	err = w.config.patiently(ctx, "read cursor", func(ctx context.Context) (err error) {
+	err = w.config.retry(ctx, "read cursor", func(ctx context.Context) (err error) {
 		cursor, present, stored, err = w.readState(ctx)
 		return err
 	})

@@ -2,21 +2,9 @@ package redisstream
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"net"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -24,31 +12,6 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
-
-// certificate writes a self-signed certificate for redis.test and 127.0.0.1,
-// usable by servers and clients, and its key.
-func certificate(t *testing.T) (cert, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "redis.test"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		DNSNames: []string{"redis.test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true,
-		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	must(t, err)
-	pkcs, err := x509.MarshalPKCS8PrivateKey(private)
-	must(t, err)
-	dir := t.TempDir()
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	must(t, os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
-	must(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs}), 0o600))
-	return cert, key
-}
 
 func TestTLS(t *testing.T) {
 	redistest.RequireReal(t)
@@ -119,7 +82,7 @@ func TestSentinel(t *testing.T) {
 	ask := redis.NewClient(&redis.Options{Addr: sentinel})
 	t.Cleanup(func() { _ = ask.Close() })
 	must(t, ask.Do(k.ctx(), "sentinel", "remove", "mymaster").Err())
-	w.sockets.interrupt()
+	w.client.Interrupt()
 	ended := make(chan error, 1)
 	go func() {
 		_, err := w.Commit(k.ctx(), []*event.Batch{batch(after(2), 3)})
@@ -142,44 +105,5 @@ func TestSentinelURLAtARedis(t *testing.T) {
 	_, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: "redis-sentinel://" + server.Addr() + "/m"}})
 	if hint := fault.HintOf(err); !strings.Contains(hint, "a Redis and no Sentinel: write the URL with redis://") {
 		t.Errorf("%v; hint %q", err, hint)
-	}
-}
-
-// A Redis that speaks nothing newer than TLS 1.1 is not used, however its URL
-// is written.
-func TestTLSBelow12IsRefused(t *testing.T) {
-	t.Parallel()
-	cert, key := certificate(t)
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	must(t, err)
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
-		Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11,
-	})
-	must(t, err)
-	defer listener.Close()
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			_ = conn.(*tls.Conn).Handshake()
-			_ = conn.Close()
-		}
-	}()
-	for _, url := range []string{"rediss://" + listener.Addr().String(), "rediss-cluster://" + listener.Addr().String()} {
-		client, err := Dial(Connection{URL: url, TLS: TLS{CA: cert}, CommandTimeout: 5 * time.Second})
-		must(t, err)
-		if err := client.Ping(t.Context()).Err(); err == nil || !strings.Contains(err.Error(), "protocol version") {
-			t.Errorf("%s: got %v, want a refusal of the protocol version", url, err)
-		}
-		_ = client.Close()
-	}
-	for _, url := range []string{"rediss://h:1", "rediss-cluster://h:1", "rediss-sentinel://h:1/m"} {
-		parsed, err := Connection{URL: url}.parse()
-		must(t, err)
-		if got := parsed.options.TLSConfig.MinVersion; got < tls.VersionTLS12 {
-			t.Errorf("%s: lowest version %x", url, got)
-		}
 	}
 }

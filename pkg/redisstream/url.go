@@ -18,18 +18,26 @@ import (
 	"github.com/fhctl/fhctl/pkg/tlsfiles"
 )
 
-// target is a parsed URL: options for the universal client.
-type target struct {
-	options redis.UniversalOptions
-	network string           // "unix", "tcp" or ""
-	tls     *tlsfiles.Source // nil is cleartext
+// Target is a parsed Connection, to which any number of clients can connect.
+type Target struct {
+	connection Connection
+	options    redis.UniversalOptions
+	network    string           // "unix", "tcp" or ""
+	tls        *tlsfiles.Source // nil is cleartext
 }
 
-func (t *target) cluster() bool { return t.options.IsClusterMode }
+// Cluster reports whether the URL names a Redis Cluster.
+func (t *Target) Cluster() bool { return t.options.IsClusterMode }
 
-// parse reads a connection's URL and TLS files. Errors are fault.Usage and
-// never quote the URL's text: it may hold a password in an unexpected place.
-func (c Connection) parse() (*target, error) {
+// Replicated reports whether the URL names more than one server: a cluster, or
+// Sentinels that know which server leads.
+func (t *Target) Replicated() bool { return t.Cluster() || t.options.MasterName != "" }
+
+// Parse reads a connection's URL and TLS files; empty settings take their defaults.
+// Errors are fault.Usage and never quote the URL's text: it may hold a password in an
+// unexpected place.
+func Parse(c Connection) (*Target, error) {
+	c = c.WithDefaults()
 	t, err := parseURL(c.URL)
 	if err != nil {
 		return nil, fault.New(fault.Usage, fmt.Errorf("read %s: %w", cmp.Or(c.URLName, "the Redis URL"), err), urlHint)
@@ -46,6 +54,7 @@ func (c Connection) parse() (*target, error) {
 	if err := c.addTLS(t); err != nil {
 		return nil, err
 	}
+	t.connection = c
 	return t, nil
 }
 
@@ -82,13 +91,13 @@ type urlParts struct {
 	query          url.Values
 }
 
-func parseURL(text string) (*target, error) {
+func parseURL(text string) (*Target, error) {
 	scheme, rest, ok := strings.Cut(strings.TrimSpace(text), "://")
 	scheme = strings.ToLower(scheme)
 	if !ok {
 		return nil, errors.New("it has no scheme")
 	}
-	t := &target{}
+	t := &Target{}
 	judge := map[string]func(urlParts) error{
 		"redis": t.single, "rediss": t.single, "unix": t.socket,
 		"redis-sentinel": t.sentinels, "rediss-sentinel": t.sentinels,
@@ -149,7 +158,7 @@ func splitURL(rest string, local bool) (p urlParts, err error) {
 }
 
 // single is one server at a host and port.
-func (t *target) single(p urlParts) error {
+func (t *Target) single(p urlParts) error {
 	if len(p.hosts) > 1 {
 		return errors.New("it has several hosts, and redis:// takes one: redis-sentinel:// and redis-cluster:// take several")
 	}
@@ -165,7 +174,7 @@ func (t *target) single(p urlParts) error {
 }
 
 // socket is one server behind a file of this machine.
-func (t *target) socket(p urlParts) error {
+func (t *Target) socket(p urlParts) error {
 	if p.hosts[0] != "" || len(p.hosts) > 1 || strings.Trim(p.path, "/") == "" {
 		return errors.New("its path is missing: three slashes lead to it, as in unix:///run/redis.sock")
 	}
@@ -174,7 +183,7 @@ func (t *target) socket(p urlParts) error {
 }
 
 // nodes are some of a cluster's.
-func (t *target) nodes(p urlParts) error {
+func (t *Target) nodes(p urlParts) error {
 	t.options.IsClusterMode = true
 	if db := strings.Trim(p.path, "/"); db != "" && db != "0" {
 		return errors.New("its database is not 0, the only one of a cluster")
@@ -183,7 +192,7 @@ func (t *target) nodes(p urlParts) error {
 }
 
 // sentinels know where a master is.
-func (t *target) sentinels(p urlParts) error {
+func (t *Target) sentinels(p urlParts) error {
 	name, db, _ := strings.Cut(strings.Trim(p.path, "/"), "/")
 	if name == "" {
 		return errors.New("it does not name the Sentinel master, as in redis-sentinel://h1:26379,h2:26379/MASTER")
@@ -197,7 +206,7 @@ func (t *target) sentinels(p urlParts) error {
 	return t.database(db, p.query, "sentinel_username", "sentinel_password")
 }
 
-func (t *target) several(p urlParts, port string) error {
+func (t *Target) several(p urlParts, port string) error {
 	for _, host := range p.hosts {
 		addr, err := hostPort(host, port)
 		if err != nil {
@@ -213,7 +222,7 @@ const mostDatabases = 1<<31 - 1
 
 // database takes a number from the path or the parameter db, which is only one of
 // those that are known where it is listed.
-func (t *target) database(path string, query url.Values, parameters ...string) error {
+func (t *Target) database(path string, query url.Values, parameters ...string) error {
 	if err := known(query, parameters...); err != nil {
 		return err
 	}
@@ -286,7 +295,7 @@ func hostPort(text, port string) (string, error) {
 
 // addTLS prepares the TLS files. They need a URL that asks for TLS: silently
 // talking cleartext with a CA configured would be a trap.
-func (c Connection) addTLS(t *target) error {
+func (c Connection) addTLS(t *Target) error {
 	cfg := t.options.TLSConfig
 	if cfg == nil {
 		if c.TLS.used() {
@@ -319,7 +328,7 @@ func (c Connection) shell() string {
 	if t.network == "unix" {
 		return "redis-cli -s " + quoted(t.options.Addrs[0])
 	}
-	if !t.cluster() && t.options.MasterName == "" && !strings.Contains(c.URL, "?") {
+	if !t.Cluster() && t.options.MasterName == "" && !strings.Contains(c.URL, "?") {
 		return "redis-cli -u " + fault.Redact(strings.TrimSpace(c.URL))
 	}
 	host, port, _ := net.SplitHostPort(t.options.Addrs[0])

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/fhctl/fhctl/pkg/fault"
 )
@@ -21,7 +20,7 @@ func TestURLForms(t *testing.T) {
 		{"rediss-sentinel://h1/m", "[h1:26379] user= pass= db=0 tls=true master=m cluster=false"},
 	}
 	for _, c := range cases {
-		target, err := Connection{URL: c.url}.parse()
+		target, err := Parse(Connection{URL: c.url})
 		if err != nil {
 			t.Errorf("%s: %v", c.url, err)
 			continue
@@ -33,29 +32,6 @@ func TestURLForms(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.url, got, c.want)
-		}
-	}
-}
-
-// The command of the hint is one that redis-cli takes: it knows no sockets, Sentinels
-// and clusters in URLs.
-func TestHintsNameACommandThatWorks(t *testing.T) {
-	t.Parallel()
-	for url, want := range map[string]string{
-		"redis://127.0.0.1:1":                           "redis-cli -u redis://127.0.0.1:1 PING",
-		"redis://u:p@127.0.0.1:1/2":                     "redis-cli -u redis://u:***@127.0.0.1:1/2 PING",
-		"redis://127.0.0.1:1?db=2":                      "redis-cli -h 127.0.0.1 -p 1 PING",
-		"unix:///nowhere/redis.sock":                    "redis-cli -s /nowhere/redis.sock PING",
-		"unix:///no%20where/r.sock?db=1":                "redis-cli -s '/no where/r.sock' PING",
-		"redis-sentinel://:p@127.0.0.1:1,127.0.0.1:2/m": "redis-cli -h 127.0.0.1 -p 1 PING",
-		"redis-cluster://127.0.0.1:1,127.0.0.1:2":       "redis-cli -h 127.0.0.1 -p 1 PING",
-		"rediss-cluster://127.0.0.1:1":                  "redis-cli -h 127.0.0.1 -p 1 --tls PING",
-		"REDIS-CLUSTER://[::1]:1":                       "redis-cli -h ::1 -p 1 PING",
-	} {
-		_, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: url, CommandTimeout: 2 * time.Second}})
-		wantErr(t, err, fault.Unreachable)
-		if hint := fault.HintOf(err); !strings.HasSuffix(hint, "Try: "+want) {
-			t.Errorf("%s: hint %q, want %q", url, hint, want)
 		}
 	}
 }
@@ -124,7 +100,7 @@ func TestURLNamesThePartThatIsWrong(t *testing.T) {
 // scheme.
 func TestPasswordBesideTheURL(t *testing.T) {
 	for _, url := range []string{"redis://u@h", "rediss://u@h:1/2", "unix://u@/run/redis.sock", "redis-cluster://u@h1,h2", "rediss-cluster://u@h1", "redis-sentinel://u@h1,h2/m", "rediss-sentinel://u@h1/m/2?sentinel_password=s", "redis://u:@h?db=2"} {
-		target, err := Connection{URL: url, Password: "p@/:#%"}.withDefaults().parse()
+		target, err := Parse(Connection{URL: url, Password: "p@/:#%"})
 		if err != nil {
 			t.Errorf("%s: %v", url, err)
 			continue
@@ -184,7 +160,7 @@ func FuzzURL(f *testing.F) {
 		f.Add(url)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if target, err := (Connection{URL: text}).parse(); err == nil {
+		if target, err := Parse(Connection{URL: text}); err == nil {
 			password := target.options.Password
 			redacted := fault.Redact(text)
 			if len(password) > 8 && strings.Contains(text, ":"+password+"@") && strings.Contains(redacted, ":"+password+"@") {

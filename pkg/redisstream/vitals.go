@@ -3,9 +3,6 @@ package redisstream
 import (
 	"context"
 	"errors"
-	"net"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -44,44 +41,30 @@ type Vitals struct {
 func (r *Reader) Vitals(ctx context.Context) (Vitals, error) {
 	once, cancel := r.config.within(ctx)
 	defer cancel()
-	w := Writer{config: Config{Connection: r.config.Connection, StreamKey: r.config.StreamKey}, client: r.client}
-	text, err := w.readInfo(once)
+	info, err := r.client.ServerInfo(once, r.config.StreamKey)
 	var reply redis.Error
 	switch {
 	case errors.As(err, &reply) && causeOf(err) == "":
-		return vitalsOf(""), nil
+		return vitalsOf(nil), nil
 	case err != nil:
 		return Vitals{}, r.config.classed(ctx, "read INFO", err)
 	}
-	return vitalsOf(text), nil
+	return vitalsOf(info), nil
 }
 
-func vitalsOf(info string) Vitals {
-	f := facts{}
-	for line := range strings.Lines(info) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
-			f[name] = value
-		}
-	}
+func vitalsOf(f Info) Vitals {
 	clock := time.Time{}
-	if us := f.number("server_time_usec"); us > 0 {
+	if us := f.Number("server_time_usec"); us > 0 {
 		clock = time.UnixMicro(us).UTC()
 	}
 	failed := f["rdb_last_bgsave_status"] == "err" || f["aof_last_write_status"] == "err" || f["aof_last_bgrewrite_status"] == "err"
 	return Vitals{
 		Version: f["redis_version"], RunID: f["run_id"], Role: f["role"],
-		UsedMemory: f.number("used_memory"), MaxMemory: f.number("maxmemory"),
-		Durable: !failed, AOF: f["aof_enabled"] == "1", Replicas: f.number("connected_slaves"),
-		Eviction: f["maxmemory_policy"], EvictsAny: evictsAny(f["maxmemory_policy"]), Primary: f.primary(), Embedded: f["server_name"] == "fhctl-embedded",
+		UsedMemory: f.Number("used_memory"), MaxMemory: f.Number("maxmemory"),
+		Durable: !failed, AOF: f["aof_enabled"] == "1", Replicas: f.Number("connected_slaves"),
+		Eviction: f["maxmemory_policy"], EvictsAny: f.EvictsAny(), Primary: f.Primary(), Embedded: f.Embedded(),
 		MinReplicas: f["min_slaves_good_slaves"] != "", Clock: clock,
 	}
-}
-
-func (f facts) primary() string {
-	if f["master_host"] == "" {
-		return ""
-	}
-	return net.JoinHostPort(f["master_host"], f["master_port"])
 }
 
 // MayWrite asks, without writing anything, whether this Redis user has the
@@ -96,12 +79,4 @@ func (r *Reader) MayWrite(ctx context.Context) error {
 		return err
 	}
 	return r.config.classed(ctx, "check rights", err)
-}
-
-func (f facts) number(name string) int64 {
-	n, err := strconv.ParseInt(f[name], 10, 64)
-	if err != nil {
-		return -1
-	}
-	return n
 }

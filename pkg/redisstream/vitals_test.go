@@ -1,7 +1,6 @@
 package redisstream
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/fhctl/fhctl/pkg/redistest"
@@ -34,25 +33,11 @@ func TestVitalsTellOfTheServer(t *testing.T) {
 
 func TestVitalsOfFailedWrites(t *testing.T) {
 	for _, line := range []string{"rdb_last_bgsave_status:err", "aof_last_write_status:err", "aof_last_bgrewrite_status:err"} {
-		if v := vitalsOf("# Persistence\r\n" + line + "\r\n"); v.Durable {
+		if v := vitalsOf(ParseInfo("# Persistence\r\n" + line + "\r\n")); v.Durable {
 			t.Errorf("%s: durable", line)
 		}
 	}
-	if v := vitalsOf(""); v.UsedMemory != -1 || v.MaxMemory != -1 || v.Replicas != -1 || !v.Durable {
+	if v := vitalsOf(nil); v.UsedMemory != -1 || v.MaxMemory != -1 || v.Replicas != -1 || !v.Durable {
 		t.Errorf("of nothing: %+v", v)
-	}
-}
-
-// Q: every word that event.Store.Cause can be is listed once, as a label.
-func TestCausesAreAllListed(t *testing.T) {
-	causes := Causes()
-	for _, word := range []string{"oom", "loading", "misconf", "readonly", "max_clients", "timeout", "dial", "dns", "tls", "connection"} {
-		if !slices.Contains(causes, word) {
-			t.Errorf("%s is not listed", word)
-		}
-	}
-	slices.Sort(causes)
-	if len(slices.Compact(slices.Clone(causes))) != len(causes) {
-		t.Errorf("listed twice: %v", causes)
 	}
 }

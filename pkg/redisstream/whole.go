@@ -38,7 +38,7 @@ type shape struct {
 var shapes = []*shape{
 	{name: "SUBSCRIBE", command: []byte("subscribe\r\n"), limit: sentinelReply, lasting: true, check: isMessage},
 	{name: "SENTINEL GET-MASTER-ADDR-BY-NAME", command: []byte("sentinel\r\n$23\r\nget-master-addr-by-name\r\n"), limit: sentinelReply, unknown: true, check: isAddress},
-	{name: "CLUSTER SLOTS", command: []byte("cluster\r\n$5\r\nslots\r\n"), limit: lookReply, check: isSlots},
+	{name: "CLUSTER SLOTS", command: []byte("cluster\r\n$5\r\nslots\r\n"), limit: LookReply, check: isSlots},
 }
 
 // expect looks at a command that is being sent. Those of the hot path are told
