@@ -17,6 +17,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/embedded"
 	"github.com/fhctl/fhctl/pkg/relayserver"
 )
@@ -152,7 +153,7 @@ func (onlyErrors) Enabled(_ context.Context, level slog.Level) bool { return lev
 
 // dropBench deletes what a measurement wrote, also when it was interrupted.
 func dropBench(ctx context.Context, s *session) error {
-	client, err := redisstream.Dial(s.connection(s.cfg.Redis.URL, ""))
+	client, err := conn.Dial(s.connection(s.cfg.Redis.URL, ""))
 	if err != nil {
 		return err
 	}
@@ -166,7 +167,7 @@ func dropBench(ctx context.Context, s *session) error {
 	cfg := redisstream.Config{StreamKey: s.cfg.Redis.StreamKey, CursorKey: s.cfg.Redis.CursorKey}
 	keys := []string{cfg.StreamKey, cfg.CursorKey, cfg.SideKey(), cfg.LeaseKey(), cfg.CursorKey + ":history"}
 	if err := client.Del(ctx, keys...).Err(); err != nil {
-		return fault.New(fault.ClassOf(redisstream.Classed(err)), fmt.Errorf("delete the keys of the measurement: %w", err), "delete them: redis-cli DEL "+strings.Join(keys, " "))
+		return fault.New(fault.ClassOf(conn.Classed(err)), fmt.Errorf("delete the keys of the measurement: %w", err), "delete them: redis-cli DEL "+strings.Join(keys, " "))
 	}
 	return nil
 }

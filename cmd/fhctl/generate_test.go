@@ -17,7 +17,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/health"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/relay"
 )
 
@@ -95,7 +95,7 @@ func generate(t *testing.T) map[string][]byte {
 	}
 	put("docs/configuration.md", func(b *bytes.Buffer) error { return config.WriteReference(b) })
 	put("docs/metrics.md", func(b *bytes.Buffer) error {
-		return health.WriteReference(b, health.Config{RelayCauses: relay.Causes(), StoreCauses: redisstream.Causes()})
+		return health.WriteReference(b, health.Config{RelayCauses: relay.Causes(), StoreCauses: conn.Causes()})
 	})
 	put(licenceFile, func(b *bytes.Buffer) error { return writeLicences(t, b) })
 	put("completions/fhctl.bash", func(b *bytes.Buffer) error { return fresh().GenBashCompletionV2(b, true) })

@@ -95,11 +95,11 @@ func isParameter(root ast.Node, field *ast.Field) (yes bool) {
 }
 
 // redisInSignatures finds exported functions, types, variables and constants that show
-// a caller a type of go-redis.
+// a caller a type of go-redis, but for those of the package that connects.
 func redisInSignatures(files []goFile) (found []finding) {
 	for _, f := range files {
 		redis := f.importName(redisPath, "redis")
-		if redis == "" || !f.inLibrary() {
+		if redis == "" || !f.inLibrary() || f.dir() == redisRoom {
 			continue
 		}
 		add := func(name string, exported bool, shown ast.Node) {

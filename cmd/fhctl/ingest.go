@@ -21,6 +21,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/health"
 	"github.com/fhctl/fhctl/pkg/pipeline"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/rejects"
 	"github.com/fhctl/fhctl/pkg/relay"
 )
@@ -218,7 +219,7 @@ func newMonitor(cfg *config.Config) *health.Monitor {
 	return health.New(health.Config{
 		Version: build.Version, Commit: build.Commit,
 		Host: host, Stream: cfg.Redis.StreamKey, Redis: fault.Redact(cfg.Redis.URL), Runbook: documents() + "runbook.md", Hosts: cfg.Health.Hosts,
-		IdleTimeout: cfg.Ingest.IdleTimeout, RelayCauses: relay.Causes(), StoreCauses: redisstream.Causes(),
+		IdleTimeout: cfg.Ingest.IdleTimeout, RelayCauses: relay.Causes(), StoreCauses: conn.Causes(),
 	})
 }
 

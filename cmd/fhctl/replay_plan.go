@@ -15,6 +15,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/relayserver"
 )
 
@@ -270,7 +271,7 @@ func (p *replayPlan) checkOutput(s *session) error {
 }
 
 // redis is the Redis at url, or the settings' where that is empty.
-func (p *replayPlan) redis(s *session, url, passwordFile string) (c redisstream.Connection, name string, closeServer func(), err error) {
+func (p *replayPlan) redis(s *session, url, passwordFile string) (c conn.Connection, name string, closeServer func(), err error) {
 	if url = config.OwnScheme(url); url == "" || strings.HasPrefix(url, "embedded:") {
 		other := *s.cfg
 		if url != "" {
@@ -279,7 +280,7 @@ func (p *replayPlan) redis(s *session, url, passwordFile string) (c redisstream.
 		down, err := openDownstream(&session{app: s.app, cfg: &other, slog: s.slog})
 		return down.connection, down.name, down.close, err
 	}
-	place, err := redisstream.ParseURL(url)
+	place, err := conn.ParseURL(url)
 	if err != nil {
 		return c, "", nil, fmt.Errorf("read Redis URL %s: %w", fault.Redact(url), err)
 	}

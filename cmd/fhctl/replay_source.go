@@ -14,6 +14,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/relayserver"
 )
 
@@ -125,7 +126,7 @@ type streamPlayer struct {
 func openStreamOrigin(ctx context.Context, s *session, p *replayPlan) (*origin, error) {
 	// A URL with a password of its own needs no file.
 	file := s.cfg.Redis.PasswordFile
-	if place, err := redisstream.ParseURL(p.source.url); err == nil && place.Password {
+	if place, err := conn.ParseURL(p.source.url); err == nil && place.Password {
 		file = ""
 	}
 	connection, name, closeServer, err := p.redis(s, p.source.url, file)

@@ -10,6 +10,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 )
 
 const (
@@ -62,7 +63,7 @@ const liveHint = "consumers would take the events for new ones; choose another -
 
 // checkTarget refuses a live stream, and a cursor of an earlier replay that
 // nobody asked to resume. It gives the seq to go on after.
-func (p *replayPlan) checkTarget(ctx context.Context, s *session, connection redisstream.Connection, identity string) (event.Seq, error) {
+func (p *replayPlan) checkTarget(ctx context.Context, s *session, connection conn.Connection, identity string) (event.Seq, error) {
 	r, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: connection, StreamKey: p.toStream, CursorKey: replayCursor(connection.URL, p.toStream, p.toPartitions), Partitions: p.toPartitions})
 	if err != nil {
 		return 0, err
@@ -91,7 +92,7 @@ func (p *replayPlan) checkTarget(ctx context.Context, s *session, connection red
 
 // looksLive refuses a stream that no replay made on a Redis that a writer
 // feeds.
-func (p *replayPlan) looksLive(ctx context.Context, s *session, connection redisstream.Connection, beat redisstream.Heartbeat) error {
+func (p *replayPlan) looksLive(ctx context.Context, s *session, connection conn.Connection, beat redisstream.Heartbeat) error {
 	if beat.Present {
 		return fault.New(fault.Conflict, fmt.Errorf("stream %s exists and no replay made it, while a writer is at work on this Redis (%s)", p.toStream, redisstream.StatusKey), liveHint)
 	}

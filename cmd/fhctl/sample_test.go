@@ -14,6 +14,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/health"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -21,7 +22,7 @@ import (
 func testSampler(t *testing.T, server *redistest.Server) *sampler {
 	t.Helper()
 	s := newSampler(health.New(health.Config{}), redisstream.ReaderConfig{
-		Connection: redisstream.Connection{URL: server.URL()}, StreamKey: redisstream.DefaultStreamKey, CursorKey: redisstream.DefaultCursorKey, Page: samplePage,
+		Connection: conn.Connection{URL: server.URL()}, StreamKey: redisstream.DefaultStreamKey, CursorKey: redisstream.DefaultCursorKey, Page: samplePage,
 	}, 1)
 	t.Cleanup(s.close)
 	return s

@@ -19,6 +19,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redistest"
 	"github.com/fhctl/fhctl/pkg/sim"
 	"github.com/fhctl/fhctl/pkg/thirdparty"
@@ -99,7 +100,7 @@ func TestVerifyAgainstEndsWhereReadingBegan(t *testing.T) {
 	}
 	add(1, 10)
 	reader, err := redisstream.OpenReader(t.Context(), redisstream.ReaderConfig{
-		Connection: redisstream.Connection{URL: redis.URL()}, StreamKey: "firehose:events", CursorKey: "firehose:python_cursor",
+		Connection: conn.Connection{URL: redis.URL()}, StreamKey: "firehose:events", CursorKey: "firehose:python_cursor",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/pipeline"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/embedded"
 	"github.com/fhctl/fhctl/pkg/relay"
 	"github.com/fhctl/fhctl/pkg/relayserver"
@@ -156,7 +157,7 @@ func (u upstream) source(s *session, heard event.Observer) (*relay.Source, error
 
 // downstream is the Redis that --redis-url names, real or embedded.
 type downstream struct {
-	connection redisstream.Connection
+	connection conn.Connection
 	name       string // for people; no password
 	maxLen     int64
 	close      func()
@@ -197,12 +198,12 @@ func (s *session) redisPassword() (string, error) {
 	return password, nil
 }
 
-func (s *session) connection(redisURL, password string) redisstream.Connection {
+func (s *session) connection(redisURL, password string) conn.Connection {
 	r := s.cfg.Redis
-	return redisstream.Connection{
+	return conn.Connection{
 		HandshakeTimeout: s.cfg.Timeout / 2, // which leaves time to tell of it
 		URL:              redisURL, Password: password, URLName: r.URLName, PasswordName: r.PasswordName,
-		TLS: redisstream.TLS{
+		TLS: conn.TLS{
 			CA: r.TLSCA, Cert: r.TLSCert, Key: r.TLSKey, ServerName: r.TLSServerName, SkipVerify: r.TLSSkipVerify,
 		},
 		Logger: s.slog,

@@ -10,7 +10,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/filter"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/relay"
 	"github.com/fhctl/fhctl/pkg/sim"
 )
@@ -97,7 +97,7 @@ func redisURL(value string) error {
 	if scheme == "embedded" {
 		return nil
 	}
-	if _, err := redisstream.ParseURL(value); err != nil {
+	if _, err := conn.ParseURL(value); err != nil {
 		return wrong("is not a Redis URL: "+err.Error(), fault.HintOf(err))
 	}
 	return nil
@@ -110,14 +110,14 @@ func (r *Redis) tls() bool {
 
 // redisPassword reports whether the URL holds a password, and not only a user.
 func (r *Redis) redisPassword() bool {
-	place, err := redisstream.ParseURL(r.URL)
+	place, err := conn.ParseURL(r.URL)
 	return err == nil && place.Password
 }
 
 // cleartext reports whether a password and events travel unencrypted to another
 // machine.
 func (r *Redis) cleartext() bool {
-	place, err := redisstream.ParseURL(r.URL)
+	place, err := conn.ParseURL(r.URL)
 	if err != nil || place.TLS || place.Unix || !place.Password && r.PasswordFile == "" {
 		return false
 	}

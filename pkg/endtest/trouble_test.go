@@ -9,6 +9,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/relayserver"
 )
 
@@ -302,7 +303,7 @@ func (w *world) spoil(key string, command ...string) {
 func (w *world) moveCursor() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	reader, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: redisstream.Connection{
+	reader, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: conn.Connection{
 		URL: "redis://store:6379", Dialer: (&wiring{}).through(w.store.dial),
 	}})
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/filter"
 	"github.com/fhctl/fhctl/pkg/pipeline"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/relay"
 	"github.com/fhctl/fhctl/pkg/relayserver"
 )
@@ -369,7 +370,7 @@ func (p *process) run(ctx context.Context) error {
 		return err
 	}
 	sink, err := redisstream.Open(ctx, redisstream.Config{
-		Connection: redisstream.Connection{URL: "redis://store:6379", Dialer: p.wiring.through(w.store.dial), Jitter: jitter, CommandTimeout: time.Second},
+		Connection: conn.Connection{URL: "redis://store:6379", Dialer: p.wiring.through(w.store.dial), Jitter: jitter, CommandTimeout: time.Second},
 		Identity:   identity, From: from, MaxLen: w.trim, Notify: w.counts.Store, Alarm: w.counts.Alarm,
 		Writer: fmt.Sprintf("sim-%d", p.number),
 	})

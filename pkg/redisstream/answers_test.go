@@ -12,6 +12,8 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -50,11 +52,11 @@ func TestAnswersAreClassed(t *testing.T) {
 		"ERR The stream has exhausted the last possible ID, unable to add more items": fault.Data,
 		"WRONGTYPE Operation against a key holding the wrong kind of value":           fault.Data,
 	} {
-		err := final(serverError(text))
+		err := conn.Final(conn.ServerError(text))
 		if got := fault.ClassOf(err); got != want || fault.HintOf(err) == "" {
 			t.Errorf("%s: %s, want %s; hint %q", text, got, want, fault.HintOf(err))
 		}
-		if cause := causeOf(serverError(text)); cause != "" {
+		if cause := conn.CauseOf(conn.ServerError(text)); cause != "" {
 			t.Errorf("%s: waited for as %s", text, cause)
 		}
 	}
@@ -65,7 +67,7 @@ func TestAnswersAreClassed(t *testing.T) {
 		"ERR Connection refused":                  "connection",
 		"ERR handle response, backend conn reset": "connection",
 	} {
-		if cause := causeOf(serverError(text)); cause != want || !slices.Contains(Causes(), cause) {
+		if cause := conn.CauseOf(conn.ServerError(text)); cause != want || !slices.Contains(conn.Causes(), cause) {
 			t.Errorf("%s: cause %q, want %q", text, cause, want)
 		}
 	}
@@ -112,7 +114,7 @@ func useAll(t *testing.T, url string) map[string]error {
 	did := map[string]error{}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cfg := Config{Connection: Connection{URL: url}, Identity: Identity{Relay: relay}, Writer: "w", From: From{}}
+	cfg := Config{Connection: conn.Connection{URL: url}, Identity: Identity{Relay: storetest.Relay}, Writer: "w", From: From{}}
 	cfg.CursorKey = "answers:" + strings.ReplaceAll(t.Name(), "/", ":")
 	cfg.StreamKey = cfg.CursorKey + ":stream"
 	w, err := Open(ctx, cfg)
@@ -122,7 +124,7 @@ func useAll(t *testing.T, url string) map[string]error {
 		_, _, did["poll"] = w.Poll(ctx)
 		_ = w.Close()
 	}
-	r, err := OpenReader(ctx, ReaderConfig{Connection: Connection{URL: url}})
+	r, err := OpenReader(ctx, ReaderConfig{Connection: conn.Connection{URL: url}})
 	if did["open reader"] = err; err != nil {
 		return did
 	}
@@ -174,25 +176,25 @@ func TestPassingAnswersHaveTheirOwnHints(t *testing.T) {
 				}
 				return ""
 			})
-			c := Connection{URL: man.URL(), CommandTimeout: 2 * time.Second}
+			c := conn.Connection{URL: man.URL(), CommandTimeout: 2 * time.Second}
 			r, err := OpenReader(t.Context(), ReaderConfig{Connection: c})
-			must(t, err)
+			storetest.Must(t, err)
 			defer r.Close()
 			_, err = r.Cursor(t.Context())
-			wantErr(t, err, fault.Unreachable)
-			wantErr(t, Classed(serverError(text)), fault.Unreachable)
-			log := &lockedBuffer{}
+			storetest.WantErr(t, err, fault.Unreachable)
+			storetest.WantErr(t, conn.Classed(conn.ServerError(text)), fault.Unreachable)
+			log := &storetest.Log{}
 			c.Logger = slog.New(slog.NewTextHandler(log, nil))
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan struct{})
 			go func() {
 				defer close(ended)
-				_, _ = Open(ctx, Config{Connection: c, Identity: Identity{Relay: relay}})
+				_, _ = Open(ctx, Config{Connection: c, Identity: Identity{Relay: storetest.Relay}})
 			}()
-			eventually(t, "the log", func() bool { return strings.Contains(log.String(), "waiting") })
+			storetest.Eventually(t, "the log", func() bool { return strings.Contains(log.String(), "waiting") })
 			cancel()
 			<-ended
-			for _, hint := range []string{fault.HintOf(err), fault.HintOf(Classed(serverError(text))), log.String()[strings.Index(log.String(), "hint="):]} {
+			for _, hint := range []string{fault.HintOf(err), fault.HintOf(conn.Classed(conn.ServerError(text))), log.String()[strings.Index(log.String(), "hint="):]} {
 				if !strings.Contains(hint, want) || strings.Contains(hint, "is Redis running") {
 					t.Errorf("hint %q does not name %q", hint, want)
 				}
@@ -200,7 +202,7 @@ func TestPassingAnswersHaveTheirOwnHints(t *testing.T) {
 		})
 	}
 	for _, text := range []string{"ERR unknown command 'select', with args beginning with: '3' ", "ERR unknown command `SELECT`, with args beginning with: `3`, "} {
-		if hint := fault.HintOf(final(serverError(text))); !strings.Contains(hint, "database number at the end of the Redis URL") {
+		if hint := fault.HintOf(conn.Final(conn.ServerError(text))); !strings.Contains(hint, "database number at the end of the Redis URL") {
 			t.Errorf("%s: hint %q", text, hint)
 		}
 	}
@@ -221,8 +223,8 @@ func TestAnswerOfAnotherForm(t *testing.T) {
 					}
 					return ""
 				})
-				r, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: man.URL(), CommandTimeout: 2 * time.Second}})
-				must(t, err)
+				r, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: man.URL(), CommandTimeout: 2 * time.Second}})
+				storetest.Must(t, err)
 				defer r.Close()
 				_, bounds := r.Bounds(t.Context())
 				_, groups := r.Groups(t.Context())

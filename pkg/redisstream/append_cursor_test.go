@@ -5,6 +5,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -14,13 +15,13 @@ func TestAppendCursorWithLeadingZeros(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, run(live, 5, 7))
+		k.must(w, storetest.Run(storetest.Live, 5, 7))
 		k.set(DefaultCursorKey, "0000000007")
-		k.must(w, run(event.AfterSeq(7), 8, 9))
+		k.must(w, storetest.Run(event.AfterSeq(7), 8, 9))
 		k.wantRun(5, 9)
 		k.rollBack(DefaultCursorKey, 6)
 		k.set(DefaultCursorKey, "0006")
-		k.moved(w, event.AlarmRollback, event.AfterSeq(6), batch(event.AfterSeq(9), 10))
+		k.moved(w, event.AlarmRollback, event.AfterSeq(6), storetest.Batch(event.AfterSeq(9), 10))
 	})
 }
 
@@ -32,7 +33,7 @@ func TestAppendStartsRightBehindASeq(t *testing.T) {
 		if at.Position != event.AfterSeq(41) {
 			t.Fatalf("resume at %v: %s", at.Position, at.Why)
 		}
-		k.must(w, run(at.Position, 42, 44))
+		k.must(w, storetest.Run(at.Position, 42, 44))
 		k.wantRun(42, 44)
 	})
 }
@@ -44,11 +45,11 @@ func TestAppendProvesTheCursorFirst(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	k.do("acl", "setuser", "few", "on", ">pw", "~firehose:*", "&*", "+@all")
 	w, _ := k.open(func(c *Config) { c.URL = "redis://few:pw@" + k.server.Addr() })
-	k.must(w, run(live, 1, 3))
+	k.must(w, storetest.Run(storetest.Live, 1, 3))
 	if err := k.client.Do(k.ctx(), "acl", "setuser", "few", "-set", "(+set ~"+DefaultCursorKey+":*)").Err(); err != nil {
 		t.Skip("needs Redis 7, whose users may have a command on some keys only: ", err)
 	}
-	if _, err := w.Commit(k.ctx(), []*event.Batch{run(event.AfterSeq(3), 4, 6)}); err == nil {
+	if _, err := w.Commit(k.ctx(), []*event.Batch{storetest.Run(event.AfterSeq(3), 4, 6)}); err == nil {
 		t.Error("a commit succeeds without the right to write the cursor")
 	}
 	k.wantRun(1, 3)
@@ -60,9 +61,9 @@ func TestRebaseOfACursorThatIsNoString(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, run(live, 1, 3))
+		k.must(w, storetest.Run(storetest.Live, 1, 3))
 		k.do("del", DefaultCursorKey)
 		k.do("hset", DefaultCursorKey, "f", "v")
-		wantErr(t, w.Rebase(k.ctx(), 1), fault.Cursor)
+		storetest.WantErr(t, w.Rebase(k.ctx(), 1), fault.Cursor)
 	})
 }

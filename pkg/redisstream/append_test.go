@@ -9,6 +9,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -22,15 +23,15 @@ func TestAppendOK(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, at := k.open()
-		if at.Position != live {
+		if at.Position != storetest.Live {
 			t.Fatalf("cold start from %s", at.Position)
 		}
 		// Several in flight; gaps, a repeat within a batch, seqs whose
 		// digits grow, a watermark without entries.
 		got := k.must(w,
-			batch(live, 7, 9, 9, 8, 10),
-			watermark(event.AfterSeq(10), 98),
-			batch(event.AfterSeq(98), 99, 100, 9007199254740991),
+			storetest.Batch(storetest.Live, 7, 9, 9, 8, 10),
+			storetest.Watermark(event.AfterSeq(10), 98),
+			storetest.Batch(event.AfterSeq(98), 99, 100, 9007199254740991),
 		)
 		k.want(9007199254740991, 7, 9, 10, 99, 100, 9007199254740991)
 		if got[0].Appended != 3 || got[0].Present != 2 || got[1].Appended != 0 || got[1].Cursor != 98 || got[2].Length != 6 {
@@ -54,7 +55,7 @@ func TestAppendKeepsBytes(t *testing.T) {
 		w, _ := k.open()
 		data := "{\"a\":\"\x00\r\n\xff\u2028 é\"}"
 		big := strings.Repeat("x", 3<<20)
-		b := batch(live)
+		b := storetest.Batch(storetest.Live)
 		b.Add(1, event.KindIdentity, []byte(data))
 		b.Add(2, event.KindAccount, []byte(big))
 		k.must(w, b)
@@ -72,8 +73,8 @@ func TestAppendRepeatIsPresent(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, batch(live, 1, 2, 3))
-		got := k.must(w, batch(event.AfterSeq(2), 3, 4))
+		k.must(w, storetest.Batch(storetest.Live, 1, 2, 3))
+		got := k.must(w, storetest.Batch(event.AfterSeq(2), 3, 4))
 		if got[0].Appended != 1 || got[0].Present != 1 {
 			t.Fatalf("receipt %+v", got[0])
 		}
@@ -85,11 +86,11 @@ func TestAppendBehindIsRollback(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, batch(live, 1, 2, 3, 4))
+		k.must(w, storetest.Batch(storetest.Live, 1, 2, 3, 4))
 		k.rollBack(DefaultCursorKey, 2)
-		k.moved(w, event.AlarmRollback, event.AfterSeq(2), batch(event.AfterSeq(4), 5))
+		k.moved(w, event.AlarmRollback, event.AfterSeq(2), storetest.Batch(event.AfterSeq(4), 5))
 		k.want(2, 1, 2, 3, 4)
-		k.must(w, batch(event.AfterSeq(2), 3, 4, 5))
+		k.must(w, storetest.Batch(event.AfterSeq(2), 3, 4, 5))
 		k.want(5, 1, 2, 3, 4, 3, 4, 5)
 	})
 }
@@ -99,10 +100,10 @@ func TestAppendConflict(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		other, _ := k.open()
-		k.must(other, batch(live, 50))
-		k.moved(w, event.AlarmConflict, event.AfterSeq(50), batch(live, 40, 41), batch(event.AfterSeq(41), 60))
+		k.must(other, storetest.Batch(storetest.Live, 50))
+		k.moved(w, event.AlarmConflict, event.AfterSeq(50), storetest.Batch(storetest.Live, 40, 41), storetest.Batch(event.AfterSeq(41), 60))
 		k.want(50, 50)
-		k.must(w, batch(event.AfterSeq(50), 51))
+		k.must(w, storetest.Batch(event.AfterSeq(50), 51))
 		k.want(51, 50, 51)
 	})
 }
@@ -111,22 +112,22 @@ func TestAppendEpochConflict(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, batch(live, 1000))
+		k.must(w, storetest.Batch(storetest.Live, 1000))
 		other, _ := k.open()
 		if err := other.Rebase(k.ctx(), 5000); err != nil {
 			t.Fatal(err)
 		}
 		// Without the epoch 1001 would count as present, and be lost.
-		k.moved(w, event.AlarmConflict, event.AfterSeq(5000), batch(event.AfterSeq(1000), 1001))
+		k.moved(w, event.AlarmConflict, event.AfterSeq(5000), storetest.Batch(event.AfterSeq(1000), 1001))
 		if err := other.Rebase(k.ctx(), 10); err != nil {
 			t.Fatal(err)
 		}
-		k.moved(w, event.AlarmConflict, event.AfterSeq(10), batch(event.AfterSeq(5000), 5001))
+		k.moved(w, event.AlarmConflict, event.AfterSeq(10), storetest.Batch(event.AfterSeq(5000), 5001))
 		k.want(10, 1000)
 		if err := w.Rebase(k.ctx(), 3); err != nil {
 			t.Fatal(err)
 		}
-		wantErr(t, other.Rebase(k.ctx(), 4), fault.Conflict)
+		storetest.WantErr(t, other.Rebase(k.ctx(), 4), fault.Conflict)
 	})
 }
 
@@ -134,11 +135,11 @@ func TestAppendMissingTakesNewestEntry(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, batch(live, 1, 2, 3))
+		k.must(w, storetest.Batch(storetest.Live, 1, 2, 3))
 		k.do("del", DefaultCursorKey)
-		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(3), batch(event.AfterSeq(3), 4))
+		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(3), storetest.Batch(event.AfterSeq(3), 4))
 		k.want(3, 1, 2, 3)
-		k.must(w, batch(event.AfterSeq(3), 4))
+		k.must(w, storetest.Batch(event.AfterSeq(3), 4))
 		k.want(4, 1, 2, 3, 4)
 	})
 }
@@ -147,7 +148,7 @@ func TestAppendFlushAllGoesBackToUnacknowledged(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, run(live, 1, 9))
+		k.must(w, storetest.Run(storetest.Live, 1, 9))
 		k.do("xgroup", "create", DefaultStreamKey, "fast", "0")
 		k.do("xgroup", "create", DefaultStreamKey, "slow", "0")
 		k.do("xreadgroup", "group", "fast", "c", "count", "9", "streams", DefaultStreamKey, ">")
@@ -163,10 +164,10 @@ func TestAppendFlushAllGoesBackToUnacknowledged(t *testing.T) {
 			k.do("xack", DefaultStreamKey, "fast", row)
 		}
 		w.floor = floor{}
-		k.must(w, watermark(event.AfterSeq(9), 12))
+		k.must(w, storetest.Watermark(event.AfterSeq(9), 12))
 		k.do("flushall")
-		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(2), batch(event.AfterSeq(12), 13))
-		k.must(w, run(event.AfterSeq(2), 3, 13))
+		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(2), storetest.Batch(event.AfterSeq(12), 13))
+		k.must(w, storetest.Run(event.AfterSeq(2), 3, 13))
 		k.wantRun(3, 13)
 	})
 }
@@ -187,10 +188,10 @@ func TestAppendFlushAllWithoutGroups(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, batch(live, 5, 6))
+		k.must(w, storetest.Batch(storetest.Live, 5, 6))
 		k.do("flushall")
 		// Nobody had acknowledged any of it: all that was held comes again.
-		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(4), batch(event.AfterSeq(6), 7))
+		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(4), storetest.Batch(event.AfterSeq(6), 7))
 	})
 }
 
@@ -199,10 +200,10 @@ func TestAppendFlushAllAfterARestart(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, batch(live, 5, 6))
+		k.must(w, storetest.Batch(storetest.Live, 5, 6))
 		w, _ = k.open()
 		k.do("flushall")
-		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(4), batch(event.AfterSeq(6), 7))
+		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(4), storetest.Batch(event.AfterSeq(6), 7))
 	})
 }
 
@@ -232,22 +233,22 @@ func TestAppendRefusesForGood(t *testing.T) {
 			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 				k := newKit(t, server)
 				w, _ := k.open()
-				k.must(w, batch(live, 1, 2))
+				k.must(w, storetest.Batch(storetest.Live, 1, 2))
 				c.spoil(k)
 				before, _ := k.client.Get(k.ctx(), DefaultCursorKey).Result()
-				_, err := w.Commit(k.ctx(), []*event.Batch{batch(event.AfterSeq(2), 3)})
-				wantErr(t, err, c.class)
+				_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(2), 3)})
+				storetest.WantErr(t, err, c.class)
 				if after, _ := k.client.Get(k.ctx(), DefaultCursorKey).Result(); after != before {
 					t.Fatalf("cursor went from %q to %q", before, after)
 				}
 				fresh, err := Open(k.ctx(), k.config())
 				if err != nil { // wrong types are refused there
-					wantErr(t, err, fault.Data)
+					storetest.WantErr(t, err, fault.Data)
 					return
 				}
 				defer fresh.Close()
 				_, err = fresh.Resume(k.ctx())
-				wantErr(t, err, fault.Cursor)
+				storetest.WantErr(t, err, fault.Cursor)
 			})
 		})
 	}
@@ -259,11 +260,11 @@ func TestAppendPartial(t *testing.T) {
 		w, _ := k.open()
 		// The last but one possible id: the second append must fail.
 		k.do("xadd", DefaultStreamKey, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
-		receipts, err := w.Commit(k.ctx(), []*event.Batch{batch(live, 5, 6, 7), batch(event.AfterSeq(7), 8)})
+		receipts, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(storetest.Live, 5, 6, 7), storetest.Batch(event.AfterSeq(7), 8)})
 		if !server.Real() && err == nil {
 			t.Skip("the embedded server's ids wrap around instead of running out")
 		}
-		wantErr(t, err, fault.Data)
+		storetest.WantErr(t, err, fault.Data)
 		if len(receipts) != 0 {
 			t.Fatalf("receipts %+v", receipts)
 		}
@@ -277,10 +278,10 @@ func TestAppendPartialBehindOthers(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t))
 	w, _ := k.open()
-	k.must(w, batch(live, 1))
+	k.must(w, storetest.Batch(storetest.Live, 1))
 	k.do("xadd", DefaultStreamKey, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
-	receipts, err := w.Commit(k.ctx(), []*event.Batch{batch(event.AfterSeq(1), 2), batch(event.AfterSeq(2), 3), batch(event.AfterSeq(3), 4)})
-	wantErr(t, err, fault.Data)
+	receipts, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(1), 2), storetest.Batch(event.AfterSeq(2), 3), storetest.Batch(event.AfterSeq(3), 4)})
+	storetest.WantErr(t, err, fault.Data)
 	if len(receipts) != 1 || receipts[0].Cursor != 2 {
 		t.Fatalf("receipts %+v", receipts)
 	}
@@ -292,7 +293,7 @@ func TestAppendMissingButBack(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, batch(live, 1, 2, 3))
+		k.must(w, storetest.Batch(storetest.Live, 1, 2, 3))
 		k.rollBack(DefaultCursorKey, 2)
 		var moved *event.Moved
 		if err := w.restore(k.ctx(), w.acked.String(), ""); !errors.As(err, &moved) || moved.To != event.AfterSeq(2) {
@@ -306,9 +307,9 @@ func TestAppendNoScript(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, batch(live, 1))
+		k.must(w, storetest.Batch(storetest.Live, 1))
 		k.do("script", "flush")
-		k.must(w, batch(event.AfterSeq(1), 2), batch(event.AfterSeq(2), 3))
+		k.must(w, storetest.Batch(event.AfterSeq(1), 2), storetest.Batch(event.AfterSeq(2), 3))
 		k.want(3, 1, 2, 3)
 		if told := k.told(); len(told) != 0 {
 			t.Fatalf("observers heard of it: %+v", told)
@@ -320,15 +321,15 @@ func TestAppendTwoWritersLagging(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		a, _ := k.open()
-		k.must(a, batch(live, 1, 2))
+		k.must(a, storetest.Batch(storetest.Live, 1, 2))
 		b, at := k.open()
 		if at.Position != event.AfterSeq(2) {
 			t.Fatalf("second writer starts at %s", at.Position)
 		}
-		k.must(a, run(event.AfterSeq(2), 3, 20))
-		k.must(b, run(event.AfterSeq(2), 3, 10), run(event.AfterSeq(10), 11, 25))
-		k.must(a, run(event.AfterSeq(20), 21, 22))
-		k.must(a, run(event.AfterSeq(22), 23, 30))
+		k.must(a, storetest.Run(event.AfterSeq(2), 3, 20))
+		k.must(b, storetest.Run(event.AfterSeq(2), 3, 10), storetest.Run(event.AfterSeq(10), 11, 25))
+		k.must(a, storetest.Run(event.AfterSeq(20), 21, 22))
+		k.must(a, storetest.Run(event.AfterSeq(22), 23, 30))
 		k.wantRun(1, 30)
 	})
 }
@@ -340,12 +341,12 @@ func TestAppendCursorSetAhead(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, batch(live, 1, 2))
+		k.must(w, storetest.Batch(storetest.Live, 1, 2))
 		k.set(DefaultCursorKey+":meta", `{"relay":"relay.example","filter":"","partitions":1,"epoch":0}`)
 		k.set(DefaultCursorKey, "1000")
-		k.must(w, batch(event.AfterSeq(2), 3))
+		k.must(w, storetest.Batch(event.AfterSeq(2), 3))
 		w.ahead.since = w.ahead.since.Add(-aheadFor)
-		k.moved(w, event.AlarmConflict, event.AfterSeq(1000), batch(event.AfterSeq(3), 4))
+		k.moved(w, event.AlarmConflict, event.AfterSeq(1000), storetest.Batch(event.AfterSeq(3), 4))
 	})
 }
 
@@ -356,14 +357,14 @@ func TestAppendNotesTheLastEntryAndTheCursor(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, batch(live, 5, 7))
-		k.must(w, watermark(event.AfterSeq(7), 9))
+		k.must(w, storetest.Batch(storetest.Live, 5, 7))
+		k.must(w, storetest.Watermark(event.AfterSeq(7), 9))
 		if side := k.side(); side != sideAt(7, 9, 4) {
 			t.Errorf("side key is %s", side)
 		}
 		_ = w.Close()
 		w, _ = k.open()
-		k.must(w, watermark(event.AfterSeq(9), 12))
+		k.must(w, storetest.Watermark(event.AfterSeq(9), 12))
 		if side := k.get(DefaultCursorKey + ":meta"); !strings.Contains(side, `"stored":7,"upto":12`) {
 			t.Errorf("after a restart the side key is %s", side)
 		}
@@ -376,14 +377,14 @@ func TestAppendSideKeyVanished(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, batch(live, 5, 6))
+		k.must(w, storetest.Batch(storetest.Live, 5, 6))
 		k.do("del", DefaultCursorKey+":meta")
-		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(6), batch(event.AfterSeq(6), 7))
-		k.must(w, batch(event.AfterSeq(6), 7))
+		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(6), storetest.Batch(event.AfterSeq(6), 7))
+		k.must(w, storetest.Batch(event.AfterSeq(6), 7))
 		k.do("del", DefaultCursorKey+":meta")
 		k.set(DefaultCursorKey, "9")
-		_, err := w.Commit(k.ctx(), []*event.Batch{batch(event.AfterSeq(7), 8)})
-		wantErr(t, err, fault.Cursor)
+		_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(7), 8)})
+		storetest.WantErr(t, err, fault.Cursor)
 		k.want(9, 5, 6, 7)
 	})
 }
@@ -394,23 +395,23 @@ func TestAppendStreamVanished(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, batch(live, 5, 6), batch(event.AfterSeq(6), 7, 8))
+		k.must(w, storetest.Batch(storetest.Live, 5, 6), storetest.Batch(event.AfterSeq(6), 7, 8))
 		k.do("del", DefaultStreamKey)
-		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(4), batch(event.AfterSeq(8), 9), batch(event.AfterSeq(9), 10))
-		k.must(w, run(event.AfterSeq(4), 5, 10))
+		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(4), storetest.Batch(event.AfterSeq(8), 9), storetest.Batch(event.AfterSeq(9), 10))
+		k.must(w, storetest.Run(event.AfterSeq(4), 5, 10))
 		k.wantRun(5, 10)
 
 		k.do("xgroup", "create", DefaultStreamKey, "all", "$")
 		w.floor = floor{}
-		k.must(w, watermark(event.AfterSeq(10), 12))
+		k.must(w, storetest.Watermark(event.AfterSeq(10), 12))
 		k.do("xtrim", DefaultStreamKey, "maxlen", "0")
-		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(12), batch(event.AfterSeq(12), 13))
-		k.must(w, batch(event.AfterSeq(12), 13))
+		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(12), storetest.Batch(event.AfterSeq(12), 13))
+		k.must(w, storetest.Batch(event.AfterSeq(12), 13))
 
 		k.do("del", DefaultStreamKey)
 		w, at, told := k.start() // which knows what its predecessor noted
 		k.tells(told, event.AlarmCursorMissing, "seq 13 to 13 is read again")
-		k.must(w, batch(at.Position, 13, 14))
+		k.must(w, storetest.Batch(at.Position, 13, 14))
 		k.wantRun(13, 14)
 	})
 }
@@ -422,11 +423,11 @@ func TestAppendCursorBeyondEveryRelay(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, run(live, 1, 3))
+		k.must(w, storetest.Run(storetest.Live, 1, 3))
 		k.set(DefaultCursorKey, "99999999999999999")
 		side := k.get(DefaultCursorKey + ":meta")
-		_, err := w.Commit(k.ctx(), []*event.Batch{run(event.AfterSeq(3), 4, 9)})
-		wantErr(t, err, fault.Cursor)
+		_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Run(event.AfterSeq(3), 4, 9)})
+		storetest.WantErr(t, err, fault.Cursor)
 		if got := k.get(DefaultCursorKey + ":meta"); got != side {
 			t.Errorf("the side key became %s, was %s", got, side)
 		}
@@ -443,10 +444,10 @@ func TestAppendFlushAllAtTheVeryBeginning(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		w.floor.next = time.Now().Add(time.Hour) // the groups are not asked
-		k.must(w, batch(live, 5, 6))
-		k.must(w, batch(event.AfterSeq(6), 7))
+		k.must(w, storetest.Batch(storetest.Live, 5, 6))
+		k.must(w, storetest.Batch(event.AfterSeq(6), 7))
 		k.do("flushall")
-		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(4), batch(event.AfterSeq(7), 8))
+		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(4), storetest.Batch(event.AfterSeq(7), 8))
 	})
 }
 
@@ -457,7 +458,7 @@ func TestRememberTellsOfAnOutage(t *testing.T) {
 		k := newKit(t, server)
 		proxy := redistest.NewProxy(t, server.Addr())
 		w, _ := k.open(func(c *Config) { c.URL = proxy.URL() })
-		k.must(w, batch(live, 5, 6))
+		k.must(w, storetest.Batch(storetest.Live, 5, 6))
 		w.floor = floor{}
 		proxy.Refuse(true)
 		proxy.Cut()
@@ -466,7 +467,7 @@ func TestRememberTellsOfAnOutage(t *testing.T) {
 			t.Fatalf("observers heard %+v", told)
 		}
 		proxy.Refuse(false)
-		k.must(w, batch(event.AfterSeq(6), 7))
+		k.must(w, storetest.Batch(event.AfterSeq(6), 7))
 		if told := k.told(); !w.floor.known || !told[len(told)-1].Up {
 			t.Fatalf("floor %+v, observers heard %+v", w.floor, told)
 		}
@@ -481,8 +482,8 @@ func TestAppendAnothersStartIsNotOnesOwn(t *testing.T) {
 		k := newKit(t, server)
 		late, _ := k.open()
 		other, _ := k.open()
-		k.must(other, batch(live, 5))
-		k.moved(late, event.AlarmConflict, event.AfterSeq(5), batch(live, 3, 4, 5))
+		k.must(other, storetest.Batch(storetest.Live, 5))
+		k.moved(late, event.AlarmConflict, event.AfterSeq(5), storetest.Batch(storetest.Live, 3, 4, 5))
 	})
 }
 
@@ -493,11 +494,11 @@ func TestAppendSideKeyUnwritable(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	k.do("acl", "setuser", "fh", "on", ">pw", "~firehose:*", "&*", "+@all")
 	w, _ := k.open(func(c *Config) { c.URL = "redis://fh:pw@" + k.server.Addr() })
-	k.must(w, batch(live, 1))
+	k.must(w, storetest.Batch(storetest.Live, 1))
 	meta := k.get(DefaultCursorKey + ":meta")
 	k.do("acl", "setuser", "fh", "resetkeys", "%R~firehose:*", "~"+DefaultStreamKey, "~"+DefaultCursorKey, "~"+DefaultCursorKey+":l*")
-	_, err := w.Commit(k.ctx(), []*event.Batch{batch(event.AfterSeq(1), 2, 3)})
-	wantErr(t, err, fault.Refused)
+	_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(1), 2, 3)})
+	storetest.WantErr(t, err, fault.Refused)
 	k.want(1, 1)
 	if got := k.get(DefaultCursorKey + ":meta"); got != meta {
 		t.Errorf("the side key is %s, was %s", got, meta)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -24,7 +25,7 @@ func BenchmarkCommit(b *testing.B) {
 				w, _ := k.open(func(c *Config) { c.MaxLen = 20_000 })
 				k.do("xgroup", "create", DefaultStreamKey, "g", "$", "mkstream")
 				data := []byte(`"` + strings.Repeat("x", 500) + `"`)
-				next, at := event.Seq(1), live
+				next, at := event.Seq(1), storetest.Live
 				batches := make([]*event.Batch, flight)
 				for i := range batches {
 					batches[i] = &event.Batch{}

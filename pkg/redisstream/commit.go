@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 )
 
 // commit is one call of Commit: what is left to store and what is known of it.
@@ -85,7 +86,7 @@ func (c *commit) send(ctx context.Context) []call {
 	for _, b := range batches {
 		size += b.Bytes
 	}
-	ctx, cancel := w.config.withinFor(ctx, size)
+	ctx, cancel := w.config.WithinFor(ctx, size)
 	defer cancel()
 	pipe := w.client.Pipeline()
 	stored := w.stored
@@ -97,7 +98,7 @@ func (c *commit) send(ctx context.Context) []call {
 		_ = pipe.Process(ctx, k.cmd)
 		at = continuation{expected: b.Upto.String(), epoch: at.epoch}
 	}
-	exchange(ctx, pipe)
+	conn.Exchange(ctx, pipe)
 	c.full = false
 	return w.calls
 }
@@ -149,9 +150,9 @@ func (c *commit) failed(ctx context.Context, err error, sent int) error {
 	case c.severed.sure():
 		return c.oversize(err)
 	}
-	cause := causeOf(err)
+	cause := conn.CauseOf(err)
 	if cause == "" {
-		return fmt.Errorf("store events: %w", c.w.config.final(err))
+		return fmt.Errorf("store events: %w", c.w.config.Final(err))
 	}
 	return c.w.outage.Failed(ctx, err, cause)
 }
@@ -221,7 +222,7 @@ func (c *commit) refused(ctx context.Context, r reply) error {
 	case "FULL":
 		return w.noRoom(ctx, r.held)
 	}
-	return fmt.Errorf("store events: %w: status %q", errReply, r.status)
+	return fmt.Errorf("store events: %w: status %q", conn.ErrReply, r.status)
 }
 
 // ours reports whether a cursor that appeared is the work of an earlier try
@@ -280,14 +281,14 @@ func (c *commit) partly(ctx context.Context, r reply) error {
 	if r.appended > 0 {
 		w.stored = int64(r.cursor)
 	}
-	err := serverError(r.detail)
-	if cause := causeOf(err); cause != "" {
+	err := conn.ServerError(r.detail)
+	if cause := conn.CauseOf(err); cause != "" {
 		return c.w.outage.Failed(ctx, err, cause)
 	}
 	if c.partial++; c.partial == 1 {
 		return nil
 	}
-	return fmt.Errorf("append to %s, which is stored up to the cursor %s: %w", w.config.StreamKey, r.cursor, w.config.final(err))
+	return fmt.Errorf("append to %s, which is stored up to the cursor %s: %w", w.config.StreamKey, r.cursor, w.config.Final(err))
 }
 
 // ahead notices a cursor that somebody set above what the relay sends. Another

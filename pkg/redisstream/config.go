@@ -8,6 +8,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 )
 
 // bridgeHost is the relay of every cursor the Python bridge left: it read that
@@ -16,7 +17,7 @@ const bridgeHost = "bsky.network"
 
 // Config is what a Writer needs. Empty keys take the contract's names.
 type Config struct {
-	Connection
+	conn.Connection
 	StreamKey string
 	CursorKey string
 	// MaxLen is about how many entries the stream keeps; 0 never trims.
@@ -154,8 +155,8 @@ func (c Config) checkSlot() error {
 }
 
 // outage follows what is done with this configuration.
-func (c *Config) outage(doing string) Outage {
-	return Outage{Connection: &c.Connection, Doing: doing, Notify: c.Notify, Again: c.again}
+func (c *Config) outage(doing string) conn.Outage {
+	return conn.Outage{Connection: &c.Connection, Doing: doing, Notify: c.Notify, Again: c.again}
 }
 
 // retry runs do until it succeeds, fails for good, or ctx ends.

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 )
 
 // BridgeRelay is whose a cursor without a side key is: the Python bridge left
@@ -149,17 +150,17 @@ func (r *Reader) Cursor(ctx context.Context) (CursorState, error) {
 
 // CursorAt is Cursor for a cursor under another key.
 func (r *Reader) CursorAt(ctx context.Context, key string) (c CursorState, err error) {
-	once, cancel := r.config.within(ctx)
+	once, cancel := r.config.Within(ctx)
 	defer cancel()
 	pipe := r.client.Pipeline()
 	cursor := pipe.Get(once, key)
 	beside := pipe.Get(once, sideKeyOf(key))
 	beat := pipe.Get(once, StatusKey)
 	left := pipe.PTTL(once, StatusKey)
-	exchange(once, pipe)
+	conn.Exchange(once, pipe)
 	for _, cmd := range []*redis.StringCmd{cursor, beside, beat} {
 		if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
-			return c, r.config.classed(ctx, "read cursor "+key, err)
+			return c, r.config.Classed(ctx, "read cursor "+key, err)
 		}
 	}
 	c.Raw, c.Present = cursor.Val(), cursor.Err() == nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 )
 
 // The dashboard's keys (contract §5).
@@ -27,7 +28,7 @@ const (
 
 // DashboardConfig is what a Dashboard needs.
 type DashboardConfig struct {
-	Connection
+	conn.Connection
 	// RelayURL is shown until Link tells what was dialled.
 	RelayURL string
 	// Writer names this process in the status, as in fhctl/HOST-PID. Any
@@ -56,8 +57,8 @@ type DashboardConfig struct {
 // reaches the pipeline: Link and Stored never block.
 type Dashboard struct {
 	config DashboardConfig
-	target *Target
-	client *Client
+	target *conn.Target
+	client *conn.Client
 
 	mu         sync.Mutex
 	silent     bool // another leads, or nobody knows yet
@@ -102,12 +103,12 @@ func NewDashboard(cfg DashboardConfig) (*Dashboard, error) {
 	}
 	// A slow answer must not hold up the next status.
 	cfg.CommandTimeout = min(cfg.CommandTimeout, statusEach)
-	t, err := Parse(cfg.Connection)
+	t, err := conn.Parse(cfg.Connection)
 	if err != nil {
 		return nil, err
 	}
 	return &Dashboard{
-		config: cfg, target: t, client: t.Connect(LookReply), url: cfg.RelayURL, silent: cfg.Shared,
+		config: cfg, target: t, client: t.Connect(conn.LookReply), url: cfg.RelayURL, silent: cfg.Shared,
 		changed: make(chan struct{}, 1), samples: make(chan sample, 4),
 	}, nil
 }
@@ -224,7 +225,7 @@ func (d *Dashboard) farewell(ctx context.Context) {
 	d.connected, d.stopped = false, true
 	d.mu.Unlock()
 	_ = d.client.Close()
-	d.client = d.target.Connect(LookReply)
+	d.client = d.target.Connect(conn.LookReply)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
 	d.writeStatus(ctx)
@@ -264,13 +265,13 @@ func (d *Dashboard) writeStatus(ctx context.Context) {
 		d.wrote = nil // what is found next was left by whoever led
 		return
 	}
-	once, cancel := d.config.within(ctx)
+	once, cancel := d.config.Within(ctx)
 	defer cancel()
 	text := d.status()
 	pipe := d.client.Pipeline()
 	before := pipe.Get(once, StatusKey)
 	set := pipe.SetEx(once, StatusKey, text, statusTTL)
-	exchange(once, pipe)
+	conn.Exchange(once, pipe)
 	if !d.note(ctx, set.Err()) {
 		return
 	}
@@ -289,7 +290,7 @@ func (d *Dashboard) broadcast(ctx context.Context, s sample) {
 	if d.broken {
 		return // the next status finds out when Redis is back
 	}
-	once, cancel := d.config.within(ctx)
+	once, cancel := d.config.Within(ctx)
 	defer cancel()
 	d.note(ctx, d.client.Publish(once, Broadcasts, plainJSON(b)).Err())
 }
@@ -299,7 +300,7 @@ func (d *Dashboard) writeRecent(ctx context.Context) {
 	if len(d.recent) == 0 || d.broken || d.quiet() || !d.unsaved && now.Before(d.nextSaved) {
 		return
 	}
-	once, cancel := d.config.within(ctx)
+	once, cancel := d.config.Within(ctx)
 	defer cancel()
 	if d.note(ctx, d.client.SetEx(once, RecentKey, plainJSON(d.recent), statusTTL).Err()) {
 		d.unsaved, d.nextSaved = false, now.Add(recentKeep)
@@ -312,7 +313,7 @@ func (d *Dashboard) note(ctx context.Context, err error) (ok bool) {
 	switch {
 	case err != nil && fault.Ended(ctx) != nil && !d.stopped:
 	case err != nil && !d.broken:
-		d.config.Logger.Warn("Dashboard keys are not being written", "err", final(err))
+		d.config.Logger.Warn("Dashboard keys are not being written", "err", conn.Final(err))
 		d.broken = true
 	case err == nil && d.broken:
 		d.config.Logger.Info("Dashboard keys are being written again")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -34,7 +35,7 @@ func (k *kit) board(change ...func(*DashboardConfig)) *board {
 		c(&cfg)
 	}
 	d, err := NewDashboard(cfg)
-	must(k.t, err)
+	storetest.Must(k.t, err)
 	b.Dashboard = d
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -63,7 +64,7 @@ func TestDashboardOfAStandbyIsSilent(t *testing.T) {
 		b.Role(event.Role{By: "another", Cursor: 5})
 		led := k.board(shared, func(c *DashboardConfig) { c.Writer = "fhctl/other" })
 		led.Role(event.Role{Leading: true, Cursor: 6})
-		eventually(t, "the leader's status", func() bool { return strings.Contains(k.get(StatusKey), `"currentCursor":"6","writer":"fhctl/other"`) })
+		storetest.Eventually(t, "the leader's status", func() bool { return strings.Contains(k.get(StatusKey), `"currentCursor":"6","writer":"fhctl/other"`) })
 		b.Link(event.Link{State: event.LinkDown})
 		b.stop() // says nothing, not even goodbye
 		if got := k.get(StatusKey); !strings.Contains(got, "fhctl/other") {
@@ -72,7 +73,7 @@ func TestDashboardOfAStandbyIsSilent(t *testing.T) {
 		c := k.board(shared)
 		c.Role(event.Role{By: "another"})
 		c.Role(event.Role{Leading: true, Cursor: 7})
-		eventually(t, "the new leader's status", func() bool { return strings.Contains(k.get(StatusKey), `"currentCursor":"7","writer":"fhctl/test"`) })
+		storetest.Eventually(t, "the new leader's status", func() bool { return strings.Contains(k.get(StatusKey), `"currentCursor":"7","writer":"fhctl/test"`) })
 		if b.alarmed()+led.alarmed()+c.alarmed() != 0 {
 			t.Fatal("one fhctl took another for a stranger")
 		}
@@ -85,7 +86,7 @@ func TestDashboardStatus(t *testing.T) {
 		b := k.board()
 		want := func(text string) {
 			t.Helper()
-			eventually(t, text, func() bool { return k.get(StatusKey) == text })
+			storetest.Eventually(t, text, func() bool { return k.get(StatusKey) == text })
 		}
 		want(`{"connected":false,"url":"wss://configured.example","currentCursor":null,"writer":"fhctl/test"}`)
 		b.Role(event.Role{Leading: true, Cursor: 7000000123})
@@ -97,7 +98,7 @@ func TestDashboardStatus(t *testing.T) {
 		b.Link(event.Link{State: event.LinkHeld})
 		want(`{"connected":false,"url":"wss://relay.example/x?a=1&b=2","currentCursor":"7000000123","writer":"fhctl/test"}`)
 		b.Link(event.Link{State: event.LinkUp})
-		eventually(t, "up", func() bool { return strings.Contains(k.get(StatusKey), `"connected":true`) })
+		storetest.Eventually(t, "up", func() bool { return strings.Contains(k.get(StatusKey), `"connected":true`) })
 		b.stop()
 		if got := k.get(StatusKey); !strings.Contains(got, `"connected":false`) || !strings.Contains(got, `"stopped":true`) {
 			t.Fatalf("last words: %s", got)
@@ -110,10 +111,10 @@ func TestDashboardKeepsWritingWhenIdle(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	k.board()
 	for range 2 {
-		eventually(t, "a status", func() bool { return k.get(StatusKey) != "" })
+		storetest.Eventually(t, "a status", func() bool { return k.get(StatusKey) != "" })
 		k.do("del", StatusKey)
 	}
-	eventually(t, "a status on the timer", func() bool { return k.get(StatusKey) != "" })
+	storetest.Eventually(t, "a status on the timer", func() bool { return k.get(StatusKey) != "" })
 }
 
 func TestDashboardSamples(t *testing.T) {
@@ -162,7 +163,7 @@ func TestDashboardBroadcastsAndRecents(t *testing.T) {
 		heard := 0
 		for i := 0; heard < 60; i++ {
 			e := &event.Batch{}
-			e.Reset(live)
+			e.Reset(storetest.Live)
 			for n := range 20 {
 				e.Add(event.Seq(i*20+n+1), event.KindAccount, fmt.Appendf(nil, `{"did":"did:plc:%d","active":true}`, i*20+n+1))
 			}
@@ -177,7 +178,7 @@ func TestDashboardBroadcastsAndRecents(t *testing.T) {
 			}
 		}
 		var recent []map[string]string
-		eventually(t, "50 recent events", func() bool {
+		storetest.Eventually(t, "50 recent events", func() bool {
 			recent = nil
 			text := k.get(RecentKey)
 			return text != "" && json.Unmarshal([]byte(text), &recent) == nil && len(recent) == recentCount
@@ -202,14 +203,14 @@ func TestDashboardForeignWriter(t *testing.T) {
 		k := newKit(t, server)
 		k.set(StatusKey, `{"connected":true,"url":"wss://bsky.network","currentCursor":"1"}`) // left by the bridge
 		b := k.board()
-		eventually(t, "our status", func() bool { return strings.Contains(k.get(StatusKey), "fhctl/test") })
+		storetest.Eventually(t, "our status", func() bool { return strings.Contains(k.get(StatusKey), "fhctl/test") })
 		k.set(StatusKey, `{"connected":true,"writer":"fhctl/other"}`)
-		eventually(t, "our status", func() bool { return strings.Contains(k.get(StatusKey), "fhctl/test") })
+		storetest.Eventually(t, "our status", func() bool { return strings.Contains(k.get(StatusKey), "fhctl/test") })
 		if b.alarmed() != 0 {
 			t.Fatal("alarmed by a leftover or by another fhctl")
 		}
 		k.set(StatusKey, `{"connected":true,"url":"wss://bsky.network","currentCursor":"2"}`)
-		eventually(t, "an alarm", func() bool { return b.alarmed() == 1 })
+		storetest.Eventually(t, "an alarm", func() bool { return b.alarmed() == 1 })
 	})
 }
 
@@ -223,7 +224,7 @@ func TestDashboardForeignWriterIsToldOnce(t *testing.T) {
 	ours := func() {
 		t.Helper()
 		b.tell()
-		eventually(t, "our status", func() bool { return strings.Contains(k.get(StatusKey), "fhctl/test") })
+		storetest.Eventually(t, "our status", func() bool { return strings.Contains(k.get(StatusKey), "fhctl/test") })
 	}
 	ours()
 	for i := range 5 {
@@ -239,18 +240,18 @@ func TestDashboardForeignWriterIsToldOnce(t *testing.T) {
 	}
 	k.set(StatusKey, `{"connected":true,"url":"wss://other.example","currentCursor":"7"}`)
 	ours()
-	eventually(t, "a second alarm, about another foreign writer", func() bool { return b.alarmed() == 2 })
+	storetest.Eventually(t, "a second alarm, about another foreign writer", func() bool { return b.alarmed() == 2 })
 }
 
 // The cursor that becomes known with the first stored event is a change, and is
 // written at once and not with the next turn of the timer (contract §5).
 func TestDashboardShowsTheFirstCursorAtOnce(t *testing.T) {
 	d, err := NewDashboard(DashboardConfig{})
-	must(t, err)
+	storetest.Must(t, err)
 	defer d.client.Close()
 	for seq, want := range []int{0, 1, 0} {
 		if seq > 0 {
-			d.Stored(batch(live, event.Seq(seq)), event.Receipt{Cursor: event.Seq(seq)})
+			d.Stored(storetest.Batch(storetest.Live, event.Seq(seq)), event.Receipt{Cursor: event.Seq(seq)})
 		}
 		if n := len(d.changed); n != want {
 			t.Fatalf("after %d stored events %d statuses are due, want %d", seq, n, want)
@@ -268,11 +269,11 @@ func TestDashboardNeverDisturbs(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	proxy := redistest.NewProxy(t, k.server.Addr())
 	b := k.board(func(c *DashboardConfig) { c.URL = proxy.URL() })
-	eventually(t, "a status", func() bool { return k.get(StatusKey) != "" })
+	storetest.Eventually(t, "a status", func() bool { return k.get(StatusKey) != "" })
 	proxy.Stall(true)
 	for i := range 1000 {
 		b.Link(event.Link{State: event.LinkState(i % 3)})
-		b.Stored(batch(live, 1), event.Receipt{Cursor: 1})
+		b.Stored(storetest.Batch(storetest.Live, 1), event.Receipt{Cursor: 1})
 	}
 	stopped := make(chan struct{})
 	go func() { b.stop(); close(stopped) }()
@@ -290,7 +291,7 @@ func TestDashboardStopsWithinTwoSecondsWhileRedisHangs(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, redistest.Start(t))
 	d := k.board()
-	eventually(t, "the first status", func() bool { return k.get(StatusKey) != "" })
+	storetest.Eventually(t, "the first status", func() bool { return k.get(StatusKey) != "" })
 	k.server.Pause()
 	defer k.server.Continue()
 	d.Link(event.Link{State: event.LinkUp}) // a status that waits for Redis

@@ -3,6 +3,7 @@ package redisstream
 import (
 	"context"
 	"fmt"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"strings"
 )
 
@@ -10,16 +11,16 @@ import (
 // does not count. It is "" when there is none, and where the server does not
 // tell: before Redis 7, and in the embedded server.
 func (r *Reader) LastDeleted(ctx context.Context) (ID, error) {
-	once, cancel := r.config.within(ctx)
+	once, cancel := r.config.Within(ctx)
 	defer cancel()
 	row, err := r.client.Do(once, "xinfo", "stream", r.config.StreamKey).Result()
 	if err != nil && strings.Contains(err.Error(), "no such key") {
 		return "", fmt.Errorf("read stream %s: %w", r.config.StreamKey, ErrNoStream)
 	}
 	if err != nil {
-		return "", r.config.classed(ctx, "read stream "+r.config.StreamKey, err)
+		return "", r.config.Classed(ctx, "read stream "+r.config.StreamKey, err)
 	}
-	if id := RowOf(row).Text("max-deleted-entry-id"); id != "0-0" {
+	if id := conn.RowOf(row).Text("max-deleted-entry-id"); id != "0-0" {
 		return ID(id), nil
 	}
 	return "", nil

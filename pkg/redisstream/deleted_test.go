@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
 func TestLastDeleted(t *testing.T) {
 	redistest.RequireReal(t)
 	server := redistest.Start(t)
-	reader, err := redisstream.OpenReader(t.Context(), redisstream.ReaderConfig{Connection: redisstream.Connection{URL: server.URL()}, StreamKey: "s"})
+	reader, err := redisstream.OpenReader(t.Context(), redisstream.ReaderConfig{Connection: conn.Connection{URL: server.URL()}, StreamKey: "s"})
 	if err != nil {
 		t.Fatal(err)
 	}

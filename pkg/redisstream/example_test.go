@@ -7,6 +7,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/embedded"
 )
 
@@ -18,7 +19,7 @@ func Example() {
 	}
 	defer server.Close()
 	ctx := context.Background()
-	connection := redisstream.Connection{URL: server.URL()}
+	connection := conn.Connection{URL: server.URL()}
 
 	writer, err := redisstream.Open(ctx, redisstream.Config{
 		Connection: connection, MaxLen: redisstream.DefaultMaxLen,

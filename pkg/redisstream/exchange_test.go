@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -36,7 +37,7 @@ func TestFaultBusyAtTheFirstCommand(t *testing.T) {
 	redistest.RequireReal(t)
 	k, l := newKit(t, redistest.Start(t, "--busy-reply-threshold", "1")), &line{}
 	w, _ := k.open(func(c *Config) { c.Dialer = l.dial })
-	k.must(w, run(live, 1, 3))
+	k.must(w, storetest.Run(storetest.Live, 1, 3))
 	busy := func(do func() error) {
 		t.Helper()
 		k.mu.Lock()
@@ -44,14 +45,14 @@ func TestFaultBusyAtTheFirstCommand(t *testing.T) {
 		k.mu.Unlock()
 		other := k.server.Client()
 		go other.Eval(context.Background(), "while true do end", nil)
-		eventually(t, "a busy server", func() bool { return k.client.Ping(k.ctx()).Err() != nil })
+		storetest.Eventually(t, "a busy server", func() bool { return k.client.Ping(k.ctx()).Err() != nil })
 		l.cut()
 		done := make(chan error, 1)
 		go func() { done <- do() }()
 		k.waits(done, "busy", func() { k.do("script", "kill") })
 	}
 	busy(func() error {
-		_, err := w.Commit(k.ctx(), []*event.Batch{run(event.AfterSeq(3), 4, 6)})
+		_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Run(event.AfterSeq(3), 4, 6)})
 		return err
 	})
 	k.wantRun(1, 6)

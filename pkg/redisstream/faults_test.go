@@ -13,6 +13,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -31,7 +32,7 @@ func (k *kit) later(w *Writer, batches ...*event.Batch) <-chan error {
 // cause and expects the commit to succeed and observers to hear of it.
 func (k *kit) waits(done <-chan error, cause string, end func()) {
 	k.t.Helper()
-	eventually(k.t, "a store event with cause "+cause, func() bool {
+	storetest.Eventually(k.t, "a store event with cause "+cause, func() bool {
 		for _, s := range k.told() {
 			if !s.Up && s.Cause == cause {
 				return true
@@ -61,21 +62,21 @@ func TestFaultReplyLost(t *testing.T) {
 				k := newKit(t, server)
 				proxy := redistest.NewProxy(t, server.Addr())
 				k.do("script", "load", appendText) // or NOSCRIPT is what gets lost
-				at, seq := live, event.Seq(1)
+				at, seq := storetest.Live, event.Seq(1)
 				if first != "start" {
 					w, _ := k.open()
-					k.must(w, run(live, 1, 5))
+					k.must(w, storetest.Run(storetest.Live, 1, 5))
 					at, seq = event.AfterSeq(5), 6
 				}
 				through := func(c *Config) { c.URL = proxy.URL() }
 				if first == "jump" {
-					at = live
+					at = storetest.Live
 					through = func(c *Config) { c.URL, c.From = proxy.URL(), From{Requested: true} }
 				}
 				w, _ := k.open(through)
 				for range 3 {
 					proxy.LoseReplies(1)
-					got := k.must(w, run(at, seq, seq+9), run(event.AfterSeq(seq+9), seq+10, seq+19))
+					got := k.must(w, storetest.Run(at, seq, seq+9), storetest.Run(event.AfterSeq(seq+9), seq+10, seq+19))
 					if got[0].Present != 10 {
 						t.Fatalf("receipts %+v", got)
 					}
@@ -93,12 +94,12 @@ func TestFaultConnectionCutAndStalled(t *testing.T) {
 		k := newKit(t, server)
 		proxy := redistest.NewProxy(t, server.Addr())
 		w, _ := k.open(func(c *Config) { c.URL, c.CommandTimeout = proxy.URL(), 100*time.Millisecond })
-		k.must(w, batch(live, 1))
+		k.must(w, storetest.Batch(storetest.Live, 1))
 		proxy.Refuse(true)
 		proxy.Cut()
-		k.waits(k.later(w, batch(event.AfterSeq(1), 2)), "connection", func() { proxy.Refuse(false) })
+		k.waits(k.later(w, storetest.Batch(event.AfterSeq(1), 2)), "connection", func() { proxy.Refuse(false) })
 		proxy.Stall(true)
-		k.waits(k.later(w, batch(event.AfterSeq(2), 3)), "timeout", func() { proxy.Stall(false) })
+		k.waits(k.later(w, storetest.Batch(event.AfterSeq(2), 3)), "timeout", func() { proxy.Stall(false) })
 		k.wantRun(1, 3)
 	})
 }
@@ -108,12 +109,12 @@ func TestFaultContextEnds(t *testing.T) {
 		k := newKit(t, server)
 		proxy := redistest.NewProxy(t, server.Addr())
 		w, _ := k.open(func(c *Config) { c.URL = proxy.URL() })
-		k.must(w, batch(live, 1))
+		k.must(w, storetest.Batch(storetest.Live, 1))
 		proxy.Stall(true)
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
 		go func() {
-			_, err := w.Commit(ctx, []*event.Batch{batch(event.AfterSeq(1), 2)})
+			_, err := w.Commit(ctx, []*event.Batch{storetest.Batch(event.AfterSeq(1), 2)})
 			done <- err
 		}()
 		cancel()
@@ -138,11 +139,11 @@ func TestFaultServerStates(t *testing.T) {
 		{"noreplicas", func(k *kit) { k.do("config", "set", "min-replicas-to-write", "1") }, func(k *kit) { k.do("config", "set", "min-replicas-to-write", "0") }},
 		{"misconf", func(k *kit) {
 			// A snapshot that cannot be written: its name is a directory.
-			must(k.t, os.Mkdir(filepath.Join(k.server.Dir(), "dump.rdb"), 0o700))
-			must(k.t, os.WriteFile(filepath.Join(k.server.Dir(), "dump.rdb", "x"), nil, 0o600))
+			storetest.Must(k.t, os.Mkdir(filepath.Join(k.server.Dir(), "dump.rdb"), 0o700))
+			storetest.Must(k.t, os.WriteFile(filepath.Join(k.server.Dir(), "dump.rdb", "x"), nil, 0o600))
 			k.do("config", "set", "save", "3600 1000000")
 			k.client.Do(k.ctx(), "bgsave")
-			eventually(k.t, "a failed snapshot", func() bool {
+			storetest.Eventually(k.t, "a failed snapshot", func() bool {
 				return strings.Contains(k.client.Info(k.ctx(), "persistence").Val(), "rdb_last_bgsave_status:err")
 			})
 		}, func(k *kit) { k.do("config", "set", "stop-writes-on-bgsave-error", "no") }},
@@ -150,7 +151,7 @@ func TestFaultServerStates(t *testing.T) {
 			k.do("config", "set", "busy-reply-threshold", "1")
 			other := k.server.Client()
 			go other.Eval(context.Background(), "while true do end", nil)
-			eventually(k.t, "a busy server", func() bool { return k.client.Ping(k.ctx()).Err() != nil })
+			storetest.Eventually(k.t, "a busy server", func() bool { return k.client.Ping(k.ctx()).Err() != nil })
 		}, func(k *kit) { k.do("script", "kill") }},
 	}
 	for _, c := range cases {
@@ -158,9 +159,9 @@ func TestFaultServerStates(t *testing.T) {
 			t.Parallel()
 			k := newKit(t, redistest.Start(t))
 			w, _ := k.open()
-			k.must(w, batch(live, 1))
+			k.must(w, storetest.Batch(storetest.Live, 1))
 			c.begin(k)
-			done := k.later(w, batch(event.AfterSeq(1), 2), batch(event.AfterSeq(2), 3))
+			done := k.later(w, storetest.Batch(event.AfterSeq(1), 2), storetest.Batch(event.AfterSeq(2), 3))
 			k.waits(done, c.cause, func() { c.end(k) })
 			k.want(3, 1, 2, 3)
 			if told := k.told(); told[0].Up || told[0].Err == nil || told[0].Attempt != 1 {
@@ -177,20 +178,20 @@ func TestFaultKilledWithDataLost(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t, "--save", "3600 1000000"))
 	w, _ := k.open()
-	k.must(w, run(live, 1, 100))
+	k.must(w, storetest.Run(storetest.Live, 1, 100))
 	k.do("save")
-	k.must(w, run(event.AfterSeq(100), 101, 200))
+	k.must(w, storetest.Run(event.AfterSeq(100), 101, 200))
 	done := k.later(w) // nothing: only to show that an empty commit is fine
-	must(t, <-done)
+	storetest.Must(t, <-done)
 	k.server.Kill()
-	done = k.later(w, run(event.AfterSeq(200), 201, 210))
+	done = k.later(w, storetest.Run(event.AfterSeq(200), 201, 210))
 	k.server.Restart()
 	err := <-done
 	var moved *event.Moved
 	if !errors.As(err, &moved) || moved.Alarm != event.AlarmRollback || moved.To != event.AfterSeq(100) {
 		t.Fatalf("commit: %v", err)
 	}
-	k.must(w, run(event.AfterSeq(100), 101, 210))
+	k.must(w, storetest.Run(event.AfterSeq(100), 101, 210))
 	k.wantRun(1, 210)
 }
 
@@ -198,10 +199,10 @@ func TestFaultKilledWithEverythingLost(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t))
 	w, _ := k.open()
-	k.must(w, run(live, 11, 100))
+	k.must(w, storetest.Run(storetest.Live, 11, 100))
 	k.server.Restart()
-	k.moved(w, event.AlarmCursorMissing, event.AfterSeq(10), run(event.AfterSeq(100), 101, 110))
-	k.must(w, run(event.AfterSeq(10), 11, 110))
+	k.moved(w, event.AlarmCursorMissing, event.AfterSeq(10), storetest.Run(event.AfterSeq(100), 101, 110))
+	k.must(w, storetest.Run(event.AfterSeq(10), 11, 110))
 	k.wantRun(11, 110)
 }
 
@@ -216,12 +217,12 @@ func TestFaultKilledAgainAndAgain(t *testing.T) {
 	done, due := make(chan error, 1), make(chan struct{}, last/every)
 	ctx := k.ctx()
 	go func() {
-		at := live
+		at := storetest.Live
 		for seq := event.Seq(1); seq <= last; seq += 40 {
 			if seq/every != (seq+40)/every {
 				due <- struct{}{} // and goes on meanwhile
 			}
-			batches := []*event.Batch{run(at, seq, seq+19), run(event.AfterSeq(seq+19), seq+20, seq+39)}
+			batches := []*event.Batch{storetest.Run(at, seq, seq+19), storetest.Run(event.AfterSeq(seq+19), seq+20, seq+39)}
 			if _, err := w.Commit(ctx, batches); err != nil {
 				close(due)
 				done <- err
@@ -236,7 +237,7 @@ func TestFaultKilledAgainAndAgain(t *testing.T) {
 		time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond) // anywhere in an exchange
 		k.server.Restart()
 	}
-	must(t, <-done)
+	storetest.Must(t, <-done)
 	k.wantRun(1, last)
 }
 
@@ -244,9 +245,9 @@ func TestFaultPausedServer(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t))
 	w, _ := k.open(func(c *Config) { c.CommandTimeout = 100 * time.Millisecond })
-	k.must(w, batch(live, 1))
+	k.must(w, storetest.Batch(storetest.Live, 1))
 	k.server.Pause()
-	k.waits(k.later(w, batch(event.AfterSeq(1), 2), batch(event.AfterSeq(2), 3)), "timeout", k.server.Continue)
+	k.waits(k.later(w, storetest.Batch(event.AfterSeq(1), 2), storetest.Batch(event.AfterSeq(2), 3)), "timeout", k.server.Continue)
 	k.want(3, 1, 2, 3)
 }
 
@@ -281,20 +282,20 @@ func TestRightsDocumentedUserSuffices(t *testing.T) {
 	w := k.member("a", k.asUser("fh", "secret"), func(c *Config) { c.MaxLen = 50 })
 	k.leads(w)
 	k.do("xgroup", "create", DefaultStreamKey, "slow", "0", "mkstream")
-	k.must(w, run(live, 1, 200))
+	k.must(w, storetest.Run(storetest.Live, 1, 200))
 	k.do("xreadgroup", "group", "slow", "c", "count", 20, "streams", DefaultStreamKey, ">")
-	got := k.must(w, run(event.AfterSeq(200), 201, 500))
+	got := k.must(w, storetest.Run(event.AfterSeq(200), 201, 500))
 	if len(got[0].Trimmed) == 0 {
 		t.Fatalf("no trim was counted: %+v", got)
 	}
 	w.floor = floor{}
-	k.must(w, batch(event.AfterSeq(500), 501))
+	k.must(w, storetest.Batch(event.AfterSeq(500), 501))
 	if !w.floor.known {
 		t.Fatal("groups could not be read")
 	}
-	must(t, w.Rebase(k.ctx(), 400))
+	storetest.Must(t, w.Rebase(k.ctx(), 400))
 	k.do("del", DefaultCursorKey)
-	k.moved(w, event.AlarmCursorMissing, event.AfterSeq(501), batch(event.AfterSeq(400), 401))
+	k.moved(w, event.AlarmCursorMissing, event.AfterSeq(501), storetest.Batch(event.AfterSeq(400), 401))
 	if log := k.log.String(); strings.Contains(log, "could not be trimmed") || strings.Contains(log, "unchecked") {
 		t.Fatalf("log:\n%s", log)
 	}
@@ -308,14 +309,14 @@ func TestRightsMissingAreRefusedAtStart(t *testing.T) {
 			k.t = t
 			k.user("fh", "canary-5ecret", strings.Replace(rights, "+"+word+" ", "", 1))
 			_, err := Open(k.ctx(), k.config(k.asUser("fh", "canary-5ecret")))
-			wantErr(t, err, fault.Refused)
+			storetest.WantErr(t, err, fault.Refused)
 			if !strings.Contains(err.Error(), word) {
 				t.Fatalf("error does not name the command: %v", err)
 			}
 			if n := k.client.Exists(k.ctx(), DefaultStreamKey, DefaultCursorKey, DefaultCursorKey+":meta").Val(); n != 0 {
 				t.Fatal("probing left a key")
 			}
-			noCanary(t, "canary-5ecret", err, k.log.String())
+			storetest.NoCanary(t, "canary-5ecret", err, k.log.String())
 		})
 	}
 }
@@ -325,7 +326,7 @@ func TestRightsOfKeysAreRefusedAtStart(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	k.do("acl", "setuser", "fh", "on", ">pw", "~other:*", "+@all")
 	_, err := Open(k.ctx(), k.config(k.asUser("fh", "pw")))
-	wantErr(t, err, fault.Refused)
+	storetest.WantErr(t, err, fault.Refused)
 }
 
 // TestRightsWithdrawn: an append that is no longer allowed ends the writer, and
@@ -337,10 +338,10 @@ func TestRightsWithdrawn(t *testing.T) {
 			k := newKit(t, redistest.Start(t))
 			k.user("fh", "pw", rights)
 			w, _ := k.open(k.asUser("fh", "pw"))
-			k.must(w, batch(live, 1))
+			k.must(w, storetest.Batch(storetest.Live, 1))
 			k.do("acl", "setuser", "fh", "-"+word)
-			_, err := w.Commit(k.ctx(), []*event.Batch{batch(event.AfterSeq(1), 2)})
-			wantErr(t, err, fault.Refused)
+			_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(1), 2)})
+			storetest.WantErr(t, err, fault.Refused)
 			k.want(1, 1)
 		})
 	}
@@ -361,11 +362,11 @@ func TestCredentials(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Open(k.ctx(), k.config(func(cfg *Config) { cfg.URL = c.url }))
-			wantErr(t, err, fault.Refused)
-			noCanary(t, "canary-5ecret", err, k.log.String())
+			storetest.WantErr(t, err, fault.Refused)
+			storetest.NoCanary(t, "canary-5ecret", err, k.log.String())
 		})
 	}
 	w, err := Open(k.ctx(), k.config(func(cfg *Config) { cfg.URL = "redis://:right@" + closed.server.Addr() }))
-	must(t, err)
-	must(t, w.Close())
+	storetest.Must(t, err)
+	storetest.Must(t, w.Close())
 }

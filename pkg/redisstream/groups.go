@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -52,11 +53,11 @@ func (r *Reader) Groups(ctx context.Context) ([]Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	once, cancel := r.config.within(ctx)
+	once, cancel := r.config.Within(ctx)
 	defer cancel()
 	rows, err := r.info(once, "groups", r.config.StreamKey)
 	if err != nil {
-		return nil, r.config.classed(ctx, "read groups", err)
+		return nil, r.config.Classed(ctx, "read groups", err)
 	}
 	trusted, err := r.trustsLag(ctx)
 	if err != nil {
@@ -84,16 +85,16 @@ func (r *Reader) info(ctx context.Context, what ...any) ([]any, error) {
 
 // look fills in what XINFO GROUPS does not tell.
 func (r *Reader) look(ctx context.Context, g *Group, b Bounds, theirs int64, trusted bool) error {
-	once, cancel := r.config.within(ctx)
+	once, cancel := r.config.Within(ctx)
 	defer cancel()
 	if g.Pending > 0 {
 		if err := r.lookAtPending(once, g); err != nil {
-			return r.config.classed(ctx, "read pending entries", err)
+			return r.config.Classed(ctx, "read pending entries", err)
 		}
 	}
 	rows, err := r.info(once, "consumers", r.config.StreamKey, g.Name)
 	if err != nil {
-		return r.config.classed(ctx, "read consumers", err)
+		return r.config.Classed(ctx, "read consumers", err)
 	}
 	for _, row := range rows {
 		g.Consumers = append(g.Consumers, parseConsumer(row))
@@ -163,14 +164,14 @@ func estimate(s Stored, b Bounds) int64 {
 // trimmed past a group: Redis from 7.2.6 and 7.4.1 on. Before, a group that
 // lost entries unread goes on counting them.
 func (r *Reader) trustsLag(ctx context.Context) (bool, error) {
-	once, cancel := r.config.within(ctx)
+	once, cancel := r.config.Within(ctx)
 	defer cancel()
 	info, err := r.client.ServerInfo(once, r.config.StreamKey)
 	switch {
-	case err != nil && causeOf(err) == "":
+	case err != nil && conn.CauseOf(err) == "":
 		return false, nil // not allowed to ask
 	case err != nil:
-		return false, r.config.classed(ctx, "read INFO", err)
+		return false, r.config.Classed(ctx, "read INFO", err)
 	}
 	return info.TrustsLag(), nil
 }
@@ -178,13 +179,13 @@ func (r *Reader) trustsLag(ctx context.Context) (bool, error) {
 // parseGroup reads a row of XINFO GROUPS; theirs is the server's lag, -1 when
 // it has none. Servers before Redis 7 send neither that nor entries-read.
 func parseGroup(row any) (g Group, theirs int64) {
-	f := RowOf(row)
+	f := conn.RowOf(row)
 	g = Group{Name: f.Text("name"), LastDelivered: ID(f.Text("last-delivered-id")), EntriesRead: f.Number("entries-read"), Pending: max(0, f.Number("pending"))}
 	return g, f.Number("lag")
 }
 
 func parseConsumer(row any) Consumer {
-	f := RowOf(row)
+	f := conn.RowOf(row)
 	c := Consumer{Name: f.Text("name"), Pending: max(0, f.Number("pending")), Inactive: -1}
 	c.Idle = time.Duration(max(0, f.Number("idle"))) * time.Millisecond
 	if ms := f.Number("inactive"); ms >= 0 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -44,16 +45,16 @@ func muteServer(t *testing.T, asked chan<- struct{}) (url string) {
 // socket's time limit passes, which here is an hour.
 func TestNothingWaitsBehindItsContext(t *testing.T) {
 	t.Parallel()
-	for name, open := range map[string]func(context.Context, Connection) error{
-		"reader": func(ctx context.Context, c Connection) error {
+	for name, open := range map[string]func(context.Context, conn.Connection) error{
+		"reader": func(ctx context.Context, c conn.Connection) error {
 			_, err := OpenReader(ctx, ReaderConfig{Connection: c})
 			return err
 		},
-		"reader of partitions": func(ctx context.Context, c Connection) error {
+		"reader of partitions": func(ctx context.Context, c conn.Connection) error {
 			_, err := OpenReader(ctx, ReaderConfig{Connection: c, Partitions: 2})
 			return err
 		},
-		"writer": func(ctx context.Context, c Connection) error {
+		"writer": func(ctx context.Context, c conn.Connection) error {
 			_, err := Open(ctx, Config{Connection: c})
 			return err
 		},
@@ -65,7 +66,7 @@ func TestNothingWaitsBehindItsContext(t *testing.T) {
 			defer cancel()
 			ended := make(chan error, 1)
 			go func() {
-				ended <- open(ctx, Connection{URL: muteServer(t, asked), CommandTimeout: time.Hour})
+				ended <- open(ctx, conn.Connection{URL: muteServer(t, asked), CommandTimeout: time.Hour})
 			}()
 			<-asked
 			cancel()
@@ -92,7 +93,7 @@ func TestReadsEndWithTheContextOfTheReader(t *testing.T) {
 		return ""
 	})
 	t.Cleanup(func() { close(over) })
-	r, err := OpenReader(ctx, ReaderConfig{Connection: Connection{URL: hung.URL(), CommandTimeout: time.Hour}})
+	r, err := OpenReader(ctx, ReaderConfig{Connection: conn.Connection{URL: hung.URL(), CommandTimeout: time.Hour}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,9 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/embedded"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redisstream/resp"
 )
 
@@ -34,7 +36,7 @@ type hostile struct {
 func startHostile(t testing.TB, backend string) *hostile {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	storetest.Must(t, err)
 	h := &hostile{addr: listener.Addr().String(), backend: backend}
 	var all sync.WaitGroup
 	t.Cleanup(func() { _ = listener.Close(); all.Wait() })
@@ -214,7 +216,7 @@ func bounded(t *testing.T, do func()) {
 func startEmbedded(t testing.TB) *embedded.Server {
 	t.Helper()
 	server, err := embedded.Start("127.0.0.1:0")
-	must(t, err)
+	storetest.Must(t, err)
 	t.Cleanup(server.Close)
 	return server
 }
@@ -252,7 +254,7 @@ func TestHostilePeerOfAReader(t *testing.T) {
 	server := startEmbedded(t)
 	h := startHostile(t, server.Addr())
 	open := func() (*Reader, error) {
-		return OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: "redis://" + h.addr + "/1", CommandTimeout: 5 * time.Second}})
+		return OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: "redis://" + h.addr + "/1", CommandTimeout: 5 * time.Second}})
 	}
 	for attack, reply := range attacks() {
 		for command, ask := range phases {
@@ -263,7 +265,7 @@ func TestHostilePeerOfAReader(t *testing.T) {
 					var err error
 					if ask != nil {
 						r, err = open()
-						must(t, err)
+						storetest.Must(t, err)
 					}
 					h.behave(command, reply)
 					if ask == nil {
@@ -274,7 +276,7 @@ func TestHostilePeerOfAReader(t *testing.T) {
 					if r != nil {
 						_ = r.Close()
 					}
-					wantErr(t, err, fault.Unreachable)
+					storetest.WantErr(t, err, fault.Unreachable)
 					if hint := fault.HintOf(err); !strings.Contains(hint, "look at what") {
 						t.Errorf("%v: hint %q", err, hint)
 					}
@@ -308,8 +310,8 @@ func writeThrough(t *testing.T, h *hostile, command string, reply func() io.Read
 	var mu sync.Mutex
 	causes := map[string]bool{}
 	cfg := Config{
-		Connection: Connection{URL: "redis://" + h.addr, CommandTimeout: 2 * time.Second, Jitter: func() float64 { return 0 }},
-		StreamKey:  t.Name(), CursorKey: t.Name() + ":cursor", Identity: Identity{Relay: relay},
+		Connection: conn.Connection{URL: "redis://" + h.addr, CommandTimeout: 2 * time.Second, Jitter: func() float64 { return 0 }},
+		StreamKey:  t.Name(), CursorKey: t.Name() + ":cursor", Identity: Identity{Relay: storetest.Relay},
 		Notify: func(s event.Store) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -333,12 +335,12 @@ func writeThrough(t *testing.T, h *hostile, command string, reply func() io.Read
 		h.behave("", nil)
 	}()
 	w, err := Open(t.Context(), cfg)
-	must(t, err)
+	storetest.Must(t, err)
 	defer w.Close()
 	_, err = w.Resume(t.Context())
-	must(t, err)
-	receipts, err := w.Commit(t.Context(), []*event.Batch{batch(live, 1, 2)})
-	must(t, err)
+	storetest.Must(t, err)
+	receipts, err := w.Commit(t.Context(), []*event.Batch{storetest.Batch(storetest.Live, 1, 2)})
+	storetest.Must(t, err)
 	if len(receipts) != 1 || receipts[0].Cursor != 2 || receipts[0].Appended+receipts[0].Present != 2 {
 		t.Errorf("receipts %+v", receipts)
 	}
@@ -388,7 +390,7 @@ func FuzzHostilePeer(f *testing.F) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		r, err := OpenReader(ctx, ReaderConfig{Connection: Connection{URL: "redis://h", Dialer: dial, CommandTimeout: 5 * time.Millisecond}})
+		r, err := OpenReader(ctx, ReaderConfig{Connection: conn.Connection{URL: "redis://h", Dialer: dial, CommandTimeout: 5 * time.Millisecond}})
 		if err != nil {
 			t.Skip(err)
 		}

@@ -13,6 +13,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 )
 
 func bulk(words ...string) string {
@@ -29,7 +31,7 @@ func bulk(words ...string) string {
 func startSentinel(t *testing.T, addr string, change map[string]func() io.Reader) *hostile {
 	t.Helper()
 	host, port, err := net.SplitHostPort(addr)
-	must(t, err)
+	storetest.Must(t, err)
 	s := startHostile(t, "127.0.0.1:1")
 	answers := map[string]func() io.Reader{
 		"HELLO":              sends("-ERR unknown command 'HELLO'\r\n"),
@@ -87,17 +89,17 @@ func TestHostileSentinel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bounded(t, func() {
 				sentinel := startSentinel(t, server.Addr(), change)
-				r, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: "redis-sentinel://" + sentinel.addr + "/m", CommandTimeout: 2 * time.Second}})
+				r, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: "redis-sentinel://" + sentinel.addr + "/m", CommandTimeout: 2 * time.Second}})
 				if strings.Contains(name, "address") {
-					wantErr(t, err, fault.Unreachable)
+					storetest.WantErr(t, err, fault.Unreachable)
 					if hint := fault.HintOf(err); !strings.Contains(hint, "look at what") {
 						t.Errorf("%v: hint %q", err, hint)
 					}
 					return
 				}
-				must(t, err)
+				storetest.Must(t, err)
 				defer r.Close()
-				eventually(t, "the subscription", func() bool { return sentinel.asked.Load() >= 5 })
+				storetest.Eventually(t, "the subscription", func() bool { return sentinel.asked.Load() >= 5 })
 				for range 20 { // the messages are read beside this
 					if _, err := r.Cursor(t.Context()); err != nil {
 						t.Fatal(err)
@@ -115,8 +117,8 @@ func TestSentinelThatDoesNotKnowTheMaster(t *testing.T) {
 	for _, null := range []string{"$-1\r\n", "*-1\r\n", "_\r\n"} {
 		sentinel := startSentinel(t, "127.0.0.1:1", map[string]func() io.Reader{"SENTINEL GET": sends(null)})
 		wantUnknownMaster(t, "redis-sentinel://"+sentinel.addr+"/othr", sentinel.addr)
-		_, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: "redis-sentinel://" + sentinel.addr + ",127.0.0.1:1/othr"}})
-		wantErr(t, err, fault.Unreachable)
+		_, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: "redis-sentinel://" + sentinel.addr + ",127.0.0.1:1/othr"}})
+		storetest.WantErr(t, err, fault.Unreachable)
 		if !strings.Contains(err.Error(), `no master named "othr"`) {
 			t.Errorf("one of two: %v", err)
 		}
@@ -125,13 +127,13 @@ func TestSentinelThatDoesNotKnowTheMaster(t *testing.T) {
 
 func wantUnknownMaster(t *testing.T, url, addr string) {
 	t.Helper()
-	c := Connection{URL: url, CommandTimeout: 2 * time.Second}
+	c := conn.Connection{URL: url, CommandTimeout: 2 * time.Second}
 	_, reading := OpenReader(t.Context(), ReaderConfig{Connection: c})
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	_, writing := Open(ctx, Config{Connection: c, Identity: Identity{Relay: relay}})
+	_, writing := Open(ctx, Config{Connection: c, Identity: Identity{Relay: storetest.Relay}})
 	for _, err := range []error{reading, writing} {
-		wantErr(t, err, fault.Usage)
+		storetest.WantErr(t, err, fault.Usage)
 		if !strings.HasSuffix(err.Error(), "the Sentinel at "+addr+` knows no master named "othr"`) || strings.Contains(err.Error(), "unreachable") {
 			t.Errorf("got %v", err)
 		}
@@ -174,7 +176,7 @@ func attackCluster(t *testing.T, backend, where string, reply func() io.Reader) 
 	first.answer.Store(&answer)
 	other.behave("", reply)
 	err := func() error {
-		r, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: "redis-cluster://" + first.addr, CommandTimeout: 5 * time.Second}})
+		r, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: "redis-cluster://" + first.addr, CommandTimeout: 5 * time.Second}})
 		if err != nil {
 			return err
 		}
@@ -182,7 +184,7 @@ func attackCluster(t *testing.T, backend, where string, reply func() io.Reader) 
 		_, err = r.Last(t.Context(), 3)
 		return err
 	}()
-	wantErr(t, err, fault.Unreachable)
+	storetest.WantErr(t, err, fault.Unreachable)
 	if hint := fault.HintOf(err); !strings.Contains(hint, "look at what") {
 		t.Errorf("%v: hint %q", err, hint)
 	}
@@ -203,8 +205,8 @@ func TestHostileClusterOfManyNodes(t *testing.T) {
 		return strings.NewReader("-ERR unknown command\r\n")
 	}
 	first.answer.Store(&answer)
-	_, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: "redis-cluster://" + first.addr}})
-	wantErr(t, err, fault.Unreachable)
+	_, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: "redis-cluster://" + first.addr}})
+	storetest.WantErr(t, err, fault.Unreachable)
 	if !strings.Contains(err.Error(), "CLUSTER SLOTS") {
 		t.Errorf("got %v", err)
 	}
@@ -218,11 +220,11 @@ func TestClusterBehindAPlainURL(t *testing.T) {
 		for _, command := range []string{"XLEN", "EVALSHA"} {
 			h.behave("", nil)
 			h.behave(command, sends(text))
-			_, err := Open(t.Context(), Config{Connection: Connection{URL: "redis://" + h.addr, CommandTimeout: 2 * time.Second}, Identity: Identity{Relay: relay}})
+			_, err := Open(t.Context(), Config{Connection: conn.Connection{URL: "redis://" + h.addr, CommandTimeout: 2 * time.Second}, Identity: Identity{Relay: storetest.Relay}})
 			if command == "EVALSHA" && err == nil {
 				continue // asked when it stores
 			}
-			wantErr(t, err, fault.Usage)
+			storetest.WantErr(t, err, fault.Usage)
 			var reply redis.Error
 			if !strings.Contains(fault.HintOf(err), "redis-cluster://") || !errors.As(err, &reply) {
 				t.Errorf("%s: %v (%s)", command, err, fault.HintOf(err))
@@ -230,9 +232,9 @@ func TestClusterBehindAPlainURL(t *testing.T) {
 		}
 	}
 	h.behave("XLEN", sends("-MOVED 1234 127.0.0.1:7001\r\n"))
-	r, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: "redis://" + h.addr}})
-	must(t, err)
+	r, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: "redis://" + h.addr}})
+	storetest.Must(t, err)
 	defer r.Close()
 	_, err = r.Bounds(t.Context())
-	wantErr(t, err, fault.Usage)
+	storetest.WantErr(t, err, fault.Usage)
 }

@@ -17,6 +17,8 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -32,19 +34,19 @@ type kit struct {
 	t      testing.TB
 	server *redistest.Server
 	client *redis.Client
-	log    *lockedBuffer
+	log    *storetest.Log
 	mu     sync.Mutex
 	stores []event.Store
 }
 
 func newKit(t testing.TB, server *redistest.Server) *kit {
-	return &kit{t: t, server: server, client: server.Client(), log: &lockedBuffer{}}
+	return &kit{t: t, server: server, client: server.Client(), log: &storetest.Log{}}
 }
 
 func (k *kit) config(change ...func(*Config)) Config {
 	cfg := Config{
-		Connection: Connection{URL: k.server.URL(), CommandTimeout: 2 * time.Second, Logger: slog.New(slog.NewTextHandler(k.log, nil))},
-		Identity:   Identity{Relay: relay},
+		Connection: conn.Connection{URL: k.server.URL(), CommandTimeout: 2 * time.Second, Logger: slog.New(slog.NewTextHandler(k.log, nil))},
+		Identity:   Identity{Relay: storetest.Relay},
 		Notify: func(s event.Store) {
 			k.mu.Lock()
 			defer k.mu.Unlock()

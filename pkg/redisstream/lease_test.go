@@ -11,6 +11,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -58,11 +59,11 @@ func TestLeaseOneLeads(t *testing.T) {
 		a, b := k.member("a"), k.member("b")
 		k.leads(a)
 		k.standsBy(b, "a", 0)
-		k.must(a, batch(live, 1, 2))
+		k.must(a, storetest.Batch(storetest.Live, 1, 2))
 		k.standsBy(b, "a", 2)
 		// Compared with the cursor each of these would be stored.
-		k.refused(b, "a", batch(event.AfterSeq(2), 3))
-		k.must(a, batch(event.AfterSeq(2), 3))
+		k.refused(b, "a", storetest.Batch(event.AfterSeq(2), 3))
+		k.must(a, storetest.Batch(event.AfterSeq(2), 3))
 		k.want(3, 1, 2, 3)
 		if text := k.get(DefaultCursorKey + ":lease"); !strings.HasPrefix(text, "fhctl/a/") {
 			t.Fatalf("the lease is %q", text)
@@ -76,8 +77,8 @@ func TestLeaseIsTakenByTheFirstBatch(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		a, b := k.member("a"), k.member("b")
-		k.must(a, batch(live, 7))
-		k.refused(b, "a", batch(live, 8))
+		k.must(a, storetest.Batch(storetest.Live, 7))
+		k.refused(b, "a", storetest.Batch(storetest.Live, 8))
 		k.want(7, 7)
 		k.leads(a)
 	})
@@ -88,14 +89,14 @@ func TestLeaseFencesOneThatWasPaused(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		a, b := k.member("a"), k.member("b")
-		k.must(a, run(live, 1, 5))
+		k.must(a, storetest.Run(storetest.Live, 1, 5))
 		k.standsBy(b, "a", 5)
 		k.expire()
 		k.leads(b)
-		k.must(b, run(event.AfterSeq(5), 6, 9))
-		k.refused(a, "b", batch(event.AfterSeq(5), 6), batch(event.AfterSeq(6), 7))
+		k.must(b, storetest.Run(event.AfterSeq(5), 6, 9))
+		k.refused(a, "b", storetest.Batch(event.AfterSeq(5), 6), storetest.Batch(event.AfterSeq(6), 7))
 		k.standsBy(a, "b", 9)
-		k.must(b, batch(event.AfterSeq(9), 10))
+		k.must(b, storetest.Batch(event.AfterSeq(9), 10))
 		k.wantRun(1, 10)
 	})
 }
@@ -106,17 +107,17 @@ func TestLeaseLostToNobodyIsTakenAgain(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		a, b := k.member("a"), k.member("b")
-		k.must(a, run(live, 1, 5))
+		k.must(a, storetest.Run(storetest.Live, 1, 5))
 		k.expire()
-		k.must(a, run(event.AfterSeq(5), 6, 7))
+		k.must(a, storetest.Run(event.AfterSeq(5), 6, 7))
 		k.standsBy(b, "a", 7)
 		k.expire()
-		got := k.must(b, run(event.AfterSeq(5), 6, 9))
+		got := k.must(b, storetest.Run(event.AfterSeq(5), 6, 9))
 		if got[0].Present != 2 || got[0].Appended != 2 {
 			t.Fatalf("receipt %+v", got[0])
 		}
 		k.expire()
-		k.must(a, run(event.AfterSeq(7), 8, 12))
+		k.must(a, storetest.Run(event.AfterSeq(7), 8, 12))
 		k.wantRun(1, 12)
 	})
 }
@@ -131,12 +132,12 @@ func TestLeaseExpires(t *testing.T) {
 		if err != nil || left <= 0 || left > leaseFor {
 			t.Fatalf("the lease ends in %v (%v)", left, err)
 		}
-		eventually(t, "the lease to run out", func() bool {
+		storetest.Eventually(t, "the lease to run out", func() bool {
 			lead, err := b.Lead(k.ctx())
-			must(t, err)
+			storetest.Must(t, err)
 			return lead.Leading
 		})
-		k.refused(a, "b", batch(live, 1))
+		k.refused(a, "b", storetest.Batch(storetest.Live, 1))
 	})
 }
 
@@ -147,9 +148,9 @@ func TestLeaseOfTheDeadIsTakenAtOnce(t *testing.T) {
 		t.Skip("needs to know which processes there are")
 	}
 	gone := exec.Command(os.Args[0], "-test.run=^$")
-	must(t, gone.Start())
+	storetest.Must(t, gone.Start())
 	zombie := gone.Process.Pid
-	eventually(t, "a process to end", func() bool { return ended(zombie) })
+	storetest.Eventually(t, "a process to end", func() bool { return ended(zombie) })
 	k := newKit(t, redistest.Start(t))
 	b := k.member("b")
 	for name, c := range map[string]struct {
@@ -171,7 +172,7 @@ func TestLeaseOfTheDeadIsTakenAtOnce(t *testing.T) {
 		}
 		b.lease.leading = false
 	}
-	must(t, gone.Wait())
+	storetest.Must(t, gone.Wait())
 }
 
 // An expiry is a moment of Redis's clock: set back by an hour, a lease lasts that
@@ -183,11 +184,11 @@ func TestLeaseWhenRedisClockIsSetBack(t *testing.T) {
 		a, b := k.member("a"), k.member("b")
 		setBack := func() { k.do("pexpire", DefaultCursorKey+":lease", 3_600_000) }
 		later := func() { b.lease.seenSince = b.lease.seenSince.Add(-leaseStill) }
-		k.must(a, run(live, 1, 5))
+		k.must(a, storetest.Run(storetest.Live, 1, 5))
 		setBack()
 		k.standsBy(b, "a", 5)
 		later()
-		k.must(a, batch(event.AfterSeq(5), 6))
+		k.must(a, storetest.Batch(event.AfterSeq(5), 6))
 		k.standsBy(b, "a", 6)
 		later()
 		a.lease.since = a.lease.since.Add(-leaseEach)
@@ -197,8 +198,8 @@ func TestLeaseWhenRedisClockIsSetBack(t *testing.T) {
 		k.standsBy(b, "a", 6)
 		later()
 		k.leads(b)
-		k.must(b, batch(event.AfterSeq(6), 7))
-		k.refused(a, "b", batch(event.AfterSeq(6), 7))
+		k.must(b, storetest.Batch(event.AfterSeq(6), 7))
+		k.refused(a, "b", storetest.Batch(event.AfterSeq(6), 7))
 		k.wantRun(1, 7)
 	})
 }
@@ -218,7 +219,7 @@ func TestLeaseIsRenewedWhenIdle(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		a := k.member("a")
-		k.must(a, batch(live, 1))
+		k.must(a, storetest.Batch(storetest.Live, 1))
 		k.expire()
 		k.leads(a) // fresh from the batch: Redis is not asked
 		if k.get(DefaultCursorKey+":lease") != "" {
@@ -245,13 +246,13 @@ func TestLeaseIsGivenBackByClose(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		a, b, c := k.member("a"), k.member("b"), k.member("c")
-		k.must(a, batch(live, 1))
+		k.must(a, storetest.Batch(storetest.Live, 1))
 		k.standsBy(b, "a", 1)
-		must(t, b.Close()) // gives nothing back that is not its own
+		storetest.Must(t, b.Close()) // gives nothing back that is not its own
 		k.standsBy(c, "a", 1)
-		must(t, a.Close())
+		storetest.Must(t, a.Close())
 		k.leads(c)
-		k.must(c, batch(event.AfterSeq(1), 2))
+		k.must(c, storetest.Batch(event.AfterSeq(1), 2))
 		k.want(2, 1, 2)
 	})
 }
@@ -261,11 +262,11 @@ func TestLeaseIsNoConcernOfWritersWithoutName(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		a := k.member("a")
-		k.must(a, batch(live, 1))
+		k.must(a, storetest.Batch(storetest.Live, 1))
 		b, _ := k.open()
 		k.leads(b)
-		k.must(b, batch(event.AfterSeq(1), 2))
-		k.must(a, batch(event.AfterSeq(1), 2, 3))
+		k.must(b, storetest.Batch(event.AfterSeq(1), 2))
+		k.must(a, storetest.Batch(event.AfterSeq(1), 2, 3))
 		k.want(3, 1, 2, 3)
 	})
 }
@@ -275,25 +276,25 @@ func TestLeaseComesAfterBadCursorAndMismatch(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		a, b := k.member("a"), k.member("b")
-		k.must(a, batch(live, 1))
+		k.must(a, storetest.Batch(storetest.Live, 1))
 		other, err := Open(k.ctx(), k.config(func(c *Config) { c.Writer, c.Identity.Filter = "fhctl/c", "abc" }))
-		must(t, err)
+		storetest.Must(t, err)
 		defer other.Close()
 		_, err = other.Resume(k.ctx())
-		wantErr(t, err, fault.Cursor)
+		storetest.WantErr(t, err, fault.Cursor)
 		_, err = other.Lead(k.ctx())
-		wantErr(t, err, fault.Cursor)
+		storetest.WantErr(t, err, fault.Cursor)
 		for _, garbage := range []string{"12x", "9999999999999999"} {
 			k.set(DefaultCursorKey, garbage)
 			_, err = b.Lead(k.ctx())
-			wantErr(t, err, fault.Cursor)
-			_, err = b.Commit(k.ctx(), []*event.Batch{batch(event.AfterSeq(1), 2)})
-			wantErr(t, err, fault.Cursor)
+			storetest.WantErr(t, err, fault.Cursor)
+			_, err = b.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(1), 2)})
+			storetest.WantErr(t, err, fault.Cursor)
 		}
 		k.do("del", DefaultCursorKey)
 		k.do("hset", DefaultCursorKey, "a", "b")
 		_, err = b.Lead(k.ctx())
-		wantErr(t, err, fault.Cursor)
+		storetest.WantErr(t, err, fault.Cursor)
 	})
 }
 
@@ -303,21 +304,21 @@ func TestLeaseAndAnOperatorsMove(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		a := k.member("a")
-		k.must(a, run(live, 1, 9))
+		k.must(a, storetest.Run(storetest.Live, 1, 9))
 		b := k.member("b", func(c *Config) { c.From = From{Requested: true} }) // live
 		k.standsBy(b, "a", 9)
-		k.must(a, run(event.AfterSeq(9), 10, 12))
+		k.must(a, storetest.Run(event.AfterSeq(9), 10, 12))
 		k.standsBy(b, "a", 12)
-		must(t, a.Rebase(k.ctx(), 4))
+		storetest.Must(t, a.Rebase(k.ctx(), 4))
 		k.standsBy(b, "a", 4)
 		k.expire()
 		k.leads(b)
 		at, err := b.Resume(k.ctx())
-		must(t, err)
+		storetest.Must(t, err)
 		if at.Position != event.AfterSeq(4) {
 			t.Fatalf("took over at %s", at.Position)
 		}
-		k.must(b, run(event.AfterSeq(4), 5, 6))
+		k.must(b, storetest.Run(event.AfterSeq(4), 5, 6))
 		k.want(6, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 5, 6)
 	})
 }
@@ -328,7 +329,7 @@ func TestLeaseTakenAfterARollback(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		a, b := k.member("a"), k.member("b")
-		k.must(a, run(live, 1, 9))
+		k.must(a, storetest.Run(storetest.Live, 1, 9))
 		k.standsBy(b, "a", 9)
 		k.expire()
 		k.rollBack(DefaultCursorKey, 4)
@@ -338,7 +339,7 @@ func TestLeaseTakenAfterARollback(t *testing.T) {
 			t.Fatalf("lead: %v", err)
 		}
 		k.leads(b)
-		k.refused(a, "b", batch(event.AfterSeq(9), 10))
+		k.refused(a, "b", storetest.Batch(event.AfterSeq(9), 10))
 	})
 }
 
@@ -347,7 +348,7 @@ func TestLeaseTakenAfterFlushAll(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		a, b := k.member("a"), k.member("b")
-		k.must(a, run(live, 1, 9))
+		k.must(a, storetest.Run(storetest.Live, 1, 9))
 		k.do("xgroup", "create", DefaultStreamKey, "slow", "0")
 		k.do("xreadgroup", "group", "slow", "c", "count", "6", "streams", DefaultStreamKey, ">")
 		for _, id := range k.ids()[:3] {
@@ -360,8 +361,8 @@ func TestLeaseTakenAfterFlushAll(t *testing.T) {
 		if !errors.As(err, &moved) || moved.Alarm != event.AlarmCursorMissing || moved.To != event.AfterSeq(3) {
 			t.Fatalf("lead: %v", err)
 		}
-		k.refused(a, "b", batch(event.AfterSeq(9), 10))
-		k.must(b, run(event.AfterSeq(3), 4, 10))
+		k.refused(a, "b", storetest.Batch(event.AfterSeq(9), 10))
+		k.must(b, storetest.Run(event.AfterSeq(3), 4, 10))
 		k.wantRun(4, 10)
 	})
 }
@@ -374,7 +375,7 @@ func TestLeaseTakenAfterAYoungStreamVanished(t *testing.T) {
 		a, b := k.member("a"), k.member("b")
 		k.leads(a)
 		k.standsBy(b, "a", 0)
-		k.must(a, run(live, 11, 15))
+		k.must(a, storetest.Run(storetest.Live, 11, 15))
 		k.standsBy(b, "a", 15)
 		k.do("flushall")
 		_, err := b.Lead(k.ctx())
@@ -390,12 +391,12 @@ func TestLeaseWhileTheCursorIsGone(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		a, b := k.member("a"), k.member("b")
-		k.must(a, run(live, 1, 3))
+		k.must(a, storetest.Run(storetest.Live, 1, 3))
 		k.standsBy(b, "a", 3)
 		k.do("del", DefaultCursorKey)
-		k.refused(b, "a", batch(event.AfterSeq(3), 4))
+		k.refused(b, "a", storetest.Batch(event.AfterSeq(3), 4))
 		k.standsBy(b, "a", 3)
-		k.moved(a, event.AlarmCursorMissing, event.AfterSeq(3), batch(event.AfterSeq(3), 4))
+		k.moved(a, event.AlarmCursorMissing, event.AfterSeq(3), storetest.Batch(event.AfterSeq(3), 4))
 		k.want(3, 1, 2, 3)
 	})
 }
@@ -405,7 +406,7 @@ func TestLeaseWhileTheSideKeyIsGone(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		a, b := k.member("a"), k.member("b")
-		k.must(a, run(live, 1, 3))
+		k.must(a, storetest.Run(storetest.Live, 1, 3))
 		k.standsBy(b, "a", 3)
 		k.do("del", DefaultCursorKey+":meta")
 		_, err := b.Lead(k.ctx())
@@ -414,7 +415,7 @@ func TestLeaseWhileTheSideKeyIsGone(t *testing.T) {
 			t.Fatalf("lead: %v", err)
 		}
 		k.standsBy(b, "a", 3)
-		k.must(a, batch(event.AfterSeq(3), 4))
+		k.must(a, storetest.Batch(event.AfterSeq(3), 4))
 		k.want(4, 1, 2, 3, 4)
 	})
 }
@@ -434,7 +435,7 @@ func TestLeaseRenewalDoesNotWait(t *testing.T) {
 		t.Fatalf("observers heard of it: %+v", told)
 	}
 	a.lease.since = time.Time{}
-	k.must(a, batch(live, 1))
+	k.must(a, storetest.Batch(storetest.Live, 1))
 }
 
 func TestLeaseOfTheWrongTypeIsNamed(t *testing.T) {
@@ -442,10 +443,10 @@ func TestLeaseOfTheWrongTypeIsNamed(t *testing.T) {
 		k := newKit(t, server)
 		a := k.member("a")
 		k.do("hset", DefaultCursorKey+":lease", "a", "b")
-		_, err := a.Commit(k.ctx(), []*event.Batch{batch(live, 1)})
-		wantErr(t, err, fault.Data)
+		_, err := a.Commit(k.ctx(), []*event.Batch{storetest.Batch(storetest.Live, 1)})
+		storetest.WantErr(t, err, fault.Data)
 		_, err = Open(k.ctx(), k.config())
-		wantErr(t, err, fault.Data)
+		storetest.WantErr(t, err, fault.Data)
 		if !strings.Contains(err.Error(), ":lease") {
 			t.Fatal(err)
 		}
@@ -458,7 +459,7 @@ func TestLeaseKeyMissingInRightsIsNamed(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	k.do("acl", "setuser", "fh", "on", ">pw", "~"+DefaultStreamKey, "~"+DefaultCursorKey, "~"+DefaultCursorKey+":meta", "+@all")
 	_, err := Open(k.ctx(), k.config(k.asUser("fh", "pw")))
-	wantErr(t, err, fault.Refused)
+	storetest.WantErr(t, err, fault.Refused)
 	if !strings.Contains(err.Error(), "get "+DefaultCursorKey+":lease") || !strings.Contains(err.Error(), "set "+DefaultCursorKey+":lease") {
 		t.Fatal(err)
 	}
@@ -485,10 +486,10 @@ func TestLeaderWithNothingToStoreNotices(t *testing.T) {
 				k := newKit(t, server)
 				k.do("flushall")
 				w, at := k.open(func(c *Config) { c.Writer = "quiet" })
-				k.must(w, run(at.Position, 1, 5))
+				k.must(w, storetest.Run(at.Position, 1, 5))
 				c.harm(k)
 				var moved *event.Moved
-				eventually(t, "the leader to notice", func() bool {
+				storetest.Eventually(t, "the leader to notice", func() bool {
 					_, err := w.Lead(k.ctx())
 					return errors.As(err, &moved)
 				})
@@ -508,19 +509,19 @@ func TestLeaseRenewalTellsOfAnOutage(t *testing.T) {
 		k := newKit(t, server)
 		proxy := redistest.NewProxy(t, server.Addr())
 		w, _ := k.open(func(c *Config) { c.URL, c.Writer = proxy.URL(), "fhctl/test" })
-		k.must(w, batch(live, 1))
+		k.must(w, storetest.Batch(storetest.Live, 1))
 		proxy.Refuse(true)
 		proxy.Cut()
-		eventually(t, "word of the outage", func() bool {
+		storetest.Eventually(t, "word of the outage", func() bool {
 			_, err := w.Lead(k.ctx())
-			must(t, err)
+			storetest.Must(t, err)
 			told := k.told()
 			return len(told) > 1 && !told[len(told)-1].Up && told[len(told)-1].Cause == "connection"
 		})
 		proxy.Refuse(false)
-		eventually(t, "word of its end", func() bool {
+		storetest.Eventually(t, "word of its end", func() bool {
 			_, err := w.Lead(k.ctx())
-			must(t, err)
+			storetest.Must(t, err)
 			return k.told()[len(k.told())-1].Up
 		})
 		if n := strings.Count(k.log.String(), "not available; waiting"); n != 1 {
@@ -536,26 +537,26 @@ func TestLeaseSideKeyVanished(t *testing.T) {
 		k := newKit(t, server)
 		a, b := k.member("a"), k.member("b")
 		k.leads(a)
-		k.must(a, batch(live, 5, 6))
+		k.must(a, storetest.Batch(storetest.Live, 5, 6))
 		k.standsBy(b, "a", 6)
-		k.must(a, batch(event.AfterSeq(6), 7)) // news to b
+		k.must(a, storetest.Batch(event.AfterSeq(6), 7)) // news to b
 		k.do("del", DefaultCursorKey+":meta")
 		if l, err := b.Lead(k.ctx()); err != nil || l.Leading {
 			t.Fatalf("lead: %+v, %v", l, err)
 		}
-		k.moved(a, event.AlarmCursorMissing, event.AfterSeq(7), batch(event.AfterSeq(7), 8))
-		k.must(a, batch(event.AfterSeq(7), 8))
+		k.moved(a, event.AlarmCursorMissing, event.AfterSeq(7), storetest.Batch(event.AfterSeq(7), 8))
+		k.must(a, storetest.Batch(event.AfterSeq(7), 8))
 		k.standsBy(b, "a", 8)
 		k.want(8, 5, 6, 7, 8)
 
-		k.must(a, batch(event.AfterSeq(8), 9))
+		k.must(a, storetest.Batch(event.AfterSeq(8), 9))
 		k.do("del", DefaultCursorKey+":meta")
 		if l, err := b.Lead(k.ctx()); err != nil || l.Leading {
 			t.Fatalf("lead: %+v, %v", l, err)
 		}
 		b.lease.sideGone = b.lease.sideGone.Add(-3 * leaseFor)
 		_, err := b.Lead(k.ctx())
-		wantErr(t, err, fault.Cursor)
+		storetest.WantErr(t, err, fault.Cursor)
 	})
 }
 
@@ -566,7 +567,7 @@ func TestLeaseStandbyTellsOfARollback(t *testing.T) {
 		k := newKit(t, server)
 		a, b := k.member("a"), k.member("b")
 		k.leads(a)
-		k.must(a, run(live, 1, 9))
+		k.must(a, storetest.Run(storetest.Live, 1, 9))
 		k.standsBy(b, "a", 9)
 		k.rollBack(DefaultCursorKey, 4)
 		var moved *event.Moved
@@ -584,10 +585,10 @@ func TestLeaseRollbackBringsADeadLeaderBack(t *testing.T) {
 		k := newKit(t, server)
 		a := k.member("a")
 		k.leads(a)
-		k.must(a, run(live, 1, 9))
+		k.must(a, storetest.Run(storetest.Live, 1, 9))
 		k.rollBack(DefaultCursorKey, 4)
 		k.set(DefaultCursorKey+":lease", "dead/0")
-		_, err := a.Commit(k.ctx(), []*event.Batch{batch(event.AfterSeq(9), 10)})
+		_, err := a.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(9), 10)})
 		var led *event.Led
 		if !errors.As(err, &led) {
 			t.Fatalf("commit: %v", err)
@@ -610,10 +611,10 @@ func TestLeaseStartWhileTheSideKeyIsMissing(t *testing.T) {
 		k := newKit(t, server)
 		named := func(name string) func(*Config) { return func(c *Config) { c.Writer = name } }
 		leader, _ := k.open(named("a"))
-		k.must(leader, run(live, 1, 5))
+		k.must(leader, storetest.Run(storetest.Live, 1, 5))
 		k.do("del", DefaultCursorKey+":meta")
 		other, err := Open(k.ctx(), k.config(named("b")))
-		must(t, err)
+		storetest.Must(t, err)
 		t.Cleanup(func() { _ = other.Close() })
 		started := make(chan error, 1)
 		go func() {
@@ -625,11 +626,11 @@ func TestLeaseStartWhileTheSideKeyIsMissing(t *testing.T) {
 			t.Fatalf("it does not wait for the leader: %v", err)
 		case <-time.After(2 * leaseEach / 5):
 		}
-		k.moved(leader, event.AlarmCursorMissing, event.AfterSeq(5), run(event.AfterSeq(5), 6, 9))
-		must(t, <-started)
+		k.moved(leader, event.AlarmCursorMissing, event.AfterSeq(5), storetest.Run(event.AfterSeq(5), 6, 9))
+		storetest.Must(t, <-started)
 
 		k.do("del", DefaultCursorKey+":meta", DefaultCursorKey+":lease")
 		_, err = other.Resume(k.ctx())
-		wantErr(t, err, fault.Cursor)
+		storetest.WantErr(t, err, fault.Cursor)
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 )
 
 // floor remembers, from time to time, the seq before the oldest entry that
@@ -30,7 +31,7 @@ func (w *Writer) remember(ctx context.Context) {
 	if now.Before(w.floor.next) {
 		return
 	}
-	once, cancel := w.config.within(ctx)
+	once, cancel := w.config.Within(ctx)
 	defer cancel()
 	seq, newest, err := w.readFloor(once)
 	if ctx.Err() == nil {
@@ -45,7 +46,7 @@ func (w *Writer) remember(ctx context.Context) {
 	case err == nil:
 		w.unreadRemoved(once, seq)
 		w.floor.known, w.floor.seq = true, seq
-	case causeOf(err) != "" || strings.Contains(err.Error(), "no such key"):
+	case conn.CauseOf(err) != "" || strings.Contains(err.Error(), "no such key"):
 		return // without a stream there is nothing to remember yet: soon there will be
 	}
 	// A server where this is slow is asked more rarely.

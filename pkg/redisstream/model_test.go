@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -125,7 +126,7 @@ func (m *model) step(p *player) {
 		if upto < first {
 			break
 		}
-		batches = append(batches, run(at, first, upto))
+		batches = append(batches, storetest.Run(at, first, upto))
 		at = event.AfterSeq(upto)
 	}
 	if len(batches) == 0 {

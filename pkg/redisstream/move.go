@@ -14,6 +14,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/wait"
 )
 
@@ -75,7 +76,7 @@ func MoveCursor(ctx context.Context, r *Reader, m Move) error {
 	if err := r.CheckSlot(); err != nil {
 		return err
 	}
-	once, cancel := r.config.within(ctx)
+	once, cancel := r.config.Within(ctx)
 	defer cancel()
 	keys := []string{r.config.CursorKey, sideKeyOf(r.config.CursorKey), r.HistoryKey(), r.config.StreamKey}
 	reply, err := moveScript.Run(once, r.client, keys,
@@ -84,14 +85,14 @@ func MoveCursor(ctx context.Context, r *Reader, m Move) error {
 	if err != nil {
 		var refused redis.Error
 		answered := errors.As(err, &refused)
-		err = r.config.classed(ctx, "move cursor", err)
+		err = r.config.Classed(ctx, "move cursor", err)
 		if fault.ClassOf(err) == fault.Unreachable && !answered {
 			err = fault.New(fault.Unreachable, fmt.Errorf("%w; it may have been moved or not", err), "look with: fhctl cursor get")
 		}
 		return err
 	}
 	if len(reply) != 4 {
-		return fmt.Errorf("move cursor: %w", errReply)
+		return fmt.Errorf("move cursor: %w", conn.ErrReply)
 	}
 	if reply[0] != "OK" {
 		return fault.New(fault.Conflict,
@@ -167,7 +168,7 @@ func (r *Reader) move(ctx context.Context, m Move, force bool) error {
 // gone waits for a key that had to be made to expire, for as long as a command may
 // take.
 func (r *Reader) gone(ctx context.Context) error {
-	patience, cancel := r.config.within(ctx)
+	patience, cancel := r.config.Within(ctx)
 	defer cancel()
 	for {
 		err := r.present(ctx)
@@ -175,7 +176,7 @@ func (r *Reader) gone(ctx context.Context) error {
 			return nil
 		}
 		if err != nil {
-			return r.config.classed(ctx, "read cursor", err)
+			return r.config.Classed(ctx, "read cursor", err)
 		}
 		if wait.For(patience, 5*time.Millisecond) != nil && fault.Ended(ctx) == nil {
 			return fault.New(fault.Unreachable, fmt.Errorf("remove cursor %s: it is to expire at once, and is still there", r.config.CursorKey),
@@ -187,7 +188,7 @@ func (r *Reader) gone(ctx context.Context) error {
 // present is redis.Nil when there is no cursor. Its time is its own, so that what ends
 // a wait is not taken for a Redis that does not answer.
 func (r *Reader) present(ctx context.Context) error {
-	once, cancel := r.config.within(ctx)
+	once, cancel := r.config.Within(ctx)
 	defer cancel()
 	return r.client.Get(once, r.config.CursorKey).Err()
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -27,7 +28,7 @@ func (k *kit) seen(r *Reader, change func(*Move)) Move {
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	m := Move{Seen: c, Owner: Side{Relay: relay}, How: "test", By: "me"}
+	m := Move{Seen: c, Owner: Side{Relay: storetest.Relay}, How: "test", By: "me"}
 	change(&m)
 	return m
 }
@@ -36,19 +37,19 @@ func (k *kit) seen(r *Reader, change func(*Move)) Move {
 func TestMoveIsNoticedByARunningWriter(t *testing.T) {
 	eachServer(t, func(t *testing.T, k *kit) {
 		w, _ := k.open()
-		k.must(w, run(live, 11, 20))
+		k.must(w, storetest.Run(storetest.Live, 11, 20))
 		r := k.reader()
 		k.move(r, func(m *Move) { m.To = 14 })
-		k.moved(w, event.AlarmConflict, event.AfterSeq(14), run(event.AfterSeq(20), 21, 25))
-		k.must(w, run(event.AfterSeq(14), 15, 22))
+		k.moved(w, event.AlarmConflict, event.AfterSeq(14), storetest.Run(event.AfterSeq(20), 21, 25))
+		k.must(w, storetest.Run(event.AfterSeq(14), 15, 22))
 		k.move(r, func(m *Move) { m.To = 30 })
-		k.moved(w, event.AlarmConflict, event.AfterSeq(30), run(event.AfterSeq(22), 23, 25))
-		k.must(w, run(event.AfterSeq(30), 31, 32))
+		k.moved(w, event.AlarmConflict, event.AfterSeq(30), storetest.Run(event.AfterSeq(22), 23, 25))
+		k.must(w, storetest.Run(event.AfterSeq(30), 31, 32))
 		k.move(r, func(m *Move) { m.To = 0 })
-		k.moved(w, event.AlarmConflict, event.Position{Start: event.Oldest}, run(event.AfterSeq(32), 33, 33))
+		k.moved(w, event.AlarmConflict, event.Position{Start: event.Oldest}, storetest.Run(event.AfterSeq(32), 33, 33))
 		k.move(r, func(m *Move) { m.To = 5; m.Owner.Relay = "other.example" })
-		_, err := w.Commit(k.ctx(), []*event.Batch{run(event.AfterSeq(0), 1, 2)})
-		wantErr(t, err, fault.Cursor)
+		_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Run(event.AfterSeq(0), 1, 2)})
+		storetest.WantErr(t, err, fault.Cursor)
 	})
 }
 
@@ -57,11 +58,11 @@ func TestMoveComparesAndSets(t *testing.T) {
 		r := k.reader()
 		m := k.seen(r, func(m *Move) { m.To = 7 })
 		k.set(DefaultCursorKey, "9")
-		wantErr(t, MoveCursor(k.ctx(), r, m), fault.Conflict)
+		storetest.WantErr(t, MoveCursor(k.ctx(), r, m), fault.Conflict)
 		k.move(r, func(m *Move) { m.To = 8 })
 		stale := k.seen(r, func(m *Move) { m.To = 10 })
 		k.move(r, func(m *Move) { m.To = 8 }) // the same value, another epoch
-		wantErr(t, MoveCursor(k.ctx(), r, stale), fault.Conflict)
+		storetest.WantErr(t, MoveCursor(k.ctx(), r, stale), fault.Conflict)
 		if got := k.get(DefaultCursorKey); got != "8" {
 			t.Errorf("the cursor is %s", got)
 		}
@@ -77,22 +78,22 @@ func TestMoveAdoptsABridgesCursor(t *testing.T) {
 		if at.Position != event.AfterSeq(100) {
 			t.Errorf("it resumes from %s", at.Position)
 		}
-		k.must(w, run(event.AfterSeq(100), 101, 102))
+		k.must(w, storetest.Run(event.AfterSeq(100), 101, 102))
 	})
 }
 
 func TestRemoveMakesTheNextStartLive(t *testing.T) {
 	eachServer(t, func(t *testing.T, k *kit) {
 		w, _ := k.open()
-		k.must(w, run(live, 11, 20))
+		k.must(w, storetest.Run(storetest.Live, 11, 20))
 		r := k.reader()
 		k.move(r, func(m *Move) { m.To = 15 })
 		k.move(r, func(m *Move) { m.Remove = true })
 		other, at := k.open(func(c *Config) { c.Identity.Relay = "other.example" })
-		if at.Position != live || k.get(DefaultCursorKey+":meta") != "" {
+		if at.Position != storetest.Live || k.get(DefaultCursorKey+":meta") != "" {
 			t.Errorf("it resumes from %s", at.Position)
 		}
-		k.must(other, run(live, 501, 502))
+		k.must(other, storetest.Run(storetest.Live, 501, 502))
 		k.move(r, func(m *Move) { m.To = 1; m.Owner.Relay = "other.example" })
 		if c, _ := r.Cursor(k.ctx()); c.Side.Epoch != 3 {
 			t.Errorf("the epoch is %d: it must not repeat", c.Side.Epoch)
@@ -113,7 +114,7 @@ func TestHistoryKeepsTheLastChanges(t *testing.T) {
 		k.move(r, func(m *Move) { m.To = 7; m.Undoes = h[0].ID })
 		h, _ = r.History(k.ctx())
 		if len(h) != 3 || h[0].Before != "" || h[0].After != "7" || h[1].Before != "7" || h[1].After != "" || !h[1].Undone || h[2].Undone ||
-			h[2].Before != "5" || h[2].OwnerKnown || h[1].Owner.Relay != relay || h[2].By != "me" || h[0].Epoch != 3 {
+			h[2].Before != "5" || h[2].OwnerKnown || h[1].Owner.Relay != storetest.Relay || h[2].By != "me" || h[0].Epoch != 3 {
 			t.Errorf("%+v", h)
 		}
 		for i := range historyKept + 5 {
@@ -145,7 +146,7 @@ func TestMoveWithOnlyTheListedRights(t *testing.T) {
 		t.Error(err)
 	}
 	k.do("acl", "setuser", "fhctl", "-eval", "-evalsha")
-	wantErr(t, MoveCursor(k.ctx(), r, k.seen(r, func(m *Move) { m.To = 2 })), fault.Refused)
+	storetest.WantErr(t, MoveCursor(k.ctx(), r, k.seen(r, func(m *Move) { m.To = 2 })), fault.Refused)
 }
 
 func TestCountAfter(t *testing.T) {
@@ -172,7 +173,7 @@ func TestMoveWhoseReplyIsLost(t *testing.T) {
 	m := k.seen(r, func(m *Move) { m.To = 7 })
 	proxy.LoseReplies(1)
 	err := MoveCursor(k.ctx(), r, m)
-	wantErr(t, err, fault.Unreachable)
+	storetest.WantErr(t, err, fault.Unreachable)
 	if !strings.Contains(err.Error(), "may have been moved or not") || k.get(DefaultCursorKey) != "7" {
 		t.Errorf("%v; the cursor is %s", err, k.get(DefaultCursorKey))
 	}
@@ -186,7 +187,7 @@ func TestMoveThatMayNotWriteLeavesNoTrace(t *testing.T) {
 	k.set(DefaultCursorKey, "9")
 	k.do("acl", "setuser", "fhctl", "on", ">pw", "~firehose:*", "+@all", "-set")
 	r := k.reader(func(c *ReaderConfig) { c.URL = "redis://fhctl:pw@" + k.server.Addr() })
-	wantErr(t, MoveCursor(k.ctx(), r, k.seen(r, func(m *Move) { m.To = 2 })), fault.Refused)
+	storetest.WantErr(t, MoveCursor(k.ctx(), r, k.seen(r, func(m *Move) { m.To = 2 })), fault.Refused)
 	if h, err := r.History(k.ctx()); err != nil || len(h) != 0 || k.get(DefaultCursorKey) != "9" {
 		t.Error(h, err)
 	}
@@ -200,7 +201,7 @@ func TestRemovalIsNotWaitedForInVain(t *testing.T) {
 	k.set(DefaultCursorKey, "9")
 	r := k.reader(func(c *ReaderConfig) { c.CommandTimeout = 500 * time.Millisecond })
 	err := r.gone(k.ctx())
-	wantErr(t, err, fault.Unreachable)
+	storetest.WantErr(t, err, fault.Unreachable)
 	if errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "still there") {
 		t.Errorf("a command's time was over: %v", err)
 	}

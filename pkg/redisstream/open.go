@@ -9,6 +9,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 )
 
 // Writer stores batches in a Redis stream. It satisfies the pipeline's sink.
@@ -16,11 +17,11 @@ import (
 // time from any goroutine. Close it when done.
 type Writer struct {
 	config  Config
-	client  *Client // writes; one connection
-	control *Client // reads for Poll and Length, so that they never wait for a batch
-	keys    []any   // their number, then stream, cursor, side, lease and perhaps ledger
-	fixed   []any   // arguments of the append script that seldom change; see fix
-	limit   string  // "1": XTRIM honours LIMIT
+	client  *conn.Client // writes; one connection
+	control *conn.Client // reads for Poll and Length, so that they never wait for a batch
+	keys    []any        // their number, then stream, cursor, side, lease and perhaps ledger
+	fixed   []any        // arguments of the append script that seldom change; see fix
+	limit   string       // "1": XTRIM honours LIMIT
 
 	mu        turn
 	acked     event.Seq    // the last cursor Redis acknowledged to us
@@ -37,7 +38,7 @@ type Writer struct {
 	plan      []event.Receipt
 	former    []string // filters this Writer had, until Resume has replaced them
 	lease     lease
-	outage    Outage // of storing and of renewing
+	outage    conn.Outage // of storing and of renewing
 	retention retention
 	told      string // by once
 }
@@ -51,7 +52,7 @@ type Writer struct {
 // certificate that is not trusted, or ctx ended before Redis answered).
 func Open(ctx context.Context, cfg Config) (*Writer, error) {
 	cfg = cfg.withDefaults()
-	t, err := Parse(cfg.Connection)
+	t, err := conn.Parse(cfg.Connection)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +61,7 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 			return nil, err
 		}
 	}
-	w := &Writer{config: cfg, mu: newTurn(), lease: newLease(cfg.Writer), client: t.Connect(StoreReply), control: t.Connect(LookReply)}
+	w := &Writer{config: cfg, mu: newTurn(), lease: newLease(cfg.Writer), client: t.Connect(conn.StoreReply), control: t.Connect(conn.LookReply)}
 	w.config.again = w.client.Rediscover
 	w.outage = w.config.outage("")
 	w.others.most = mostOthers
@@ -72,12 +73,12 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 	return w, nil
 }
 
-func (w *Writer) start(ctx context.Context, t *Target) error {
+func (w *Writer) start(ctx context.Context, t *conn.Target) error {
 	c := &w.config
 	defer context.AfterFunc(ctx, w.client.Interrupt)()
 	err := c.retry(ctx, "connect to Redis", w.answers)
 	if err != nil && fault.Ended(ctx) != nil {
-		return fault.New(fault.Unreachable, err, cmp.Or(hintOf(err), fmt.Sprintf("is Redis running at %s?", fault.Redact(c.URL))))
+		return fault.New(fault.Unreachable, err, cmp.Or(conn.Hint(err), fmt.Sprintf("is Redis running at %s?", fault.Redact(c.URL))))
 	}
 	if err != nil {
 		return err
@@ -114,11 +115,11 @@ func (w *Writer) answers(ctx context.Context) error {
 	switch {
 	case err == nil:
 		return nil
-	case wrongURL(err) != nil:
-		return fault.New(fault.Usage, wrongURL(err), hintOf(err))
-	case isCertificate(err):
-		return fault.New(fault.Unreachable, err, hintOf(err))
-	case isDenied(err), redis.HasErrorPrefix(err, "WRONGTYPE"):
+	case conn.WrongURL(err) != nil:
+		return fault.New(fault.Usage, conn.WrongURL(err), conn.Hint(err))
+	case conn.IsCertificate(err):
+		return fault.New(fault.Unreachable, err, conn.Hint(err))
+	case conn.IsDenied(err), redis.HasErrorPrefix(err, "WRONGTYPE"):
 		return nil
 	}
 	return err
@@ -157,11 +158,11 @@ func (w *Writer) names() []string { return w.config.names() }
 // Length is the number of entries in the stream. It is not a backlog: nobody
 // deletes entries.
 func (w *Writer) Length(ctx context.Context) (int64, error) {
-	ctx, cancel := w.config.within(ctx)
+	ctx, cancel := w.config.Within(ctx)
 	defer cancel()
 	n, err := w.control.XLen(ctx, w.config.StreamKey).Result()
 	if err != nil {
-		return 0, fmt.Errorf("measure stream: %w", final(err))
+		return 0, fmt.Errorf("measure stream: %w", conn.Final(err))
 	}
 	return n, nil
 }
@@ -170,17 +171,17 @@ func (w *Writer) Length(ctx context.Context) (int64, error) {
 // false when there is none. What somebody else than fhctl wrote into the key does
 // not count, and without a side key nothing does. It tries once.
 func (w *Writer) Poll(ctx context.Context) (seq event.Seq, ok bool, err error) {
-	ctx, cancel := w.config.within(ctx)
+	ctx, cancel := w.config.Within(ctx)
 	defer cancel()
 	pipe := w.control.Pipeline()
 	cursor, beside := pipe.Get(ctx, w.config.CursorKey), pipe.Get(ctx, w.config.SideKey())
-	exchange(ctx, pipe)
+	conn.Exchange(ctx, pipe)
 	text, err := cursor.Result()
 	if err == redis.Nil {
 		return 0, false, nil
 	}
 	if err != nil {
-		return 0, false, fmt.Errorf("read cursor: %w", final(err))
+		return 0, false, fmt.Errorf("read cursor: %w", conn.Final(err))
 	}
 	if seq, ok = event.ParseSeq(text); !ok {
 		return 0, false, w.badCursor(text)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -26,9 +28,9 @@ func TestOpenWaitsForRedis(t *testing.T) {
 			}
 			opened <- err
 		}()
-		eventually(t, "a third attempt", func() bool { return len(k.told()) >= 3 })
+		storetest.Eventually(t, "a third attempt", func() bool { return len(k.told()) >= 3 })
 		proxy.Refuse(false)
-		must(t, <-opened)
+		storetest.Must(t, <-opened)
 		if told := k.told(); !told[len(told)-1].Up || !strings.Contains(k.log.String(), "Redis is not available") {
 			t.Fatalf("told %+v, log:\n%s", told, k.log)
 		}
@@ -38,12 +40,12 @@ func TestOpenWaitsForRedis(t *testing.T) {
 func TestOpenUnreachable(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
-	_, err := Open(ctx, Config{Connection: Connection{URL: "redis://u:canary-5ecret@127.0.0.1:1"}})
-	wantErr(t, err, fault.Unreachable)
+	_, err := Open(ctx, Config{Connection: conn.Connection{URL: "redis://u:canary-5ecret@127.0.0.1:1"}})
+	storetest.WantErr(t, err, fault.Unreachable)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("open: %v", err)
 	}
-	noCanary(t, "canary-5ecret", err)
+	storetest.NoCanary(t, "canary-5ecret", err)
 }
 
 func TestOpenRefuses(t *testing.T) {
@@ -68,7 +70,7 @@ func TestOpenRefuses(t *testing.T) {
 				c.spoil(k)
 			}
 			_, err := Open(k.ctx(), k.config())
-			wantErr(t, err, c.class)
+			storetest.WantErr(t, err, c.class)
 			if !strings.Contains(err.Error(), c.word) {
 				t.Fatalf("error does not say %q: %v", c.word, err)
 			}
@@ -97,7 +99,7 @@ func TestOpenWarnsOfVolatileEviction(t *testing.T) {
 			if log := k.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "stream and cursor do not expire") {
 				t.Errorf("log:\n%s", log)
 			}
-			k.must(w, batch(live, 1))
+			k.must(w, storetest.Batch(storetest.Live, 1))
 		})
 	}
 	for _, policy := range []string{"allkeys-lru", "allkeys-lfu", "allkeys-random"} {
@@ -105,7 +107,7 @@ func TestOpenWarnsOfVolatileEviction(t *testing.T) {
 			t.Parallel()
 			k := newKit(t, redistest.Start(t, "--maxmemory-policy", policy))
 			_, err := Open(k.ctx(), k.config())
-			wantErr(t, err, fault.Usage)
+			storetest.WantErr(t, err, fault.Usage)
 			if hint := fault.HintOf(err); !strings.Contains(hint, "--allow-eviction") {
 				t.Errorf("hint: %s", hint)
 			}
@@ -135,7 +137,7 @@ func TestOpenProbesLeaveNothing(t *testing.T) {
 			t.Fatalf("%d keys", n)
 		}
 		w, _ := k.open()
-		k.must(w, batch(live, 1))
+		k.must(w, storetest.Batch(storetest.Live, 1))
 		k.open()
 		k.want(1, 1)
 		if side := k.side(); side != sideAt(1, 1, 0) {
@@ -155,15 +157,15 @@ func TestOpenEmbeddedWarnsNothing(t *testing.T) {
 func TestOpenClusterNeedsOneSlot(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	cfg := Config{Connection: Connection{URL: "redis-cluster://127.0.0.1:1"}}
+	cfg := Config{Connection: conn.Connection{URL: "redis-cluster://127.0.0.1:1"}}
 	_, err := Open(ctx, cfg)
-	wantErr(t, err, fault.Usage)
+	storetest.WantErr(t, err, fault.Usage)
 	if !strings.Contains(fault.HintOf(err), "{firehose:events}:cursor") {
 		t.Fatalf("hint: %s", fault.HintOf(err))
 	}
 	cfg.CursorKey = "{firehose:events}:cursor"
 	_, err = Open(ctx, cfg)
-	wantErr(t, err, fault.Unreachable)
+	storetest.WantErr(t, err, fault.Unreachable)
 }
 
 // TestClusterOneNode: the script, its keys and the redirections of a real, if
@@ -191,10 +193,10 @@ func TestClusterOneNode(t *testing.T) {
 	}
 	defer w.Close()
 	_, err := w.Resume(k.ctx())
-	must(t, err)
-	k.must(w, batch(live, 1, 2), batch(event.AfterSeq(2), 3))
+	storetest.Must(t, err)
+	k.must(w, storetest.Batch(storetest.Live, 1, 2), storetest.Batch(event.AfterSeq(2), 3))
 	k.do("script", "flush")
-	k.must(w, batch(event.AfterSeq(3), 4))
+	k.must(w, storetest.Batch(event.AfterSeq(3), 4))
 	k.wantRun(1, 4)
 	if got := k.get("{firehose:events}:cursor"); got != "4" {
 		t.Fatalf("cursor %s", got)

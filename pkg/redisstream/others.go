@@ -10,6 +10,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 )
 
 // others is what a Writer knows of entries that writers other than fhctl added with
@@ -309,18 +310,18 @@ func (w *Writer) scan(ctx context.Context, command, from, to string, cursor even
 
 func parsePage(reply []any) (p page, err error) {
 	if len(reply) < 4 || (len(reply)-4)%3 != 0 {
-		return p, errReply
+		return p, conn.ErrReply
 	}
 	n, ok := reply[0].(int64)
 	var first, last, wanted string
 	if !ok || !textOf(reply[3], &wanted) || !textOf(reply[1], &first) || !textOf(reply[2], &last) {
-		return p, errReply
+		return p, conn.ErrReply
 	}
 	p.looked, p.first, p.last, p.wanted = int(n), ID(first), ID(last), wanted != ""
 	for row := reply[4:]; len(row) > 0; row = row[3:] {
 		var id, digits, did string
 		if !textOf(row[0], &id) || !textOf(row[1], &digits) || !textOf(row[2], &did) {
-			return p, errReply
+			return p, conn.ErrReply
 		}
 		if seq, ok := event.ParseSeq(digits); ok {
 			p.found = append(p.found, other{id: ID(id), seq: seq, repo: hashOf([]byte(did))})

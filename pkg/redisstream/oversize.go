@@ -5,6 +5,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 )
 
 const (
@@ -28,7 +29,7 @@ type severed struct {
 // note looks at how an attempt failed to send batches, of which the first has this
 // size. It reports whether that one is to be sent alone at once.
 func (s *severed) note(err error, batches, size int) (again bool) {
-	said, ended := RefusesSize(err), Severed(err)
+	said, ended := conn.RefusesSize(err), conn.Severed(err)
 	switch {
 	case batches > 1 && (said || ended):
 		s.alone = true // which of them it is must show

@@ -14,12 +14,13 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
 // sized is a batch of entries of the given sizes, behind a position.
 func sized(at event.Position, first event.Seq, sizes ...int) *event.Batch {
-	b := batch(at)
+	b := storetest.Batch(at)
 	for i, n := range sizes {
 		b.Add(first+event.Seq(i), event.KindCommit, []byte(`{"repo":"did:plc:x","ops":[],"x":"`+strings.Repeat("x", n)+`"}`))
 	}
@@ -48,7 +49,7 @@ func TestEntriesTheServerDoesNotTake(t *testing.T) {
 				}
 				c.Jitter = func() float64 { return 0 }
 			})
-			receipts := k.must(w, sized(live, 1, 10, 20), sized(event.AfterSeq(2), 3, 30, 12_000_000, 40), sized(event.AfterSeq(5), 6, 5_000_000), sized(event.AfterSeq(6), 7, 50))
+			receipts := k.must(w, sized(storetest.Live, 1, 10, 20), sized(event.AfterSeq(2), 3, 30, 12_000_000, 40), sized(event.AfterSeq(5), 6, 5_000_000), sized(event.AfterSeq(6), 7, 50))
 			k.want(7, 1, 2, 3, 5, 7)
 			if !slices.Equal(left, []event.Seq{4, 6}) || receipts[1].Refused != 1 || receipts[1].Appended+receipts[1].Present != 2 || receipts[2].Refused != 1 || receipts[2].Appended != 0 {
 				t.Errorf("left out %v, receipts %+v", left, receipts)
@@ -90,7 +91,7 @@ func TestBatchesThatAreNotTaken(t *testing.T) {
 				return &lowLimit{Conn: conn, left: 500_000}, err
 			}
 		})
-		k.must(w, sized(live, 1, 1000))
+		k.must(w, sized(storetest.Live, 1, 1000))
 		_, err := w.Commit(k.ctx(), []*event.Batch{sized(event.AfterSeq(1), 2, 300_000, 300_000)})
 		if fault.ClassOf(err) != fault.Refused || !strings.Contains(fault.HintOf(err), "client-query-buffer-limit") {
 			t.Errorf("%v (hint: %s)", err, fault.HintOf(err))
@@ -137,7 +138,7 @@ func TestLargeEntriesOnASlowLink(t *testing.T) {
 			return &slowLink{Conn: conn, rate: 2 << 20}, err
 		}
 	})
-	k.must(w, sized(live, 1, 10, 5_000_000), sized(event.AfterSeq(2), 3, 10))
+	k.must(w, sized(storetest.Live, 1, 10, 5_000_000), sized(event.AfterSeq(2), 3, 10))
 	k.want(3, 1, 2, 3)
 	if told := k.told(); len(told) > 0 {
 		t.Errorf("the link is told as an outage: %s", fmt.Sprint(told))

@@ -16,6 +16,8 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -35,7 +37,7 @@ func TestLastWordsAreTold(t *testing.T) {
 		says   string // in the error
 		hint   string
 	}{
-		"protected mode": {peer: func(conn net.Conn) { _, _ = io.WriteString(conn, denied) }, class: fault.Refused, says: "protected mode", hint: "requirepass"},
+		"protected mode": {peer: func(conn net.Conn) { _, _ = io.WriteString(conn, storetest.Denied) }, class: fault.Refused, says: "protected mode", hint: "requirepass"},
 		"too many": {peer: func(conn net.Conn) { _, _ = io.WriteString(conn, "-ERR max number of clients reached\r\n") },
 			class: fault.Unreachable, says: "max number of clients"},
 		"a proxy without HELLO": {peer: answers("-ERR unknown command 'hello'\r\n"), class: fault.Unreachable, says: "unknown command 'hello'", hint: "proxy"},
@@ -50,10 +52,10 @@ func TestLastWordsAreTold(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			url := cmp.Or(c.scheme, "redis") + "://" + startPeer(t, c.peer)
+			url := cmp.Or(c.scheme, "redis") + "://" + storetest.StartPeer(t, c.peer)
 			for _, with := range []string{url, strings.Replace(url, "://", "://:secret@", 1), url + "/1"} {
-				_, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: with, CommandTimeout: 300 * time.Millisecond}})
-				wantErr(t, err, c.class)
+				_, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: with, CommandTimeout: 300 * time.Millisecond}})
+				storetest.WantErr(t, err, c.class)
 				if !strings.Contains(err.Error(), c.says) || !strings.Contains(fault.HintOf(err), c.hint) {
 					t.Errorf("%s: %v\nhint: %s\nwant %q and %q", with, err, fault.HintOf(err), c.says, c.hint)
 				}
@@ -65,7 +67,7 @@ func TestLastWordsAreTold(t *testing.T) {
 // The same of real servers.
 func TestTLSMismatchesOfARealServerAreNamed(t *testing.T) {
 	redistest.RequireReal(t)
-	cert, key := certificate(t)
+	cert, key := storetest.Certificate(t)
 	port := redistest.FreePort(t)
 	server := redistest.Start(t, "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--maxclients", "10")
 	if strings.Contains(server.Log(), "TLS") {
@@ -74,23 +76,23 @@ func TestTLSMismatchesOfARealServerAreNamed(t *testing.T) {
 	_, plain, _ := net.SplitHostPort(server.Addr())
 	for name, c := range map[string]struct {
 		url        string
-		files      TLS
+		files      conn.TLS
 		says, hint string
 	}{
-		"no TLS to a TLS port":        {"redis://127.0.0.1:" + port, TLS{}, "", "rediss://"},
-		"TLS to a plain port":         {"rediss://127.0.0.1:" + plain, TLS{}, "TLS", "redis://"},
-		"no client certificate":       {"rediss://127.0.0.1:" + port, TLS{CA: cert}, "TLS", "client certificate"},
-		"an authority nobody trusts":  {"rediss://127.0.0.1:" + port, TLS{Cert: cert, Key: key}, "unknown authority", "CA file"},
-		"cluster, no TLS to TLS":      {"redis-cluster://127.0.0.1:" + port, TLS{}, "", "rediss://"},
-		"Sentinel, TLS to plain":      {"rediss-sentinel://127.0.0.1:" + plain + "/m", TLS{}, "TLS", "redis://"},
-		"Sentinel, no client's":       {"rediss-sentinel://127.0.0.1:" + port + "/m", TLS{CA: cert}, "TLS", "client certificate"},
-		"cluster, unknown authority":  {"rediss-cluster://127.0.0.1:" + port, TLS{Cert: cert, Key: key}, "unknown authority", "CA file"},
-		"cluster, no client's either": {"rediss-cluster://127.0.0.1:" + port, TLS{CA: cert}, "TLS", "client certificate"},
+		"no TLS to a TLS port":        {"redis://127.0.0.1:" + port, conn.TLS{}, "", "rediss://"},
+		"TLS to a plain port":         {"rediss://127.0.0.1:" + plain, conn.TLS{}, "TLS", "redis://"},
+		"no client certificate":       {"rediss://127.0.0.1:" + port, conn.TLS{CA: cert}, "TLS", "client certificate"},
+		"an authority nobody trusts":  {"rediss://127.0.0.1:" + port, conn.TLS{Cert: cert, Key: key}, "unknown authority", "CA file"},
+		"cluster, no TLS to TLS":      {"redis-cluster://127.0.0.1:" + port, conn.TLS{}, "", "rediss://"},
+		"Sentinel, TLS to plain":      {"rediss-sentinel://127.0.0.1:" + plain + "/m", conn.TLS{}, "TLS", "redis://"},
+		"Sentinel, no client's":       {"rediss-sentinel://127.0.0.1:" + port + "/m", conn.TLS{CA: cert}, "TLS", "client certificate"},
+		"cluster, unknown authority":  {"rediss-cluster://127.0.0.1:" + port, conn.TLS{Cert: cert, Key: key}, "unknown authority", "CA file"},
+		"cluster, no client's either": {"rediss-cluster://127.0.0.1:" + port, conn.TLS{CA: cert}, "TLS", "client certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 2 {
-				_, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: c.url, TLS: c.files, CommandTimeout: 800 * time.Millisecond}})
-				wantErr(t, err, fault.Unreachable)
+				_, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: c.url, TLS: c.files, CommandTimeout: 800 * time.Millisecond}})
+				storetest.WantErr(t, err, fault.Unreachable)
 				if !strings.Contains(err.Error(), c.says) || !strings.Contains(fault.HintOf(err), c.hint) {
 					t.Errorf("%v\nhint: %s", err, fault.HintOf(err))
 				}
@@ -104,16 +106,16 @@ func TestTooManyClientsAreNamed(t *testing.T) {
 	server := redistest.Start(t, "--maxclients", "2")
 	for range 2 {
 		conn, err := net.Dial("tcp", server.Addr())
-		must(t, err)
+		storetest.Must(t, err)
 		defer conn.Close()
 		_, err = io.WriteString(conn, "PING\r\n")
-		must(t, err)
+		storetest.Must(t, err)
 		_, err = conn.Read(make([]byte, 16))
-		must(t, err)
+		storetest.Must(t, err)
 	}
 	for range 10 {
-		_, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: server.URL(), CommandTimeout: time.Second}})
-		wantErr(t, err, fault.Unreachable)
+		_, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: server.URL(), CommandTimeout: time.Second}})
+		storetest.WantErr(t, err, fault.Unreachable)
 		if !strings.Contains(err.Error(), "max number of clients") {
 			t.Errorf("got %v", err)
 		}
@@ -121,8 +123,8 @@ func TestTooManyClientsAreNamed(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	causes := map[string]bool{}
-	_, err := Open(ctx, Config{Connection: Connection{URL: server.URL()}, Notify: func(s event.Store) { causes[s.Cause] = true }})
-	wantErr(t, err, fault.Unreachable)
+	_, err := Open(ctx, Config{Connection: conn.Connection{URL: server.URL()}, Notify: func(s event.Store) { causes[s.Cause] = true }})
+	storetest.WantErr(t, err, fault.Unreachable)
 	if !causes["max_clients"] || len(causes) != 1 {
 		t.Errorf("causes are %v", causes)
 	}
@@ -132,13 +134,13 @@ func TestTooManyClientsAreNamed(t *testing.T) {
 // half written is not. What changed on either side is told as TLS.
 func TestTLSFilesAreReadAgain(t *testing.T) {
 	t.Parallel()
-	oldCert, oldKey := certificate(t)
-	newCert, newKey := certificate(t)
-	files := TLS{CA: copied(t, oldCert), Cert: copied(t, oldCert), Key: copied(t, oldKey)}
+	oldCert, oldKey := storetest.Certificate(t)
+	newCert, newKey := storetest.Certificate(t)
+	files := conn.TLS{CA: copied(t, oldCert), Cert: copied(t, oldCert), Key: copied(t, oldKey)}
 	var mu sync.Mutex
 	serving := tlsFor(t, oldCert, oldKey)
 	backend := startEmbedded(t)
-	addr := startPeer(t, func(conn net.Conn) {
+	addr := storetest.StartPeer(t, func(conn net.Conn) {
 		mu.Lock()
 		cfg := serving
 		mu.Unlock()
@@ -151,9 +153,9 @@ func TestTLSFilesAreReadAgain(t *testing.T) {
 		go func() { _, _ = io.Copy(secure, server); _ = conn.Close() }()
 		_, _ = io.Copy(server, secure)
 	})
-	log := &lockedBuffer{}
-	client, err := Dial(Connection{URL: "rediss://" + addr, TLS: files, CommandTimeout: 5 * time.Second, Logger: logTo(log)})
-	must(t, err)
+	log := &storetest.Log{}
+	client, err := conn.Dial(conn.Connection{URL: "rediss://" + addr, TLS: files, CommandTimeout: 5 * time.Second, Logger: storetest.LogTo(log)})
+	storetest.Must(t, err)
 	defer client.Close()
 	ping := func() error {
 		// The connection ends, and the command after the next dials.
@@ -161,24 +163,24 @@ func TestTLSFilesAreReadAgain(t *testing.T) {
 		_ = client.Ping(t.Context())
 		return client.Ping(t.Context()).Err()
 	}
-	must(t, client.Ping(t.Context()).Err())
+	storetest.Must(t, client.Ping(t.Context()).Err())
 
 	mu.Lock()
 	serving = tlsFor(t, newCert, newKey)
 	mu.Unlock()
-	eventually(t, "the refusal", func() bool { err = ping(); return err != nil })
-	if causeOf(err) != "tls" {
-		t.Errorf("cause %q of %v", causeOf(err), err)
+	storetest.Eventually(t, "the refusal", func() bool { err = ping(); return err != nil })
+	if conn.CauseOf(err) != "tls" {
+		t.Errorf("cause %q of %v", conn.CauseOf(err), err)
 	}
 	// Half written: the certificate without its key. The former pair is used on.
 	rewrite(t, files.CA, newCert)
 	rewrite(t, files.Cert, newCert)
-	eventually(t, "a refusal of the former pair", func() bool { err = ping(); return err != nil && strings.Contains(err.Error(), "remote error: tls:") })
-	if causeOf(err) != "tls" || !strings.Contains(fault.HintOf(Connection{}.classed(t.Context(), "ping", err)), "client certificate") {
-		t.Errorf("cause %q of %v", causeOf(err), err)
+	storetest.Eventually(t, "a refusal of the former pair", func() bool { err = ping(); return err != nil && strings.Contains(err.Error(), "remote error: tls:") })
+	if conn.CauseOf(err) != "tls" || !strings.Contains(fault.HintOf(conn.Connection{}.Classed(t.Context(), "ping", err)), "client certificate") {
+		t.Errorf("cause %q of %v", conn.CauseOf(err), err)
 	}
 	rewrite(t, files.Key, newKey)
-	eventually(t, "the renewed pair", func() bool { return ping() == nil })
+	storetest.Eventually(t, "the renewed pair", func() bool { return ping() == nil })
 	if n := strings.Count(log.String(), "cannot be used"); n != 1 {
 		t.Errorf("%d warnings, want 1:\n%s", n, log)
 	}
@@ -189,10 +191,10 @@ func TestTLSFilesAreReadAgain(t *testing.T) {
 func tlsFor(t *testing.T, cert, key string) *tls.Config {
 	t.Helper()
 	pair, err := tls.LoadX509KeyPair(cert, key)
-	must(t, err)
+	storetest.Must(t, err)
 	pool := x509.NewCertPool()
 	pem, err := os.ReadFile(cert)
-	must(t, err)
+	storetest.Must(t, err)
 	pool.AppendCertsFromPEM(pem)
 	return &tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12}
 }
@@ -208,6 +210,6 @@ func copied(t *testing.T, from string) string {
 func rewrite(t *testing.T, file, from string) {
 	t.Helper()
 	text, err := os.ReadFile(from)
-	must(t, err)
-	must(t, os.WriteFile(file, text, 0o600))
+	storetest.Must(t, err)
+	storetest.Must(t, os.WriteFile(file, text, 0o600))
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/wait"
 )
 
@@ -408,7 +409,7 @@ func (w *Writer) peek(ctx context.Context, key string) (cursor string, err error
 	err = w.config.retry(ctx, "read cursor", func(ctx context.Context) (err error) {
 		cursor, err = w.client.Get(ctx, key).Result()
 		var reply redis.Error
-		if errors.Is(err, redis.Nil) || errors.As(err, &reply) && causeOf(err) == "" {
+		if errors.Is(err, redis.Nil) || errors.As(err, &reply) && conn.CauseOf(err) == "" {
 			err = nil
 		}
 		return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 )
 
 // cable lets the connection of one partition be pulled. Partitions are opened
@@ -64,7 +65,7 @@ func TestPartitionsCrashInTheFirstBatch(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		c := &cable{which: 2}
 		w, _ := s.openSet(func(cfg *Config) { cfg.Dialer = c.dial })
-		s.without(w, c, s.batch(live, 1, 60))
+		s.without(w, c, s.batch(storetest.Live, 1, 60))
 		w, at := s.openSet()
 		if at.Position.Start == event.After {
 			s.mustSet(w, s.batch(at.Position, at.Position.Seq+1, 60))
@@ -81,7 +82,7 @@ func TestPartitionsAcknowledgeWhatAllHave(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		c := &cable{which: 2}
 		w, _ := s.openSet(func(cfg *Config) { cfg.Dialer = c.dial })
-		s.mustSet(w, s.batch(live, 1, 60))
+		s.mustSet(w, s.batch(storetest.Live, 1, 60))
 		if receipts := s.without(w, c, s.batch(event.AfterSeq(60), 61, 90), s.batch(event.AfterSeq(90), 91, 120)); len(receipts) != 0 {
 			t.Errorf("%d batches acknowledged that one partition does not have", len(receipts))
 		}
@@ -93,7 +94,7 @@ func TestPartitionsAcknowledgeWhatAllHave(t *testing.T) {
 func TestPartitionsRestoredAboveAnother(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
-		s.mustSet(w, s.batch(live, 1, 60))
+		s.mustSet(w, s.batch(storetest.Live, 1, 60))
 		key := PartitionKey(DefaultStreamKey, 0)
 		for _, seq := range s.seqs(0) {
 			if seq > 40 {
@@ -121,7 +122,7 @@ func TestPartitionsRestoredAboveAnother(t *testing.T) {
 func TestPartitionsCrashAfterAStreamVanished(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
-		s.mustSet(w, s.batch(live, 11, 60))
+		s.mustSet(w, s.batch(storetest.Live, 11, 60))
 		for _, i := range []int{1, 2} {
 			s.do("del", PartitionKey(DefaultStreamKey, i))
 			next := s.batch(event.AfterSeq(60), 61, 61)
@@ -144,7 +145,7 @@ func TestPartitionsCrashAfterAStreamVanished(t *testing.T) {
 func TestPartitionsStreamVanishedAfterAllWasAcknowledged(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
-		s.mustSet(w, s.batch(live, 1, 60))
+		s.mustSet(w, s.batch(storetest.Live, 1, 60))
 		for i := range s.n {
 			s.do("xgroup", "create", PartitionKey(DefaultStreamKey, i), "all", "$")
 		}
@@ -169,7 +170,7 @@ func TestPartitionsStreamVanishedAfterAllWasAcknowledged(t *testing.T) {
 func TestPartitionsFlushAllAfterARestart(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
-		s.mustSet(w, s.batch(live, 11, 60))
+		s.mustSet(w, s.batch(storetest.Live, 11, 60))
 		w, _ = s.openSet()
 		s.do("flushall")
 		_, err := w.Commit(s.ctx(), []*event.Batch{s.batch(event.AfterSeq(60), 61, 90)})
@@ -191,7 +192,7 @@ func isMoved(err error) bool {
 func TestPartitionsPollTheLowest(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
-		s.mustSet(w, s.batch(live, 1, 60))
+		s.mustSet(w, s.batch(storetest.Live, 1, 60))
 		s.rollBack(PartitionKey(DefaultCursorKey, 1), 40)
 		if seq, ok, err := w.Poll(s.ctx()); seq != 40 || !ok || err != nil {
 			t.Errorf("poll: %v, %v, %v", seq, ok, err)
@@ -223,7 +224,7 @@ func TestPartitionsStreamVanishedAtAStart(t *testing.T) {
 			t.Parallel()
 			eachSet(t, 3, func(s *set) {
 				w, _ := s.openSet()
-				s.mustSet(w, s.batch(live, 11, 60))
+				s.mustSet(w, s.batch(storetest.Live, 11, 60))
 				s.mustSet(w, s.batch(event.AfterSeq(60), 61, 70))
 				vanish(s)
 				w, at := s.openSet()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 )
 
 // filters are the filter sets that the partitions' cursors belong to, each with
@@ -29,7 +30,7 @@ func (s *set) filters() string {
 func TestPartitionsRefilterTogether(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet(filtered("old"))
-		s.mustSet(w, s.batch(live, 1, 60))
+		s.mustSet(w, s.batch(storetest.Live, 1, 60))
 		w.Refilter("new")
 		if got := s.filters(); got != "old/0 old/0 old/0" {
 			t.Errorf("Refilter itself must change nothing stored: %s", got)
@@ -58,14 +59,14 @@ func TestPartitionsRefilterInterrupted(t *testing.T) {
 			for _, apart := range []bool{false, true} {
 				s.do("flushall")
 				dies, _ := s.openSet(filtered("old"))
-				s.mustSet(dies, s.batch(live, 1, 60))
+				s.mustSet(dies, s.batch(storetest.Live, 1, 60))
 				if apart {
 					s.onlyPartition(dies, 1, s.batch(event.AfterSeq(60), 61, 80))
 				}
 				for _, i := range changed {
 					dies.parts[i].Refilter("new")
 					_, err := dies.parts[i].look(s.ctx())
-					must(t, err)
+					storetest.Must(t, err)
 				}
 				half := s.filters()
 				_, _, err := s.tryOpen(filtered("old"))

@@ -10,6 +10,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -118,10 +119,10 @@ func eachSet(t *testing.T, n int, test func(*set)) {
 func TestPartitionsSplitByAccount(t *testing.T) {
 	eachSet(t, 4, func(s *set) {
 		w, at := s.openSet()
-		if at.Position != live || !strings.Contains(at.Why, "no saved cursor") {
+		if at.Position != storetest.Live || !strings.Contains(at.Why, "no saved cursor") {
 			t.Fatalf("resume at %v: %s", at.Position, at.Why)
 		}
-		receipts := s.mustSet(w, s.batch(live, 11, 30), s.batch(event.AfterSeq(30), 31, 700))
+		receipts := s.mustSet(w, s.batch(storetest.Live, 11, 30), s.batch(event.AfterSeq(30), 31, 700))
 		if receipts[0].Appended != 20 || receipts[1].Appended != 670 || receipts[1].Cursor != 700 || receipts[1].Length != 690 {
 			t.Fatalf("receipts %+v", receipts)
 		}
@@ -147,7 +148,7 @@ func TestPartitionsSplitByAccount(t *testing.T) {
 func TestPartitionsResumeFromTheLowest(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
-		s.mustSet(w, s.batch(live, 1, 50))
+		s.mustSet(w, s.batch(storetest.Live, 1, 50))
 		// What a crash leaves: partition 1 alone has stored the next batch.
 		s.onlyPartition(w, 1, s.batch(event.AfterSeq(50), 51, 90))
 		w, at := s.openSet()
@@ -191,7 +192,7 @@ func (s *set) onlyPartition(w *PartitionSet, i int, b *event.Batch) {
 func TestPartitionsColdStartCutShort(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
-		if _, err := w.parts[1].Commit(s.ctx(), []*event.Batch{{After: live, Upto: 10}}); err != nil {
+		if _, err := w.parts[1].Commit(s.ctx(), []*event.Batch{{After: storetest.Live, Upto: 10}}); err != nil {
 			t.Fatal(err)
 		}
 		w, at := s.openSet()
@@ -208,7 +209,7 @@ func TestPartitionsColdStartCutShort(t *testing.T) {
 func TestPartitionsRestoreWhatIsMissing(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
-		s.mustSet(w, s.batch(live, 1, 60))
+		s.mustSet(w, s.batch(storetest.Live, 1, 60))
 		s.do("del", PartitionKey(DefaultCursorKey, 2), PartitionKey(DefaultCursorKey, 2)+":meta")
 		w, at := s.openSet()
 		mine := s.seqs(2)
@@ -245,7 +246,7 @@ func TestPartitionsRestoreWhatIsMissing(t *testing.T) {
 func TestPartitionsRollback(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
-		s.mustSet(w, s.batch(live, 1, 60))
+		s.mustSet(w, s.batch(storetest.Live, 1, 60))
 		key := PartitionKey(DefaultStreamKey, 1)
 		for _, seq := range s.seqs(1) {
 			if seq > 40 {
@@ -268,11 +269,11 @@ func TestPartitionsRollback(t *testing.T) {
 func TestPartitionsOfAnotherNumberAreRefused(t *testing.T) {
 	eachSet(t, 2, func(s *set) {
 		w, _ := s.openSet()
-		s.mustSet(w, s.batch(live, 1, 20))
+		s.mustSet(w, s.batch(storetest.Live, 1, 20))
 		for _, n := range []int{3, 4} {
 			s.n = n
 			_, _, err := s.tryOpen()
-			wantErr(t, err, fault.Cursor)
+			storetest.WantErr(t, err, fault.Cursor)
 			if !strings.Contains(fault.HintOf(err), fmt.Sprintf("--partitions %d --from-partitions 2", n)) {
 				t.Fatalf("hint: %s", fault.HintOf(err))
 			}
@@ -284,7 +285,7 @@ func TestPartitionsOfAnotherNumberAreRefused(t *testing.T) {
 		}
 		defer one.Close()
 		_, err = one.Resume(s.ctx())
-		wantErr(t, err, fault.Cursor)
+		storetest.WantErr(t, err, fault.Cursor)
 	})
 }
 
@@ -292,14 +293,14 @@ func TestPartitionsOfAnotherNumberAreRefused(t *testing.T) {
 func TestPartitionsDoNotStartLiveBesideOneStream(t *testing.T) {
 	eachSet(t, 2, func(s *set) {
 		w, _ := s.open()
-		s.must(w, batch(live, 1, 2))
+		s.must(w, storetest.Batch(storetest.Live, 1, 2))
 		_, _, err := s.tryOpen()
-		wantErr(t, err, fault.Cursor)
+		storetest.WantErr(t, err, fault.Cursor)
 		if !strings.Contains(fault.HintOf(err), "--partitions 2 --from-partitions 1") {
 			t.Fatalf("hint: %s", fault.HintOf(err))
 		}
 		_, at := s.openSet(func(c *Config) { c.From, _ = ParseFrom("live") })
-		if at.Position != live {
+		if at.Position != storetest.Live {
 			t.Fatalf("resume at %v", at.Position)
 		}
 	})
@@ -309,17 +310,17 @@ func TestPartitionsDoNotStartLiveBesideOneStream(t *testing.T) {
 func TestPartitionsMovedAloneAreRefused(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
-		s.mustSet(w, s.batch(live, 1, 20))
+		s.mustSet(w, s.batch(storetest.Live, 1, 20))
 		s.set(PartitionKey(DefaultCursorKey, 1), "500")
 		_, _, err := s.tryOpen()
-		wantErr(t, err, fault.Cursor)
+		storetest.WantErr(t, err, fault.Cursor)
 		s.set(PartitionKey(DefaultCursorKey, 1), "20")
 		s.openSet()
 		if err := w.parts[2].Rebase(s.ctx(), 10); err != nil {
 			t.Fatal(err)
 		}
 		_, _, err = s.tryOpen()
-		wantErr(t, err, fault.Cursor)
+		storetest.WantErr(t, err, fault.Cursor)
 	})
 }
 
@@ -328,13 +329,13 @@ func TestPartitionsMovedAloneAreRefused(t *testing.T) {
 func TestPartitionsBeginAsRequested(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
-		s.mustSet(w, s.batch(live, 1, 20))
+		s.mustSet(w, s.batch(storetest.Live, 1, 20))
 		from := func(text string) func(*Config) { return func(c *Config) { c.From, _ = ParseFrom(text) } }
 		w, at := s.openSet(from("live"))
-		if at.Position != live {
+		if at.Position != storetest.Live {
 			t.Fatalf("resume at %v", at.Position)
 		}
-		if _, err := w.parts[2].Commit(s.ctx(), []*event.Batch{{After: live, Upto: 99}}); err != nil {
+		if _, err := w.parts[2].Commit(s.ctx(), []*event.Batch{{After: storetest.Live, Upto: 99}}); err != nil {
 			t.Fatal(err)
 		}
 		w, at = s.openSet(from("live"))
@@ -355,7 +356,7 @@ func TestPartitionsBeginAsRequested(t *testing.T) {
 func TestPartitionsRebase(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
-		s.mustSet(w, s.batch(live, 100, 120))
+		s.mustSet(w, s.batch(storetest.Live, 100, 120))
 		if err := w.Rebase(s.ctx(), 4); err != nil {
 			t.Fatal(err)
 		}
@@ -375,12 +376,12 @@ func TestPartitionsTellStoreOnce(t *testing.T) {
 	redistest.RequireReal(t)
 	s := newSet(t, redistest.Start(t), 3)
 	w, _ := s.openSet()
-	s.mustSet(w, s.batch(live, 1, 5))
+	s.mustSet(w, s.batch(storetest.Live, 1, 5))
 	s.server.Do("config", "set", "min-replicas-to-write", "1")
 	ctx, cancel := context.WithCancel(s.ctx())
 	defer cancel()
 	go func() {
-		eventually(t, "the outage to be told", func() bool { return len(s.told()) > 0 })
+		storetest.Eventually(t, "the outage to be told", func() bool { return len(s.told()) > 0 })
 		s.server.Do("config", "set", "min-replicas-to-write", "0")
 	}()
 	if _, err := w.Commit(ctx, []*event.Batch{s.batch(event.AfterSeq(5), 6, 40)}); err != nil {

@@ -10,11 +10,12 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 )
 
 // inspect refuses a server that cannot keep the guarantees and warns about one
 // that weakens them.
-func (w *Writer) inspect(ctx context.Context, t *Target) (Info, error) {
+func (w *Writer) inspect(ctx context.Context, t *conn.Target) (conn.Info, error) {
 	info, err := w.readInfo(ctx)
 	if err != nil {
 		return nil, err
@@ -22,7 +23,7 @@ func (w *Writer) inspect(ctx context.Context, t *Target) (Info, error) {
 	if info["role"] == "slave" && t.Replicated() {
 		// A failover is under way: the next dial asks again who leads.
 		w.client.Interrupt()
-		return nil, serverError("READONLY the server was a primary, and is a replica now")
+		return nil, conn.ServerError("READONLY the server was a primary, and is a replica now")
 	}
 	if info["role"] == "slave" {
 		return nil, fault.New(fault.Usage, fmt.Errorf("Redis at %s is a replica of %s:%s", fault.Redact(w.config.URL), info["master_host"], info["master_port"]),
@@ -43,17 +44,17 @@ func (w *Writer) inspect(ctx context.Context, t *Target) (Info, error) {
 	return info, w.probeRights(ctx)
 }
 
-func (w *Writer) readInfo(ctx context.Context) (Info, error) {
+func (w *Writer) readInfo(ctx context.Context) (conn.Info, error) {
 	info, err := w.client.ServerInfo(ctx, w.config.StreamKey)
 	var reply redis.Error
-	if errors.As(err, &reply) && causeOf(err) == "" {
+	if errors.As(err, &reply) && conn.CauseOf(err) == "" {
 		w.config.Logger.Warn("Redis does not let fhctl read INFO, so role, eviction and persistence are unchecked", "err", err)
-		return Info{}, nil
+		return conn.Info{}, nil
 	}
 	return info, err
 }
 
-func (w *Writer) warn(info Info, t *Target) {
+func (w *Writer) warn(info conn.Info, t *conn.Target) {
 	log := w.config.Logger
 	switch policy := info["maxmemory_policy"]; {
 	case info.EvictsAny():
@@ -89,7 +90,7 @@ func (w *Writer) probeTypes(ctx context.Context) error {
 			return fault.New(fault.Data, fmt.Errorf("key %s is not %s: %w", probe.key, probe.want, err),
 				fmt.Sprintf("look at it with TYPE %s; rename it, or choose another key name", probe.key))
 		}
-		if err != nil && !errors.Is(err, redis.Nil) && causeOf(err) != "" {
+		if err != nil && !errors.Is(err, redis.Nil) && conn.CauseOf(err) != "" {
 			return err
 		}
 	}
@@ -121,7 +122,7 @@ func (w *Writer) probeRights(ctx context.Context) error {
 	} {
 		pipe.Do(ctx, args...)
 	}
-	cmds := exchange(ctx, pipe)
+	cmds := conn.Exchange(ctx, pipe)
 	var missing, barred []string
 	var denied, unknown error
 	for _, cmd := range cmds {
@@ -131,19 +132,19 @@ func (w *Writer) probeRights(ctx context.Context) error {
 		case err == nil, errors.Is(err, redis.Nil):
 		case !errors.As(err, &reply):
 			return err
-		case isDenied(err):
+		case conn.IsDenied(err):
 			missing, denied = append(missing, strings.TrimSpace(cmd.Name()+" "+keyOf(cmd))), err
-		case isBarred(err):
+		case conn.IsBarred(err):
 			barred, unknown = append(barred, cmd.Name()), err
 		}
 	}
 	switch {
 	case unknown != nil:
-		return fault.New(fault.Refused, fmt.Errorf("this Redis does not run %s: %w", strings.Join(slices.Compact(barred), ", "), unknown), barredHint)
+		return fault.New(fault.Refused, fmt.Errorf("this Redis does not run %s: %w", strings.Join(slices.Compact(barred), ", "), unknown), conn.BarredHint)
 	case denied == nil:
 		return nil
 	}
-	return fault.New(fault.Refused, fmt.Errorf("the Redis user may not run %s: %w", strings.Join(missing, ", "), denied), rightsHint)
+	return fault.New(fault.Refused, fmt.Errorf("the Redis user may not run %s: %w", strings.Join(missing, ", "), denied), conn.RightsHint)
 }
 
 // keyOf is the key a probe is about.

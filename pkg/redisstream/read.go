@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 )
 
 // DefaultPage is how many entries one XRANGE asks for.
@@ -26,7 +27,7 @@ var ErrNoStream = errors.New("there is no such stream")
 
 // ReaderConfig is what a Reader needs. Empty keys take the contract's names.
 type ReaderConfig struct {
-	Connection
+	conn.Connection
 	StreamKey string
 	CursorKey string
 	// Partitions is how many streams the keys stand for; 0 means 1. OtherCount
@@ -52,7 +53,7 @@ type ReaderConfig struct {
 // a range they are places in time.
 type Reader struct {
 	config ReaderConfig
-	client *Client
+	client *conn.Client
 	parts  []*Reader // of a set; nil reads one stream
 	unbind func() bool
 }
@@ -66,16 +67,16 @@ func OpenReader(ctx context.Context, cfg ReaderConfig) (*Reader, error) {
 	if cfg.Page <= 0 {
 		cfg.Page = DefaultPage
 	}
-	client, err := Dial(cfg.Connection)
+	client, err := conn.Dial(cfg.Connection)
 	if err != nil {
 		return nil, err
 	}
 	r := &Reader{config: cfg, client: client, unbind: context.AfterFunc(ctx, client.End)}
-	once, cancel := cfg.within(ctx)
+	once, cancel := cfg.Within(ctx)
 	defer cancel()
 	if err := client.Ping(once).Err(); err != nil {
 		_ = r.Close()
-		return nil, cfg.classed(ctx, "connect to Redis", err)
+		return nil, cfg.Classed(ctx, "connect to Redis", err)
 	}
 	if err := r.divide(ctx); err != nil {
 		_ = r.Close()
@@ -116,7 +117,7 @@ func (r *Reader) Bounds(ctx context.Context) (b Bounds, err error) {
 	if r.parts != nil {
 		return r.setBounds(ctx)
 	}
-	once, cancel := r.config.within(ctx)
+	once, cancel := r.config.Within(ctx)
 	defer cancel()
 	pipe := r.client.Pipeline()
 	length := pipe.XLen(once, r.config.StreamKey)
@@ -138,7 +139,7 @@ func (r *Reader) Bounds(ctx context.Context) (b Bounds, err error) {
 		b.Last, err = last.only()
 	}
 	if err != nil {
-		return b, r.config.classed(ctx, "read stream "+r.config.StreamKey, err)
+		return b, r.config.Classed(ctx, "read stream "+r.config.StreamKey, err)
 	}
 	return b, nil
 }
@@ -192,7 +193,7 @@ func (r *Reader) heads(ctx context.Context, command string, from, to ID, count i
 	for piece := count; len(all) < count; {
 		ask := min(piece, count-len(all))
 		some, err := r.ask(ctx, raw{heads: true}, command, from, to, ask)
-		if tooLarge(err) && ask > 1 {
+		if conn.TooLarge(err) && ask > 1 {
 			piece = max(1, ask/8)
 			continue
 		}
@@ -215,7 +216,7 @@ func (r *Reader) heads(ctx context.Context, command string, from, to ID, count i
 
 // ask reads entries in one exchange. With errOverfull come those that were whole.
 func (r *Reader) ask(ctx context.Context, how raw, command string, from, to ID, count int) ([]Stored, error) {
-	once, cancel := r.config.within(ctx)
+	once, cancel := r.config.Within(ctx)
 	defer cancel()
 	reply, _ := replies.Get().(*raw)
 	defer replies.Put(reply)
@@ -232,7 +233,7 @@ func (r *Reader) ask(ctx context.Context, how raw, command string, from, to ID, 
 	}
 	reply.long = nil // they are the entries' now
 	if err != nil {
-		return nil, r.config.classed(ctx, "read stream "+r.config.StreamKey, err)
+		return nil, r.config.Classed(ctx, "read stream "+r.config.StreamKey, err)
 	}
 	return entries, nil
 }
@@ -464,7 +465,7 @@ const followBlock = 2 * time.Second
 // more, and with an error that does not pass.
 func (r *Reader) Follow(ctx context.Context, after ID) iter.Seq2[Stored, error] {
 	return func(yield func(Stored, error) bool) {
-		client, err := Dial(r.config.Connection)
+		client, err := conn.Dial(r.config.Connection)
 		if err != nil {
 			yield(Stored{}, err)
 			return
@@ -486,7 +487,7 @@ func (r *Reader) Follow(ctx context.Context, after ID) iter.Seq2[Stored, error] 
 // follower is one call of Follow.
 type follower struct {
 	*Reader
-	client *Client
+	client *conn.Client
 	after  ID
 	count  int // of the next read; 0 is the first
 }
@@ -495,18 +496,18 @@ func (f *follower) run(ctx context.Context, yield func(Stored) bool) error {
 	if err := f.pin(ctx); err != nil {
 		return err
 	}
-	o := Outage{Connection: &f.config.Connection, Doing: "follow stream"}
+	o := conn.Outage{Connection: &f.config.Connection, Doing: "follow stream"}
 	for ctx.Err() == nil {
 		entries, err := f.wait(ctx)
 		cause := ""
 		if err != nil {
-			cause = causeOf(err)
+			cause = conn.CauseOf(err)
 		}
 		switch {
 		case err != nil && fault.Ended(ctx) != nil:
 			return nil // the connection was closed to end the wait
 		case err != nil && cause == "":
-			return fmt.Errorf("follow stream %s: %w", f.config.StreamKey, f.config.final(err))
+			return fmt.Errorf("follow stream %s: %w", f.config.StreamKey, f.config.Final(err))
 		case err != nil:
 			if err := o.Failed(ctx, err, cause); err != nil {
 				return err
@@ -544,7 +545,7 @@ func (f *follower) pin(ctx context.Context) error {
 // wait reads what lies behind the last entry, waiting for it.
 func (f *follower) wait(ctx context.Context) ([]Stored, error) {
 	block := min(followBlock, f.config.CommandTimeout/2)
-	once, cancel := f.config.within(ctx)
+	once, cancel := f.config.Within(ctx)
 	defer cancel()
 	if f.count == 0 {
 		f.count = firstPage

@@ -15,6 +15,8 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -151,21 +153,21 @@ func TestBoundsTellEmptyFromMissing(t *testing.T) {
 		}
 		k.set("text", "x")
 		_, err = k.reader(func(c *ReaderConfig) { c.StreamKey = "text" }).Bounds(k.ctx())
-		wantErr(t, err, fault.Data)
+		storetest.WantErr(t, err, fault.Data)
 	})
 }
 
 func TestOpenReaderFailsAtOnce(t *testing.T) {
 	started := time.Now()
-	_, err := OpenReader(context.Background(), ReaderConfig{Connection: Connection{URL: "redis://127.0.0.1:1"}})
-	wantErr(t, err, fault.Unreachable)
+	_, err := OpenReader(context.Background(), ReaderConfig{Connection: conn.Connection{URL: "redis://127.0.0.1:1"}})
+	storetest.WantErr(t, err, fault.Unreachable)
 	if time.Since(started) > 10*time.Second {
 		t.Error("it waited")
 	}
 	redistest.RequireReal(t)
 	locked := redistest.Start(t, "--requirepass", "hidden")
-	_, err = OpenReader(context.Background(), ReaderConfig{Connection: Connection{URL: locked.URL()}})
-	wantErr(t, err, fault.Refused)
+	_, err = OpenReader(context.Background(), ReaderConfig{Connection: conn.Connection{URL: locked.URL()}})
+	storetest.WantErr(t, err, fault.Refused)
 }
 
 func TestFollowSeesWhatComes(t *testing.T) {
@@ -229,7 +231,7 @@ func TestFollowSurvivesARestart(t *testing.T) {
 	for want := event.Seq(1); want <= 4; want++ {
 		if want == 3 {
 			server.Kill()
-			eventually(t, "the outage to be noticed", func() bool { return strings.Contains(k.log.String(), "not available") })
+			storetest.Eventually(t, "the outage to be noticed", func() bool { return strings.Contains(k.log.String(), "not available") })
 			server.Restart()
 			k.client = server.Client()
 			k.add(2, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+3), event.Seq(i + 3) })
@@ -403,7 +405,7 @@ func TestCursorState(t *testing.T) {
 		k.do("del", DefaultCursorKey)
 		k.do("rpush", DefaultCursorKey, "1")
 		_, err := r.Cursor(k.ctx())
-		wantErr(t, err, fault.Data)
+		storetest.WantErr(t, err, fault.Data)
 	})
 }
 
@@ -449,7 +451,7 @@ func FuzzEntries(f *testing.F) {
 	f.Add([]byte("*1\r\n*2\r\n$5\r\n1"))
 	f.Fuzz(func(t *testing.T, reply []byte) {
 		entries, err := (&raw{buf: reply}).entries(nil)
-		if err != nil && !errors.Is(err, errReply) {
+		if err != nil && !errors.Is(err, conn.ErrReply) {
 			t.Error(err)
 		}
 		for _, s := range entries {

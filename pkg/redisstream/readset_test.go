@@ -8,6 +8,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 )
 
 func (s *set) reader(change ...func(*ReaderConfig)) *Reader {
@@ -38,7 +39,7 @@ func consecutive(t *testing.T, got []Stored, first event.Seq) {
 func TestReaderOfASet(t *testing.T) {
 	eachSet(t, 4, func(s *set) {
 		w, _ := s.openSet()
-		s.mustSet(w, s.batch(live, 1, 90))
+		s.mustSet(w, s.batch(storetest.Live, 1, 90))
 		r := s.reader()
 		b, err := r.Bounds(s.ctx())
 		if first, _ := b.First.Seq(); err != nil || first != 1 || b.Length != 90 {
@@ -46,14 +47,14 @@ func TestReaderOfASet(t *testing.T) {
 		}
 		var all []Stored
 		for e, err := range r.Range(s.ctx(), b.First.ID, b.Last.ID) {
-			must(t, err)
+			storetest.Must(t, err)
 			all = append(all, e)
 		}
 		if consecutive(t, all, 1); len(all) != 90 {
 			t.Fatalf("%d entries", len(all))
 		}
 		newest, err := r.Last(s.ctx(), 20)
-		must(t, err)
+		storetest.Must(t, err)
 		if consecutive(t, newest, 71); len(newest) != 20 {
 			t.Fatalf("%d newest entries", len(newest))
 		}
@@ -64,11 +65,11 @@ func TestReaderOfASet(t *testing.T) {
 			t.Fatalf("count: %d %v %v", n, exact, err)
 		}
 		end, err := r.End(s.ctx())
-		must(t, err)
+		storetest.Must(t, err)
 		s.mustSet(w, s.batch(event.AfterSeq(90), 91, 130))
 		all = nil
 		for e, err := range r.UpTo(s.ctx(), "", end) {
-			must(t, err)
+			storetest.Must(t, err)
 			all = append(all, e)
 		}
 		if len(all) != 90 {
@@ -78,7 +79,7 @@ func TestReaderOfASet(t *testing.T) {
 		defer stop()
 		last, n := map[int]event.Seq{}, 0
 		for e, err := range r.FollowFrom(ctx, end) {
-			must(t, err)
+			storetest.Must(t, err)
 			seq, _ := e.Seq()
 			if seq <= 90 || seq <= last[e.Partition] {
 				t.Fatalf("seq %d of partition %d follows %d", seq, e.Partition, last[e.Partition])
@@ -95,9 +96,9 @@ func TestReaderOfASet(t *testing.T) {
 func TestReaderOfASetOfAnotherNumber(t *testing.T) {
 	eachSet(t, 4, func(s *set) {
 		w, _ := s.openSet()
-		s.mustSet(w, s.batch(live, 1, 9))
+		s.mustSet(w, s.batch(storetest.Live, 1, 9))
 		_, err := OpenReader(s.ctx(), ReaderConfig{Connection: s.config().Connection, Partitions: 2})
-		wantErr(t, err, fault.Usage)
+		storetest.WantErr(t, err, fault.Usage)
 		s.reader(func(c *ReaderConfig) { c.Partitions, c.OtherCount = 2, true })
 	})
 }
@@ -107,25 +108,25 @@ func TestReaderOfASetOfAnotherNumber(t *testing.T) {
 func TestMoveCursorsOfASet(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
-		s.mustSet(w, s.batch(live, 1, 50))
+		s.mustSet(w, s.batch(storetest.Live, 1, 50))
 		r := s.reader()
 		seen, err := r.Cursors(s.ctx())
-		must(t, err)
+		storetest.Must(t, err)
 		move := Move{To: 20, Owner: seen[0].Side, How: "20"}
 		stale := append([]CursorState(nil), seen...)
 		stale[1].Raw = "7"
 		err = MoveCursors(s.ctx(), r, move, stale, nil, false)
-		wantErr(t, err, fault.Conflict)
+		storetest.WantErr(t, err, fault.Conflict)
 		if !strings.Contains(err.Error(), "only 1 of 3") || s.cursor(0) != "20" || s.cursor(1) != "50" {
 			t.Fatalf("cursors %s %s: %v", s.cursor(0), s.cursor(1), err)
 		}
 		_, _, err = s.tryOpen()
-		wantErr(t, err, fault.Cursor)
+		storetest.WantErr(t, err, fault.Cursor)
 		seen, err = r.Cursors(s.ctx())
-		must(t, err)
-		must(t, MoveCursors(s.ctx(), r, move, seen, nil, false))
+		storetest.Must(t, err)
+		storetest.Must(t, MoveCursors(s.ctx(), r, move, seen, nil, false))
 		seen, err = r.Cursors(s.ctx())
-		must(t, err)
+		storetest.Must(t, err)
 		for i, c := range seen {
 			if c.Raw != "20" || c.Side.Epoch != seen[0].Side.Epoch {
 				t.Fatalf("partition %d: %+v", i, c)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -33,7 +34,7 @@ func TestRefilterTakesTheCursorAlong(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open(filtered("old"))
-		k.must(w, batch(live, 1, 2, 3))
+		k.must(w, storetest.Batch(storetest.Live, 1, 2, 3))
 		other, _ := k.open(filtered("old"))
 		before := k.get(sideKey)
 
@@ -48,8 +49,8 @@ func TestRefilterTakesTheCursorAlong(t *testing.T) {
 		if !strings.Contains(after, `"filter":"new"`) || !strings.Contains(after, `"epoch":1`) || !strings.Contains(after, `"upto":3`) {
 			t.Errorf("side key %s, before %s", after, before)
 		}
-		k.must(w, batch(event.AfterSeq(3), 4))
-		if _, err := other.Commit(k.ctx(), []*event.Batch{batch(event.AfterSeq(3), 4)}); fault.ClassOf(err) != fault.Cursor {
+		k.must(w, storetest.Batch(event.AfterSeq(3), 4))
+		if _, err := other.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(3), 4)}); fault.ClassOf(err) != fault.Cursor {
 			t.Errorf("the writer with the former filters: %v", err)
 		}
 		k.want(4, 1, 2, 3, 4)
@@ -61,7 +62,7 @@ func TestRefilterTakesTheCursorAlong(t *testing.T) {
 func TestRefilterFindsItsFiltersInPlace(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	first, _ := k.open(filtered("old"))
-	k.must(first, batch(live, 1))
+	k.must(first, storetest.Batch(storetest.Live, 1))
 	second, _ := k.open(filtered("old"))
 	first.Refilter("new")
 	k.resume(first)
@@ -74,7 +75,7 @@ func TestRefilterFindsItsFiltersInPlace(t *testing.T) {
 	second.Refilter("old")
 	second.Refilter("new")
 	k.resume(second)
-	k.must(second, batch(event.AfterSeq(1), 2))
+	k.must(second, storetest.Batch(event.AfterSeq(1), 2))
 }
 
 // I9: a standby may be the one that is reloaded, while the leader stores without a
@@ -85,12 +86,12 @@ func TestRefilterUnderAWriterThatStores(t *testing.T) {
 		for range 10 {
 			k.do("flushall")
 			busy, _ := k.open(filtered("old"))
-			k.must(busy, batch(live, 1))
+			k.must(busy, storetest.Batch(storetest.Live, 1))
 			w, _ := k.open(filtered("old"))
 			refused := make(chan error, 1)
 			go func() {
 				for seq := event.Seq(1); ; seq++ {
-					if _, err := busy.Commit(k.ctx(), []*event.Batch{batch(event.AfterSeq(seq), seq+1)}); err != nil {
+					if _, err := busy.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(seq), seq+1)}); err != nil {
 						refused <- err
 						return
 					}
@@ -103,12 +104,12 @@ func TestRefilterUnderAWriterThatStores(t *testing.T) {
 				<-refused
 				t.Fatal(err)
 			}
-			wantErr(t, <-refused, fault.Cursor)
+			storetest.WantErr(t, <-refused, fault.Cursor)
 			side, _ := parseSide(k.client.Get(k.ctx(), sideKey))
 			if side.Filter != "new" || event.Seq(side.Upto) != at.Position.Seq || side.Stored != side.Upto || side.Epoch != 1 {
 				t.Errorf("side key %+v, resumes at %v", side, at.Position)
 			}
-			k.must(w, batch(at.Position, at.Position.Seq+1))
+			k.must(w, storetest.Batch(at.Position, at.Position.Seq+1))
 			k.wantRun(1, at.Position.Seq+1)
 		}
 	})
@@ -118,7 +119,7 @@ func TestRefilterUnderAWriterThatStores(t *testing.T) {
 func TestRefilterReplacesOnlyItsOwn(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	w, _ := k.open(filtered("old"))
-	k.must(w, batch(live, 1))
+	k.must(w, storetest.Batch(storetest.Live, 1))
 	k.set(sideKey, strings.Replace(k.get(sideKey), `"old"`, `"theirs"`, 1))
 	w.Refilter("new")
 	if _, err := w.Resume(k.ctx()); fault.ClassOf(err) != fault.Cursor {
@@ -134,7 +135,7 @@ func TestRefilterReplacesOnlyItsOwn(t *testing.T) {
 func TestResumeAgainRestoresTheCursor(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	w, _ := k.open(filtered("old"))
-	k.must(w, batch(live, 1, 2))
+	k.must(w, storetest.Batch(storetest.Live, 1, 2))
 	k.do("DEL", DefaultCursorKey)
 	w.Refilter("new")
 	_, err := w.Resume(k.ctx())
@@ -145,6 +146,6 @@ func TestResumeAgainRestoresTheCursor(t *testing.T) {
 	if at := k.resume(w); at.Position != event.AfterSeq(2) {
 		t.Errorf("asked again: %v", at.Position)
 	}
-	k.must(w, batch(event.AfterSeq(2), 3))
+	k.must(w, storetest.Batch(event.AfterSeq(2), 3))
 	k.want(3, 1, 2, 3)
 }

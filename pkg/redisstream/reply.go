@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"io"
 	"slices"
 	"strconv"
@@ -55,7 +56,7 @@ func (r *raw) reset() {
 // cluster's redirection.
 func (r *raw) Write(p []byte) (int, error) {
 	if len(r.buf) == 0 && len(p) > 0 && p[0] == '-' {
-		return 0, serverError(p[1:])
+		return 0, conn.ServerError(p[1:])
 	}
 	r.buf = append(r.buf, p...)
 	return len(p), nil
@@ -66,7 +67,7 @@ func (r *raw) Write(p []byte) (int, error) {
 func (r *raw) ReadFrom(from io.Reader) (int64, error) {
 	limited, ok := from.(*io.LimitedReader)
 	if !ok {
-		return 0, errReply
+		return 0, conn.ErrReply
 	}
 	if r.most > 0 && len(r.buf)+r.held+int(limited.N) > r.most {
 		return 0, errOverfull
@@ -116,11 +117,11 @@ func (r *raw) header(kind byte) (int, error) {
 	rest := r.buf[r.at:]
 	end := bytes.IndexByte(rest, '\n')
 	if end < 2 || rest[0] != kind {
-		return 0, fmt.Errorf("%w: %.16q in place of %q", errReply, rest, kind)
+		return 0, fmt.Errorf("%w: %.16q in place of %q", conn.ErrReply, rest, kind)
 	}
 	n, err := strconv.Atoi(string(rest[1 : end-1]))
 	if err != nil || n < -1 || n > len(rest) && !r.left {
-		return 0, fmt.Errorf("%w: length %.16q", errReply, rest)
+		return 0, fmt.Errorf("%w: length %.16q", conn.ErrReply, rest)
 	}
 	r.at += end + 1
 	return n, nil
@@ -137,7 +138,7 @@ func (r *raw) bulk() (span, error) {
 		s.long = i + 1
 	}
 	if n < 0 || s.to+2 > len(r.buf) {
-		return span{}, fmt.Errorf("%w: a string is cut short", errReply)
+		return span{}, fmt.Errorf("%w: a string is cut short", conn.ErrReply)
 	}
 	r.at = s.to + 2
 	return s, nil
@@ -171,7 +172,7 @@ func (r *raw) whole() (some []Stored) {
 func (r *raw) entry() (s Stored, err error) {
 	n, err := r.header('*')
 	if err == nil && n != 2 {
-		err = fmt.Errorf("%w: an entry of %d parts", errReply, n)
+		err = fmt.Errorf("%w: an entry of %d parts", conn.ErrReply, n)
 	}
 	if err != nil {
 		return s, err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/wait"
 )
 
@@ -149,7 +150,7 @@ func (w *Writer) mendedSoon(ctx context.Context, began time.Time) bool {
 func (w *Writer) readState(ctx context.Context) (cursor string, present bool, stored *side, err error) {
 	pipe := w.client.Pipeline()
 	cursorReply, sideReply := pipe.Get(ctx, w.config.CursorKey), pipe.Get(ctx, w.config.SideKey())
-	exchange(ctx, pipe)
+	conn.Exchange(ctx, pipe)
 	cursor, err = cursorReply.Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		if redis.HasErrorPrefix(err, "WRONGTYPE") {

@@ -6,13 +6,14 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
 func from(t testing.TB, text string) func(*Config) {
 	t.Helper()
 	f, err := ParseFrom(text)
-	must(t, err)
+	storetest.Must(t, err)
 	return func(c *Config) { c.From = f }
 }
 
@@ -27,12 +28,12 @@ func TestParseFrom(t *testing.T) {
 	}
 	for _, text := range []string{"0", "-1", "newest", "1.5", "9007199254740992", " 1"} {
 		_, err := ParseFrom(text)
-		wantErr(t, err, fault.Usage)
+		storetest.WantErr(t, err, fault.Usage)
 	}
 }
 
 func TestResumeColdStart(t *testing.T) {
-	for text, want := range map[string]event.Position{"saved": live, "live": live, "oldest": oldest, "500": event.AfterSeq(500)} {
+	for text, want := range map[string]event.Position{"saved": storetest.Live, "live": storetest.Live, "oldest": oldest, "500": event.AfterSeq(500)} {
 		t.Run(text, func(t *testing.T) {
 			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 				k := newKit(t, server)
@@ -43,13 +44,13 @@ func TestResumeColdStart(t *testing.T) {
 				if k.get(DefaultCursorKey) != "" {
 					t.Fatal("a cursor was written before any event")
 				}
-				k.must(w, batch(want, 601, 602))
+				k.must(w, storetest.Batch(want, 601, 602))
 				// The same words after a restart mean: continue.
 				w, at = k.open(from(t, text))
 				if at.Position != event.AfterSeq(602) || at.Time != "2026-01-02T03:04:05Z" {
 					t.Fatalf("restart: %+v", at)
 				}
-				k.must(w, batch(at.Position, 603))
+				k.must(w, storetest.Batch(at.Position, 603))
 				k.want(603, 601, 602, 603)
 			})
 		})
@@ -62,7 +63,7 @@ func TestResumeRequestIsAppliedOnce(t *testing.T) {
 			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 				k := newKit(t, server)
 				w, _ := k.open()
-				k.must(w, run(live, 1, 4))
+				k.must(w, storetest.Run(storetest.Live, 1, 4))
 				_, at := k.open(from(t, text))
 				if at.Position != want {
 					t.Fatalf("request: %+v", at)
@@ -72,12 +73,12 @@ func TestResumeRequestIsAppliedOnce(t *testing.T) {
 				if at.Position != want {
 					t.Fatalf("restart before the first event: %+v", at)
 				}
-				k.must(w, batch(want, 3))
+				k.must(w, storetest.Batch(want, 3))
 				w, at = k.open(from(t, text))
 				if at.Position != event.AfterSeq(3) {
 					t.Fatalf("restart: %+v", at)
 				}
-				k.must(w, batch(at.Position, 4, 5))
+				k.must(w, storetest.Batch(at.Position, 4, 5))
 				k.want(5, 1, 2, 3, 4, 3, 4, 5)
 				// A run without the request forgets it, so that it can be
 				// made again.
@@ -85,7 +86,7 @@ func TestResumeRequestIsAppliedOnce(t *testing.T) {
 				if at.Position != event.AfterSeq(5) {
 					t.Fatalf("saved: %+v", at)
 				}
-				k.must(w, batch(at.Position, 6))
+				k.must(w, storetest.Batch(at.Position, 6))
 				if _, at = k.open(from(t, text)); at.Position != want {
 					t.Fatalf("request made again: %+v", at)
 				}
@@ -100,17 +101,17 @@ func TestResumeLiveLeavesTheCursorUntilTheFirstEvent(t *testing.T) {
 			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 				k := newKit(t, server)
 				w, _ := k.open()
-				k.must(w, batch(live, 100))
+				k.must(w, storetest.Batch(storetest.Live, 100))
 				other, _ := k.open()
 				w, at := k.open(from(t, "live"))
-				if at.Position != live {
+				if at.Position != storetest.Live {
 					t.Fatalf("resume: %+v", at)
 				}
 				k.want(100, 100)
-				k.must(w, batch(live, seqs...), batch(event.AfterSeq(seqs[1]), seqs[1]+1))
+				k.must(w, storetest.Batch(storetest.Live, seqs...), storetest.Batch(event.AfterSeq(seqs[1]), seqs[1]+1))
 				k.want(seqs[1]+1, 100, seqs[0], seqs[1], seqs[1]+1)
 				// A second writer notices the jump.
-				k.moved(other, event.AlarmConflict, event.AfterSeq(seqs[1]+1), batch(event.AfterSeq(100), 950))
+				k.moved(other, event.AlarmConflict, event.AfterSeq(seqs[1]+1), storetest.Batch(event.AfterSeq(100), 950))
 				if _, at = k.open(from(t, "live")); at.Position != event.AfterSeq(seqs[1]+1) {
 					t.Fatalf("restart: %+v", at)
 				}
@@ -123,10 +124,10 @@ func TestResumeLiveLosesTheRace(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, batch(live, 100))
+		k.must(w, storetest.Batch(storetest.Live, 100))
 		jumper, _ := k.open(from(t, "live"))
-		k.must(w, batch(event.AfterSeq(100), 101))
-		k.moved(jumper, event.AlarmConflict, event.AfterSeq(101), batch(live, 200))
+		k.must(w, storetest.Batch(event.AfterSeq(100), 101))
+		k.moved(jumper, event.AlarmConflict, event.AfterSeq(101), storetest.Batch(storetest.Live, 200))
 		k.want(101, 100, 101)
 	})
 }
@@ -136,10 +137,10 @@ func TestResumePythonBridgeCursor(t *testing.T) {
 		k := newKit(t, server)
 		k.set(DefaultCursorKey, "7000000123")
 		w, err := Open(k.ctx(), k.config())
-		must(t, err)
+		storetest.Must(t, err)
 		defer w.Close()
 		_, err = w.Resume(k.ctx())
-		wantErr(t, err, fault.Cursor)
+		storetest.WantErr(t, err, fault.Cursor)
 		if !strings.Contains(err.Error(), "bsky.network") || !strings.Contains(fault.HintOf(err), "fhctl cursor set SEQ --relay "+k.config().Identity.Relay) {
 			t.Fatalf("%v (hint: %s)", err, fault.HintOf(err))
 		}
@@ -148,18 +149,18 @@ func TestResumePythonBridgeCursor(t *testing.T) {
 		if at.Position != event.AfterSeq(7000000123) {
 			t.Fatalf("resume: %+v", at)
 		}
-		k.must(w, batch(at.Position, 7000000124))
+		k.must(w, storetest.Batch(at.Position, 7000000124))
 		k.want(7000000124, 7000000124)
 		if side := k.get(DefaultCursorKey + ":meta"); !strings.Contains(side, `"relay":"bsky.network"`) {
 			t.Fatalf("side key is %s", side)
 		}
 		// What the hint says to type is this move.
 		r, err := OpenReader(k.ctx(), ReaderConfig{Connection: k.config().Connection})
-		must(t, err)
+		storetest.Must(t, err)
 		defer r.Close()
 		seen, err := r.Cursor(k.ctx())
-		must(t, err)
-		must(t, MoveCursor(k.ctx(), r, Move{Seen: seen, To: seen.Seq, Owner: Side{
+		storetest.Must(t, err)
+		storetest.Must(t, MoveCursor(k.ctx(), r, Move{Seen: seen, To: seen.Seq, Owner: Side{
 			Relay: k.config().Identity.Relay, Filter: k.config().Identity.Filter, Partitions: 1,
 		}}))
 		if _, at := k.open(); at.Position != event.AfterSeq(7000000124) {
@@ -172,7 +173,7 @@ func TestResumeAnotherRelaysCursor(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, batch(live, 1))
+		k.must(w, storetest.Batch(storetest.Live, 1))
 		for _, change := range []func(*Config){
 			func(c *Config) { c.Identity.Relay = "other.example" },
 			func(c *Config) { c.Identity.Filter = "f00" },
@@ -180,11 +181,11 @@ func TestResumeAnotherRelaysCursor(t *testing.T) {
 			func(c *Config) { c.Identity.Relay = "other.example"; from(t, "oldest")(c) },
 		} {
 			other, err := Open(k.ctx(), k.config(change))
-			must(t, err)
+			storetest.Must(t, err)
 			defer other.Close()
 			_, err = other.Resume(k.ctx())
-			wantErr(t, err, fault.Cursor)
-			if !strings.Contains(err.Error(), relay) {
+			storetest.WantErr(t, err, fault.Cursor)
+			if !strings.Contains(err.Error(), storetest.Relay) {
 				t.Fatalf("error does not name both sides: %v", err)
 			}
 			k.want(1, 1)
@@ -196,14 +197,14 @@ func TestResumeCursorGoneButSideKeyLeft(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, batch(live, 1))
+		k.must(w, storetest.Batch(storetest.Live, 1))
 		k.do("del", DefaultCursorKey)
 		w, at, told := k.start()
 		k.tells(told, event.AlarmCursorMissing, DefaultCursorKey)
 		if at.Position != event.AfterSeq(1) {
 			t.Fatalf("resume: %+v", at)
 		}
-		k.must(w, batch(at.Position, 2, 3))
+		k.must(w, storetest.Batch(at.Position, 2, 3))
 		k.want(3, 1, 2, 3)
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 )
 
 // retention is what a Writer knows about trimming. Only the goroutine that holds
@@ -79,15 +80,15 @@ func (w *Writer) probeLedger(ctx context.Context) (write, merge bool, err error)
 	add := pipe.Do(ctx, "xadd", key, "NOMKSTREAM", "no-id", "f", "v")
 	look := pipe.XRevRangeN(ctx, key, "+", "-", 1)
 	remove := pipe.XDel(ctx, key, "0-0")
-	exchange(ctx, pipe)
+	conn.Exchange(ctx, pipe)
 	for _, err := range []error{add.Err(), look.Err(), remove.Err()} {
 		var reply redis.Error
-		if err != nil && (!errors.As(err, &reply) || causeOf(err) != "") {
+		if err != nil && (!errors.As(err, &reply) || conn.CauseOf(err) != "") {
 			return false, false, err
 		}
 	}
 	switch log := w.config.Logger; {
-	case look.Err() != nil || isDenied(add.Err()):
+	case look.Err() != nil || conn.IsDenied(add.Err()):
 		why := add.Err()
 		if look.Err() != nil {
 			why = look.Err()
@@ -121,7 +122,7 @@ func parseLosses(fields []any) (lost []event.Trim, err error) {
 		var t event.Trim
 		name, n, m, from, to, ok := five(fields)
 		if !ok {
-			return nil, errReply
+			return nil, conn.ErrReply
 		}
 		t.Group, t.Unread, t.Pending = name, n, m
 		t.From, _ = event.ParseSeq(from)
@@ -137,7 +138,7 @@ func parseHeld(fields []any) (held []holder, err error) {
 	for ; len(fields) > 0; fields = fields[5:] {
 		name, behind, pending, idle, need, ok := five(fields)
 		if !ok {
-			return nil, errReply
+			return nil, conn.ErrReply
 		}
 		h := holder{group: name, behind: behind, pending: pending, idle: -1, need: need}
 		if ms, err := strconv.ParseInt(idle, 10, 64); err == nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/wait"
 )
 
@@ -57,7 +58,7 @@ func (w *Writer) waitForRoom(ctx context.Context) error {
 		}
 		w.attend(held)
 		full := &event.Full{Detail: w.describe(held)}
-		if time.Since(reminded) >= RemindEach {
+		if time.Since(reminded) >= conn.RemindEach {
 			reminded = time.Now()
 			w.config.Logger.Warn("The stream is full of what readers have not finished; waiting for room", w.explain(held, started)...)
 		}
@@ -82,7 +83,7 @@ func (w *Writer) askForRoom(ctx context.Context) (status string, held []holder, 
 		}
 		var detail string
 		if len(fields) < 3 || !textOf(fields[0], &status) || !textOf(fields[2], &detail) {
-			return errReply
+			return conn.ErrReply
 		}
 		if status == "FULL" {
 			held, err = parseHeld(fields[3:])

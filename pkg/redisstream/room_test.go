@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -27,9 +28,9 @@ func (k *kit) feed(w *Writer, from event.Seq, n int) (last event.Seq, full *even
 	for range n {
 		at := event.AfterSeq(last)
 		if last == 0 {
-			at = live
+			at = storetest.Live
 		}
-		receipts, err := w.Commit(k.ctx(), []*event.Batch{run(at, last+1, last+50)})
+		receipts, err := w.Commit(k.ctx(), []*event.Batch{storetest.Run(at, last+1, last+50)})
 		if errors.As(err, &full) {
 			return last, full
 		}
@@ -162,7 +163,7 @@ func TestBlockLetsGoOfTheAbandoned(t *testing.T) {
 					more = 10
 				}
 				for range more {
-					r := k.must(w, run(event.AfterSeq(last), last+1, last+50))[0]
+					r := k.must(w, storetest.Run(event.AfterSeq(last), last+1, last+50))[0]
 					last += 50
 					for _, trim := range r.Trimmed {
 						unread += trim.Unread
@@ -180,7 +181,7 @@ func TestBlockLetsGoOfTheAbandoned(t *testing.T) {
 func (k *kit) feedUntold(w *Writer, from event.Seq, n int) (last event.Seq, full *event.Full) {
 	k.t.Helper()
 	for last = from; n > 0; n-- {
-		_, err := w.Commit(k.ctx(), []*event.Batch{run(event.AfterSeq(last), last+1, last+50)})
+		_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Run(event.AfterSeq(last), last+1, last+50)})
 		if errors.As(err, &full) {
 			return last, full
 		}
@@ -208,7 +209,7 @@ func TestBlockLoweredLimit(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, run(live, 1, 5000))
+		k.must(w, storetest.Run(storetest.Live, 1, 5000))
 		k.do("xgroup", "create", DefaultStreamKey, "g", "0")
 		k.read("g", 4900, true)
 		w, _ = k.open(blocking(200, time.Hour))
@@ -228,14 +229,14 @@ func TestWaitStoresWhenThereIsRoom(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open(blocking(100, time.Hour), func(c *Config) { c.WhenFull = Wait })
 		k.do("xgroup", "create", DefaultStreamKey, "g", "0", "mkstream")
-		k.must(w, run(live, 1, 150))
+		k.must(w, storetest.Run(storetest.Live, 1, 150))
 		ctx, cancel := context.WithCancel(k.ctx())
 		stopped := make(chan error, 1)
 		go func() {
-			_, err := w.Commit(ctx, []*event.Batch{run(event.AfterSeq(150), 151, 200)})
+			_, err := w.Commit(ctx, []*event.Batch{storetest.Run(event.AfterSeq(150), 151, 200)})
 			stopped <- err
 		}()
-		eventually(t, "a report of the full stream", func() bool {
+		storetest.Eventually(t, "a report of the full stream", func() bool {
 			told := k.told()
 			return len(told) > 0 && told[len(told)-1].Cause == "full" && !told[len(told)-1].Up
 		})
@@ -245,10 +246,10 @@ func TestWaitStoresWhenThereIsRoom(t *testing.T) {
 		}
 		before := len(k.told())
 		go func() {
-			_, err := w.Commit(k.ctx(), []*event.Batch{run(event.AfterSeq(150), 151, 200)})
+			_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Run(event.AfterSeq(150), 151, 200)})
 			stopped <- err
 		}()
-		eventually(t, "the second to wait", func() bool { return len(k.told()) > before })
+		storetest.Eventually(t, "the second to wait", func() bool { return len(k.told()) > before })
 		k.read("g", 150, true)
 		if err := <-stopped; err != nil {
 			t.Fatal(err)
@@ -288,9 +289,9 @@ func TestLedgerIsOptional(t *testing.T) {
 			for i := range event.Seq(10) {
 				at := event.AfterSeq(i * 50)
 				if i == 0 {
-					at = live
+					at = storetest.Live
 				}
-				for _, trim := range k.must(w, run(at, i*50+1, i*50+50))[0].Trimmed {
+				for _, trim := range k.must(w, storetest.Run(at, i*50+1, i*50+50))[0].Trimmed {
 					unread += trim.Unread
 				}
 			}
@@ -366,7 +367,7 @@ func TestBlockAcknowledgesWhatIsStoredWhileFull(t *testing.T) {
 		if full == nil {
 			t.Fatalf("%d stored, and the stream is not full", last)
 		}
-		again := run(event.AfterSeq(last-50), last-49, last)
+		again := storetest.Run(event.AfterSeq(last-50), last-49, last)
 		receipts, err := w.Commit(k.ctx(), []*event.Batch{again})
 		if err != nil || len(receipts) != 1 || receipts[0].Present != 50 || receipts[0].Cursor != last {
 			t.Fatalf("the last batch again: %+v, %v", receipts, err)

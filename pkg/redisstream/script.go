@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 )
 
 var (
@@ -266,7 +267,7 @@ func parseReply(cmd *redis.Cmd) (r reply, err error) {
 		return r, err
 	}
 	if len(fields) < 7 {
-		return r, errReply
+		return r, conn.ErrReply
 	}
 	var cursor, epoch string
 	ok := textOf(fields[0], &r.status) && textOf(fields[1], &cursor) && textOf(fields[2], &epoch) && textOf(fields[6], &r.detail)
@@ -274,14 +275,14 @@ func parseReply(cmd *redis.Cmd) (r reply, err error) {
 	present, ok2 := fields[4].(int64)
 	length, ok3 := fields[5].(int64)
 	if !ok || !ok1 || !ok2 || !ok3 {
-		return r, errReply
+		return r, conn.ErrReply
 	}
 	r.appended, r.present, r.length = int(appended), int(present), length
 	if r.cursor, ok = event.ParseSeq(cursor); cursor != "" && !ok {
 		r.status, r.detail = "BADCURSOR", cursor
 	}
 	if r.epoch, err = strconv.ParseInt(epoch, 10, 64); err != nil {
-		return r, errReply
+		return r, conn.ErrReply
 	}
 	if r.status == "FULL" {
 		r.held, err = parseHeld(fields[7:])
@@ -312,14 +313,14 @@ func (w *Writer) run(ctx context.Context, script *redis.Script, args ...any) (m 
 		return m, err
 	}
 	if len(fields) != 4 {
-		return m, errReply
+		return m, conn.ErrReply
 	}
 	m.status, m.detail = fields[0], fields[3]
 	if m.cursor, m.present = event.ParseSeq(fields[1]); fields[1] != "" && !m.present {
 		m.status, m.detail = "BADCURSOR", fields[1]
 	}
 	if m.epoch, err = strconv.ParseInt(fields[2], 10, 64); err != nil {
-		return m, fmt.Errorf("%w: epoch %s", errReply, strings.ToValidUTF8(fields[2], "?"))
+		return m, fmt.Errorf("%w: epoch %s", conn.ErrReply, strings.ToValidUTF8(fields[2], "?"))
 	}
 	return m, nil
 }

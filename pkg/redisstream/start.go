@@ -10,6 +10,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 )
 
 // found is what a start meets: cursor, side key and newest entry as they were at
@@ -43,7 +44,7 @@ func (w *Writer) find(ctx context.Context) (f found, err error) {
 		return f, err
 	}
 	if len(fields) != 6 {
-		return f, errReply
+		return f, conn.ErrReply
 	}
 	f.cursor, f.present = event.ParseSeq(fields[0])
 	if fields[1] != "" {
@@ -210,7 +211,7 @@ func (w *Writer) stillHolds(ctx context.Context, f found) (there, sure bool, err
 	err = w.config.retry(ctx, "look for the last entry", func(ctx context.Context) error {
 		row, err := w.client.Do(ctx, "xinfo", "stream", w.config.StreamKey).Result()
 		if err == nil {
-			last := ID(RowOf(row).Text("last-generated-id"))
+			last := ID(conn.RowOf(row).Text("last-generated-id"))
 			if sure = last != "" && last.Compare(f.id) > 0; sure {
 				return nil // what came last was deleted
 			}
@@ -248,7 +249,7 @@ func (w *Writer) note(ctx context.Context, g gone) {
 	err := w.config.retry(ctx, "note what is gone", func(ctx context.Context) error {
 		added := int64(0)
 		if row, err := w.client.Do(ctx, "xinfo", "stream", w.config.StreamKey).Result(); err == nil {
-			added = max(0, RowOf(row).Number("entries-added"))
+			added = max(0, conn.RowOf(row).Number("entries-added"))
 		}
 		return w.client.Do(ctx, "xadd", key, "MAXLEN", "~", ledgerLines, "*", "group", "",
 			"unread", "0", "pending", "0", "from", g.from.String(), "to", g.to.String(), "kept", g.kept.String(), "added", added).Err()

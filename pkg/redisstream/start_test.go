@@ -11,6 +11,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -71,8 +72,8 @@ func (k *kit) reads(group string, n int) {
 func (k *kit) noted(w *Writer, last event.Seq) {
 	k.t.Helper()
 	w.floor.next = time.Time{}
-	k.must(w, watermark(event.AfterSeq(last), last+1))
-	k.must(w, watermark(event.AfterSeq(last+1), last+2))
+	k.must(w, storetest.Watermark(event.AfterSeq(last), last+1))
+	k.must(w, storetest.Watermark(event.AfterSeq(last+1), last+2))
 }
 
 // How a stream can lose everything while its cursor stays.
@@ -110,7 +111,7 @@ func TestStartStreamVanished(t *testing.T) {
 				redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 					k := newKit(t, server)
 					w, _ := k.open()
-					k.must(w, run(live, 1, 9))
+					k.must(w, storetest.Run(storetest.Live, 1, 9))
 					prepare.do(k)
 					k.noted(w, 9)
 					vanish(k)
@@ -119,7 +120,7 @@ func TestStartStreamVanished(t *testing.T) {
 					if at.Position != after(prepare.floor) {
 						t.Fatalf("resume at %v", at)
 					}
-					k.must(w, run(at.Position, prepare.floor+1, 20))
+					k.must(w, storetest.Run(at.Position, prepare.floor+1, 20))
 					k.wantRun(prepare.floor+1, 20)
 					if _, _, told := k.start(); len(told) > 0 {
 						t.Fatalf("told again: %v", told)
@@ -142,7 +143,7 @@ func TestStartStreamVanishedAfterAllWasAcknowledged(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, run(live, 1, 9))
+		k.must(w, storetest.Run(storetest.Live, 1, 9))
 		k.group("one", 9)
 		k.noted(w, 9)
 		k.do("del", DefaultStreamKey)
@@ -151,7 +152,7 @@ func TestStartStreamVanishedAfterAllWasAcknowledged(t *testing.T) {
 		if at.Position != event.AfterSeq(11) || strings.Contains(told[0].Detail, "going back") {
 			t.Fatalf("resume at %v: %v", at, told[0])
 		}
-		k.must(w, batch(at.Position, 12))
+		k.must(w, storetest.Batch(at.Position, 12))
 		k.wantRun(12, 12)
 	})
 }
@@ -176,10 +177,10 @@ func (k *kit) beside(change map[string]any) {
 func (k *kit) losses() []Loss {
 	k.t.Helper()
 	r, err := OpenReader(k.ctx(), ReaderConfig{Connection: k.config().Connection})
-	must(k.t, err)
+	storetest.Must(k.t, err)
 	defer r.Close()
 	lines, why, err := r.Losses(k.ctx(), 10)
-	if must(k.t, err); why != "" {
+	if storetest.Must(k.t, err); why != "" {
 		k.t.Fatal(why)
 	}
 	return lines
@@ -192,7 +193,7 @@ func TestStartStreamVanishedWithoutANote(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, run(live, 1, 9))
+		k.must(w, storetest.Run(storetest.Live, 1, 9))
 		k.beside(map[string]any{"floor": nil})
 		k.do("del", DefaultStreamKey)
 		w, at, told := k.start()
@@ -203,7 +204,7 @@ func TestStartStreamVanishedWithoutANote(t *testing.T) {
 		if lines := k.losses(); len(lines) != 1 || lines[0].Group != "" || lines[0].From != 0 || lines[0].To != 9 {
 			t.Fatalf("ledger %+v", lines)
 		}
-		k.must(w, batch(at.Position, 10))
+		k.must(w, storetest.Batch(at.Position, 10))
 		if _, _, told := k.start(); len(told) > 0 {
 			t.Fatalf("told again: %v", told)
 		}
@@ -243,7 +244,7 @@ func TestStartNewestEntriesRemoved(t *testing.T) {
 			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 				k := newKit(t, server)
 				w, _ := k.open()
-				k.must(w, run(live, 1, 9))
+				k.must(w, storetest.Run(storetest.Live, 1, 9))
 				if c.read >= 0 {
 					k.group("one", c.read)
 				}
@@ -259,7 +260,7 @@ func TestStartNewestEntriesRemoved(t *testing.T) {
 				if at.Position != event.AfterSeq(c.at) {
 					t.Fatalf("resume at %v", at)
 				}
-				k.must(w, run(at.Position, c.at+1, 12)) // 10 and 11 yield entries only here
+				k.must(w, storetest.Run(at.Position, c.at+1, 12)) // 10 and 11 yield entries only here
 				got := k.stream()
 				for i := range got {
 					if c.at == 11 && i < len(c.holds) && got[i] != c.holds[i] || c.at < 11 && got[i] != c.holds[i] {
@@ -287,13 +288,13 @@ func TestStartStreamVanishedAndAskedToBeginElsewhere(t *testing.T) {
 	for text, c := range map[string]struct {
 		at   event.Position
 		word string
-	}{"oldest": {oldest, ""}, "2": {event.AfterSeq(2), ""}, "8": {event.AfterSeq(8), "seq 7 to 8"}, "live": {live, "seq 7 to 9"}} {
+	}{"oldest": {oldest, ""}, "2": {event.AfterSeq(2), ""}, "8": {event.AfterSeq(8), "seq 7 to 8"}, "live": {storetest.Live, "seq 7 to 9"}} {
 		t.Run(text, func(t *testing.T) {
 			t.Parallel()
 			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 				k := newKit(t, server)
 				w, _ := k.open()
-				k.must(w, run(live, 1, 9))
+				k.must(w, storetest.Run(storetest.Live, 1, 9))
 				k.group("one", 6)
 				k.noted(w, 9)
 				k.do("del", DefaultStreamKey)
@@ -327,15 +328,15 @@ func TestStartCursorVanished(t *testing.T) {
 		"asked before":        {func(k *kit) { k.beside(map[string]any{"from": "oldest"}) }, "oldest", event.AfterSeq(11), 1},
 		"asked for oldest":    {none, "oldest", oldest, 0},
 		"asked for a seq":     {none, "4", event.AfterSeq(4), 0},
-		"asked for live":      {none, "live", live, 0},
+		"asked for live":      {none, "live", storetest.Live, 0},
 		"older side key":      {func(k *kit) { k.beside(map[string]any{"stored": nil, "upto": nil, "floor": nil}) }, "saved", event.AfterSeq(9), 1},
 		"newest entries gone": {(*kit).cutThree, "saved", event.AfterSeq(6), 2},
 		"with the stream":     {func(k *kit) { k.do("del", DefaultStreamKey) }, "saved", event.AfterSeq(5), 1},
 		"with all it could be from": {func(k *kit) {
 			k.do("del", DefaultStreamKey)
 			k.beside(map[string]any{"stored": nil, "upto": nil, "floor": nil})
-		}, "saved", live, 1},
-		"with the side key":          {func(k *kit) { k.do("del", DefaultCursorKey+":meta") }, "saved", live, 0},
+		}, "saved", storetest.Live, 1},
+		"with the side key":          {func(k *kit) { k.do("del", DefaultCursorKey+":meta") }, "saved", storetest.Live, 0},
 		"put there by an operator":   {func(k *kit) { k.beside(map[string]any{"stored": nil, "upto": nil, "set": "3"}) }, "saved", event.AfterSeq(3), 1},
 		"under a leader that is led": {func(k *kit) { k.set(DefaultCursorKey+":lease", "b/x/1@elsewhere#1") }, "saved", event.AfterSeq(11), 1},
 	} {
@@ -344,7 +345,7 @@ func TestStartCursorVanished(t *testing.T) {
 			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 				k := newKit(t, server)
 				w, _ := k.open()
-				k.must(w, run(live, 1, 9))
+				k.must(w, storetest.Run(storetest.Live, 1, 9))
 				k.group("one", 5)
 				k.noted(w, 9)
 				k.do("del", DefaultCursorKey)
@@ -353,7 +354,7 @@ func TestStartCursorVanished(t *testing.T) {
 				if at.Position != c.at || len(told) != c.told || c.told > 0 && told[0].Alarm != event.AlarmCursorMissing {
 					t.Fatalf("resume at %v, told %v", at, told)
 				}
-				if c.told > 0 && c.at != live && k.get(DefaultCursorKey) != c.at.Seq.String() {
+				if c.told > 0 && c.at != storetest.Live && k.get(DefaultCursorKey) != c.at.Seq.String() {
 					t.Fatalf("the cursor is %s", k.get(DefaultCursorKey))
 				}
 			})
@@ -376,19 +377,19 @@ func TestStartContradiction(t *testing.T) {
 		from    string
 		refused bool
 	}{
-		"bridge":                  {relay, bridge, "saved", true},
-		"lower numbers":           {relay, func(k *kit) { k.set(DefaultCursorKey, "5") }, "saved", true},
-		"bridge, cursor gone":     {relay, func(k *kit) { bridge(k); k.do("del", DefaultCursorKey) }, "saved", true},
-		"after cursor set":        {relay, func(k *kit) { k.beside(map[string]any{"stored": nil, "upto": nil, "set": "4"}); bridge(k) }, "saved", true},
-		"asked for another place": {relay, bridge, "oldest", false},
+		"bridge":                  {storetest.Relay, bridge, "saved", true},
+		"lower numbers":           {storetest.Relay, func(k *kit) { k.set(DefaultCursorKey, "5") }, "saved", true},
+		"bridge, cursor gone":     {storetest.Relay, func(k *kit) { bridge(k); k.do("del", DefaultCursorKey) }, "saved", true},
+		"after cursor set":        {storetest.Relay, func(k *kit) { k.beside(map[string]any{"stored": nil, "upto": nil, "set": "4"}); bridge(k) }, "saved", true},
+		"asked for another place": {storetest.Relay, bridge, "oldest", false},
 		"bridge on its own relay": {bridgeHost, bridge, "saved", false},
-		"older side key":          {relay, func(k *kit) { k.beside(map[string]any{"stored": nil, "upto": nil}); k.set(DefaultCursorKey, "5") }, "saved", false},
-		"where the last entry is": {relay, func(k *kit) { k.set(DefaultCursorKey, "9") }, "saved", false},
-		"where cursor set put it": {relay, func(k *kit) {
+		"older side key":          {storetest.Relay, func(k *kit) { k.beside(map[string]any{"stored": nil, "upto": nil}); k.set(DefaultCursorKey, "5") }, "saved", false},
+		"where the last entry is": {storetest.Relay, func(k *kit) { k.set(DefaultCursorKey, "9") }, "saved", false},
+		"where cursor set put it": {storetest.Relay, func(k *kit) {
 			k.beside(map[string]any{"stored": nil, "upto": nil, "set": "4"})
 			k.set(DefaultCursorKey, "4")
 		}, "saved", false},
-		"while another writer's leads": {relay, func(k *kit) { k.set(DefaultCursorKey, "8"); k.set(DefaultCursorKey+":lease", "b/x/1@elsewhere#1") }, "saved", false},
+		"while another writer's leads": {storetest.Relay, func(k *kit) { k.set(DefaultCursorKey, "8"); k.set(DefaultCursorKey+":lease", "b/x/1@elsewhere#1") }, "saved", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -396,20 +397,20 @@ func TestStartContradiction(t *testing.T) {
 				k := newKit(t, server)
 				mine := func(cfg *Config) { cfg.Identity.Relay = c.relay }
 				w, _ := k.open(mine)
-				k.must(w, run(live, 1, 9))
-				k.must(w, watermark(event.AfterSeq(9), 11))
+				k.must(w, storetest.Run(storetest.Live, 1, 9))
+				k.must(w, storetest.Watermark(event.AfterSeq(9), 11))
 				c.spoil(k)
 				before := k.get(DefaultCursorKey) + k.get(DefaultCursorKey+":meta")
 				w, err := Open(k.ctx(), k.config(mine, from(t, c.from), func(cfg *Config) { cfg.Writer = "a" }))
-				must(t, err)
+				storetest.Must(t, err)
 				defer w.Close()
 				_, err = w.Resume(k.ctx())
 				if !c.refused {
-					must(t, err)
+					storetest.Must(t, err)
 					return
 				}
-				wantErr(t, err, fault.Cursor)
-				if !strings.Contains(err.Error(), bridgeHost) || !strings.Contains(fault.HintOf(err), relay) {
+				storetest.WantErr(t, err, fault.Cursor)
+				if !strings.Contains(err.Error(), bridgeHost) || !strings.Contains(fault.HintOf(err), storetest.Relay) {
 					t.Fatalf("%v (hint: %s)", err, fault.HintOf(err))
 				}
 				if after := k.get(DefaultCursorKey) + k.get(DefaultCursorKey+":meta"); after != before {
@@ -427,8 +428,8 @@ func TestStartAfterABatchStoredInPart(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	w, _ := k.open()
 	k.do("xadd", DefaultStreamKey, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
-	_, err := w.Commit(k.ctx(), []*event.Batch{batch(live, 5, 6, 7)})
-	wantErr(t, err, fault.Data)
+	_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(storetest.Live, 5, 6, 7)})
+	storetest.WantErr(t, err, fault.Data)
 	if _, at, told := k.start(); at.Position != event.AfterSeq(5) || len(told) > 0 {
 		t.Fatalf("resume at %v, told %v", at, told)
 	}
@@ -444,7 +445,7 @@ func TestStartStreamVanishedWhileIdle(t *testing.T) {
 			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 				k := newKit(t, server)
 				w, _ := k.open()
-				k.must(w, run(live, 1, 9))
+				k.must(w, storetest.Run(storetest.Live, 1, 9))
 				k.group("one", 6)
 				k.noted(w, 9)
 				vanish(k)
@@ -453,7 +454,7 @@ func TestStartStreamVanishedWhileIdle(t *testing.T) {
 				if w.floor.seq != 6 {
 					t.Fatalf("the floor became %d", w.floor.seq)
 				}
-				k.moved(w, event.AlarmCursorMissing, event.AfterSeq(6), batch(event.AfterSeq(11), 12))
+				k.moved(w, event.AlarmCursorMissing, event.AfterSeq(6), storetest.Batch(event.AfterSeq(11), 12))
 			})
 		})
 	}
@@ -467,12 +468,12 @@ func TestStartStreamVanishesBehindARollback(t *testing.T) {
 		redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 			k := newKit(t, server)
 			w, _ := k.open()
-			k.must(w, run(live, 1, 9))
+			k.must(w, storetest.Run(storetest.Live, 1, 9))
 			k.noted(w, 9)
 			k.rollBack(DefaultCursorKey, 6)
-			k.moved(w, event.AlarmRollback, event.AfterSeq(6), batch(event.AfterSeq(11), 12))
+			k.moved(w, event.AlarmRollback, event.AfterSeq(6), storetest.Batch(event.AfterSeq(11), 12))
 			if dies {
-				k.must(w, watermark(event.AfterSeq(6), 7))
+				k.must(w, storetest.Watermark(event.AfterSeq(6), 7))
 			}
 			k.do("del", DefaultStreamKey)
 			if dies {
@@ -480,9 +481,9 @@ func TestStartStreamVanishesBehindARollback(t *testing.T) {
 				w, _, told = k.start()
 				k.tells(told, event.AlarmCursorMissing, "1 to 7")
 			} else {
-				k.moved(w, event.AlarmCursorMissing, after(0), batch(event.AfterSeq(6), 7))
+				k.moved(w, event.AlarmCursorMissing, after(0), storetest.Batch(event.AfterSeq(6), 7))
 			}
-			k.must(w, run(after(0), 1, 12))
+			k.must(w, storetest.Run(after(0), 1, 12))
 			k.wantRun(1, 12)
 		})
 	}
@@ -498,7 +499,7 @@ func TestStartStreamVanishesWhileItIsFull(t *testing.T) {
 			k.do("flushall")
 			full := blocking(100, time.Hour)
 			w, _ := k.open(full)
-			k.must(w, run(live, 1, 10))
+			k.must(w, storetest.Run(storetest.Live, 1, 10))
 			k.group("one", 4)
 			k.noted(w, 10)
 			last, stopped := k.feed(w, 12, 20)
@@ -513,10 +514,10 @@ func TestStartStreamVanishesWhileItIsFull(t *testing.T) {
 				_, told = k.settle(w)
 			}
 			if len(told) == 0 {
-				told = append(told, k.moved(w, event.AlarmCursorMissing, event.AfterSeq(4), run(event.AfterSeq(last), last+1, last+1)))
+				told = append(told, k.moved(w, event.AlarmCursorMissing, event.AfterSeq(4), storetest.Run(event.AfterSeq(last), last+1, last+1)))
 			}
 			k.tells(told, event.AlarmCursorMissing, "seq 5 to")
-			k.must(w, run(event.AfterSeq(4), 5, 40))
+			k.must(w, storetest.Run(event.AfterSeq(4), 5, 40))
 			k.wantRun(5, 40)
 		}
 	})
@@ -530,7 +531,7 @@ func TestStartBothVanishedTellsTheRange(t *testing.T) {
 		redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 			k := newKit(t, server)
 			w, _ := k.open()
-			k.must(w, run(live, 1, 9))
+			k.must(w, storetest.Run(storetest.Live, 1, 9))
 			prepare(k)
 			k.noted(w, 9)
 			k.do("del", DefaultStreamKey, DefaultCursorKey)
@@ -543,7 +544,7 @@ func TestStartBothVanishedTellsTheRange(t *testing.T) {
 			if at.Position != after(first-1) {
 				t.Errorf("%s: resume at %v", groups, at.Position)
 			}
-			k.must(w, run(at.Position, first, 12))
+			k.must(w, storetest.Run(at.Position, first, 12))
 			k.wantRun(first, 12)
 		})
 	}

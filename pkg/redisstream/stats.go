@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 )
 
 // DeadLetterKey is the stream of entries that consumers gave up on. They own
@@ -27,11 +28,11 @@ const (
 // Now is the server's clock, which ids are made of. ok is false when this Redis
 // user may ask for it neither by TIME nor by INFO.
 func (r *Reader) Now(ctx context.Context) (now time.Time, ok bool, err error) {
-	once, cancel := r.config.within(ctx)
+	once, cancel := r.config.Within(ctx)
 	defer cancel()
 	server, err := r.client.ForKey(once, r.config.StreamKey)
 	if err != nil {
-		return now, false, r.config.classed(ctx, "read the clock", err)
+		return now, false, r.config.Classed(ctx, "read the clock", err)
 	}
 	now, err = server.Time(once).Result()
 	why, err := r.declined(ctx, "read the clock", "TIME", err)
@@ -53,7 +54,7 @@ func (r *Reader) nowByInfo(ctx context.Context) (now time.Time, ok bool, err err
 // MemoryUsage is what the server estimates the stream takes, from a few of its
 // nodes. why says, in words, that it does not tell.
 func (r *Reader) MemoryUsage(ctx context.Context) (bytes int64, why string, err error) {
-	once, cancel := r.config.within(ctx)
+	once, cancel := r.config.Within(ctx)
 	defer cancel()
 	bytes, err = r.client.MemoryUsage(once, r.config.StreamKey, memorySamples).Result()
 	if errors.Is(err, redis.Nil) {
@@ -66,16 +67,16 @@ func (r *Reader) MemoryUsage(ctx context.Context) (bytes int64, why string, err 
 // EntriesAdded counts the entries ever added, trimmed ones included; -1 where
 // the server (before Redis 7) does not count. ErrNoStream without a stream.
 func (r *Reader) EntriesAdded(ctx context.Context) (int64, error) {
-	once, cancel := r.config.within(ctx)
+	once, cancel := r.config.Within(ctx)
 	defer cancel()
 	row, err := r.client.Do(once, "xinfo", "stream", r.config.StreamKey).Result()
 	if err != nil && strings.Contains(err.Error(), "no such key") {
 		return -1, fmt.Errorf("read stream %s: %w", r.config.StreamKey, ErrNoStream)
 	}
 	if err != nil {
-		return -1, r.config.classed(ctx, "read stream "+r.config.StreamKey, err)
+		return -1, r.config.Classed(ctx, "read stream "+r.config.StreamKey, err)
 	}
-	return RowOf(row).Number("entries-added"), nil
+	return conn.RowOf(row).Number("entries-added"), nil
 }
 
 // Following is the first entry behind an id; found is false when there is none.
@@ -122,7 +123,7 @@ type Redeliveries struct {
 // Redeliveries counts pending entries that were delivered again. The group must
 // exist; one that has gone meanwhile has none.
 func (r *Reader) Redeliveries(ctx context.Context, group string) (d Redeliveries, err error) {
-	once, cancel := r.config.within(ctx)
+	once, cancel := r.config.Within(ctx)
 	defer cancel()
 	rows, err := r.client.XPendingExt(once, &redis.XPendingExtArgs{
 		Stream: r.config.StreamKey, Group: group, Start: "-", End: "+", Count: pendingLook,
@@ -131,7 +132,7 @@ func (r *Reader) Redeliveries(ctx context.Context, group string) (d Redeliveries
 		return d, nil
 	}
 	if err != nil {
-		return d, r.config.classed(ctx, "read pending entries", err)
+		return d, r.config.Classed(ctx, "read pending entries", err)
 	}
 	for _, row := range rows {
 		d.Examined++
@@ -172,9 +173,9 @@ func (r *Reader) declined(ctx context.Context, doing, command string, err error)
 	switch {
 	case err == nil:
 		return "", nil
-	case !errors.As(err, &reply) || causeOf(err) != "":
-		return "", r.config.classed(ctx, doing, err)
-	case isDenied(err):
+	case !errors.As(err, &reply) || conn.CauseOf(err) != "":
+		return "", r.config.Classed(ctx, doing, err)
+	case conn.IsDenied(err):
 		return "this Redis user may not run " + command, nil
 	}
 	return "this server does not answer " + command, nil
@@ -191,7 +192,7 @@ const (
 // are very many keys, those of one node in Redis Cluster, and none where this
 // Redis user may not run SCAN. It is meant for completion.
 func (r *Reader) Streams(ctx context.Context) (keys []string, err error) {
-	once, cancel := r.config.within(ctx)
+	once, cancel := r.config.Within(ctx)
 	defer cancel()
 	next := uint64(0)
 	for range streamsScans {

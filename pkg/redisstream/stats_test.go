@@ -11,6 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -25,7 +27,7 @@ func statsReader(t *testing.T, server *redistest.Server, n int) (*Reader, *redis
 	if _, err := pipe.Exec(t.Context()); n > 0 && err != nil {
 		t.Fatal(err)
 	}
-	r, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: server.URL()}})
+	r, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: server.URL()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +123,7 @@ func TestDeadLetters(t *testing.T) {
 func TestDeadLettersOfASet(t *testing.T) {
 	eachSet(t, 2, func(s *set) {
 		w, _ := s.openSet()
-		s.mustSet(w, s.batch(live, 1, 40))
+		s.mustSet(w, s.batch(storetest.Live, 1, 40))
 		r := s.reader()
 		if d, err := r.DeadLetters(s.ctx()); err != nil || d.Length != 0 || d.Newest.ID != "" {
 			s.t.Errorf("none: %+v, %v", d, err)
@@ -202,7 +204,7 @@ func TestReadersWithFewRightsAreToldSo(t *testing.T) {
 	statsReader(t, server, 3)
 	server.Do("acl", "setuser", "few", "on", ">pw", "~firehose:events", "~firehose:python_cursor*",
 		"-@all", "+ping", "+get", "+xlen", "+xinfo", "+xpending", "+xrange", "+xrevrange", "+info", "+client|setname", "+hello")
-	r, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: "redis://few:pw@" + server.Addr()}})
+	r, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: "redis://few:pw@" + server.Addr()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +231,7 @@ func TestStatsOfAServerThatIsAway(t *testing.T) {
 	server := redistest.StartEmbedded(t)
 	proxy := redistest.NewProxy(t, server.Addr())
 	statsReader(t, server, 3)
-	r, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: proxy.URL()}})
+	r, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: proxy.URL()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +242,7 @@ func TestStatsOfAServerThatIsAway(t *testing.T) {
 	_, _, memory := r.MemoryUsage(t.Context())
 	_, dead := r.DeadLetters(t.Context())
 	for doing, err := range map[string]error{"clock": clock, "memory": memory, "dead letters": dead} {
-		wantErr(t, fmt.Errorf("%s: %w", doing, err), fault.Unreachable)
+		storetest.WantErr(t, fmt.Errorf("%s: %w", doing, err), fault.Unreachable)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -101,7 +102,7 @@ func TestStrangerMovesTheCursor(t *testing.T) {
 				k, h := newKit(t, server), &heard{}
 				k.do("flushall")
 				w, _ := k.open(h.hear)
-				k.must(w, run(live, 1, 100))
+				k.must(w, storetest.Run(storetest.Live, 1, 100))
 				at := event.Seq(100)
 				for _, to := range c.to {
 					if to == "" {
@@ -109,7 +110,7 @@ func TestStrangerMovesTheCursor(t *testing.T) {
 						continue
 					}
 					k.set(DefaultCursorKey, to)
-					k.must(w, run(event.AfterSeq(at), at+1, at+5), run(event.AfterSeq(at+5), at+6, at+9))
+					k.must(w, storetest.Run(event.AfterSeq(at), at+1, at+5), storetest.Run(event.AfterSeq(at+5), at+6, at+9))
 					at += 9
 				}
 				k.wantRun(1, at)
@@ -140,10 +141,10 @@ func TestStrangerMovesTheCursor(t *testing.T) {
 func TestStrangerAgainAndAgainIsToldNowAndThen(t *testing.T) {
 	k, h := newKit(t, redistest.Start(t)), &heard{}
 	w, _ := k.open(h.hear)
-	k.must(w, run(live, 1, 100))
+	k.must(w, storetest.Run(storetest.Live, 1, 100))
 	for at := event.Seq(100); at < 200; at++ {
 		k.set(DefaultCursorKey, (at + 40).String())
-		k.must(w, batch(event.AfterSeq(at), at+1))
+		k.must(w, storetest.Batch(event.AfterSeq(at), at+1))
 	}
 	k.wantRun(1, 200)
 	if len(h.moves) != 100 || len(h.alarms) != tellAtOnce {
@@ -156,22 +157,22 @@ func TestOperatorIsNoStranger(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k, h := newKit(t, server), &heard{}
 		w, _ := k.open(h.hear)
-		k.must(w, run(live, 1, 100))
+		k.must(w, storetest.Run(storetest.Live, 1, 100))
 		move := func(to event.Seq) {
 			t.Helper()
 			r := k.reader()
 			seen, err := r.Cursor(k.ctx())
-			must(t, err)
-			must(t, MoveCursor(k.ctx(), r, Move{Seen: seen, To: to, Owner: seen.Side, How: "test", By: "test"}))
+			storetest.Must(t, err)
+			storetest.Must(t, MoveCursor(k.ctx(), r, Move{Seen: seen, To: to, Owner: seen.Side, How: "test", By: "test"}))
 		}
 		move(60)
-		k.moved(w, event.AlarmConflict, event.AfterSeq(60), batch(event.AfterSeq(100), 101))
+		k.moved(w, event.AlarmConflict, event.AfterSeq(60), storetest.Batch(event.AfterSeq(100), 101))
 		move(150)
-		k.moved(w, event.AlarmConflict, event.AfterSeq(150), batch(event.AfterSeq(60), 61))
+		k.moved(w, event.AlarmConflict, event.AfterSeq(150), storetest.Batch(event.AfterSeq(60), 61))
 		h.nothing(t)
 		// Even before anything was stored behind it, a stranger's is told from it.
 		k.set(DefaultCursorKey, "190")
-		k.must(w, run(event.AfterSeq(150), 151, 152))
+		k.must(w, storetest.Run(event.AfterSeq(150), 151, 152))
 		h.said(t, "ahead from 150 to 190")
 		if got := k.stream(); len(got) != 102 {
 			t.Errorf("stream is %v", got)
@@ -185,7 +186,7 @@ func TestStrangersOwnEntriesAreNotRepeated(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k, h := newKit(t, server), &heard{}
 		w, _ := k.open(h.hear, func(c *Config) { c.Identity.Relay = BridgeRelay })
-		k.must(w, ofRepos(live, 5, 96, 97, 98, 99, 100))
+		k.must(w, ofRepos(storetest.Live, 5, 96, 97, 98, 99, 100))
 		for _, seq := range []event.Seq{101, 104, 103, 107} { // 102 left out, 105 and 106 too; odd order
 			k.theirs(int(seq)%5, seq)
 		}
@@ -212,7 +213,7 @@ func TestStrangersOwnEntriesAreNotRepeated(t *testing.T) {
 func (k *kit) seqs() (seqs []event.Seq) {
 	k.t.Helper()
 	rows, err := k.client.XRange(k.ctx(), DefaultStreamKey, "-", "+").Result()
-	must(k.t, err)
+	storetest.Must(k.t, err)
 	for _, row := range rows {
 		if seq, ok := seqOf(row); ok {
 			seqs = append(seqs, seq)
@@ -295,7 +296,7 @@ func TestTakeoverAfterABridgeThatRanAlone(t *testing.T) {
 	k, h := newKit(t, redistest.Start(t)), &heard{}
 	bridge := func(c *Config) { c.Identity.Relay = BridgeRelay }
 	w, _ := k.open(h.hear, bridge)
-	k.must(w, ofRepos(live, 5, 1, 2, 3))
+	k.must(w, ofRepos(storetest.Live, 5, 1, 2, 3))
 	_ = w.Close()
 	for seq := event.Seq(501); seq <= 520; seq++ {
 		k.theirs(int(seq)%5, seq)
@@ -318,17 +319,17 @@ func TestStrangerIsNoticedWhileNothingIsStored(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k, h := newKit(t, server), &heard{}
 		w, _ := k.open(h.hear, func(c *Config) { c.Writer = "fhctl/quiet" })
-		k.must(w, run(live, 1, 5))
+		k.must(w, storetest.Run(storetest.Live, 1, 5))
 		for _, to := range []string{"44", "2"} {
 			k.set(DefaultCursorKey, to)
-			eventually(t, "the cursor to be put back", func() bool {
+			storetest.Eventually(t, "the cursor to be put back", func() bool {
 				_, err := w.Lead(k.ctx())
-				must(t, err)
+				storetest.Must(t, err)
 				return k.get(DefaultCursorKey) == "5"
 			})
 			h.said(t, "cursor_conflict", "from 5 to "+to)
 		}
-		k.must(w, batch(event.AfterSeq(5), 6))
+		k.must(w, storetest.Batch(event.AfterSeq(5), 6))
 		k.want(6, 1, 2, 3, 4, 5, 6)
 	})
 }
@@ -340,7 +341,7 @@ func TestStrangerBesideAPair(t *testing.T) {
 		k, h := newKit(t, server), &heard{}
 		a, b := k.member("a"), k.member("b", h.hear)
 		k.leads(a)
-		k.must(a, run(live, 1, 9))
+		k.must(a, storetest.Run(storetest.Live, 1, 9))
 		k.standsBy(b, "a", 9)
 		k.set(DefaultCursorKey, "49")
 		k.standsBy(b, "a", 9)
@@ -350,11 +351,11 @@ func TestStrangerBesideAPair(t *testing.T) {
 		k.expire()
 		k.leads(b)
 		at, err := b.Resume(k.ctx())
-		must(t, err)
+		storetest.Must(t, err)
 		if at.Position != event.AfterSeq(9) {
 			t.Fatalf("takes over at %s", at.Position)
 		}
-		k.must(b, run(at.Position, 10, 12))
+		k.must(b, storetest.Run(at.Position, 10, 12))
 		k.want(12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
 		h.said(t, "from 9 to 49")
 	})
@@ -366,11 +367,11 @@ func TestStrangerWhileRepliesAreLost(t *testing.T) {
 		k := newKit(t, server)
 		proxy := redistest.NewProxy(t, server.Addr())
 		w, _ := k.open(func(c *Config) { c.URL = proxy.URL() })
-		k.must(w, run(live, 1, 10))
+		k.must(w, storetest.Run(storetest.Live, 1, 10))
 		for at := event.Seq(10); at < 100; at += 10 {
 			k.set(DefaultCursorKey, (at + event.Seq(at%7) - 3).String())
 			proxy.LoseReplies(int(at/10) % 4)
-			k.must(w, run(event.AfterSeq(at), at+1, at+4), run(event.AfterSeq(at+4), at+5, at+10))
+			k.must(w, storetest.Run(event.AfterSeq(at), at+1, at+4), storetest.Run(event.AfterSeq(at+4), at+5, at+10))
 		}
 		k.wantRun(1, 100)
 	})
@@ -382,16 +383,16 @@ func TestStrangerAndRollbackAtOnce(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k, h := newKit(t, server), &heard{}
 		w, _ := k.open(h.hear)
-		k.must(w, run(live, 1, 10))
+		k.must(w, storetest.Run(storetest.Live, 1, 10))
 		k.rollBack(DefaultCursorKey, 6)
 		rows, err := k.client.XRevRangeN(k.ctx(), DefaultStreamKey, "+", "-", 4).Result()
-		must(t, err)
+		storetest.Must(t, err)
 		for _, row := range rows {
 			k.do("xdel", DefaultStreamKey, row.ID)
 		}
 		k.set(DefaultCursorKey, "40")
-		k.moved(w, event.AlarmRollback, event.AfterSeq(6), batch(event.AfterSeq(10), 11))
-		k.must(w, run(event.AfterSeq(6), 7, 12))
+		k.moved(w, event.AlarmRollback, event.AfterSeq(6), storetest.Batch(event.AfterSeq(10), 11))
+		k.must(w, storetest.Run(event.AfterSeq(6), 7, 12))
 		k.wantRun(1, 12)
 		h.said(t, "cursor_conflict", "ahead from 6 to 40")
 	})
@@ -402,7 +403,7 @@ func TestStrangerBesideASet(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		h := &heard{}
 		w, _ := s.openSet(h.hear)
-		s.mustSet(w, s.batch(live, 1, 60))
+		s.mustSet(w, s.batch(storetest.Live, 1, 60))
 		s.kit.set(PartitionKey(DefaultCursorKey, 1), "90")
 		s.kit.set(PartitionKey(DefaultCursorKey, 2), "20")
 		s.mustSet(w, s.batch(event.AfterSeq(60), 61, 80), s.batch(event.AfterSeq(80), 81, 120))
@@ -420,8 +421,8 @@ func TestAppendPartialIsNoStranger(t *testing.T) {
 	k, h := newKit(t, redistest.Start(t)), &heard{}
 	w, _ := k.open(h.hear)
 	k.do("xadd", DefaultStreamKey, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
-	_, err := w.Commit(k.ctx(), []*event.Batch{batch(live, 5, 6, 7)})
-	wantErr(t, err, fault.Data)
+	_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(storetest.Live, 5, 6, 7)})
+	storetest.WantErr(t, err, fault.Data)
 	if side := k.side(); side != sideAt(5, 5, 4) {
 		t.Errorf("the side key is %s", side)
 	}
@@ -433,11 +434,11 @@ func TestStrangerIsNamed(t *testing.T) {
 	redistest.RequireReal(t)
 	k, h := newKit(t, redistest.Start(t)), &heard{}
 	w, _ := k.open(h.hear)
-	k.must(w, run(live, 1, 5))
+	k.must(w, storetest.Run(storetest.Live, 1, 5))
 	k.set(StatusKey, `{"connected":true,"url":"wss://bsky.network","currentCursor":"9"}`)
 	k.do("client", "setname", "somebody")
 	k.set(DefaultCursorKey, "2")
-	k.must(w, batch(event.AfterSeq(5), 6))
+	k.must(w, storetest.Batch(event.AfterSeq(5), 6))
 	h.said(t, "relay wss://bsky.network", "somebody ran SET last")
 }
 
@@ -481,20 +482,20 @@ func TestOthersAreBounded(t *testing.T) {
 func TestOthersAreForgotten(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	w, _ := k.open()
-	k.must(w, run(live, 1, 5))
+	k.must(w, storetest.Run(storetest.Live, 1, 5))
 	k.set(DefaultCursorKey, "9")
-	k.must(w, batch(event.AfterSeq(5), 6))
+	k.must(w, storetest.Batch(event.AfterSeq(5), 6))
 	if !w.others.watching {
 		t.Fatal("a stranger is not watched")
 	}
 	w.others.sign = time.Now().Add(-2 * othersGone)
-	k.must(w, batch(event.AfterSeq(6), 7))
-	k.must(w, batch(event.AfterSeq(7), 8))
+	k.must(w, storetest.Batch(event.AfterSeq(6), 7))
+	k.must(w, storetest.Batch(event.AfterSeq(7), 8))
 	if w.others.watching {
 		t.Fatal("a stranger that is gone is watched for ever")
 	}
 	k.set(DefaultCursorKey, "99")
-	k.must(w, batch(event.AfterSeq(8), 9))
+	k.must(w, storetest.Batch(event.AfterSeq(8), 9))
 	k.wantRun(1, 9)
 }
 
@@ -502,7 +503,7 @@ func TestOthersAreForgotten(t *testing.T) {
 func TestStrangerOfAnotherRelay(t *testing.T) {
 	k, h := newKit(t, redistest.Start(t)), &heard{}
 	w, _ := k.open(h.hear)
-	k.must(w, ofRepos(live, 5, 1, 2, 3))
+	k.must(w, ofRepos(storetest.Live, 5, 1, 2, 3))
 	for seq := event.Seq(3); seq <= 30; seq++ {
 		k.theirs(int(seq+1)%5, seq) // the same numbers, other events
 	}
@@ -524,8 +525,8 @@ func TestTakeoverUnderAnotherKey(t *testing.T) {
 		}
 		r := k.reader(func(c *ReaderConfig) { c.CursorKey = "better" })
 		seen, err := r.Cursor(k.ctx())
-		must(t, err)
-		must(t, MoveCursor(k.ctx(), r, Move{Seen: seen, To: 40, Owner: Side{Relay: BridgeRelay}, How: "test", By: "test", Adopt: true}))
+		storetest.Must(t, err)
+		storetest.Must(t, MoveCursor(k.ctx(), r, Move{Seen: seen, To: 40, Owner: Side{Relay: BridgeRelay}, How: "test", By: "test", Adopt: true}))
 		w, at := k.open(func(c *Config) { c.Identity.Relay, c.CursorKey = BridgeRelay, "better" })
 		k.must(w, ofRepos(at.Position, 100, 41, 42, 43, 44, 45, 46))
 		if seqs := k.seqs(); fmt.Sprint(seqs) != "[38 39 40 41 42 43 44 45 46]" {

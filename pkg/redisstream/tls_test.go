@@ -10,34 +10,36 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
 func TestTLS(t *testing.T) {
 	redistest.RequireReal(t)
-	cert, key := certificate(t)
+	cert, key := storetest.Certificate(t)
 	port := redistest.FreePort(t)
 	k := newKit(t, redistest.Start(t, "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert))
 	if strings.Contains(k.server.Log(), "TLS") {
 		t.Skip("this redis-server was built without TLS")
 	}
 	url := "rediss://127.0.0.1:" + port
-	full := TLS{CA: cert, Cert: cert, Key: key}
+	full := conn.TLS{CA: cert, Cert: cert, Key: key}
 	named := full
 	named.ServerName = "redis.test"
-	for name, files := range map[string]TLS{"by address": full, "by name": named, "unverified": {SkipVerify: true, Cert: cert, Key: key}} {
+	for name, files := range map[string]conn.TLS{"by address": full, "by name": named, "unverified": {SkipVerify: true, Cert: cert, Key: key}} {
 		t.Run(name, func(t *testing.T) {
 			w, err := Open(k.ctx(), k.config(func(c *Config) { c.URL, c.TLS = url, files }))
-			must(t, err)
-			must(t, w.Close())
+			storetest.Must(t, err)
+			storetest.Must(t, w.Close())
 		})
 	}
 	wrong := full
 	wrong.ServerName = "other.test"
-	for name, files := range map[string]TLS{"unknown authority": {Cert: cert, Key: key}, "wrong name": wrong} {
+	for name, files := range map[string]conn.TLS{"unknown authority": {Cert: cert, Key: key}, "wrong name": wrong} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Open(k.ctx(), k.config(func(c *Config) { c.URL, c.TLS = url, files }))
-			wantErr(t, err, fault.Unreachable)
+			storetest.WantErr(t, err, fault.Unreachable)
 		})
 	}
 }
@@ -47,7 +49,7 @@ func TestTLS(t *testing.T) {
 func TestCleartextAtATLSPortIsLoggedWithItsHint(t *testing.T) {
 	t.Parallel()
 	redistest.RequireReal(t)
-	cert, key := certificate(t)
+	cert, key := storetest.Certificate(t)
 	port := redistest.FreePort(t)
 	k := newKit(t, redistest.Start(t, "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert))
 	if strings.Contains(k.server.Log(), "TLS") {
@@ -59,7 +61,7 @@ func TestCleartextAtATLSPortIsLoggedWithItsHint(t *testing.T) {
 		defer close(ended)
 		_, _ = Open(ctx, k.config(func(c *Config) { c.URL = "redis://127.0.0.1:" + port }))
 	}()
-	eventually(t, "the wait", func() bool { return strings.Contains(k.log.String(), "waiting") })
+	storetest.Eventually(t, "the wait", func() bool { return strings.Contains(k.log.String(), "waiting") })
 	cancel()
 	<-ended
 	if log := k.log.String(); !strings.Contains(log, "cause=connection") || !strings.Contains(log, `hint="a port that wants TLS does this (write rediss://)`) {
@@ -74,27 +76,27 @@ func TestSentinel(t *testing.T) {
 	sentinel := redistest.StartSentinel(t, "mymaster", host, port)
 	sentinelURL := func(c *Config) { c.URL = "redis-sentinel://" + sentinel + "/mymaster" }
 	w, _ := k.open(sentinelURL)
-	k.must(w, batch(live, 1, 2))
+	k.must(w, storetest.Batch(storetest.Live, 1, 2))
 	k.want(2, 1, 2)
 	wantUnknownMaster(t, "redis-sentinel://"+sentinel+"/othr", sentinel)
 
 	// A Sentinel that forgets the name while a Writer runs is waited for.
 	ask := redis.NewClient(&redis.Options{Addr: sentinel})
 	t.Cleanup(func() { _ = ask.Close() })
-	must(t, ask.Do(k.ctx(), "sentinel", "remove", "mymaster").Err())
+	storetest.Must(t, ask.Do(k.ctx(), "sentinel", "remove", "mymaster").Err())
 	w.client.Interrupt()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := w.Commit(k.ctx(), []*event.Batch{batch(after(2), 3)})
+		_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(after(2), 3)})
 		ended <- err
 	}()
-	eventually(t, "the wait", func() bool {
+	storetest.Eventually(t, "the wait", func() bool {
 		return slices.ContainsFunc(k.told(), func(s event.Store) bool {
 			return s.Err != nil && strings.Contains(s.Err.Error(), `knows no master named "mymaster"`)
 		})
 	})
-	must(t, ask.Do(k.ctx(), "sentinel", "monitor", "mymaster", host, port, "1").Err())
-	must(t, <-ended)
+	storetest.Must(t, ask.Do(k.ctx(), "sentinel", "monitor", "mymaster", host, port, "1").Err())
+	storetest.Must(t, <-ended)
 	k.want(3, 1, 2, 3)
 }
 
@@ -102,7 +104,7 @@ func TestSentinel(t *testing.T) {
 func TestSentinelURLAtARedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	_, err := OpenReader(t.Context(), ReaderConfig{Connection: Connection{URL: "redis-sentinel://" + server.Addr() + "/m"}})
+	_, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: "redis-sentinel://" + server.Addr() + "/m"}})
 	if hint := fault.HintOf(err); !strings.Contains(hint, "a Redis and no Sentinel: write the URL with redis://") {
 		t.Errorf("%v; hint %q", err, hint)
 	}

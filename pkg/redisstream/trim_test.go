@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -44,7 +45,7 @@ func TestTrimCountsExactly(t *testing.T) {
 				for _, g := range c.groups {
 					k.do("xgroup", "create", DefaultStreamKey, g.name, "0", "mkstream")
 				}
-				at, next := live, event.Seq(1)
+				at, next := storetest.Live, event.Seq(1)
 				lost := map[string]event.Trim{}
 				var removed int
 				for range 30 {
@@ -220,13 +221,13 @@ func TestTrimLoweredLimit(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, run(live, 1, 3000))
+		k.must(w, storetest.Run(storetest.Live, 1, 3000))
 		k.do("xgroup", "create", DefaultStreamKey, "slow", "0")
 		k.do("xreadgroup", "group", "slow", "c", "count", 500, "noack", "streams", DefaultStreamKey, ">")
 		w, _ = k.open(func(c *Config) { c.MaxLen = 100 })
 		var unread int64
 		for seq := event.Seq(3001); seq <= 3010; seq++ {
-			for _, trim := range k.must(w, run(event.AfterSeq(seq-1), seq, seq))[0].Trimmed {
+			for _, trim := range k.must(w, storetest.Run(event.AfterSeq(seq-1), seq, seq))[0].Trimmed {
 				unread += trim.Unread
 			}
 		}

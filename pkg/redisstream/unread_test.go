@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -38,7 +39,7 @@ func TestStartUnreadEntriesRemoved(t *testing.T) {
 				limit = func(c *Config) { c.MaxLen = 5 }
 			}
 			w, _ := k.open(h.hear)
-			k.must(w, run(live, 1, 18))
+			k.must(w, storetest.Run(storetest.Live, 1, 18))
 			k.group("one", c.read)
 			k.noted(w, 18)
 			k.reads("one", c.then)
@@ -50,7 +51,7 @@ func TestStartUnreadEntriesRemoved(t *testing.T) {
 			}
 			for at := event.Seq(20); at < 24; at++ {
 				w.floor.next = time.Time{}
-				k.must(w, run(event.AfterSeq(at), at+1, at+1))
+				k.must(w, storetest.Run(event.AfterSeq(at), at+1, at+1))
 			}
 			removed := 0
 			for _, a := range h.alarms {
@@ -77,10 +78,10 @@ func TestFirstEntryLaterThanTheStartIsNoLoss(t *testing.T) {
 		k.do("xgroup", "create", DefaultStreamKey, "one", "0", "mkstream")
 		w, _ := k.open(h.hear)
 		w.floor.next = time.Now().Add(time.Hour)
-		k.must(w, batch(event.AfterSeq(0), 500, 501))
+		k.must(w, storetest.Batch(event.AfterSeq(0), 500, 501))
 		for at := event.Seq(501); at < 505; at++ {
 			w.floor.next = time.Time{}
-			k.must(w, run(event.AfterSeq(at), at+1, at+1))
+			k.must(w, storetest.Run(event.AfterSeq(at), at+1, at+1))
 		}
 		if len(h.alarms) > 0 {
 			t.Errorf("alarms %v", h.alarms)
@@ -98,7 +99,7 @@ func TestStartWithoutAnyCursorBesideEntriesIsTold(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		k.must(w, run(live, 1, 9))
+		k.must(w, storetest.Run(storetest.Live, 1, 9))
 		if strings.Contains(k.log.String(), "There is no cursor although") {
 			t.Error("an empty stream is told of")
 		}

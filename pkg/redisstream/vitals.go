@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 )
 
 // Vitals is what the server that holds the stream says of itself. Numbers are
@@ -39,20 +40,20 @@ type Vitals struct {
 
 // Vitals reads INFO. A Redis user that may not ask gets no error but unknowns.
 func (r *Reader) Vitals(ctx context.Context) (Vitals, error) {
-	once, cancel := r.config.within(ctx)
+	once, cancel := r.config.Within(ctx)
 	defer cancel()
 	info, err := r.client.ServerInfo(once, r.config.StreamKey)
 	var reply redis.Error
 	switch {
-	case errors.As(err, &reply) && causeOf(err) == "":
+	case errors.As(err, &reply) && conn.CauseOf(err) == "":
 		return vitalsOf(nil), nil
 	case err != nil:
-		return Vitals{}, r.config.classed(ctx, "read INFO", err)
+		return Vitals{}, r.config.Classed(ctx, "read INFO", err)
 	}
 	return vitalsOf(info), nil
 }
 
-func vitalsOf(f Info) Vitals {
+func vitalsOf(f conn.Info) Vitals {
 	clock := time.Time{}
 	if us := f.Number("server_time_usec"); us > 0 {
 		clock = time.UnixMicro(us).UTC()
@@ -70,7 +71,7 @@ func vitalsOf(f Info) Vitals {
 // MayWrite asks, without writing anything, whether this Redis user has the
 // rights that a Writer needs. What is missing is a fault.Refused that names it.
 func (r *Reader) MayWrite(ctx context.Context) error {
-	once, cancel := r.config.within(ctx)
+	once, cancel := r.config.Within(ctx)
 	defer cancel()
 	c := Config{Connection: r.config.Connection, StreamKey: r.config.StreamKey, CursorKey: r.config.CursorKey}
 	w := Writer{config: c, client: r.client, keys: c.keyArgs()}
@@ -78,5 +79,5 @@ func (r *Reader) MayWrite(ctx context.Context) error {
 	if err == nil || fault.ClassOf(err) == fault.Refused {
 		return err
 	}
-	return r.config.classed(ctx, "check rights", err)
+	return r.config.Classed(ctx, "check rights", err)
 }

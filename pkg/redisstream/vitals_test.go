@@ -3,6 +3,7 @@ package redisstream
 import (
 	"testing"
 
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -33,7 +34,7 @@ func TestVitalsTellOfTheServer(t *testing.T) {
 
 func TestVitalsOfFailedWrites(t *testing.T) {
 	for _, line := range []string{"rdb_last_bgsave_status:err", "aof_last_write_status:err", "aof_last_bgrewrite_status:err"} {
-		if v := vitalsOf(ParseInfo("# Persistence\r\n" + line + "\r\n")); v.Durable {
+		if v := vitalsOf(conn.ParseInfo("# Persistence\r\n" + line + "\r\n")); v.Durable {
 			t.Errorf("%s: durable", line)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/embedded"
 	"github.com/fhctl/fhctl/pkg/stats"
 )
@@ -19,7 +20,7 @@ func Example() {
 	}
 	defer server.Close()
 	ctx := context.Background()
-	connection := redisstream.Connection{URL: server.URL()}
+	connection := conn.Connection{URL: server.URL()}
 	if err := store(ctx, connection); err != nil {
 		log.Fatal(err)
 	}
@@ -53,7 +54,7 @@ func Example() {
 	// max-lag unknown: stream firehose:events has no consumer group
 }
 
-func store(ctx context.Context, connection redisstream.Connection) error {
+func store(ctx context.Context, connection conn.Connection) error {
 	writer, err := redisstream.Open(ctx, redisstream.Config{Connection: connection, Identity: redisstream.Identity{Relay: "relay.example"}})
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -130,7 +131,7 @@ func TestPartitionsAreCollected(t *testing.T) {
 			server.Do("set", redisstream.PartitionKey("c", i), cursor)
 		}
 		reader, err := redisstream.OpenReader(t.Context(), redisstream.ReaderConfig{
-			Connection: redisstream.Connection{URL: server.URL()}, StreamKey: "s", CursorKey: "c", Partitions: 2,
+			Connection: conn.Connection{URL: server.URL()}, StreamKey: "s", CursorKey: "c", Partitions: 2,
 		})
 		if err != nil {
 			t.Fatal(err)

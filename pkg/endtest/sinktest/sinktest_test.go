@@ -10,6 +10,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/pipeline"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -27,7 +28,7 @@ type stream struct {
 func (s *stream) Open(t testing.TB) pipeline.Sink {
 	t.Helper()
 	cfg := redisstream.Config{
-		Connection: redisstream.Connection{URL: s.server.URL()}, StreamKey: s.key, CursorKey: s.key + ":cursor",
+		Connection: conn.Connection{URL: s.server.URL()}, StreamKey: s.key, CursorKey: s.key + ":cursor",
 		Identity: redisstream.Identity{Relay: "relay.example", Partitions: s.partitions},
 	}
 	if s.partitions > 1 {

@@ -25,6 +25,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/health"
 	"github.com/fhctl/fhctl/pkg/pipeline"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redistest"
 	"github.com/fhctl/fhctl/pkg/relay"
 )
@@ -210,7 +211,7 @@ func fhctlChain(ctx context.Context, url, redisURL string, count int) error {
 	if err != nil {
 		return err
 	}
-	connection := redisstream.Connection{URL: redisURL}
+	connection := conn.Connection{URL: redisURL}
 	sink, err := redisstream.Open(ctx, redisstream.Config{
 		Connection: connection, StreamKey: "fhctl:events", CursorKey: "fhctl:cursor", MaxLen: 500_000,
 		Identity: redisstream.Identity{Relay: "bench"},

@@ -18,6 +18,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/health"
 	"github.com/fhctl/fhctl/pkg/pipeline"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redistest"
 	"github.com/fhctl/fhctl/pkg/relay"
 )
@@ -81,7 +82,7 @@ func (s *stored) Stored(b *event.Batch, r event.Receipt) {
 
 func newBoth(b *testing.B, redisURL, relayURL string) both {
 	b.Helper()
-	keys, err := redisstream.NewDashboard(redisstream.DashboardConfig{Connection: redisstream.Connection{URL: redisURL}, RelayURL: relayURL})
+	keys, err := redisstream.NewDashboard(redisstream.DashboardConfig{Connection: conn.Connection{URL: redisURL}, RelayURL: relayURL})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -122,7 +123,7 @@ func latencies(b *testing.B, server *redistest.Server, frames [][]byte, age time
 	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
 	defer cancel()
 	sink, err := redisstream.Open(ctx, redisstream.Config{
-		Connection: redisstream.Connection{URL: server.URL()}, StreamKey: "fhctl:events", CursorKey: "fhctl:cursor",
+		Connection: conn.Connection{URL: server.URL()}, StreamKey: "fhctl:events", CursorKey: "fhctl:cursor",
 		Identity: redisstream.Identity{Relay: "bench"},
 		From:     redisstream.From{Requested: true, At: event.Position{Start: event.Oldest}},
 	})

@@ -1,4 +1,4 @@
-package redisstream
+package conn
 
 import (
 	"errors"
@@ -8,8 +8,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// barredHint is for commands that a server does not have, or does not let anybody use.
-const barredHint = "this server does not run that command: it is renamed or blocked there, as managed services do, or the server is a Sentinel, a proxy or older than Redis 5. Allow it, or use a Redis 7 of your own; the commands needed are evalsha eval get set xadd xtrim xlen xinfo xpending xrange xrevrange setex publish ping info"
+// BarredHint is for commands that a server does not have, or does not let anybody use.
+const BarredHint = "this server does not run that command: it is renamed or blocked there, as managed services do, or the server is a Sentinel, a proxy or older than Redis 5. Allow it, or use a Redis 7 of your own; the commands needed are evalsha eval get set xadd xtrim xlen xinfo xpending xrange xrevrange setex publish ping info"
 
 // answer is a family of server errors: any that contains one of the words.
 type answer struct {
@@ -34,7 +34,7 @@ var answers = []answer{
 	{[]string{"do not hash to the same slot", "don't hash to the same slot", "non local key"}, fault.Usage,
 		"in Redis Cluster stream and cursor must share a slot: name the cursor {STREAM}:cursor"},
 	{[]string{"unknown command", "unknown redis command", "unknown subcommand", "unsupported command", "command is not supported", "not available", "not allowed",
-		"not permitted", "not supported", "unsupported", "disabled", "forbidden", "blocked"}, fault.Refused, barredHint},
+		"not permitted", "not supported", "unsupported", "disabled", "forbidden", "blocked"}, fault.Refused, BarredHint},
 	{[]string{"limit exceeded", "quota", "too many requests"}, fault.Refused,
 		"the service that runs this Redis answers no more for now: look at its limits in its console"},
 	{[]string{"protocol error", "proto-max-bulk-len", "bulk length", "too big", "too large", "too long"}, fault.Usage,
@@ -77,11 +77,11 @@ func answered(text string, err error) error {
 	return fault.New(fault.Unreachable, err, "Redis gives an answer that fhctl does not know: look at its log, and at what listens there with: redis-cli INFO server; report it if it stays")
 }
 
-// isBarred reports whether the server says that it has not the command, or lets nobody
+// IsBarred reports whether the server says that it has not the command, or lets nobody
 // run it.
-func isBarred(err error) bool {
+func IsBarred(err error) bool {
 	var reply redis.Error
-	return errors.As(err, &reply) && fault.HintOf(answered(stripped(reply.Error()), errReply)) == barredHint
+	return errors.As(err, &reply) && fault.HintOf(answered(stripped(reply.Error()), ErrReply)) == BarredHint
 }
 
 // proxyAway are what proxies say whose Redis does not answer them.

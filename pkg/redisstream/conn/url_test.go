@@ -1,4 +1,4 @@
-package redisstream
+package conn
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 )
 
 func TestURLForms(t *testing.T) {
@@ -82,12 +83,12 @@ func TestURLNamesThePartThatIsWrong(t *testing.T) {
 		"redis-sentinel://h/m?sentinel_pasword=xx": "parameter",
 	} {
 		_, err := ParseURL(text)
-		wantErr(t, err, fault.Usage)
+		storetest.WantErr(t, err, fault.Usage)
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%q: %v, which does not name %q", text, err, part)
 		}
-		noCanary(t, "canary", err)
-		noCanary(t, "pasword", err)
+		storetest.NoCanary(t, "canary", err)
+		storetest.NoCanary(t, "pasword", err)
 	}
 	for _, text := range []string{"redis://h:6379/ ", "\tredis://h\n", "redis://", "REDIS://h", "Rediss://h", "UNIX:///run/r.sock", "Redis-Cluster://h", "redis://:6379", "redis://h/", "redis://h?db=3", "redis://h/3?db=3", "redis://[fe80::1%25eth0]:1"} {
 		if _, err := ParseURL(text); err != nil {
@@ -114,8 +115,8 @@ func TestPasswordBesideTheURL(t *testing.T) {
 		}
 	}
 	_, err := Dial(Connection{URL: "redis://u:canary@h", Password: "canary"})
-	wantErr(t, err, fault.Usage)
-	noCanary(t, "canary", err)
+	storetest.WantErr(t, err, fault.Usage)
+	storetest.NoCanary(t, "canary", err)
 }
 
 // badURLs hold the canary where a password may end up unescaped.
@@ -132,9 +133,9 @@ func TestURLRefusedWithoutQuotingIt(t *testing.T) {
 			continue // the default
 		}
 		_, err := Dial(Connection{URL: url})
-		wantErr(t, err, fault.Usage)
-		noCanary(t, "canary", err)
-		noCanary(t, "can/ary", err)
+		storetest.WantErr(t, err, fault.Usage)
+		storetest.NoCanary(t, "canary", err)
+		storetest.NoCanary(t, "can/ary", err)
 	}
 }
 

@@ -1,4 +1,4 @@
-package redisstream
+package conn
 
 import (
 	"cmp"
@@ -31,12 +31,12 @@ func Causes() []string {
 	return words
 }
 
-// causeOf names the passing fault that err is; "" when it will not pass. What
+// CauseOf names the passing fault that err is; "" when it will not pass. What
 // did not come from the server at all is a connection's fault and passes.
-func causeOf(err error) string {
+func CauseOf(err error) string {
 	var reply redis.Error
 	var classed *fault.Error
-	if errors.Is(err, errReply) || errors.As(err, &classed) {
+	if errors.Is(err, ErrReply) || errors.As(err, &classed) {
 		return ""
 	}
 	var closed *closedWith
@@ -84,7 +84,7 @@ func transportCause(err error) string {
 	switch {
 	case errors.As(err, &peer):
 		return peer.cause
-	case isCertificate(err):
+	case IsCertificate(err):
 		return "tls"
 	case errors.As(err, &dns):
 		return "dns"
@@ -101,7 +101,7 @@ func transportCause(err error) string {
 	}
 }
 
-func isCertificate(err error) bool {
+func IsCertificate(err error) bool {
 	var authority x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
@@ -115,10 +115,10 @@ func isCertificate(err error) bool {
 		errors.As(err, &verify) || errors.As(err, &record)
 }
 
-// final classes an error that will not pass. Rights and credentials that are
-// withdrawn while running are final as well: no waiting repairs them, and a
+// Final classes an error that will not pass. Rights and credentials that are
+// withdrawn while running are Final as well: no waiting repairs them, and a
 // restarted process reads the new ones.
-func final(err error) error {
+func Final(err error) error {
 	var reply redis.Error
 	var classed *fault.Error
 	var closed *closedWith
@@ -126,7 +126,7 @@ func final(err error) error {
 	case errors.As(err, &classed):
 		return err
 	case errors.As(err, &closed):
-		reply = serverError(closed.text)
+		reply = ServerError(closed.text)
 	case !errors.As(err, &reply):
 		return err
 	}
@@ -150,7 +150,7 @@ func final(err error) error {
 	case strings.HasPrefix(text, "AUTH "), strings.Contains(text, "without any password configured"):
 		return fault.New(fault.Refused, err, noPasswordHint)
 	case saysDenied(text):
-		return fault.New(fault.Refused, err, rightsHint)
+		return fault.New(fault.Refused, err, RightsHint)
 	case strings.HasPrefix(text, "WRONGTYPE"):
 		return fault.New(fault.Data, err, "a key that fhctl needs holds something else: rename it, or choose other key names")
 	case strings.HasPrefix(text, "CROSSSLOT"):
@@ -195,10 +195,10 @@ func (e reworded) Unwrap() error { return e.error }
 // Classed classes an error of a client that Dial made. One that may pass, or that
 // did not come from the server, is fault.Unreachable.
 func Classed(err error) error {
-	if err == nil || causeOf(err) == "" {
-		return final(err)
+	if err == nil || CauseOf(err) == "" {
+		return Final(err)
 	}
-	return fault.New(fault.Unreachable, err, hintOf(err))
+	return fault.New(fault.Unreachable, err, Hint(err))
 }
 
 // The hints of a login that failed, where it is not known what it was made of.
@@ -208,9 +208,9 @@ const (
 	noPasswordHint    = "this Redis has no password set, so remove it from the Redis URL, or give the user one"
 )
 
-// final is the function's error, with hints that name what the login was made of.
-func (c Connection) final(err error) error {
-	err = final(err)
+// Final is the function's error, with hints that name what the login was made of.
+func (c Connection) Final(err error) error {
+	err = Final(err)
 	hint := fault.HintOf(err)
 	url, beside := cmp.Or(c.URLName, "the Redis URL"), cmp.Or(c.PasswordName, "the password beside the URL")
 	switch {
@@ -226,10 +226,10 @@ func (c Connection) final(err error) error {
 	return fault.New(fault.ClassOf(err), err, hint)
 }
 
-const rightsHint = "give the Redis user these commands on its keys: evalsha eval get set xadd xtrim xlen xinfo xpending xrange xrevrange setex publish ping hello info client|setname; to look also: xread time pttl memory|usage; with a database other than 0: select"
+const RightsHint = "give the Redis user these commands on its keys: evalsha eval get set xadd xtrim xlen xinfo xpending xrange xrevrange setex publish ping hello info client|setname; to look also: xread time pttl memory|usage; with a database other than 0: select"
 
-// isDenied reports whether the server says that the user lacks rights.
-func isDenied(err error) bool {
+// IsDenied reports whether the server says that the user lacks rights.
+func IsDenied(err error) bool {
 	var reply redis.Error
 	return errors.As(err, &reply) && saysDenied(stripped(reply.Error()))
 }
@@ -242,13 +242,13 @@ func saysDenied(text string) bool {
 }
 
 // ErrReply says that a reply is not what this version expects: it does not pass.
-var errReply = errors.New("the script's reply is not what this version expects")
+var ErrReply = errors.New("the script's reply is not what this version expects")
 
-// serverError is the text of an error of the server, such as one that a script met.
-type serverError string
+// ServerError is the text of an error of the server, such as one that a script met.
+type ServerError string
 
 // Error is the text.
-func (e serverError) Error() string { return string(e) }
+func (e ServerError) Error() string { return string(e) }
 
 // RedisError marks it as the server's.
-func (serverError) RedisError() {}
+func (ServerError) RedisError() {}

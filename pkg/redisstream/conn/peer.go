@@ -1,4 +1,4 @@
-package redisstream
+package conn
 
 import (
 	"crypto/tls"
@@ -68,8 +68,8 @@ const (
 	largeHint      = "no reply that fhctl asks for is this large in a sound Redis: look at what answers at that host and port, and for a huge entry in the stream"
 )
 
-// hintOf is what to look at where err tells more than that Redis is away; "" otherwise.
-func hintOf(err error) string {
+// Hint is what to look at where err tells more than that Redis is away; "" otherwise.
+func Hint(err error) string {
 	var peer *peerError
 	var closed *closedWith
 	switch {
@@ -77,12 +77,12 @@ func hintOf(err error) string {
 		return peer.hint
 	case errors.As(err, &closed) && closed.cause() == causeProtocol:
 		return notRedisHint
-	case isCertificate(err):
+	case IsCertificate(err):
 		return untrustedHint
 	case err != nil && isMisread(err):
 		return notRedisHint
 	case err != nil:
-		return passingHints[causeOf(err)]
+		return passingHints[CauseOf(err)]
 	}
 	return ""
 }
@@ -121,9 +121,9 @@ func shellSentinel(addr string) string {
 	return fmt.Sprintf("redis-cli -h %s -p %s SENTINEL MASTERS", host, port)
 }
 
-// wrongURL is what shows that the URL is wrong; nil where it may be right. One
+// WrongURL is what shows that the URL is wrong; nil where it may be right. One
 // Sentinel that could not be asked may be the one that knows the master.
-func wrongURL(err error) *peerError {
+func WrongURL(err error) *peerError {
 	each := []error{err}
 	var joined interface{ Unwrap() []error }
 	if errors.As(err, &joined) {
@@ -168,8 +168,8 @@ func (e *closedWith) Is(target error) bool { return errors.Is(e.err, target) }
 // As is like Is.
 func (e *closedWith) As(target any) bool { return errors.As(e.err, target) }
 
-// tooLarge reports whether err is a reply that exceeded its bound.
-func tooLarge(err error) bool {
+// TooLarge reports whether err is a reply that exceeded its bound.
+func TooLarge(err error) bool {
 	var peer *peerError
 	return errors.As(err, &peer) && peer.large
 }
@@ -196,7 +196,7 @@ func worded(err error) error {
 		return err
 	case errors.As(err, &number):
 		return misread(fmt.Sprintf("%.40q in place of a number", number.Num))
-	case causeOf(err) == causeProtocol && strings.HasPrefix(err.Error(), "redis: "):
+	case CauseOf(err) == causeProtocol && strings.HasPrefix(err.Error(), "redis: "):
 		how := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "redis: "), "can't parse ")
 		if kind, got, ok := strings.Cut(how, " reply: "); ok {
 			how = fmt.Sprintf("%.80s in place of %s", got, kind)

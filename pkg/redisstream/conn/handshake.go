@@ -1,4 +1,4 @@
-package redisstream
+package conn
 
 import (
 	"context"
@@ -61,7 +61,7 @@ func handshakeError(addr string, err error) error {
 	switch {
 	case errors.As(err, &record):
 		bad.what, bad.hint = fmt.Sprintf("TLS handshake with %s: it does not speak TLS", addr), tlsRefusedHint
-	case isCertificate(err):
+	case IsCertificate(err):
 		bad.hint = untrustedHint
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		// The context's own error would be taken for the end of the caller's.

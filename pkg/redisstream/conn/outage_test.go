@@ -1,7 +1,8 @@
-package redisstream
+package conn
 
 import (
 	"errors"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"log/slog"
 	"slices"
 	"strings"
@@ -11,7 +12,7 @@ import (
 // G7: an outage whose cause changes to one that waiting does not end, such as a
 // certificate that is not trusted any more, is told again, once.
 func TestOutageNamesEachCause(t *testing.T) {
-	var log lockedBuffer
+	var log storetest.Log
 	o := Outage{Connection: &Connection{Logger: slog.New(slog.NewTextHandler(&log, nil))}, Doing: "store events"}
 	for _, cause := range []string{"connection", "dial", "timeout", "loading", "tls", "tls", "connection", "dns", "tls"} {
 		o.attempt++

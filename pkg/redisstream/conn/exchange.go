@@ -1,4 +1,4 @@
-package redisstream
+package conn
 
 import (
 	"context"
@@ -6,11 +6,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// exchange sends what the pipeline holds and gives its commands, each with its own
+// Exchange sends what the pipeline holds and gives its commands, each with its own
 // error. Where the server refuses the new connection itself, because it is busy or
 // has too many, go-redis sends nothing and leaves the commands without an error;
 // their empty replies must not be taken for answers.
-func exchange(ctx context.Context, pipe redis.Pipeliner) []redis.Cmder {
+func Exchange(ctx context.Context, pipe redis.Pipeliner) []redis.Cmder {
 	cmds, err := pipe.Exec(ctx)
 	if err == nil {
 		return cmds

@@ -1,4 +1,4 @@
-package redisstream
+package storetest
 
 import (
 	"bytes"
@@ -12,15 +12,16 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 )
 
-func must(t testing.TB, err error) {
+// Must ends the test with an error.
+func Must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// wantErr checks class and that there is a hint.
-func wantErr(t testing.TB, err error, class fault.Class) {
+// WantErr checks class and that there is a hint.
+func WantErr(t testing.TB, err error, class fault.Class) {
 	t.Helper()
 	if err == nil || fault.ClassOf(err) != class {
 		t.Fatalf("error %v has class %s, want %s", err, fault.ClassOf(err), class)
@@ -30,7 +31,7 @@ func wantErr(t testing.TB, err error, class fault.Class) {
 	}
 }
 
-func noCanary(t testing.TB, canary string, err error, texts ...string) {
+func NoCanary(t testing.TB, canary string, err error, texts ...string) {
 	t.Helper()
 	texts = append(texts, fmt.Sprintf("%v %+v %#v %s", err, err, err, fault.HintOf(err)))
 	for _, text := range texts {
@@ -40,8 +41,8 @@ func noCanary(t testing.TB, canary string, err error, texts ...string) {
 	}
 }
 
-// eventually waits for a condition, bounded.
-func eventually(t testing.TB, what string, ok func() bool) {
+// Eventually waits for a condition, bounded.
+func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -50,21 +51,21 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-type lockedBuffer struct {
+type Log struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-func (b *lockedBuffer) Write(p []byte) (int, error) {
+func (b *Log) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.Write(p)
 }
 
-func (b *lockedBuffer) String() string {
+func (b *Log) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
 }
 
-func logTo(b *lockedBuffer) *slog.Logger { return slog.New(slog.NewTextHandler(b, nil)) }
+func LogTo(b *Log) *slog.Logger { return slog.New(slog.NewTextHandler(b, nil)) }

@@ -1,4 +1,4 @@
-package redisstream
+package conn
 
 import (
 	"cmp"
@@ -77,29 +77,29 @@ func (c Connection) WithDefaults() Connection {
 	return c
 }
 
-// classed wraps an error of one exchange with what failed and its class.
-func (c Connection) classed(ctx context.Context, doing string, err error) error {
+// Classed wraps an error of one exchange with what failed and its class.
+func (c Connection) Classed(ctx context.Context, doing string, err error) error {
 	over := fault.Ended(ctx)
 	err = worded(err)
-	switch cause := causeOf(err); {
+	switch cause := CauseOf(err); {
 	case over != nil && (errors.Is(err, over) || errors.Is(err, os.ErrDeadlineExceeded)):
 		return fmt.Errorf("%s: %w", doing, over)
 	case over != nil:
 		return fmt.Errorf("%s: %w (Redis: %w)", doing, over, err)
 	case cause == "":
-		return fmt.Errorf("%s: %w", doing, c.final(err))
-	case wrongURL(err) != nil:
-		return fault.New(fault.Usage, fmt.Errorf("%s: %w", doing, wrongURL(err)), hintOf(err))
-	case hintOf(err) != "":
-		return fault.New(fault.Unreachable, fmt.Errorf("%s: %w", doing, err), hintOf(err))
+		return fmt.Errorf("%s: %w", doing, c.Final(err))
+	case WrongURL(err) != nil:
+		return fault.New(fault.Usage, fmt.Errorf("%s: %w", doing, WrongURL(err)), Hint(err))
+	case Hint(err) != "":
+		return fault.New(fault.Unreachable, fmt.Errorf("%s: %w", doing, err), Hint(err))
 	default:
 		return fault.New(fault.Unreachable, fmt.Errorf("%s: %w", doing, err),
 			fmt.Sprintf("is Redis running and ready at %s? Try: %s PING", fault.Redact(c.URL), c.shell()))
 	}
 }
 
-// within bounds one exchange with Redis.
-func (c Connection) within(ctx context.Context) (context.Context, context.CancelFunc) {
+// Within bounds one exchange with Redis.
+func (c Connection) Within(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, c.CommandTimeout+time.Second)
 }
 
@@ -107,9 +107,9 @@ func (c Connection) within(ctx context.Context) (context.Context, context.Cancel
 // second: 13 MB may take 50 s, on a link where they would never arrive in 5.
 const slowestLink = 256 << 10
 
-// withinFor bounds an exchange that sends so many bytes. A link that stands still is
+// WithinFor bounds an exchange that sends so many bytes. A link that stands still is
 // noticed all the same after the command timeout: see socket.Write.
-func (c Connection) withinFor(ctx context.Context, size int) (context.Context, context.CancelFunc) {
+func (c Connection) WithinFor(ctx context.Context, size int) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, c.CommandTimeout+time.Second+onLink(size))
 }
 

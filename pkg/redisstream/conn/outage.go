@@ -1,4 +1,4 @@
-package redisstream
+package conn
 
 import (
 	"context"
@@ -42,7 +42,7 @@ var restarting = []string{"connection", "dial", "timeout", "loading"}
 func (o *Outage) Observe(err error) {
 	cause := ""
 	if err != nil {
-		cause = causeOf(err)
+		cause = CauseOf(err)
 	}
 	switch {
 	case err == nil:
@@ -78,7 +78,7 @@ func (o *Outage) note(err error, cause string, wait time.Duration) {
 	case o.started.IsZero():
 		o.started, o.reminded, o.named = now, now, append(o.named[:0], cause)
 		args := []any{"while", o.Doing, "cause", cause, "err", err, "redis", fault.Redact(o.Connection.URL)}
-		if hint := hintOf(err); hint != "" {
+		if hint := Hint(err); hint != "" {
 			args = append(args, "hint", hint)
 		}
 		log.Warn("Redis is not available; waiting", args...)
@@ -115,12 +115,12 @@ func (o *Outage) Attempts() int { return o.attempt }
 // command timeout.
 func (o *Outage) Retry(ctx context.Context, do func(context.Context) error) error {
 	for {
-		once, cancel := o.Connection.within(ctx)
+		once, cancel := o.Connection.Within(ctx)
 		err := worded(do(once))
 		cancel()
 		cause := ""
 		if err != nil {
-			cause = causeOf(err)
+			cause = CauseOf(err)
 		}
 		switch {
 		case err == nil:
@@ -129,7 +129,7 @@ func (o *Outage) Retry(ctx context.Context, do func(context.Context) error) erro
 		case fault.Ended(ctx) != nil:
 			return fmt.Errorf("%s: %w (Redis: %w)", o.Doing, ctx.Err(), err)
 		case cause == "":
-			return fmt.Errorf("%s: %w", o.Doing, o.Connection.final(err))
+			return fmt.Errorf("%s: %w", o.Doing, o.Connection.Final(err))
 		}
 		if err := o.Failed(ctx, err, cause); err != nil {
 			return err

@@ -1,4 +1,4 @@
-package redisstream
+package storetest
 
 import (
 	"context"
@@ -17,12 +17,12 @@ import (
 	"time"
 )
 
-// startPeer serves each connection with do, which may leave it open: it is closed
+// StartPeer serves each connection with do, which may leave it open: it is closed
 // when do returns.
-func startPeer(t *testing.T, do func(net.Conn)) (addr string) {
+func StartPeer(t *testing.T, do func(net.Conn)) (addr string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	Must(t, err)
 	var all sync.WaitGroup
 	t.Cleanup(func() { _ = listener.Close(); all.Wait() })
 	all.Go(func() {
@@ -38,14 +38,14 @@ func startPeer(t *testing.T, do func(net.Conn)) (addr string) {
 	return listener.Addr().String()
 }
 
-const denied = "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface.\r\n"
+const Denied = "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface.\r\n"
 
-// certificate writes a self-signed certificate for redis.test and 127.0.0.1,
+// Certificate writes a self-signed certificate for redis.test and 127.0.0.1,
 // usable by servers and clients, and its key.
-func certificate(t *testing.T) (cert, key string) {
+func Certificate(t *testing.T) (cert, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
+	Must(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "redis.test"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
@@ -55,12 +55,12 @@ func certificate(t *testing.T) (cert, key string) {
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	must(t, err)
+	Must(t, err)
 	pkcs, err := x509.MarshalPKCS8PrivateKey(private)
-	must(t, err)
+	Must(t, err)
 	dir := t.TempDir()
 	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	must(t, os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
-	must(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs}), 0o600))
+	Must(t, os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	Must(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs}), 0o600))
 	return cert, key
 }

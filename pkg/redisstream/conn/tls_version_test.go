@@ -1,7 +1,8 @@
-package redisstream
+package conn
 
 import (
 	"crypto/tls"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"strings"
 	"testing"
 	"time"
@@ -11,13 +12,13 @@ import (
 // is written.
 func TestTLSBelow12IsRefused(t *testing.T) {
 	t.Parallel()
-	cert, key := certificate(t)
+	cert, key := storetest.Certificate(t)
 	pair, err := tls.LoadX509KeyPair(cert, key)
-	must(t, err)
+	storetest.Must(t, err)
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
 		Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11,
 	})
-	must(t, err)
+	storetest.Must(t, err)
 	defer listener.Close()
 	go func() {
 		for {
@@ -31,7 +32,7 @@ func TestTLSBelow12IsRefused(t *testing.T) {
 	}()
 	for _, url := range []string{"rediss://" + listener.Addr().String(), "rediss-cluster://" + listener.Addr().String()} {
 		client, err := Dial(Connection{URL: url, TLS: TLS{CA: cert}, CommandTimeout: 5 * time.Second})
-		must(t, err)
+		storetest.Must(t, err)
 		if err := client.Ping(t.Context()).Err(); err == nil || !strings.Contains(err.Error(), "protocol version") {
 			t.Errorf("%s: got %v, want a refusal of the protocol version", url, err)
 		}
@@ -39,7 +40,7 @@ func TestTLSBelow12IsRefused(t *testing.T) {
 	}
 	for _, url := range []string{"rediss://h:1", "rediss-cluster://h:1", "rediss-sentinel://h:1/m"} {
 		parsed, err := Parse(Connection{URL: url})
-		must(t, err)
+		storetest.Must(t, err)
 		if got := parsed.options.TLSConfig.MinVersion; got < tls.VersionTLS12 {
 			t.Errorf("%s: lowest version %x", url, got)
 		}
