@@ -11,6 +11,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/filter"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
@@ -48,7 +49,7 @@ func (o *cursorSet) aimAtKey(ctx context.Context, r *redisstream.Reader, p *curs
 	}
 	p.target = cursorTarget{to: from.Seq, found: fmt.Sprintf("the value of %s, which is %s's", o.fromKey, from.Relay())}
 	p.owner, err = o.ownerOf(from, p.seen, o.fromKey)
-	p.adopt = !from.SidePresent && p.owner.Relay == redisstream.BridgeRelay
+	p.adopt = !from.SidePresent && p.owner.Relay == script.BridgeRelay
 	return err
 }
 
@@ -120,7 +121,7 @@ func (o *cursorSet) aimBack(ctx context.Context, r *redisstream.Reader, p *curso
 		p.target = cursorTarget{to: seq, remove: c.Before == "", found: fmt.Sprintf("what it was before %q of %s", c.How, text.Time(c.ID.Time()))}
 		p.owner = c.Owner
 		if !c.OwnerKnown {
-			p.owner = redisstream.Side{Relay: redisstream.BridgeRelay, Filter: o.fingerprint()}
+			p.owner = script.Side{Relay: script.BridgeRelay, Filter: o.fingerprint()}
 			p.unowned = c.Before != "" && !p.seen.Status.Present && !r.IsSet()
 		}
 	}
@@ -144,10 +145,10 @@ func newestChange(ctx context.Context, r *redisstream.Reader) (redisstream.Chang
 // ownerOf decides whose cursor it becomes: --relay's, or the one whose it is,
 // which must not contradict a relay that was configured. of is the cursor
 // whose value is taken, held the one that is there.
-func (o *cursorSet) ownerOf(of, held redisstream.CursorState, key string) (redisstream.Side, error) {
+func (o *cursorSet) ownerOf(of, held redisstream.CursorState, key string) (script.Side, error) {
 	side := of.Side
 	if !of.SidePresent || of.SideBroken {
-		side = redisstream.Side{Filter: o.fingerprint(), From: held.Side.From}
+		side = script.Side{Filter: o.fingerprint(), From: held.Side.From}
 	}
 	configured, err := relayIdentity(o.cfg.Relay.URL)
 	if err != nil {

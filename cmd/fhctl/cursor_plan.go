@@ -8,6 +8,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/stats"
 )
 
@@ -34,7 +35,7 @@ type cursorPlan struct {
 
 	seen   redisstream.CursorState
 	target cursorTarget
-	owner  redisstream.Side
+	owner  script.Side
 	undoes redisstream.ID
 	adopt  bool // the Python bridge left the cursor that is taken
 	// unowned is set where the cursor is given back to the bridge, with nothing beside it

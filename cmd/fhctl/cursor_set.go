@@ -18,6 +18,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 )
 
 const cursorSetLong = `Move the cursor, so that "fhctl ingest" goes on from another place. First it
@@ -141,7 +142,7 @@ func (o *cursorSet) understand(args []string) (err error) {
 		return usageError(errors.New("where to? VALUE is missing"), place.Hint)
 	case ways > 1:
 		return usageError(errors.New("VALUE, --from-key, --from-partitions and --undo exclude one another"), "give one of them")
-	case o.fromPartitions > redisstream.MostPartitions || o.fromPartitions == o.cfg.Redis.Partitions:
+	case o.fromPartitions > keyspace.MostPartitions || o.fromPartitions == o.cfg.Redis.Partitions:
 		return usageError(fmt.Errorf("flag --from-partitions: %d is not another number of partitions than --partitions %d", o.fromPartitions, o.cfg.Redis.Partitions), "write how many there were; 1 is a stream without partitions")
 	case o.undo && o.relay != "":
 		return usageError(errors.New("--undo gives the cursor back to the relay it was of, so --relay has no place"), "leave --relay out")

@@ -9,6 +9,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/stats"
 	"github.com/fhctl/fhctl/pkg/text"
 )
@@ -120,7 +121,7 @@ func (e *examination) cursorIsOurs(c redisstream.CursorState) bool {
 	case c.SideBroken:
 		e.fail("cursor", "fhctl cursor set "+place.Text(c.Seq, time.Now())+" --relay HOST", "%s:meta is not readable, so nobody knows whose cursor %s is", e.cfg.Redis.CursorKey, c.Raw)
 	case relay != e.identity && !c.SidePresent:
-		e.fail("cursor", "RELAY_URL=wss://"+redisstream.BridgeRelay+", or begin on this relay: fhctl cursor set live",
+		e.fail("cursor", "RELAY_URL=wss://"+script.BridgeRelay+", or begin on this relay: fhctl cursor set live",
 			"the Python bridge left %s, so it is %s's, and these settings read %s", c.Raw, relay, e.identity)
 	case relay != e.identity:
 		e.fail("cursor", "go back to that relay, or begin on this one: fhctl cursor set live", "%s counts the events of %s, and these settings read %s", c.Raw, relay, e.identity)

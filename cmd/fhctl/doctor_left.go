@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
 // asLeft compares cursor and stream with what the last writer noted beside them, and
@@ -13,16 +14,16 @@ func (e *examination) asLeft(c redisstream.CursorState, last event.Seq) bool {
 	switch left, known := c.Side.Own, c.Side.OwnKnown; {
 	case c.Status.Connected || c.SideBroken || len(e.each) > 1:
 		return false
-	case !c.Present && known && last > left && c.Side.Relay != redisstream.BridgeRelay:
+	case !c.Present && known && last > left && c.Side.Relay != script.BridgeRelay:
 		e.fail("cursor", "begin on this relay: fhctl cursor set live; or go on where fhctl stopped: fhctl cursor set "+left.String()+" --relay "+c.Side.Relay,
 			"%s is gone, and the stream does not end where fhctl left it, at %s of %s, but with %s: something else appended, perhaps the Python bridge, whose numbers are %s's: ingest stops",
-			key, left, c.Side.Relay, last, redisstream.BridgeRelay)
+			key, left, c.Side.Relay, last, script.BridgeRelay)
 	case !c.Present && known:
 		e.warn("cursor", "start ingest; to begin live instead: fhctl cursor set live", "%s is gone; ingest goes on where it was left, at %s", key, left)
 	case c.Present && c.Side.Contradicts(c.Seq):
 		e.fail("cursor", "begin on this relay: fhctl cursor set live; or go on where fhctl stopped: fhctl cursor set "+left.String()+" --relay "+c.Side.Relay,
 			"%s is not where fhctl left it, at %s of %s: something else moved it, perhaps the Python bridge, whose numbers are %s's: ingest stops",
-			c.Seq, left, c.Side.Relay, redisstream.BridgeRelay)
+			c.Seq, left, c.Side.Relay, script.BridgeRelay)
 	case c.Present && stored > 0 && last == 0 && left == c.Seq:
 		e.emptied(stored, c.Side.Floor)
 	default:

@@ -8,6 +8,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/stats"
 	"github.com/fhctl/fhctl/pkg/text"
 )
@@ -17,7 +18,7 @@ import (
 func (e *examination) otherCount(ctx context.Context, r *redisstream.Reader) bool {
 	key, want, have := e.cfg.Redis.CursorKey, e.cfg.Redis.Partitions, 1
 	if !r.IsSet() {
-		key = redisstream.PartitionKey(key, 0)
+		key = keyspace.Partition(key, 0)
 	}
 	c, err := r.CursorAt(ctx, key)
 	if err != nil || !c.Present {

@@ -8,6 +8,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/stats"
 	"github.com/fhctl/fhctl/pkg/text"
 	"github.com/fhctl/fhctl/pkg/verify"
@@ -119,7 +120,7 @@ func (e *examination) group(g *stats.Group, s *stats.Report) {
 	key, each := e.streamToType(s)
 	switch {
 	case len(g.MissingIn) > 0:
-		e.warn(name, fmt.Sprintf("redis-cli XGROUP CREATE '%s' %s 0", redisstream.PartitionKey(e.cfg.Redis.StreamKey, g.MissingIn[0]), g.Name),
+		e.warn(name, fmt.Sprintf("redis-cli XGROUP CREATE '%s' %s 0", keyspace.Partition(e.cfg.Redis.StreamKey, g.MissingIn[0]), g.Name),
 			"does not exist in partition %d: nobody reads that", g.MissingIn[0])
 	case g.LostUnread || g.LostPending:
 		e.fail(name, "add workers or raise max-stream-len; what was trimmed can be stored again: fhctl cursor set", "entries were trimmed before it had finished them")

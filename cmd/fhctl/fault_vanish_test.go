@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -188,13 +188,13 @@ func TestSecondCutOverOnAnotherRelayIsRefused(t *testing.T) {
 	tr.p.mustExit(0, 10*time.Second)
 	tr.server.Do("set", "firehose:python_cursor", "7000000123")
 	tr.server.Do("xadd", "firehose:events", "*", "type", "account", "data", `{"did":"did:plc:x","active":true}`, "seq", "7000000124")
-	if out := tr.examined(); !strings.Contains(out, redisstream.BridgeRelay) || !strings.Contains(out, "ingest stops") {
+	if out := tr.examined(); !strings.Contains(out, script.BridgeRelay) || !strings.Contains(out, "ingest stops") {
 		t.Errorf("doctor does not know:\n%s", out)
 	}
 	tr.run()
 	tr.p.mustExit(6, time.Minute)
 	tr.p.says("hint: ", 0)
-	tr.p.says(redisstream.BridgeRelay, 0)
+	tr.p.says(script.BridgeRelay, 0)
 	if got := cursorOf(t, tr.server.Client()); got != event.Seq(7000000123) {
 		t.Errorf("the cursor became %s", got)
 	}

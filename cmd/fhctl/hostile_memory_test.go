@@ -21,7 +21,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/dagcbor"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
 	"github.com/fhctl/fhctl/pkg/relayserver"
 	"github.com/fhctl/fhctl/pkg/relaytest"
@@ -275,7 +275,7 @@ func controlCharacters(t *testing.T, binary string) {
 // reachedAll is reached for the cursor of partition 0, which every batch moves.
 func reachedAll(t *testing.T, server *redistest.Server, last event.Seq) error {
 	t.Helper()
-	return reachedAt(t, server, redisstream.PartitionKey("firehose:python_cursor", 0), last)
+	return reachedAt(t, server, keyspace.Partition("firehose:python_cursor", 0), last)
 }
 
 func reachedAt(t *testing.T, server *redistest.Server, key string, last event.Seq) error {
@@ -456,7 +456,7 @@ func TestRedisThatTakesNoLargeEntries(t *testing.T) {
 		p := startAs(t, a.binary, append(environment(relay.URL(), server.URL()), "FHCTL_REJECTS="+dir), append([]string{"ingest", "--from=oldest"}, args...)...)
 		eventually(t, time.Minute, func() error {
 			if args != nil {
-				return reachedAt(t, server, redisstream.PartitionKey("set:cursor", 0), a.last)
+				return reachedAt(t, server, keyspace.Partition("set:cursor", 0), a.last)
 			}
 			return reached(t, server, a.last)
 		})
@@ -466,7 +466,7 @@ func TestRedisThatTakesNoLargeEntries(t *testing.T) {
 		p.mustExit(0, 10*time.Second)
 	}
 	a.check(t, server.Client())
-	if n := server.Client().XLen(t.Context(), redisstream.PartitionKey("set", 0)).Val() + server.Client().XLen(t.Context(), redisstream.PartitionKey("set", 1)).Val(); n != int64(len(a.entries)) {
+	if n := server.Client().XLen(t.Context(), keyspace.Partition("set", 0)).Val() + server.Client().XLen(t.Context(), keyspace.Partition("set", 1)).Val(); n != int64(len(a.entries)) {
 		t.Errorf("the set has %d entries, want %d", n, len(a.entries))
 	}
 	index, err := os.ReadFile(filepath.Join(dir, "index.jsonl"))

@@ -33,7 +33,8 @@ var rooms = map[string]room{
 	"pkg/mst": {1, 2}, "pkg/frame": {1, 2}, "pkg/template": {1, 2},
 	"pkg/redisstream/resp": {1, 0},
 	"pkg/relay":            {2, 0}, "pkg/relayserver": {2, 0}, "pkg/capture": {2, 0}, "pkg/sim": {2, 0},
-	"pkg/redisstream": {2, 9}, "pkg/redisstream/conn": {2, 0}, "pkg/redisstream/embedded": {2, 0},
+	"pkg/redisstream": {2, 9}, "pkg/redisstream/script": {2, 2}, "pkg/redisstream/conn": {2, 1},
+	"pkg/redisstream/keyspace": {2, 0}, "pkg/redisstream/embedded": {2, 0},
 	"pkg/identity": {2, 0},
 	"pkg/output":   {2, 0}, "pkg/verify": {2, 0}, "pkg/health": {2, 0}, "pkg/rejects": {2, 0},
 	"pkg/systemd":  {2, 0},
@@ -50,7 +51,7 @@ var testKits = []string{"pkg/redisstream/internal/storetest", "pkg/thirdparty", 
 // replacing a library touches those rooms alone. The longest prefix counts.
 var doors = map[string][]string{
 	"github.com/gorilla/websocket":                      {"pkg/relay", "pkg/relayserver"},
-	"github.com/redis/go-redis":                         {"pkg/redisstream", "pkg/redisstream/conn"},
+	"github.com/redis/go-redis":                         {"pkg/redisstream", "pkg/redisstream/script", "pkg/redisstream/conn"},
 	"github.com/alicebob/miniredis":                     {"pkg/redisstream/embedded"},
 	"github.com/fxamacker/cbor":                         {"pkg/dagcbor"},
 	"github.com/ipld/go-car":                            {"pkg/blocks"},

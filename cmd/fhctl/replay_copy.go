@@ -6,6 +6,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/stats"
 )
 
@@ -14,13 +15,13 @@ import (
 // cursor.
 func (s *session) copyCursor(ctx context.Context, reader *redisstream.Reader) string {
 	key := s.cfg.Redis.StreamKey
-	if key == redisstream.DefaultStreamKey || s.cfg.Origin("cursor-key").Layer != config.LayerDefault {
+	if key == keyspace.DefaultStream || s.cfg.Origin("cursor-key").Layer != config.LayerDefault {
 		return ""
 	}
 	for _, name := range replayCursors(key, s.cfg.Redis.Partitions) {
 		first := name
 		if reader.IsSet() {
-			first = redisstream.PartitionKey(name, 0)
+			first = keyspace.Partition(name, 0)
 		}
 		// A user who may not read this key has no replays to judge, and what is
 		// no string there is not a replay's.

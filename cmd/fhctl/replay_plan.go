@@ -14,8 +14,8 @@ import (
 	"github.com/fhctl/fhctl/pkg/filter"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/place"
-	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/relayserver"
 )
 
@@ -161,7 +161,7 @@ func (p *replayPlan) chooseTarget(target *terminus) error {
 }
 
 func (p *replayPlan) checkNumbers(*session) error {
-	if p.toPartitions > redisstream.MostPartitions {
+	if p.toPartitions > keyspace.MostPartitions {
 		return usageError(errors.New("flag --to-partitions: it is out of bounds"), "write a number from 1 to 64")
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 )
 
 const (
@@ -56,7 +57,7 @@ func replayCursors(key string, partitions int) []string {
 
 // isLive reports whether a key is a live stream's by its name alone.
 func (s *session) isLive(key string) bool {
-	return key == s.cfg.Redis.StreamKey || key == redisstream.DefaultStreamKey
+	return key == s.cfg.Redis.StreamKey || key == keyspace.DefaultStream
 }
 
 const liveHint = "consumers would take the events for new ones; choose another --to-stream, or say --append-to-live-stream"

@@ -13,6 +13,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -25,7 +26,7 @@ type readers struct {
 
 func newReaders(t *testing.T, client *redis.Client, n int) *readers {
 	for i := range n {
-		createGroupOf(t, client, redisstream.PartitionKey("firehose:events", i))
+		createGroupOf(t, client, keyspace.Partition("firehose:events", i))
 	}
 	return &readers{t, client, make([][]event.Seq, n)}
 }
@@ -33,7 +34,7 @@ func newReaders(t *testing.T, client *redis.Client, n int) *readers {
 // read takes up to n entries of one partition.
 func (r *readers) read(i, n int) {
 	r.t.Helper()
-	r.got[i] = append(r.got[i], readsOf(r.t, r.client, redisstream.PartitionKey("firehose:events", i), n)...)
+	r.got[i] = append(r.got[i], readsOf(r.t, r.client, keyspace.Partition("firehose:events", i), n)...)
 }
 
 // catchUp reads everything, and wants each partition's events once, in order, and
@@ -62,7 +63,7 @@ func (r *readers) catchUp(c *corpus, p *program) {
 			r.t.Fatalf("no event is partition %d's: nothing is proved", i)
 		}
 		share.wantAll(r.t, got)
-		ledger := redisstream.Config{CursorKey: redisstream.PartitionKey("firehose:python_cursor", i)}.LedgerKey()
+		ledger := redisstream.Config{CursorKey: keyspace.Partition("firehose:python_cursor", i)}.LedgerKey()
 		if n, err := r.client.Exists(r.t.Context(), ledger).Result(); n != 0 || err != nil {
 			r.t.Errorf("partition %d has a ledger of losses (%v)", i, err)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -26,7 +27,7 @@ func partitioned(env []string, n int) []string {
 func lowestCursor(t *testing.T, client redis.Cmdable, n int) (lowest event.Seq) {
 	t.Helper()
 	for i := range n {
-		seq, ok := event.ParseSeq(client.Get(t.Context(), redisstream.PartitionKey("firehose:python_cursor", i)).Val())
+		seq, ok := event.ParseSeq(client.Get(t.Context(), keyspace.Partition("firehose:python_cursor", i)).Val())
 		if !ok {
 			return 0
 		}
@@ -57,7 +58,7 @@ func (c *corpus) checkSet(t *testing.T, client redis.Cmdable, n int, upto event.
 			}
 		}
 		share.checkPartition(t, client, i)
-		if cursor := client.Get(t.Context(), redisstream.PartitionKey("firehose:python_cursor", i)).Val(); cursor != upto.String() {
+		if cursor := client.Get(t.Context(), keyspace.Partition("firehose:python_cursor", i)).Val(); cursor != upto.String() {
 			t.Fatalf("cursor %d is %s, want %s", i, cursor, upto)
 		}
 	}
@@ -65,7 +66,7 @@ func (c *corpus) checkSet(t *testing.T, client redis.Cmdable, n int, upto event.
 
 func (c *corpus) checkPartition(t *testing.T, client redis.Cmdable, i int) {
 	t.Helper()
-	key := redisstream.PartitionKey("firehose:events", i)
+	key := keyspace.Partition("firehose:events", i)
 	for from, n := "-", 0; ; {
 		rows, err := client.XRangeN(t.Context(), key, from, "+", 2000).Result()
 		if err != nil {
@@ -151,10 +152,10 @@ func TestClusterSlotMovedAndNodeLost(t *testing.T) {
 	}
 	eventually(t, time.Minute, func() error { return reachedSet(t, client, n, c.first+500) })
 
-	key := redisstream.PartitionKey("firehose:events", 1)
+	key := keyspace.Partition("firehose:events", 1)
 	// A script that names a missing key waits for the end of a move. With a ledger
 	// this partition has all of them, so that the ways in between are gone as well.
-	ledger := redisstream.Config{StreamKey: key, CursorKey: redisstream.PartitionKey("firehose:python_cursor", 1)}.LedgerKey()
+	ledger := redisstream.Config{StreamKey: key, CursorKey: keyspace.Partition("firehose:python_cursor", 1)}.LedgerKey()
 	if err := client.XAdd(t.Context(), &redis.XAddArgs{Stream: ledger, Values: []string{"group", "none"}}).Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +168,7 @@ func TestClusterSlotMovedAndNodeLost(t *testing.T) {
 	move.Finish()
 	further(500)
 
-	lost := nodes.Master(redisstream.PartitionKey("firehose:events", 3))
+	lost := nodes.Master(keyspace.Partition("firehose:events", 3))
 	const waiting = "Redis is not available; waiting"
 	told := strings.Count(p.output(), waiting)
 	lost.Kill()
@@ -208,7 +209,7 @@ func TestClusterReplicaTakesOver(t *testing.T) {
 	for i := range 3 {
 		from := lowestCursor(t, client, n)
 		eventually(t, 2*time.Minute, func() error { return reachedSet(t, client, n, min(c.last, max(c.first, from)+1500)) })
-		dead := nodes.FailOver(redisstream.PartitionKey("firehose:events", i))
+		dead := nodes.FailOver(keyspace.Partition("firehose:events", i))
 		dead.Restart()
 		nodes.WaitWhole()
 	}

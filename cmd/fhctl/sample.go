@@ -10,6 +10,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/health"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/rejects"
 )
 
@@ -48,7 +49,7 @@ func newSampler(m *health.Monitor, cfg redisstream.ReaderConfig, partitions int)
 	if partitions > 1 {
 		s.streams = nil
 		for n := range partitions {
-			s.streams = append(s.streams, redisstream.PartitionKey(cfg.StreamKey, n))
+			s.streams = append(s.streams, keyspace.Partition(cfg.StreamKey, n))
 		}
 	}
 	return s
@@ -107,7 +108,7 @@ func (s *sampler) look(ctx context.Context) (health.Sample, error) {
 		if len(s.readers) == 1 {
 			break // not a set
 		}
-		state, err := reader.CursorAt(ctx, redisstream.PartitionKey(s.config.CursorKey, i))
+		state, err := reader.CursorAt(ctx, keyspace.Partition(s.config.CursorKey, i))
 		if err != nil {
 			return health.Sample{}, err
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/health"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -22,7 +23,7 @@ import (
 func testSampler(t *testing.T, server *redistest.Server) *sampler {
 	t.Helper()
 	s := newSampler(health.New(health.Config{}), redisstream.ReaderConfig{
-		Connection: conn.Connection{URL: server.URL()}, StreamKey: redisstream.DefaultStreamKey, CursorKey: redisstream.DefaultCursorKey, Page: samplePage,
+		Connection: conn.Connection{URL: server.URL()}, StreamKey: keyspace.DefaultStream, CursorKey: keyspace.DefaultCursor, Page: samplePage,
 	}, 1)
 	t.Cleanup(s.close)
 	return s
@@ -38,19 +39,19 @@ func TestSampleTellsLagFromPending(t *testing.T) {
 			t.Fatalf("without a stream: %+v, %v", empty, err)
 		}
 		for i := range 30 {
-			if err := client.XAdd(ctx, &redis.XAddArgs{Stream: redisstream.DefaultStreamKey, Values: []any{"type", "commit", "data", "{}", "seq", i + 1}}).Err(); err != nil {
+			if err := client.XAdd(ctx, &redis.XAddArgs{Stream: keyspace.DefaultStream, Values: []any{"type", "commit", "data", "{}", "seq", i + 1}}).Err(); err != nil {
 				t.Fatal(err)
 			}
 		}
 		client.XAdd(ctx, &redis.XAddArgs{Stream: redisstream.DeadLetterKey, Values: []any{"type", "commit"}})
-		if err := client.XGroupCreate(ctx, redisstream.DefaultStreamKey, "firehose-processors", "0").Err(); err != nil {
+		if err := client.XGroupCreate(ctx, keyspace.DefaultStream, "firehose-processors", "0").Err(); err != nil {
 			t.Fatal(err)
 		}
-		given, err := client.XReadGroup(ctx, &redis.XReadGroupArgs{Group: "firehose-processors", Consumer: "worker-0-p0", Streams: []string{redisstream.DefaultStreamKey, ">"}, Count: 10}).Result()
+		given, err := client.XReadGroup(ctx, &redis.XReadGroupArgs{Group: "firehose-processors", Consumer: "worker-0-p0", Streams: []string{keyspace.DefaultStream, ">"}, Count: 10}).Result()
 		if err != nil {
 			t.Fatal(err)
 		}
-		client.XAck(ctx, redisstream.DefaultStreamKey, "firehose-processors", given[0].Messages[0].ID)
+		client.XAck(ctx, keyspace.DefaultStream, "firehose-processors", given[0].Messages[0].ID)
 		got, err := s.look(ctx)
 		if err != nil || len(got.Groups) != 1 || got.Length != 30 || got.DeadLetters != 1 {
 			t.Fatalf("%+v, %v", got, err)
@@ -68,7 +69,7 @@ func TestSampleAddsPartitions(t *testing.T) {
 		s, client, ctx := testSampler(t, server), server.Client(), t.Context()
 		s.streams = newSampler(s.monitor, s.config, 3).streams
 		for n, entries := range []int{5, 0, 7} {
-			key := redisstream.PartitionKey(redisstream.DefaultStreamKey, n)
+			key := keyspace.Partition(keyspace.DefaultStream, n)
 			if err := client.XGroupCreateMkStream(ctx, key, "firehose-processors", "0").Err(); err != nil {
 				t.Fatal(err)
 			}
@@ -76,7 +77,7 @@ func TestSampleAddsPartitions(t *testing.T) {
 				client.XAdd(ctx, &redis.XAddArgs{Stream: key, Values: []any{"type", "commit", "data", "{}", "seq", i + 1}})
 			}
 			if entries > 0 {
-				client.Set(ctx, redisstream.PartitionKey(redisstream.DefaultCursorKey, n), entries, 0)
+				client.Set(ctx, keyspace.Partition(keyspace.DefaultCursor, n), entries, 0)
 			}
 		}
 		got, err := s.look(ctx)
@@ -112,7 +113,7 @@ func TestIngestCountsOpsByCollection(t *testing.T) {
 	t.Parallel()
 	c := newCorpus(t, 400)
 	server, relay := redistest.Start(t), c.serve(t, "")
-	if err := server.Client().XGroupCreateMkStream(t.Context(), redisstream.DefaultStreamKey, "firehose-processors", "0").Err(); err != nil {
+	if err := server.Client().XGroupCreateMkStream(t.Context(), keyspace.DefaultStream, "firehose-processors", "0").Err(); err != nil {
 		t.Fatal(err)
 	}
 	p := start(t, environment(relay.URL(), server.URL()), "ingest", "--from=oldest")

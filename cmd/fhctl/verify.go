@@ -13,7 +13,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/identity"
 	"github.com/fhctl/fhctl/pkg/place"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/verify"
 )
 
@@ -151,7 +151,7 @@ func (o *verifyOptions) together() error {
 		return usageError(errors.New("-o junit holds its findings in memory, so it cannot list all"), "give --max-findings a number, or use -o json")
 	case o.seed != 0 && o.sample == 1:
 		return usageError(errors.New("--sample-seed chooses a sample"), "add --sample N")
-	case o.againstPartitions > redisstream.MostPartitions:
+	case o.againstPartitions > keyspace.MostPartitions:
 		return usageError(errors.New("flag --against-partitions: it is out of bounds"), "write a number from 1 to 64")
 	case o.against == "" && o.againstPartitions > 0:
 		return usageError(errors.New("--against-partitions is of --against"), "add --against KEY")

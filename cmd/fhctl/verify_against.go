@@ -12,6 +12,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/verify"
 )
 
@@ -94,7 +95,7 @@ func streamKeys(cfg *config.Config) []string {
 	}
 	keys := make([]string, cfg.Redis.Partitions)
 	for i := range keys {
-		keys[i] = redisstream.PartitionKey(cfg.Redis.StreamKey, i)
+		keys[i] = keyspace.Partition(cfg.Redis.StreamKey, i)
 	}
 	return keys
 }

@@ -1,17 +1,18 @@
 package endtest
 
 const (
-	appendLua  = "pkg/redisstream/lua/append.lua"
-	commonLua  = "pkg/redisstream/lua/common.lua"
-	restoreLua = "pkg/redisstream/lua/restore.lua"
-	rebaseLua  = "pkg/redisstream/lua/rebase.lua"
-	leaseLua   = "pkg/redisstream/lua/lease.lua"
-	retainLua  = "pkg/redisstream/lua/retention.lua"
+	appendLua  = "pkg/redisstream/script/lua/append.lua"
+	commonLua  = "pkg/redisstream/script/lua/common.lua"
+	restoreLua = "pkg/redisstream/script/lua/restore.lua"
+	rebaseLua  = "pkg/redisstream/script/lua/rebase.lua"
+	leaseLua   = "pkg/redisstream/script/lua/lease.lua"
+	retainLua  = "pkg/redisstream/script/lua/retention.lua"
 	commitGo   = "pkg/redisstream/commit.go"
 	resumeGo   = "pkg/redisstream/resume.go"
 	missingGo  = "pkg/redisstream/missing.go"
 	startGo    = "pkg/redisstream/start.go"
-	scriptGo   = "pkg/redisstream/script.go"
+	callGo     = "pkg/redisstream/call.go"
+	streamGo   = "pkg/redisstream/config.go"
 	leaseGo    = "pkg/redisstream/lease.go"
 	othersGo   = "pkg/redisstream/others.go"
 	strangeGo  = "pkg/redisstream/strangers.go"
@@ -121,9 +122,9 @@ var leaseMutants = []mutant{
 	{commonLua, "lease == dead or (id or lease) == me then", "(id or lease) == me then", "a dead leader of this machine is waited for", in("lease")},
 	{commonLua, "beat = tonumber(n) or 0", "beat = 0", "renewals are not counted, so that a living leader is taken for dead", in("lease")},
 	{leaseGo, "return counted && time.Since(l.seenSince) > leaseStill", "return counted && time.Since(l.seenSince) < 0", "a lease lasts as long as a wrong clock says", in("lease")},
-	{leaseGo, "case !m.present && w.acked > 0:", "case false:", "who takes over does not miss the cursor", in("lease", "sim")},
+	{leaseGo, "case !m.Present && w.acked > 0:", "case false:", "who takes over does not miss the cursor", in("lease", "sim")},
 	{leaseGo, "	case w.behindUs(m):\n", "	case false:\n", "who takes over does not notice a rollback", in("lease", "sim")},
-	{leaseGo, "case m.epoch < w.epoch || m.cursor < w.acked:", "case false:", "a quiet leader does not notice a rollback", in("lease", "sim")},
+	{leaseGo, "case m.Epoch < w.epoch || m.Cursor < w.acked:", "case false:", "a quiet leader does not notice a rollback", in("lease", "sim")},
 	{leaseGo, "w.lease.leading, w.lease.followed, w.lease.passed = false, true, true", "w.lease.leading, w.lease.followed, w.lease.passed = true, true, true", "a leader that lost the lead goes on", in("lease", "sim")},
 }
 
@@ -183,7 +184,7 @@ var peerMutants = []mutant{
 var writerMutants = []mutant{
 	{commitGo, "at = continuation{expected: b.Upto.String(), epoch: at.epoch}", "at = continuation{expected: at.expected, epoch: at.epoch}", "batches behind one another do not chain", in("sim", "append")},
 	{commitGo, "if at.expected == \"\" || at.jump || c.severed.alone {", "if c.severed.alone {", "a start is sent together with what builds on it", in("append", "sim")},
-	{commitGo, "if r.cursor == w.acked && c.left[0].After == event.AfterSeq(w.acked) {", "if true {", "a rollback is answered by sending the same again", in("sim", "append")},
+	{commitGo, "if r.Cursor == w.acked && c.left[0].After == event.AfterSeq(w.acked) {", "if true {", "a rollback is answered by sending the same again", in("sim", "append")},
 	{commitGo, "c.severed, c.refusals = c.left[1:], 0", "c.severed, c.refusals = c.left[min(2, len(c.left)):], 0", "a batch is skipped", in("sim", "append")},
 	{commitGo, "if c.partial++; c.partial == 1 {", "if c.partial++; c.partial == 0 {", "a batch stored in part is given up", in("sim", "append")},
 	{commitGo, "	return &event.Moved{To: after(cursor), Alarm: alarm, Detail: detail}", "	return &event.Moved{To: event.Position{}, Alarm: alarm, Detail: detail}", "after a rollback reading goes on live", in("sim", "append")},
@@ -207,17 +208,17 @@ var writerMutants = []mutant{
 	{missingGo, "	return min(cursor, w.floor.seq)\n", "	return cursor\n", "a stream that vanished is not read again", in("append", "start")},
 	{missingGo, "		f.known, f.seq = true, seq\n	}\n}\n\n// upTo", "	}\n}\n\n// upTo", "who takes over does not learn how far all groups were", in("start")},
 	{missingGo, "	case err == nil && (newest == 0 || newest < event.Seq(w.stored)):", "	case err == nil && newest < 0:", "an idle leader takes an emptied stream for one that all groups have read", in("start", "sim")},
-	{scriptGo, "		low = &f.seq\n", "		_ = &f.seq\n", "how far all groups were dies with the leader", in("start")},
-	{startGo, "	case f.length == 0:\n		w.acked", "	case f.length < 0:\n		w.acked", "a start does not notice that the stream is gone", in("start", "sim")},
-	{startGo, "	case f.newest > 0 && f.newest < min(stored, f.cursor):\n		return w.shortened(ctx, f)", "	case false:\n		return w.shortened(ctx, f)", "a start does not notice that the newest entries are gone", in("start")},
+	{streamGo, "		h.Floor = &f.seq\n", "		_ = &f.seq\n", "how far all groups were dies with the leader", in("start")},
+	{startGo, "	case f.Length == 0:\n		w.acked", "	case f.length < 0:\n		w.acked", "a start does not notice that the stream is gone", in("start", "sim")},
+	{startGo, "	case f.Newest > 0 && f.Newest < min(stored, f.Cursor):\n		return w.shortened(ctx, f)", "	case false:\n		return w.shortened(ctx, f)", "a start does not notice that the newest entries are gone", in("start")},
 	{startGo, "	case there:\n", "	case false:\n", "entries that others appended count as a removal of ours", in("start")},
-	{startGo, "	if !first || w.config.Identity.partitions() > 1 || w.adopts() {", "	if true {", "a second cut-over on another relay is taken for a restart", in("start")},
-	{startGo, "f.newest <= event.Seq(f.side.Upto) || w.adopts()", "true", "a vanished cursor becomes a number of another relay", in("start")},
+	{startGo, "	if !first || w.config.Identity.partitions() > 1 || w.config.adopts() {", "	if true {", "a second cut-over on another relay is taken for a restart", in("start")},
+	{startGo, "f.Newest <= event.Seq(f.side.Upto) || w.config.adopts()", "true", "a vanished cursor becomes a number of another relay", in("start")},
 	{alignGo, "	if err := s.inOrder(ctx, stands); err != nil {\n", "	if err := s.inOrder(ctx, nil); err != nil && false {\n", "a set does not tell of what vanished", in("partitions")},
-	{scriptGo, "		return b.After.Seq\n", "		return b.After.Seq + 1\n", "the start skips an event", in("append", "sim", "store")},
+	{callGo, "		return b.After.Seq\n", "		return b.After.Seq + 1\n", "the start skips an event", in("append", "sim", "store")},
 	{faultsGo, "\"CLUSTERDOWN\", \"MISCONF\", \"OOM\",", "\"CLUSTERDOWN\", \"MISCONF\",", "a full memory ends the program", in("sim", "append")},
 	{faultsGo, "\"LOADING\", \"READONLY\",", "\"LOADING\",", "a failover ends the program", in("sim", "append")},
-	{missingGo, `m, err := w.moveFrom(ctx, cursor, to, "kept")`, `m, err := w.moveFrom(ctx, cursor, to, "raised")`, "a set whose leader dies when a stream vanished is refused", in("partitions")},
+	{missingGo, "m, err := w.moveFrom(ctx, cursor, to, true)", "m, err := w.moveFrom(ctx, cursor, to, false)", "a set whose leader dies when a stream vanished is refused", in("partitions")},
 	{resumeGo, `return err == nil && leader != "" &&`, `return err == nil && leader == "nobody" &&`, "a start while the side key is missing takes the leader's cursor for the bridge's", in("lease")},
 	{exchangeGo, "		cmd.SetErr(err)\n", "		_ = cmd\n", "what a busy server never answered is read", in("store")},
 }

@@ -15,12 +15,12 @@ import (
 	"github.com/alicebob/miniredis/v2/server"
 
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 )
 
 const (
-	streamKey  = redisstream.DefaultStreamKey
-	cursorKey  = redisstream.DefaultCursorKey
+	streamKey  = keyspace.DefaultStream
+	cursorKey  = keyspace.DefaultCursor
 	sideKey    = cursorKey + ":meta"
 	historyKey = cursorKey + ":history"
 )

@@ -23,6 +23,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/pipeline"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/relay"
 	"github.com/fhctl/fhctl/pkg/relayserver"
 )
@@ -363,7 +364,7 @@ func (p *process) run(ctx context.Context) error {
 	}
 	identity := redisstream.Identity{Relay: "relay.example", Filter: w.filter.Fingerprint()}
 	if w.bridge {
-		identity.Relay = redisstream.BridgeRelay
+		identity.Relay = script.BridgeRelay
 	}
 	from, err := redisstream.ParseFrom("oldest")
 	if err != nil {

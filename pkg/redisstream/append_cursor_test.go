@@ -6,6 +6,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -16,11 +17,11 @@ func TestAppendCursorWithLeadingZeros(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Run(storetest.Live, 5, 7))
-		k.set(DefaultCursorKey, "0000000007")
+		k.set(keyspace.DefaultCursor, "0000000007")
 		k.must(w, storetest.Run(event.AfterSeq(7), 8, 9))
 		k.wantRun(5, 9)
-		k.rollBack(DefaultCursorKey, 6)
-		k.set(DefaultCursorKey, "0006")
+		k.rollBack(keyspace.DefaultCursor, 6)
+		k.set(keyspace.DefaultCursor, "0006")
 		k.moved(w, event.AlarmRollback, event.AfterSeq(6), storetest.Batch(event.AfterSeq(9), 10))
 	})
 }
@@ -46,7 +47,7 @@ func TestAppendProvesTheCursorFirst(t *testing.T) {
 	k.do("acl", "setuser", "few", "on", ">pw", "~firehose:*", "&*", "+@all")
 	w, _ := k.open(func(c *Config) { c.URL = "redis://few:pw@" + k.server.Addr() })
 	k.must(w, storetest.Run(storetest.Live, 1, 3))
-	if err := k.client.Do(k.ctx(), "acl", "setuser", "few", "-set", "(+set ~"+DefaultCursorKey+":*)").Err(); err != nil {
+	if err := k.client.Do(k.ctx(), "acl", "setuser", "few", "-set", "(+set ~"+keyspace.DefaultCursor+":*)").Err(); err != nil {
 		t.Skip("needs Redis 7, whose users may have a command on some keys only: ", err)
 	}
 	if _, err := w.Commit(k.ctx(), []*event.Batch{storetest.Run(event.AfterSeq(3), 4, 6)}); err == nil {
@@ -62,8 +63,8 @@ func TestRebaseOfACursorThatIsNoString(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Run(storetest.Live, 1, 3))
-		k.do("del", DefaultCursorKey)
-		k.do("hset", DefaultCursorKey, "f", "v")
+		k.do("del", keyspace.DefaultCursor)
+		k.do("hset", keyspace.DefaultCursor, "f", "v")
 		storetest.WantErr(t, w.Rebase(k.ctx(), 1), fault.Cursor)
 	})
 }

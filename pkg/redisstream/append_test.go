@@ -10,6 +10,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -59,7 +60,7 @@ func TestAppendKeepsBytes(t *testing.T) {
 		b.Add(1, event.KindIdentity, []byte(data))
 		b.Add(2, event.KindAccount, []byte(big))
 		k.must(w, b)
-		rows, err := k.client.XRange(k.ctx(), DefaultStreamKey, "-", "+").Result()
+		rows, err := k.client.XRange(k.ctx(), keyspace.DefaultStream, "-", "+").Result()
 		if err != nil || len(rows) != 2 {
 			t.Fatalf("%d rows, %v", len(rows), err)
 		}
@@ -87,7 +88,7 @@ func TestAppendBehindIsRollback(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Batch(storetest.Live, 1, 2, 3, 4))
-		k.rollBack(DefaultCursorKey, 2)
+		k.rollBack(keyspace.DefaultCursor, 2)
 		k.moved(w, event.AlarmRollback, event.AfterSeq(2), storetest.Batch(event.AfterSeq(4), 5))
 		k.want(2, 1, 2, 3, 4)
 		k.must(w, storetest.Batch(event.AfterSeq(2), 3, 4, 5))
@@ -136,7 +137,7 @@ func TestAppendMissingTakesNewestEntry(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Batch(storetest.Live, 1, 2, 3))
-		k.do("del", DefaultCursorKey)
+		k.do("del", keyspace.DefaultCursor)
 		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(3), storetest.Batch(event.AfterSeq(3), 4))
 		k.want(3, 1, 2, 3)
 		k.must(w, storetest.Batch(event.AfterSeq(3), 4))
@@ -149,19 +150,19 @@ func TestAppendFlushAllGoesBackToUnacknowledged(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Run(storetest.Live, 1, 9))
-		k.do("xgroup", "create", DefaultStreamKey, "fast", "0")
-		k.do("xgroup", "create", DefaultStreamKey, "slow", "0")
-		k.do("xreadgroup", "group", "fast", "c", "count", "9", "streams", DefaultStreamKey, ">")
-		read, err := k.client.Do(k.ctx(), "xreadgroup", "group", "slow", "c", "count", "6", "streams", DefaultStreamKey, ">").Slice()
+		k.do("xgroup", "create", keyspace.DefaultStream, "fast", "0")
+		k.do("xgroup", "create", keyspace.DefaultStream, "slow", "0")
+		k.do("xreadgroup", "group", "fast", "c", "count", "9", "streams", keyspace.DefaultStream, ">")
+		read, err := k.client.Do(k.ctx(), "xreadgroup", "group", "slow", "c", "count", "6", "streams", keyspace.DefaultStream, ">").Slice()
 		if err != nil {
 			t.Fatal(err)
 		}
 		rows := read[0].([]any)[1].([]any)
 		for _, i := range []int{0, 1, 3} { // seqs 1, 2 and 4; 3 is pending
-			k.do("xack", DefaultStreamKey, "slow", rows[i].([]any)[0])
+			k.do("xack", keyspace.DefaultStream, "slow", rows[i].([]any)[0])
 		}
 		for _, row := range k.ids() {
-			k.do("xack", DefaultStreamKey, "fast", row)
+			k.do("xack", keyspace.DefaultStream, "fast", row)
 		}
 		w.floor = floor{}
 		k.must(w, storetest.Watermark(event.AfterSeq(9), 12))
@@ -174,7 +175,7 @@ func TestAppendFlushAllGoesBackToUnacknowledged(t *testing.T) {
 
 func (k *kit) ids() (ids []string) {
 	k.t.Helper()
-	rows, err := k.client.XRange(k.ctx(), DefaultStreamKey, "-", "+").Result()
+	rows, err := k.client.XRange(k.ctx(), keyspace.DefaultStream, "-", "+").Result()
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -214,19 +215,19 @@ func TestAppendRefusesForGood(t *testing.T) {
 		spoil func(k *kit)
 		class fault.Class
 	}{
-		{"BADCURSOR garbage", func(k *kit) { k.set(DefaultCursorKey, "12x") }, fault.Cursor},
-		{"BADCURSOR empty", func(k *kit) { k.set(DefaultCursorKey, "") }, fault.Cursor},
-		{"BADCURSOR negative", func(k *kit) { k.set(DefaultCursorKey, "-1") }, fault.Cursor},
-		{"BADCURSOR float", func(k *kit) { k.set(DefaultCursorKey, "1e3") }, fault.Cursor},
-		{"BADCURSOR beyond 2^53", func(k *kit) { k.set(DefaultCursorKey, "90071992547409920") }, fault.Cursor},
-		{"BADCURSOR hash", func(k *kit) { k.do("del", DefaultCursorKey); k.do("hset", DefaultCursorKey, "a", "b") }, fault.Cursor},
-		{"MISMATCH relay", func(k *kit) { k.set(DefaultCursorKey+":meta", `{"relay":"other.example"}`) }, fault.Cursor},
-		{"MISMATCH filter", func(k *kit) { k.set(DefaultCursorKey+":meta", `{"relay":"relay.example","filter":"abc"}`) }, fault.Cursor},
-		{"MISMATCH partitions", func(k *kit) { k.set(DefaultCursorKey+":meta", `{"relay":"relay.example","partitions":2}`) }, fault.Cursor},
-		{"MISMATCH garbage", func(k *kit) { k.set(DefaultCursorKey+":meta", `?`) }, fault.Cursor},
+		{"BADCURSOR garbage", func(k *kit) { k.set(keyspace.DefaultCursor, "12x") }, fault.Cursor},
+		{"BADCURSOR empty", func(k *kit) { k.set(keyspace.DefaultCursor, "") }, fault.Cursor},
+		{"BADCURSOR negative", func(k *kit) { k.set(keyspace.DefaultCursor, "-1") }, fault.Cursor},
+		{"BADCURSOR float", func(k *kit) { k.set(keyspace.DefaultCursor, "1e3") }, fault.Cursor},
+		{"BADCURSOR beyond 2^53", func(k *kit) { k.set(keyspace.DefaultCursor, "90071992547409920") }, fault.Cursor},
+		{"BADCURSOR hash", func(k *kit) { k.do("del", keyspace.DefaultCursor); k.do("hset", keyspace.DefaultCursor, "a", "b") }, fault.Cursor},
+		{"MISMATCH relay", func(k *kit) { k.set(keyspace.DefaultCursor+":meta", `{"relay":"other.example"}`) }, fault.Cursor},
+		{"MISMATCH filter", func(k *kit) { k.set(keyspace.DefaultCursor+":meta", `{"relay":"relay.example","filter":"abc"}`) }, fault.Cursor},
+		{"MISMATCH partitions", func(k *kit) { k.set(keyspace.DefaultCursor+":meta", `{"relay":"relay.example","partitions":2}`) }, fault.Cursor},
+		{"MISMATCH garbage", func(k *kit) { k.set(keyspace.DefaultCursor+":meta", `?`) }, fault.Cursor},
 		// Beside the writer's own cursor it was lost: TestAppendSideKeyVanished.
-		{"MISMATCH absent", func(k *kit) { k.do("del", DefaultCursorKey+":meta"); k.set(DefaultCursorKey, "9") }, fault.Cursor},
-		{"PARTIAL stream is a string", func(k *kit) { k.do("del", DefaultStreamKey); k.set(DefaultStreamKey, "x") }, fault.Data},
+		{"MISMATCH absent", func(k *kit) { k.do("del", keyspace.DefaultCursor+":meta"); k.set(keyspace.DefaultCursor, "9") }, fault.Cursor},
+		{"PARTIAL stream is a string", func(k *kit) { k.do("del", keyspace.DefaultStream); k.set(keyspace.DefaultStream, "x") }, fault.Data},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -235,10 +236,10 @@ func TestAppendRefusesForGood(t *testing.T) {
 				w, _ := k.open()
 				k.must(w, storetest.Batch(storetest.Live, 1, 2))
 				c.spoil(k)
-				before, _ := k.client.Get(k.ctx(), DefaultCursorKey).Result()
+				before, _ := k.client.Get(k.ctx(), keyspace.DefaultCursor).Result()
 				_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(2), 3)})
 				storetest.WantErr(t, err, c.class)
-				if after, _ := k.client.Get(k.ctx(), DefaultCursorKey).Result(); after != before {
+				if after, _ := k.client.Get(k.ctx(), keyspace.DefaultCursor).Result(); after != before {
 					t.Fatalf("cursor went from %q to %q", before, after)
 				}
 				fresh, err := Open(k.ctx(), k.config())
@@ -259,7 +260,7 @@ func TestAppendPartial(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		// The last but one possible id: the second append must fail.
-		k.do("xadd", DefaultStreamKey, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
+		k.do("xadd", keyspace.DefaultStream, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
 		receipts, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(storetest.Live, 5, 6, 7), storetest.Batch(event.AfterSeq(7), 8)})
 		if !server.Real() && err == nil {
 			t.Skip("the embedded server's ids wrap around instead of running out")
@@ -279,7 +280,7 @@ func TestAppendPartialBehindOthers(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	w, _ := k.open()
 	k.must(w, storetest.Batch(storetest.Live, 1))
-	k.do("xadd", DefaultStreamKey, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
+	k.do("xadd", keyspace.DefaultStream, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
 	receipts, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(1), 2), storetest.Batch(event.AfterSeq(2), 3), storetest.Batch(event.AfterSeq(3), 4)})
 	storetest.WantErr(t, err, fault.Data)
 	if len(receipts) != 1 || receipts[0].Cursor != 2 {
@@ -294,7 +295,7 @@ func TestAppendMissingButBack(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Batch(storetest.Live, 1, 2, 3))
-		k.rollBack(DefaultCursorKey, 2)
+		k.rollBack(keyspace.DefaultCursor, 2)
 		var moved *event.Moved
 		if err := w.restore(k.ctx(), w.acked.String(), ""); !errors.As(err, &moved) || moved.To != event.AfterSeq(2) {
 			t.Fatalf("restore: %v", err)
@@ -342,8 +343,8 @@ func TestAppendCursorSetAhead(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Batch(storetest.Live, 1, 2))
-		k.set(DefaultCursorKey+":meta", `{"relay":"relay.example","filter":"","partitions":1,"epoch":0}`)
-		k.set(DefaultCursorKey, "1000")
+		k.set(keyspace.DefaultCursor+":meta", `{"relay":"relay.example","filter":"","partitions":1,"epoch":0}`)
+		k.set(keyspace.DefaultCursor, "1000")
 		k.must(w, storetest.Batch(event.AfterSeq(2), 3))
 		w.ahead.since = w.ahead.since.Add(-aheadFor)
 		k.moved(w, event.AlarmConflict, event.AfterSeq(1000), storetest.Batch(event.AfterSeq(3), 4))
@@ -365,7 +366,7 @@ func TestAppendNotesTheLastEntryAndTheCursor(t *testing.T) {
 		_ = w.Close()
 		w, _ = k.open()
 		k.must(w, storetest.Watermark(event.AfterSeq(9), 12))
-		if side := k.get(DefaultCursorKey + ":meta"); !strings.Contains(side, `"stored":7,"upto":12`) {
+		if side := k.get(keyspace.DefaultCursor + ":meta"); !strings.Contains(side, `"stored":7,"upto":12`) {
 			t.Errorf("after a restart the side key is %s", side)
 		}
 	})
@@ -378,11 +379,11 @@ func TestAppendSideKeyVanished(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Batch(storetest.Live, 5, 6))
-		k.do("del", DefaultCursorKey+":meta")
+		k.do("del", keyspace.DefaultCursor+":meta")
 		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(6), storetest.Batch(event.AfterSeq(6), 7))
 		k.must(w, storetest.Batch(event.AfterSeq(6), 7))
-		k.do("del", DefaultCursorKey+":meta")
-		k.set(DefaultCursorKey, "9")
+		k.do("del", keyspace.DefaultCursor+":meta")
+		k.set(keyspace.DefaultCursor, "9")
 		_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(7), 8)})
 		storetest.WantErr(t, err, fault.Cursor)
 		k.want(9, 5, 6, 7)
@@ -396,19 +397,19 @@ func TestAppendStreamVanished(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Batch(storetest.Live, 5, 6), storetest.Batch(event.AfterSeq(6), 7, 8))
-		k.do("del", DefaultStreamKey)
+		k.do("del", keyspace.DefaultStream)
 		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(4), storetest.Batch(event.AfterSeq(8), 9), storetest.Batch(event.AfterSeq(9), 10))
 		k.must(w, storetest.Run(event.AfterSeq(4), 5, 10))
 		k.wantRun(5, 10)
 
-		k.do("xgroup", "create", DefaultStreamKey, "all", "$")
+		k.do("xgroup", "create", keyspace.DefaultStream, "all", "$")
 		w.floor = floor{}
 		k.must(w, storetest.Watermark(event.AfterSeq(10), 12))
-		k.do("xtrim", DefaultStreamKey, "maxlen", "0")
+		k.do("xtrim", keyspace.DefaultStream, "maxlen", "0")
 		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(12), storetest.Batch(event.AfterSeq(12), 13))
 		k.must(w, storetest.Batch(event.AfterSeq(12), 13))
 
-		k.do("del", DefaultStreamKey)
+		k.do("del", keyspace.DefaultStream)
 		w, at, told := k.start() // which knows what its predecessor noted
 		k.tells(told, event.AlarmCursorMissing, "seq 13 to 13 is read again")
 		k.must(w, storetest.Batch(at.Position, 13, 14))
@@ -424,11 +425,11 @@ func TestAppendCursorBeyondEveryRelay(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Run(storetest.Live, 1, 3))
-		k.set(DefaultCursorKey, "99999999999999999")
-		side := k.get(DefaultCursorKey + ":meta")
+		k.set(keyspace.DefaultCursor, "99999999999999999")
+		side := k.get(keyspace.DefaultCursor + ":meta")
 		_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Run(event.AfterSeq(3), 4, 9)})
 		storetest.WantErr(t, err, fault.Cursor)
-		if got := k.get(DefaultCursorKey + ":meta"); got != side {
+		if got := k.get(keyspace.DefaultCursor + ":meta"); got != side {
 			t.Errorf("the side key became %s, was %s", got, side)
 		}
 		if got := k.stream(); len(got) != 3 {
@@ -495,12 +496,12 @@ func TestAppendSideKeyUnwritable(t *testing.T) {
 	k.do("acl", "setuser", "fh", "on", ">pw", "~firehose:*", "&*", "+@all")
 	w, _ := k.open(func(c *Config) { c.URL = "redis://fh:pw@" + k.server.Addr() })
 	k.must(w, storetest.Batch(storetest.Live, 1))
-	meta := k.get(DefaultCursorKey + ":meta")
-	k.do("acl", "setuser", "fh", "resetkeys", "%R~firehose:*", "~"+DefaultStreamKey, "~"+DefaultCursorKey, "~"+DefaultCursorKey+":l*")
+	meta := k.get(keyspace.DefaultCursor + ":meta")
+	k.do("acl", "setuser", "fh", "resetkeys", "%R~firehose:*", "~"+keyspace.DefaultStream, "~"+keyspace.DefaultCursor, "~"+keyspace.DefaultCursor+":l*")
 	_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(1), 2, 3)})
 	storetest.WantErr(t, err, fault.Refused)
 	k.want(1, 1)
-	if got := k.get(DefaultCursorKey + ":meta"); got != meta {
+	if got := k.get(keyspace.DefaultCursor + ":meta"); got != meta {
 		t.Errorf("the side key is %s, was %s", got, meta)
 	}
 }

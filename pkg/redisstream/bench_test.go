@@ -7,6 +7,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -23,7 +24,7 @@ func BenchmarkCommit(b *testing.B) {
 				}
 				k := newKit(b, server(b))
 				w, _ := k.open(func(c *Config) { c.MaxLen = 20_000 })
-				k.do("xgroup", "create", DefaultStreamKey, "g", "$", "mkstream")
+				k.do("xgroup", "create", keyspace.DefaultStream, "g", "$", "mkstream")
 				data := []byte(`"` + strings.Repeat("x", 500) + `"`)
 				next, at := event.Seq(1), storetest.Live
 				batches := make([]*event.Batch, flight)
@@ -47,10 +48,10 @@ func BenchmarkCommit(b *testing.B) {
 						b.Fatal(err)
 					}
 				}
-				if err := k.client.Do(ctx, "xgroup", "destroy", DefaultStreamKey, "g").Err(); err != nil {
+				if err := k.client.Do(ctx, "xgroup", "destroy", keyspace.DefaultStream, "g").Err(); err != nil {
 					b.Fatal(err)
 				}
-				k.do("xgroup", "create", DefaultStreamKey, "g", "$")
+				k.do("xgroup", "create", keyspace.DefaultStream, "g", "$")
 				start := next
 				b.ReportAllocs()
 				b.ResetTimer()

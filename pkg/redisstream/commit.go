@@ -10,6 +10,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
 // commit is one call of Commit: what is left to store and what is known of it.
@@ -63,7 +64,7 @@ func (c *commit) run(ctx context.Context) error {
 		calls := c.send(ctx)
 		err := c.receive(ctx, calls, time.Since(sent))
 		for i := range calls {
-			calls[i].forget()
+			calls[i].Forget()
 		}
 		if err != nil {
 			return err
@@ -80,7 +81,10 @@ func (c *commit) send(ctx context.Context) []call {
 	if at.expected == "" || at.jump || c.severed.alone {
 		batches = batches[:1]
 	}
-	w.calls = grow(w.calls, len(batches))
+	if len(w.calls) < len(batches) {
+		w.calls = append(w.calls, make([]call, len(batches)-len(w.calls))...)
+	}
+	calls := w.calls[:len(batches)]
 	defer context.AfterFunc(ctx, w.client.Interrupt)()
 	size := 0
 	for _, b := range batches {
@@ -88,19 +92,18 @@ func (c *commit) send(ctx context.Context) []call {
 	}
 	ctx, cancel := w.config.WithinFor(ctx, size)
 	defer cancel()
-	pipe := w.client.Pipeline()
+	w.sending = w.sending[:0]
 	stored := w.stored
 	for i, b := range batches {
-		k := &w.calls[i]
+		k := &calls[i]
 		k.build(w, b, at, stored, c.full && i == 0)
 		stored = k.stored
-		k.cmd = redis.NewCmd(ctx, k.args...)
-		_ = pipe.Process(ctx, k.cmd)
+		w.sending = append(w.sending, &k.Call)
 		at = continuation{expected: b.Upto.String(), epoch: at.epoch}
 	}
-	conn.Exchange(ctx, pipe)
+	script.Send(ctx, w.client, w.sending)
 	c.full = false
-	return w.calls
+	return calls
 }
 
 // continues is where a batch continues from. One that follows another says so
@@ -116,14 +119,14 @@ func (w *Writer) continues(b *event.Batch) continuation {
 // that is not OK. The rest of them answer calls that built on it.
 func (c *commit) receive(ctx context.Context, calls []call, took time.Duration) error {
 	for i := range calls {
-		r, err := parseReply(calls[i].cmd)
+		r, err := calls[i].Reply()
 		if err != nil {
 			return c.failed(ctx, err, len(calls))
 		}
-		if r.status != "PARTIAL" { // which may be the outage itself
+		if r.Status != script.Partial { // which may be the outage itself
 			c.w.outage.Over()
 		}
-		if r.status != "OK" {
+		if r.Status != script.OK {
 			return c.refused(ctx, r)
 		}
 		if err := c.accept(r, took, &calls[i]); err != nil {
@@ -158,11 +161,11 @@ func (c *commit) failed(ctx context.Context, err error, sent int) error {
 }
 
 // accept acknowledges the first batch left.
-func (c *commit) accept(r reply, took time.Duration, k *call) error {
+func (c *commit) accept(r script.Reply, took time.Duration, k *call) error {
 	w, b := c.w, c.left[0]
 	c.receipts = append(c.receipts, event.Receipt{
-		Appended: r.appended, Present: r.present + k.foreign, Foreign: k.foreign, Lost: k.lost,
-		Cursor: r.cursor, Length: r.length, Took: took, Trimmed: w.retention.losses(r.trimmed), Refused: c.refusals,
+		Appended: r.Appended, Present: r.Present + k.foreign, Foreign: k.foreign, Lost: k.lost,
+		Cursor: r.Cursor, Length: r.Length, Took: took, Trimmed: w.retention.losses(r.Trimmed), Refused: c.refusals,
 	})
 	w.stored = k.stored
 	if k.lost > 0 {
@@ -172,70 +175,70 @@ func (c *commit) accept(r reply, took time.Duration, k *call) error {
 	if w.at.expected == "" {
 		w.floor.began(b)
 	}
-	w.acked, w.epoch, w.held, w.sided = r.cursor, r.epoch, r.length > 0, true
-	w.at = continuation{expected: r.cursor.String(), epoch: r.epoch}
+	w.acked, w.epoch, w.held, w.sided = r.Cursor, r.Epoch, r.Length > 0, true
+	w.at = continuation{expected: r.Cursor.String(), epoch: r.Epoch}
 	w.lease.held()
-	w.retention.tellOdd(r.detail)
+	w.retention.tellOdd(r.Detail)
 	if w.ahead.stuck(r, b.Upto) {
-		return w.movedTo(r.cursor, r.epoch, event.AlarmConflict, fmt.Sprintf(
-			"the cursor stays at %s, ahead of the event %s just read: somebody set it", r.cursor, b.Upto))
+		return w.movedTo(r.Cursor, r.Epoch, event.AlarmConflict, fmt.Sprintf(
+			"the cursor stays at %s, ahead of the event %s just read: somebody set it", r.Cursor, b.Upto))
 	}
 	return nil
 }
 
 // refused handles a reply that stored less than the whole batch. Nil means:
 // send what is left again.
-func (c *commit) refused(ctx context.Context, r reply) error {
+func (c *commit) refused(ctx context.Context, r script.Reply) error {
 	w := c.w
-	switch r.status {
-	case "LED":
-		return w.led(r.detail)
-	case "BEHIND":
+	switch r.Status {
+	case script.Led:
+		return w.led(r.Detail)
+	case script.Behind:
 		return c.behind(r)
-	case "CONFLICT":
+	case script.Conflict:
 		if c.ours(r) {
-			w.at = continuation{expected: r.cursor.String(), epoch: r.epoch}
-			w.epoch = r.epoch
+			w.at = continuation{expected: r.Cursor.String(), epoch: r.Epoch}
+			w.epoch = r.Epoch
 			return nil
 		}
-		return w.movedTo(r.cursor, r.epoch, event.AlarmConflict, fmt.Sprintf(
-			"the cursor is %s, epoch %d, where this writer left %s, epoch %d: %s", r.cursor, r.epoch, w.acked, w.epoch, r.detail))
-	case "FOREIGN":
+		return w.movedTo(r.Cursor, r.Epoch, event.AlarmConflict, fmt.Sprintf(
+			"the cursor is %s, epoch %d, where this writer left %s, epoch %d: %s", r.Cursor, r.Epoch, w.acked, w.epoch, r.Detail))
+	case script.Foreign:
 		w.others.watch()
 		return nil
-	case "MISSING":
+	case script.Missing:
 		return w.restore(ctx, w.acked.String(), "")
-	case "EMPTIED":
-		return w.emptied(ctx, r.cursor)
-	case "BADCURSOR":
-		return w.badCursor(r.detail)
-	case "MISMATCH":
-		if r.detail == "absent" && c.own(r.cursor) {
-			return w.restore(ctx, w.acked.String(), r.cursor.String())
+	case script.Emptied:
+		return w.emptied(ctx, r.Cursor)
+	case script.BadCursor:
+		return w.badCursor(r.Detail)
+	case script.Mismatch:
+		if r.Detail == "absent" && c.own(r.Cursor) {
+			return w.restore(ctx, w.acked.String(), r.Cursor.String())
 		}
-		return w.foreign(r.detail)
-	case "PARTIAL":
+		return w.foreign(r.Detail)
+	case script.Partial:
 		return c.partly(ctx, r)
-	case "TRIMMED":
-		w.retention.trimmed(r.trimmed, r.detail)
+	case script.Trimmed:
+		w.retention.trimmed(r.Trimmed, r.Detail)
 		return nil
-	case "FULL":
-		return w.noRoom(ctx, r.held)
+	case script.Full:
+		return w.noRoom(ctx, r.Held)
 	}
-	return fmt.Errorf("store events: %w: status %q", conn.ErrReply, r.status)
+	return fmt.Errorf("store events: %w: status %s", conn.ErrReply, r.Status)
 }
 
 // ours reports whether a cursor that appeared is the work of an earlier try
 // whose reply was lost: starting and jumping are the calls that cannot simply
 // be repeated.
-func (c *commit) ours(r reply) bool {
+func (c *commit) ours(r script.Reply) bool {
 	w := c.w
 	if !c.unsure || w.at.expected != "" && !w.at.jump {
 		return false
 	}
 	c.unsure = false
 	for _, b := range c.left {
-		if r.cursor == b.Upto {
+		if r.Cursor == b.Upto {
 			return true
 		}
 	}
@@ -245,16 +248,16 @@ func (c *commit) ours(r reply) bool {
 // behind: the cursor is lower than the batch expects. If it is one that was
 // acknowledged, an earlier batch is missing and is still held here. Below that
 // Redis forgot, or an operator rewound.
-func (c *commit) behind(r reply) error {
+func (c *commit) behind(r script.Reply) error {
 	w := c.w
-	if r.cursor == w.acked && c.left[0].After == event.AfterSeq(w.acked) {
+	if r.Cursor == w.acked && c.left[0].After == event.AfterSeq(w.acked) {
 		return nil
 	}
 	alarm, why := event.AlarmRollback, "Redis lost acknowledged writes"
-	if r.epoch > w.epoch {
+	if r.Epoch > w.epoch {
 		alarm, why = event.AlarmConflict, "the cursor was moved back on purpose"
 	}
-	return w.movedTo(r.cursor, r.epoch, alarm, fmt.Sprintf("%s: the cursor is %s, %s was acknowledged", why, r.cursor, w.acked))
+	return w.movedTo(r.Cursor, r.Epoch, alarm, fmt.Sprintf("%s: the cursor is %s, %s was acknowledged", why, r.Cursor, w.acked))
 }
 
 // movedTo drops what this Writer knows and asks for reading from cursor.
@@ -271,24 +274,24 @@ func (w *Writer) movedTo(cursor event.Seq, epoch int64, alarm event.Alarm, detai
 
 // partly: an append failed midway; the cursor says how far it came. What is
 // left is sent once more, or for as long as its cause may pass.
-func (c *commit) partly(ctx context.Context, r reply) error {
+func (c *commit) partly(ctx context.Context, r script.Reply) error {
 	w := c.w
 	if w.at.expected == "" {
 		w.floor.began(c.left[0])
 	}
-	w.acked, w.epoch = r.cursor, r.epoch
-	w.at = continuation{expected: r.cursor.String(), epoch: r.epoch}
-	if r.appended > 0 {
-		w.stored = int64(r.cursor)
+	w.acked, w.epoch = r.Cursor, r.Epoch
+	w.at = continuation{expected: r.Cursor.String(), epoch: r.Epoch}
+	if r.Appended > 0 {
+		w.stored = int64(r.Cursor)
 	}
-	err := conn.ServerError(r.detail)
+	err := conn.ServerError(r.Detail)
 	if cause := conn.CauseOf(err); cause != "" {
 		return c.w.outage.Failed(ctx, err, cause)
 	}
 	if c.partial++; c.partial == 1 {
 		return nil
 	}
-	return fmt.Errorf("append to %s, which is stored up to the cursor %s: %w", w.config.StreamKey, r.cursor, w.config.Final(err))
+	return fmt.Errorf("append to %s, which is stored up to the cursor %s: %w", w.config.StreamKey, r.Cursor, w.config.Final(err))
 }
 
 // ahead notices a cursor that somebody set above what the relay sends. Another
@@ -301,13 +304,13 @@ type ahead struct {
 // aheadFor is how long a cursor may stand still above what is being read.
 const aheadFor = 2 * time.Second
 
-func (a *ahead) stuck(r reply, upto event.Seq) bool {
-	if r.cursor <= upto {
+func (a *ahead) stuck(r script.Reply, upto event.Seq) bool {
+	if r.Cursor <= upto {
 		*a = ahead{}
 		return false
 	}
-	if a.cursor != r.cursor {
-		*a = ahead{cursor: r.cursor, since: time.Now()}
+	if a.cursor != r.Cursor {
+		*a = ahead{cursor: r.Cursor, since: time.Now()}
 		return false
 	}
 	return time.Since(a.since) >= aheadFor

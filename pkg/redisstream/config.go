@@ -9,11 +9,12 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
-// bridgeHost is the relay of every cursor the Python bridge left: it read that
-// host whatever RELAY_URL said (contract §7.2).
-const bridgeHost = "bsky.network"
+// DefaultMaxLen is about how many entries a stream keeps by the contract (§2).
+const DefaultMaxLen = 500_000
 
 // Config is what a Writer needs. Empty keys take the contract's names.
 type Config struct {
@@ -118,18 +119,18 @@ const (
 )
 
 // LedgerKey is the stream that tells what groups lost to trimming.
-func (c Config) LedgerKey() string { return ledgerKeyOf(c.CursorKey) }
+func (c Config) LedgerKey() string { return keyspace.Ledger(c.CursorKey) }
 
 // SideKey is the name of the key beside the cursor that says whose it is.
-func (c Config) SideKey() string { return c.CursorKey + ":meta" }
+func (c Config) SideKey() string { return keyspace.Side(c.CursorKey) }
 
 // LeaseKey is the name of the key that says which of several writers leads.
-func (c Config) LeaseKey() string { return c.CursorKey + ":lease" }
+func (c Config) LeaseKey() string { return keyspace.Lease(c.CursorKey) }
 
 func (c Config) withDefaults() Config {
 	c.Connection = c.Connection.WithDefaults()
-	c.StreamKey = cmp.Or(c.StreamKey, DefaultStreamKey)
-	c.CursorKey = cmp.Or(c.CursorKey, DefaultCursorKey)
+	c.StreamKey = cmp.Or(c.StreamKey, keyspace.DefaultStream)
+	c.CursorKey = cmp.Or(c.CursorKey, keyspace.DefaultCursor)
 	if c.Refused == nil {
 		c.Refused = func(*event.Reject, []byte) {}
 	}
@@ -145,13 +146,26 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// checkSlot refuses keys that one Cluster script could not touch together.
-func (c Config) checkSlot() error {
-	if hashed(c.StreamKey) == hashed(c.CursorKey) && hashed(c.CursorKey) == hashed(c.SideKey()) {
-		return nil
+// adopts reports whether a cursor without side key counts as this run's: the Python
+// bridge left it, and that always read one host (contract §7.2).
+func (c *Config) adopts() bool { return c.Identity.Relay == script.BridgeRelay }
+
+// owner is whose cursor this run takes it to be.
+func (c *Config) owner() script.Owner {
+	return script.Owner{Relay: c.Identity.Relay, Filter: c.Identity.Filter, Partitions: c.Identity.partitions(), Adopt: c.adopts()}
+}
+
+// head is the side key of this run. An upto below 0 is left out: where the cursor is left
+// is then for the script to say, or not known.
+func (c *Config) head(buf, eventTime []byte, stored, upto int64, f floor) []byte {
+	h := script.Head{Relay: c.Identity.Relay, Filter: c.Identity.Filter, Partitions: c.Identity.partitions(), From: c.From.String(), EventTime: string(eventTime), Stored: stored}
+	if upto >= 0 {
+		h.Upto = &upto
 	}
-	return fault.New(fault.Usage, fmt.Errorf("keys %s and %s may be on different nodes of the cluster", c.StreamKey, c.CursorKey),
-		fmt.Sprintf("name the cursor {%s}:cursor, so that it shares the stream's slot", hashed(c.StreamKey)))
+	if f.known {
+		h.Floor = &f.seq
+	}
+	return h.Append(buf)
 }
 
 // outage follows what is done with this configuration.

@@ -11,11 +11,9 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
-
-// BridgeRelay is whose a cursor without a side key is: the Python bridge left
-// it, and read that host whatever its settings said (contract §7.2).
-const BridgeRelay = bridgeHost
 
 // CursorState is what is stored about the cursor, read together.
 type CursorState struct {
@@ -30,7 +28,7 @@ type CursorState struct {
 	// SideBroken is a side key that is not a JSON object; Side is then zero.
 	SidePresent bool
 	SideBroken  bool
-	Side        Side
+	Side        script.Side
 	Status      Heartbeat
 }
 
@@ -40,7 +38,7 @@ func (c CursorState) Relay() string {
 	case c.SidePresent:
 		return c.Side.Relay
 	case c.Present && !c.NotSeq: // what is no seq is no relay's
-		return BridgeRelay
+		return script.BridgeRelay
 	}
 	return ""
 }
@@ -63,44 +61,6 @@ func (c CursorState) EventTime(stored, now time.Time, window time.Duration) (at 
 	at, ok = event.ParseTime(c.Side.EventTime)
 	old := !stored.IsZero() && window > 0 && at.Before(stored.Add(-window-clockSlack))
 	return at, ok && !old && !at.After(now.Add(clockSlack))
-}
-
-// Side is what the side key tells of the cursor beside it. Zero values stand
-// for what is missing.
-type Side struct {
-	Relay      string // host, with port if it has one
-	Filter     string // fingerprint; "" delivers everything
-	Partitions int
-	From       string // the last --from that was applied
-	EventTime  string // of the last stored event, as the relay sent it
-	Stored     int64  // seq of the last entry the writer stored; 0 when unknown
-	Upto       int64  // where the writer left the cursor then; 0 when unknown
-	Epoch      int64  // how many times the cursor was moved on purpose
-	// Was is the filter that Filter took the place of by a reload; nil once an
-	// event was stored behind that.
-	Was *string
-	// Set is where an operator put the cursor with the tool made for it; "" after
-	// anything a writer did.
-	Set string
-	// OthersTo is the highest seq of entries that another writer added above the
-	// cursor, and OthersFrom the id behind which those lie; 0 and "" when unknown.
-	OthersTo   int64
-	OthersFrom string
-	// Floor is the seq before the oldest entry that some group had not
-	// acknowledged when this was written; nil when nobody knew.
-	Floor *int64
-	// Own is where the cursor was left by whoever wrote the side key, if it tells
-	// (OwnKnown): a cursor that holds something else was changed by a stranger.
-	Own      event.Seq
-	OwnKnown bool
-}
-
-// Contradicts reports whether a cursor of another relay than the bridge's is not
-// where the side key says that it was left: something else moved it, and nobody
-// knows whose number it is. The bridge is known to write numbers of its own relay
-// wherever it runs.
-func (s Side) Contradicts(cursor event.Seq) bool {
-	return s.OwnKnown && s.Relay != BridgeRelay && cursor != s.Own && int64(cursor) != s.Stored
 }
 
 // Heartbeat is the contract's firehose:status, which any writer renews every
@@ -154,7 +114,7 @@ func (r *Reader) CursorAt(ctx context.Context, key string) (c CursorState, err e
 	defer cancel()
 	pipe := r.client.Pipeline()
 	cursor := pipe.Get(once, key)
-	beside := pipe.Get(once, sideKeyOf(key))
+	beside := pipe.Get(once, keyspace.Side(key))
 	beat := pipe.Get(once, StatusKey)
 	left := pipe.PTTL(once, StatusKey)
 	conn.Exchange(once, pipe)
@@ -171,24 +131,14 @@ func (r *Reader) CursorAt(ctx context.Context, key string) (c CursorState, err e
 		c.NotSeq = c.Present
 	}
 	c.SidePresent = beside.Err() == nil
-	c.Side, c.SideBroken = parseSide(beside)
+	if raw, err := beside.Bytes(); err == nil {
+		c.Side, c.SideBroken = script.ParseSide(raw)
+	}
 	if beat.Err() == nil {
 		c.Status = parseHeartbeat(beat.Val())
 		c.Status.TTL = max(0, left.Val())
 	}
 	return c, nil
-}
-
-func parseSide(cmd *redis.StringCmd) (Side, bool) {
-	raw, err := cmd.Bytes()
-	if err != nil {
-		return Side{}, false
-	}
-	var s side
-	if json.Unmarshal(raw, &s) != nil {
-		return Side{}, true
-	}
-	return Side(s), false
 }
 
 // parseHeartbeat reads what it understands of a status: another writer's may

@@ -3,6 +3,8 @@ package redisstream
 import (
 	"testing"
 	"time"
+
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
 func TestEventTimeIsOneThatCanBeTrue(t *testing.T) {
@@ -25,7 +27,7 @@ func TestEventTimeIsOneThatCanBeTrue(t *testing.T) {
 		"old, stored nobody knows when": {"2020-01-01T00:00:00Z", time.Time{}, window, true},
 		"old, without a window":         {"2020-01-01T00:00:00Z", now, 0, true},
 	} {
-		c := CursorState{Side: Side{EventTime: tc.sent}}
+		c := CursorState{Side: script.Side{EventTime: tc.sent}}
 		if at, ok := c.EventTime(tc.stored, now, tc.window); ok != tc.ok {
 			t.Errorf("%s: %v %v, want %v", name, at, ok, tc.ok)
 		}

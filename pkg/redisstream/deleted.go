@@ -3,8 +3,9 @@ package redisstream
 import (
 	"context"
 	"fmt"
-	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"strings"
+
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 )
 
 // LastDeleted is the highest id that XDEL ever took out of the stream; trimming

@@ -14,6 +14,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -61,7 +62,7 @@ func TestFaultReplyLost(t *testing.T) {
 			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 				k := newKit(t, server)
 				proxy := redistest.NewProxy(t, server.Addr())
-				k.do("script", "load", appendText) // or NOSCRIPT is what gets lost
+				k.do("script", "load", appendText(t)) // or NOSCRIPT is what gets lost
 				at, seq := storetest.Live, event.Seq(1)
 				if first != "start" {
 					w, _ := k.open()
@@ -281,9 +282,9 @@ func TestRightsDocumentedUserSuffices(t *testing.T) {
 	k.user("fh", "secret", rights)
 	w := k.member("a", k.asUser("fh", "secret"), func(c *Config) { c.MaxLen = 50 })
 	k.leads(w)
-	k.do("xgroup", "create", DefaultStreamKey, "slow", "0", "mkstream")
+	k.do("xgroup", "create", keyspace.DefaultStream, "slow", "0", "mkstream")
 	k.must(w, storetest.Run(storetest.Live, 1, 200))
-	k.do("xreadgroup", "group", "slow", "c", "count", 20, "streams", DefaultStreamKey, ">")
+	k.do("xreadgroup", "group", "slow", "c", "count", 20, "streams", keyspace.DefaultStream, ">")
 	got := k.must(w, storetest.Run(event.AfterSeq(200), 201, 500))
 	if len(got[0].Trimmed) == 0 {
 		t.Fatalf("no trim was counted: %+v", got)
@@ -294,7 +295,7 @@ func TestRightsDocumentedUserSuffices(t *testing.T) {
 		t.Fatal("groups could not be read")
 	}
 	storetest.Must(t, w.Rebase(k.ctx(), 400))
-	k.do("del", DefaultCursorKey)
+	k.do("del", keyspace.DefaultCursor)
 	k.moved(w, event.AlarmCursorMissing, event.AfterSeq(501), storetest.Batch(event.AfterSeq(400), 401))
 	if log := k.log.String(); strings.Contains(log, "could not be trimmed") || strings.Contains(log, "unchecked") {
 		t.Fatalf("log:\n%s", log)
@@ -313,7 +314,7 @@ func TestRightsMissingAreRefusedAtStart(t *testing.T) {
 			if !strings.Contains(err.Error(), word) {
 				t.Fatalf("error does not name the command: %v", err)
 			}
-			if n := k.client.Exists(k.ctx(), DefaultStreamKey, DefaultCursorKey, DefaultCursorKey+":meta").Val(); n != 0 {
+			if n := k.client.Exists(k.ctx(), keyspace.DefaultStream, keyspace.DefaultCursor, keyspace.DefaultCursor+":meta").Val(); n != 0 {
 				t.Fatal("probing left a key")
 			}
 			storetest.NoCanary(t, "canary-5ecret", err, k.log.String())
@@ -369,4 +370,15 @@ func TestCredentials(t *testing.T) {
 	w, err := Open(k.ctx(), k.config(func(cfg *Config) { cfg.URL = "redis://:right@" + closed.server.Addr() }))
 	storetest.Must(t, err)
 	storetest.Must(t, w.Close())
+}
+
+// appendText is the append script as a writer sends it.
+func appendText(t *testing.T) (all string) {
+	t.Helper()
+	for _, name := range []string{"common", "retention", "append"} {
+		text, err := os.ReadFile("script/lua/" + name + ".lua")
+		storetest.Must(t, err)
+		all += string(text)
+	}
+	return all
 }

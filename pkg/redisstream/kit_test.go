@@ -19,6 +19,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -117,7 +118,7 @@ func (k *kit) moved(w *Writer, alarm event.Alarm, to event.Position, batches ...
 // stream reads all seqs, checking shape and field order of each entry.
 func (k *kit) stream() []event.Seq {
 	k.t.Helper()
-	rows, err := k.client.Do(k.ctx(), "xrange", DefaultStreamKey, "-", "+").Slice()
+	rows, err := k.client.Do(k.ctx(), "xrange", keyspace.DefaultStream, "-", "+").Slice()
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -142,7 +143,7 @@ func (k *kit) want(cursor event.Seq, seqs ...event.Seq) {
 	if got := k.stream(); fmt.Sprint(got) != fmt.Sprint(seqs) {
 		k.t.Fatalf("stream is %v, want %v", got, seqs)
 	}
-	if got := k.get(DefaultCursorKey); got != cursor.String() {
+	if got := k.get(keyspace.DefaultCursor); got != cursor.String() {
 		k.t.Fatalf("cursor is %q, want %s", got, cursor)
 	}
 }
@@ -193,7 +194,7 @@ func (k *kit) rollBack(cursorKey string, to event.Seq) {
 // depends on the clock.
 func (k *kit) side() string {
 	k.t.Helper()
-	return regexp.MustCompile(`"othersFrom":"[^"]*",`).ReplaceAllString(k.get(DefaultCursorKey+":meta"), "")
+	return regexp.MustCompile(`"othersFrom":"[^"]*",`).ReplaceAllString(k.get(keyspace.DefaultCursor+":meta"), "")
 }
 
 func (k *kit) do(args ...any) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -15,7 +16,7 @@ import (
 func largeStream(k *kit) (sizes []int) {
 	add := func(n int) {
 		sizes = append(sizes, n)
-		k.do("xadd", DefaultStreamKey, "*", "type", "commit", "data", strings.Repeat("x", n), "seq", fmt.Sprint(len(sizes)))
+		k.do("xadd", keyspace.DefaultStream, "*", "type", "commit", "data", strings.Repeat("x", n), "seq", fmt.Sprint(len(sizes)))
 	}
 	for range 300 {
 		add(100)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
 const (
@@ -133,10 +134,10 @@ func (w *Writer) renew(ctx context.Context) (event.Lead, error) {
 		w.outage.Doing = "renew the lease"
 		w.outage.Observe(err)
 	}
-	if err == nil && m.status == "LED" {
-		return event.Lead{By: nameIn(m.detail)}, w.led(m.detail)
+	if err == nil && m.Status == script.Led {
+		return event.Lead{By: nameIn(m.Detail)}, w.led(m.Detail)
 	}
-	if err == nil && m.status == "OK" {
+	if err == nil && m.Status == script.OK {
 		w.lease.held()
 		// Not for longer than once lasts: a batch may be waiting for its turn.
 		if moved := (*event.Moved)(nil); errors.As(w.stillThere(once, m), &moved) {
@@ -149,18 +150,18 @@ func (w *Writer) renew(ctx context.Context) (event.Lead, error) {
 
 // stillThere notices, although nothing is stored just now, that what was stored
 // is gone or that the cursor was moved: the next event may be long in coming.
-func (w *Writer) stillThere(ctx context.Context, m moved) error {
+func (w *Writer) stillThere(ctx context.Context, m script.State) error {
 	switch {
 	case w.acked == 0 || w.at.jump:
 		return nil
-	case !m.present:
+	case !m.Present:
 		return w.restore(ctx, w.acked.String(), "")
-	case m.epoch > w.epoch:
-		return w.movedTo(m.cursor, m.epoch, event.AlarmConflict, fmt.Sprintf("the cursor was moved to %s on purpose", m.cursor))
-	case m.epoch < w.epoch || m.cursor < w.acked:
-		return w.movedTo(m.cursor, m.epoch, event.AlarmRollback, fmt.Sprintf(
-			"Redis lost acknowledged writes: the cursor is %s, %s was acknowledged", m.cursor, w.acked))
-	case m.detail != "":
+	case m.Epoch > w.epoch:
+		return w.movedTo(m.Cursor, m.Epoch, event.AlarmConflict, fmt.Sprintf("the cursor was moved to %s on purpose", m.Cursor))
+	case m.Epoch < w.epoch || m.Cursor < w.acked:
+		return w.movedTo(m.Cursor, m.Epoch, event.AlarmRollback, fmt.Sprintf(
+			"Redis lost acknowledged writes: the cursor is %s, %s was acknowledged", m.Cursor, w.acked))
+	case m.Detail != "":
 		return w.reclaim(ctx)
 	}
 	return nil
@@ -168,46 +169,45 @@ func (w *Writer) stillThere(ctx context.Context, m moved) error {
 
 // callLease runs the lease script; 0 gives the lease back. It may take it from
 // one that is dead.
-func (w *Writer) callLease(ctx context.Context, d time.Duration, dead string) (moved, error) {
-	id := w.config.Identity
-	return w.run(ctx, leaseScript, w.lease.id, d.Milliseconds(), id.Relay, id.Filter, id.partitions(), w.config.adopt(), dead)
+func (w *Writer) callLease(ctx context.Context, d time.Duration, dead string) (script.State, error) {
+	return script.Lease{Writer: w.lease.id, Milliseconds: d.Milliseconds(), Owner: w.config.owner(), Dead: dead}.Run(ctx, w.client, w.keys)
 }
 
 // ask is Lead for one that does not lead yet.
 func (w *Writer) ask(ctx context.Context) (event.Lead, error) {
-	var m moved
+	var m script.State
 	err := w.config.retry(ctx, "read the lease", func(ctx context.Context) (err error) {
 		m, err = w.callLease(ctx, leaseFor, "")
-		if err == nil && m.status == "LED" && (w.lease.still(m.detail) || dead(m.detail)) {
-			m, err = w.callLease(ctx, leaseFor, m.detail) // nobody will come back to it
+		if err == nil && m.Status == script.Led && (w.lease.still(m.Detail) || dead(m.Detail)) {
+			m, err = w.callLease(ctx, leaseFor, m.Detail) // nobody will come back to it
 		}
 		return err
 	})
 	if err != nil {
 		return event.Lead{}, err
 	}
-	switch m.status {
-	case "BADCURSOR":
-		return event.Lead{}, w.badCursor(m.detail)
-	case "MISMATCH":
-		if m.detail == "absent" && w.lease.followed && m.cursor == w.acked {
+	switch m.Status {
+	case script.BadCursor:
+		return event.Lead{}, w.badCursor(m.Detail)
+	case script.Mismatch:
+		if m.Detail == "absent" && w.lease.followed && m.Cursor == w.acked {
 			// It was there: lost, and not another's cursor.
-			return event.Lead{}, w.restore(ctx, w.acked.String(), m.cursor.String())
+			return event.Lead{}, w.restore(ctx, w.acked.String(), m.Cursor.String())
 		}
-		if m.detail == "absent" && w.lease.followed {
+		if m.Detail == "absent" && w.lease.followed {
 			return w.withoutSide()
 		}
-		return event.Lead{}, w.foreign(m.detail)
-	case "LED":
+		return event.Lead{}, w.foreign(m.Detail)
+	case script.Led:
 		w.lease.followed, w.lease.sideGone = true, time.Time{}
 		if w.behindUs(m) {
 			return event.Lead{}, w.rolledBack(m)
 		}
 		w.follow(m)
 		w.remember(ctx)
-		return event.Lead{By: nameIn(m.detail), Cursor: w.acked}, nil
+		return event.Lead{By: nameIn(m.Detail), Cursor: w.acked}, nil
 	}
-	return event.Lead{Leading: true, Cursor: m.cursor}, w.takeOver(ctx, m)
+	return event.Lead{Leading: true, Cursor: m.Cursor}, w.takeOver(ctx, m)
 }
 
 // withoutSide goes on following although the side key, which told whose cursor it is,
@@ -226,23 +226,23 @@ func (w *Writer) withoutSide() (event.Lead, error) {
 
 // follow notes how far the leader has come. When the cursor is gone, what was
 // known of it is kept: it is what has to be restored.
-func (w *Writer) follow(m moved) {
-	if m.present && (m.cursor != w.acked || m.epoch != w.epoch) {
+func (w *Writer) follow(m script.State) {
+	if m.Present && (m.Cursor != w.acked || m.Epoch != w.epoch) {
 		w.lease.passed = true
-		w.acked, w.epoch = m.cursor, m.epoch
-		w.at = continuation{expected: m.cursor.String(), epoch: m.epoch}
+		w.acked, w.epoch = m.Cursor, m.Epoch
+		w.at = continuation{expected: m.Cursor.String(), epoch: m.Epoch}
 	}
 }
 
 // takeOver begins to lead. Redis may have lost what the former leader stored,
 // and its lease with it: then it is ours to notice.
-func (w *Writer) takeOver(ctx context.Context, m moved) error {
+func (w *Writer) takeOver(ctx context.Context, m script.State) error {
 	followed := w.lease.followed
 	w.lease.held()
 	switch {
 	case !followed:
 		return nil
-	case !m.present && w.acked > 0:
+	case !m.Present && w.acked > 0:
 		return w.restore(ctx, w.acked.String(), "")
 	case w.behindUs(m):
 		return w.rolledBack(m)
@@ -253,13 +253,13 @@ func (w *Writer) takeOver(ctx context.Context, m moved) error {
 
 // behindUs reports whether what was known to be stored no longer is. The epoch
 // goes back with it; a higher one is an operator's move.
-func (w *Writer) behindUs(m moved) bool {
-	return m.present && m.cursor < w.acked && m.epoch <= w.epoch
+func (w *Writer) behindUs(m script.State) bool {
+	return m.Present && m.Cursor < w.acked && m.Epoch <= w.epoch
 }
 
-func (w *Writer) rolledBack(m moved) error {
-	return w.movedTo(m.cursor, m.epoch, event.AlarmRollback, fmt.Sprintf(
-		"Redis lost acknowledged writes: the cursor is %s, %s was stored", m.cursor, w.acked))
+func (w *Writer) rolledBack(m script.State) error {
+	return w.movedTo(m.Cursor, m.Epoch, event.AlarmRollback, fmt.Sprintf(
+		"Redis lost acknowledged writes: the cursor is %s, %s was stored", m.Cursor, w.acked))
 }
 
 // led notes that another writer has the lease.

@@ -12,6 +12,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -51,7 +52,7 @@ func (k *kit) refused(w *Writer, by string, batches ...*event.Batch) {
 }
 
 // expire ends the lease as time would.
-func (k *kit) expire() { k.do("del", DefaultCursorKey+":lease") }
+func (k *kit) expire() { k.do("del", keyspace.DefaultCursor+":lease") }
 
 func TestLeaseOneLeads(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
@@ -65,7 +66,7 @@ func TestLeaseOneLeads(t *testing.T) {
 		k.refused(b, "a", storetest.Batch(event.AfterSeq(2), 3))
 		k.must(a, storetest.Batch(event.AfterSeq(2), 3))
 		k.want(3, 1, 2, 3)
-		if text := k.get(DefaultCursorKey + ":lease"); !strings.HasPrefix(text, "fhctl/a/") {
+		if text := k.get(keyspace.DefaultCursor + ":lease"); !strings.HasPrefix(text, "fhctl/a/") {
 			t.Fatalf("the lease is %q", text)
 		}
 	})
@@ -128,7 +129,7 @@ func TestLeaseExpires(t *testing.T) {
 		k := newKit(t, server)
 		a, b := k.member("a"), k.member("b")
 		k.leads(a)
-		left, err := k.client.PTTL(k.ctx(), DefaultCursorKey+":lease").Result()
+		left, err := k.client.PTTL(k.ctx(), keyspace.DefaultCursor+":lease").Result()
 		if err != nil || left <= 0 || left > leaseFor {
 			t.Fatalf("the lease ends in %v (%v)", left, err)
 		}
@@ -165,7 +166,7 @@ func TestLeaseOfTheDeadIsTakenAtOnce(t *testing.T) {
 		"another id altogether":        {"fhctl/a/", false},
 		"pid 0":                        {"fhctl/a/x/0@" + pidSpace(), false},
 	} {
-		k.set(DefaultCursorKey+":lease", c.id)
+		k.set(keyspace.DefaultCursor+":lease", c.id)
 		lead, err := b.Lead(k.ctx())
 		if err != nil || lead.Leading != c.dead {
 			t.Errorf("%s: %+v, %v", name, lead, err)
@@ -182,7 +183,7 @@ func TestLeaseWhenRedisClockIsSetBack(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		a, b := k.member("a"), k.member("b")
-		setBack := func() { k.do("pexpire", DefaultCursorKey+":lease", 3_600_000) }
+		setBack := func() { k.do("pexpire", keyspace.DefaultCursor+":lease", 3_600_000) }
 		later := func() { b.lease.seenSince = b.lease.seenSince.Add(-leaseStill) }
 		k.must(a, storetest.Run(storetest.Live, 1, 5))
 		setBack()
@@ -208,7 +209,7 @@ func TestLeaseWhenRedisClockIsSetBack(t *testing.T) {
 func TestLeaseOfAnOlderVersion(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	b := k.member("b")
-	k.set(DefaultCursorKey+":lease", "fhctl/a/x/7@elsewhere")
+	k.set(keyspace.DefaultCursor+":lease", "fhctl/a/x/7@elsewhere")
 	k.standsBy(b, "a", 0)
 	b.lease.seenSince = b.lease.seenSince.Add(-time.Hour)
 	k.standsBy(b, "a", 0)
@@ -222,12 +223,12 @@ func TestLeaseIsRenewedWhenIdle(t *testing.T) {
 		k.must(a, storetest.Batch(storetest.Live, 1))
 		k.expire()
 		k.leads(a) // fresh from the batch: Redis is not asked
-		if k.get(DefaultCursorKey+":lease") != "" {
+		if k.get(keyspace.DefaultCursor+":lease") != "" {
 			t.Fatal("asked without need")
 		}
 		a.lease.since = a.lease.since.Add(-leaseEach)
 		k.leads(a)
-		if k.get(DefaultCursorKey+":lease") == "" {
+		if k.get(keyspace.DefaultCursor+":lease") == "" {
 			t.Fatal("not renewed")
 		}
 		b := k.member("b")
@@ -285,14 +286,14 @@ func TestLeaseComesAfterBadCursorAndMismatch(t *testing.T) {
 		_, err = other.Lead(k.ctx())
 		storetest.WantErr(t, err, fault.Cursor)
 		for _, garbage := range []string{"12x", "9999999999999999"} {
-			k.set(DefaultCursorKey, garbage)
+			k.set(keyspace.DefaultCursor, garbage)
 			_, err = b.Lead(k.ctx())
 			storetest.WantErr(t, err, fault.Cursor)
 			_, err = b.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(1), 2)})
 			storetest.WantErr(t, err, fault.Cursor)
 		}
-		k.do("del", DefaultCursorKey)
-		k.do("hset", DefaultCursorKey, "a", "b")
+		k.do("del", keyspace.DefaultCursor)
+		k.do("hset", keyspace.DefaultCursor, "a", "b")
 		_, err = b.Lead(k.ctx())
 		storetest.WantErr(t, err, fault.Cursor)
 	})
@@ -332,7 +333,7 @@ func TestLeaseTakenAfterARollback(t *testing.T) {
 		k.must(a, storetest.Run(storetest.Live, 1, 9))
 		k.standsBy(b, "a", 9)
 		k.expire()
-		k.rollBack(DefaultCursorKey, 4)
+		k.rollBack(keyspace.DefaultCursor, 4)
 		_, err := b.Lead(k.ctx())
 		var moved *event.Moved
 		if !errors.As(err, &moved) || moved.Alarm != event.AlarmRollback || moved.To != event.AfterSeq(4) {
@@ -349,10 +350,10 @@ func TestLeaseTakenAfterFlushAll(t *testing.T) {
 		k := newKit(t, server)
 		a, b := k.member("a"), k.member("b")
 		k.must(a, storetest.Run(storetest.Live, 1, 9))
-		k.do("xgroup", "create", DefaultStreamKey, "slow", "0")
-		k.do("xreadgroup", "group", "slow", "c", "count", "6", "streams", DefaultStreamKey, ">")
+		k.do("xgroup", "create", keyspace.DefaultStream, "slow", "0")
+		k.do("xreadgroup", "group", "slow", "c", "count", "6", "streams", keyspace.DefaultStream, ">")
 		for _, id := range k.ids()[:3] {
-			k.do("xack", DefaultStreamKey, "slow", id)
+			k.do("xack", keyspace.DefaultStream, "slow", id)
 		}
 		k.standsBy(b, "a", 9)
 		k.do("flushall")
@@ -393,7 +394,7 @@ func TestLeaseWhileTheCursorIsGone(t *testing.T) {
 		a, b := k.member("a"), k.member("b")
 		k.must(a, storetest.Run(storetest.Live, 1, 3))
 		k.standsBy(b, "a", 3)
-		k.do("del", DefaultCursorKey)
+		k.do("del", keyspace.DefaultCursor)
 		k.refused(b, "a", storetest.Batch(event.AfterSeq(3), 4))
 		k.standsBy(b, "a", 3)
 		k.moved(a, event.AlarmCursorMissing, event.AfterSeq(3), storetest.Batch(event.AfterSeq(3), 4))
@@ -408,7 +409,7 @@ func TestLeaseWhileTheSideKeyIsGone(t *testing.T) {
 		a, b := k.member("a"), k.member("b")
 		k.must(a, storetest.Run(storetest.Live, 1, 3))
 		k.standsBy(b, "a", 3)
-		k.do("del", DefaultCursorKey+":meta")
+		k.do("del", keyspace.DefaultCursor+":meta")
 		_, err := b.Lead(k.ctx())
 		var moved *event.Moved
 		if !errors.As(err, &moved) || moved.To != event.AfterSeq(3) {
@@ -442,7 +443,7 @@ func TestLeaseOfTheWrongTypeIsNamed(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		a := k.member("a")
-		k.do("hset", DefaultCursorKey+":lease", "a", "b")
+		k.do("hset", keyspace.DefaultCursor+":lease", "a", "b")
 		_, err := a.Commit(k.ctx(), []*event.Batch{storetest.Batch(storetest.Live, 1)})
 		storetest.WantErr(t, err, fault.Data)
 		_, err = Open(k.ctx(), k.config())
@@ -457,10 +458,10 @@ func TestLeaseOfTheWrongTypeIsNamed(t *testing.T) {
 func TestLeaseKeyMissingInRightsIsNamed(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t))
-	k.do("acl", "setuser", "fh", "on", ">pw", "~"+DefaultStreamKey, "~"+DefaultCursorKey, "~"+DefaultCursorKey+":meta", "+@all")
+	k.do("acl", "setuser", "fh", "on", ">pw", "~"+keyspace.DefaultStream, "~"+keyspace.DefaultCursor, "~"+keyspace.DefaultCursor+":meta", "+@all")
 	_, err := Open(k.ctx(), k.config(k.asUser("fh", "pw")))
 	storetest.WantErr(t, err, fault.Refused)
-	if !strings.Contains(err.Error(), "get "+DefaultCursorKey+":lease") || !strings.Contains(err.Error(), "set "+DefaultCursorKey+":lease") {
+	if !strings.Contains(err.Error(), "get "+keyspace.DefaultCursor+":lease") || !strings.Contains(err.Error(), "set "+keyspace.DefaultCursor+":lease") {
 		t.Fatal(err)
 	}
 }
@@ -475,11 +476,11 @@ func TestLeaderWithNothingToStoreNotices(t *testing.T) {
 			alarm event.Alarm
 			to    event.Seq
 		}{
-			"rollback": {func(k *kit) { k.rollBack(DefaultCursorKey, 2) }, event.AlarmRollback, 2},
-			"missing":  {func(k *kit) { k.do("del", DefaultCursorKey) }, event.AlarmCursorMissing, 5},
+			"rollback": {func(k *kit) { k.rollBack(keyspace.DefaultCursor, 2) }, event.AlarmRollback, 2},
+			"missing":  {func(k *kit) { k.do("del", keyspace.DefaultCursor) }, event.AlarmCursorMissing, 5},
 			"moved": {func(k *kit) {
-				k.set(DefaultCursorKey, "9")
-				k.set(DefaultCursorKey+":meta", `{"relay":"relay.example","filter":"","partitions":1,"epoch":1}`)
+				k.set(keyspace.DefaultCursor, "9")
+				k.set(keyspace.DefaultCursor+":meta", `{"relay":"relay.example","filter":"","partitions":1,"epoch":1}`)
 			}, event.AlarmConflict, 9},
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -540,7 +541,7 @@ func TestLeaseSideKeyVanished(t *testing.T) {
 		k.must(a, storetest.Batch(storetest.Live, 5, 6))
 		k.standsBy(b, "a", 6)
 		k.must(a, storetest.Batch(event.AfterSeq(6), 7)) // news to b
-		k.do("del", DefaultCursorKey+":meta")
+		k.do("del", keyspace.DefaultCursor+":meta")
 		if l, err := b.Lead(k.ctx()); err != nil || l.Leading {
 			t.Fatalf("lead: %+v, %v", l, err)
 		}
@@ -550,7 +551,7 @@ func TestLeaseSideKeyVanished(t *testing.T) {
 		k.want(8, 5, 6, 7, 8)
 
 		k.must(a, storetest.Batch(event.AfterSeq(8), 9))
-		k.do("del", DefaultCursorKey+":meta")
+		k.do("del", keyspace.DefaultCursor+":meta")
 		if l, err := b.Lead(k.ctx()); err != nil || l.Leading {
 			t.Fatalf("lead: %+v, %v", l, err)
 		}
@@ -569,7 +570,7 @@ func TestLeaseStandbyTellsOfARollback(t *testing.T) {
 		k.leads(a)
 		k.must(a, storetest.Run(storetest.Live, 1, 9))
 		k.standsBy(b, "a", 9)
-		k.rollBack(DefaultCursorKey, 4)
+		k.rollBack(keyspace.DefaultCursor, 4)
 		var moved *event.Moved
 		if _, err := b.Lead(k.ctx()); !errors.As(err, &moved) || moved.Alarm != event.AlarmRollback || moved.To != event.AfterSeq(4) {
 			t.Fatalf("lead: %v", err)
@@ -586,8 +587,8 @@ func TestLeaseRollbackBringsADeadLeaderBack(t *testing.T) {
 		a := k.member("a")
 		k.leads(a)
 		k.must(a, storetest.Run(storetest.Live, 1, 9))
-		k.rollBack(DefaultCursorKey, 4)
-		k.set(DefaultCursorKey+":lease", "dead/0")
+		k.rollBack(keyspace.DefaultCursor, 4)
+		k.set(keyspace.DefaultCursor+":lease", "dead/0")
 		_, err := a.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(9), 10)})
 		var led *event.Led
 		if !errors.As(err, &led) {
@@ -612,7 +613,7 @@ func TestLeaseStartWhileTheSideKeyIsMissing(t *testing.T) {
 		named := func(name string) func(*Config) { return func(c *Config) { c.Writer = name } }
 		leader, _ := k.open(named("a"))
 		k.must(leader, storetest.Run(storetest.Live, 1, 5))
-		k.do("del", DefaultCursorKey+":meta")
+		k.do("del", keyspace.DefaultCursor+":meta")
 		other, err := Open(k.ctx(), k.config(named("b")))
 		storetest.Must(t, err)
 		t.Cleanup(func() { _ = other.Close() })
@@ -629,7 +630,7 @@ func TestLeaseStartWhileTheSideKeyIsMissing(t *testing.T) {
 		k.moved(leader, event.AlarmCursorMissing, event.AfterSeq(5), storetest.Run(event.AfterSeq(5), 6, 9))
 		storetest.Must(t, <-started)
 
-		k.do("del", DefaultCursorKey+":meta", DefaultCursorKey+":lease")
+		k.do("del", keyspace.DefaultCursor+":meta", keyspace.DefaultCursor+":lease")
 		_, err = other.Resume(k.ctx())
 		storetest.WantErr(t, err, fault.Cursor)
 	})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 )
 
 // Loss is a line of the ledger: what a group lost to trimming in one stretch, or what
@@ -28,9 +29,9 @@ type Loss struct {
 // LedgerKey is the stream that holds losses; of a set, the names of all in one.
 func (r *Reader) LedgerKey() string {
 	if r.parts == nil {
-		return ledgerKeyOf(r.config.CursorKey)
+		return keyspace.Ledger(r.config.CursorKey)
 	}
-	return r.setName(r.config.CursorKey) + ledgerKeyOf("")
+	return r.setName(r.config.CursorKey) + keyspace.Ledger("")
 }
 
 // Losses reads the newest n lines of the ledger, newest first. A missing ledger

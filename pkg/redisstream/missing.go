@@ -10,6 +10,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
 // floor remembers, from time to time, the seq before the oldest entry that
@@ -100,19 +101,15 @@ func (w *Writer) readFloor(ctx context.Context) (lowest, newest event.Seq, err e
 // seqAt is the seq of the first entry that command finds; 0 when there is none, or
 // when it has none. The entry itself, which may be large, stays with Redis.
 func (w *Writer) seqAt(ctx context.Context, command, from, to string) (event.Seq, error) {
-	reply, err := scanScript.Run(ctx, w.client, []string{w.config.StreamKey}, command, from, to, 1, "0", "").Slice()
-	if err != nil {
+	found, err := script.Scan{Command: command, From: from, To: to, Count: 1}.Run(ctx, w.client, w.config.StreamKey)
+	if err != nil || len(found.Above) == 0 {
 		return 0, err
 	}
-	p, err := parsePage(reply)
-	if err != nil || len(p.found) == 0 {
-		return 0, err
-	}
-	return p.found[0].seq, nil
+	return found.Above[0].Seq, nil
 }
 
 // learn takes over what the side key knew, where that reaches further back.
-func (f *floor) learn(stored *side) {
+func (f *floor) learn(stored *script.Side) {
 	f.next = time.Time{} // better asked again
 	if stored == nil || stored.Floor == nil {
 		return
@@ -149,9 +146,9 @@ func (w *Writer) restore(ctx context.Context, left, own string) error {
 // restoreUntil is restore for a start that knows from the side key how far the stream
 // had come.
 func (w *Writer) restoreUntil(ctx context.Context, left, own string, until event.Seq) error {
-	var m moved
+	var m script.State
 	err := w.config.retry(ctx, "restore cursor", func(ctx context.Context) (err error) {
-		m, err = w.run(ctx, restoreScript, left, w.epoch, string(w.config.head(nil, w.time, 0, -1, floor{})), own, w.floor.text())
+		m, err = script.Restore{Left: left, Epoch: w.epoch, Side: string(w.config.head(nil, w.time, 0, -1, floor{})), Own: own, Floor: w.floor.text()}.Run(ctx, w.client, w.keys)
 		return err
 	})
 	if err != nil {
@@ -159,26 +156,26 @@ func (w *Writer) restoreUntil(ctx context.Context, left, own string, until event
 	}
 	key := w.config.CursorKey
 	switch {
-	case m.status == "NOTHING":
+	case m.Status == script.Nothing:
 		return &event.Moved{Alarm: event.AlarmCursorMissing, Detail: fmt.Sprintf(
 			"%s vanished, and neither stream nor side key tells where it was: events may be missing", key)}
-	case m.status == "PRESENT":
-		return w.movedTo(m.cursor, m.epoch, event.AlarmCursorMissing, fmt.Sprintf("%s vanished; it is back, at %s", key, m.cursor))
-	case m.detail == "side":
-		return w.movedTo(m.cursor, m.epoch, event.AlarmCursorMissing, fmt.Sprintf(
-			"%s vanished; the cursor beside it is where this run left it, so it is written again, at %s", w.config.SideKey(), m.cursor))
-	case m.detail == "entry", m.detail == "left":
+	case m.Status == script.Present:
+		return w.movedTo(m.Cursor, m.Epoch, event.AlarmCursorMissing, fmt.Sprintf("%s vanished; it is back, at %s", key, m.Cursor))
+	case m.Detail == "side":
+		return w.movedTo(m.Cursor, m.Epoch, event.AlarmCursorMissing, fmt.Sprintf(
+			"%s vanished; the cursor beside it is where this run left it, so it is written again, at %s", w.config.SideKey(), m.Cursor))
+	case m.Detail == "entry", m.Detail == "left":
 		from := "restored from the newest entry in the stream"
-		if m.detail == "left" {
+		if m.Detail == "left" {
 			from = "restored to where it was left, as the side key tells"
 		}
-		err := w.movedTo(m.cursor, m.epoch, event.AlarmCursorMissing, fmt.Sprintf("%s vanished; %s, at %s", key, from, m.cursor))
+		err := w.movedTo(m.Cursor, m.Epoch, event.AlarmCursorMissing, fmt.Sprintf("%s vanished; %s, at %s", key, from, m.Cursor))
 		w.held = true
 		return err
 	}
-	w.floor = floor{known: true, seq: m.cursor} // of what is stored from now on
+	w.floor = floor{known: true, seq: m.Cursor} // of what is stored from now on
 	what := fmt.Sprintf("%s vanished, and %s is empty as well", key, w.config.StreamKey)
-	return w.goneBack(ctx, m, max(until, m.cursor), what, m.detail == "floor")
+	return w.goneBack(ctx, m, max(until, m.Cursor), what, m.Detail == "floor")
 }
 
 // emptied: the cursor stands, but the entries are gone: deleted, evicted, or
@@ -209,20 +206,20 @@ func (w *Writer) needed(cursor event.Seq) event.Seq {
 }
 
 // goBack moves the cursor because entries vanished.
-func (w *Writer) goBack(ctx context.Context, cursor, to event.Seq) (moved, error) {
-	m, err := w.moveFrom(ctx, cursor, to, "kept")
+func (w *Writer) goBack(ctx context.Context, cursor, to event.Seq) (script.State, error) {
+	m, err := w.moveFrom(ctx, cursor, to, true)
 	switch {
 	case err != nil:
 		return m, err
-	case m.status == "MISSING":
+	case m.Status == script.Missing:
 		return m, w.restore(ctx, cursor.String(), "")
-	case m.status == "BADCURSOR":
-		return m, w.badCursor(m.detail)
-	case m.status == "MISMATCH":
-		return m, w.foreign(m.detail)
-	case m.status == "CONFLICT" && (m.cursor != to || m.epoch != w.epoch): // else an earlier try had done it
-		return m, w.movedTo(m.cursor, m.epoch, event.AlarmConflict, fmt.Sprintf(
-			"the cursor was moved to %s while entries of %s were missed", m.cursor, w.config.StreamKey))
+	case m.Status == script.BadCursor:
+		return m, w.badCursor(m.Detail)
+	case m.Status == script.Mismatch:
+		return m, w.foreign(m.Detail)
+	case m.Status == script.Conflict && (m.Cursor != to || m.Epoch != w.epoch): // else an earlier try had done it
+		return m, w.movedTo(m.Cursor, m.Epoch, event.AlarmConflict, fmt.Sprintf(
+			"the cursor was moved to %s while entries of %s were missed", m.Cursor, w.config.StreamKey))
 	}
 	return m, nil
 }
@@ -230,18 +227,18 @@ func (w *Writer) goBack(ctx context.Context, cursor, to event.Seq) (moved, error
 // goneBack tells of entries that vanished, up to a seq, once the cursor is where it
 // has to be: what is read again and, where it is not known what groups had
 // acknowledged, what is gone. It says nothing that is not so (G7).
-func (w *Writer) goneBack(ctx context.Context, m moved, until event.Seq, what string, known bool) error {
+func (w *Writer) goneBack(ctx context.Context, m script.State, until event.Seq, what string, known bool) error {
 	switch {
 	case !known:
-		w.note(ctx, gone{to: until, kept: m.cursor})
-		return w.movedTo(m.cursor, m.epoch, event.AlarmRemoved, fmt.Sprintf(
+		w.note(ctx, gone{to: until, kept: m.Cursor})
+		return w.movedTo(m.Cursor, m.Epoch, event.AlarmRemoved, fmt.Sprintf(
 			"%s: it is not known what groups had acknowledged, so nothing is read again; what they had not read up to seq %s is gone", what, until))
-	case m.cursor == until:
-		return w.movedTo(m.cursor, m.epoch, event.AlarmCursorMissing, fmt.Sprintf(
+	case m.Cursor == until:
+		return w.movedTo(m.Cursor, m.Epoch, event.AlarmCursorMissing, fmt.Sprintf(
 			"%s: every group had acknowledged everything up to %s, so nothing is read again", what, until))
 	}
-	return w.movedTo(m.cursor, m.epoch, event.AlarmCursorMissing, fmt.Sprintf(
-		"%s: going back to what not every group had acknowledged, at %s: seq %d to %s is read again", what, m.cursor, m.cursor+1, until))
+	return w.movedTo(m.Cursor, m.Epoch, event.AlarmCursorMissing, fmt.Sprintf(
+		"%s: going back to what not every group had acknowledged, at %s: seq %d to %s is read again", what, m.Cursor, m.Cursor+1, until))
 }
 
 // own reports whether a cursor without a side key is the one this writer left

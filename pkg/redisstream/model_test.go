@@ -8,6 +8,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -70,7 +71,7 @@ func (m *model) play(steps int) {
 		}
 	}
 	m.wantRun(1, m.last)
-	if got := m.get(DefaultCursorKey); got != m.last.String() {
+	if got := m.get(keyspace.DefaultCursor); got != m.last.String() {
 		m.t.Fatalf("cursor %s, want %s", got, m.last)
 	}
 }
@@ -85,9 +86,9 @@ func (m *model) trouble() {
 	case 3:
 		m.do("script", "flush")
 	case 4:
-		m.do("del", DefaultCursorKey)
+		m.do("del", keyspace.DefaultCursor)
 	case 5: // killed and replaced, also while the cursor is gone
-		if m.get(DefaultCursorKey+":meta") != "" {
+		if m.get(keyspace.DefaultCursor+":meta") != "" {
 			m.writers[m.rand.IntN(len(m.writers))] = m.join()
 		}
 	case 6: // the cursor fell back to an older one, the entries with it
@@ -97,20 +98,20 @@ func (m *model) trouble() {
 
 // rollback takes the newest entries and sets the cursor as it was before them.
 func (m *model) rollback() {
-	rows, err := m.client.XRevRangeN(m.ctx(), DefaultStreamKey, "+", "-", int64(2+m.rand.IntN(5))).Result()
+	rows, err := m.client.XRevRangeN(m.ctx(), keyspace.DefaultStream, "+", "-", int64(2+m.rand.IntN(5))).Result()
 	if err != nil || len(rows) < 2 {
 		return
 	}
 	for _, row := range rows[:len(rows)-1] {
-		m.do("xdel", DefaultStreamKey, row.ID)
+		m.do("xdel", keyspace.DefaultStream, row.ID)
 	}
 	seq := rows[len(rows)-1].Values["seq"].(string)
-	m.set(DefaultCursorKey, seq)
+	m.set(keyspace.DefaultCursor, seq)
 	var beside map[string]any // went back with them
-	if json.Unmarshal([]byte(m.get(DefaultCursorKey+":meta")), &beside) == nil {
+	if json.Unmarshal([]byte(m.get(keyspace.DefaultCursor+":meta")), &beside) == nil {
 		beside["stored"], beside["upto"] = json.Number(seq), json.Number(seq)
 		text, _ := json.Marshal(beside)
-		m.set(DefaultCursorKey+":meta", string(text))
+		m.set(keyspace.DefaultCursor+":meta", string(text))
 	}
 }
 

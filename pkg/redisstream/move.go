@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	_ "embed" // the script is a file of its own
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -15,13 +14,10 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/wait"
 )
-
-//go:embed lua/move.lua
-var moveLua string
-
-var moveScript = redis.NewScript(commonLua + moveLua)
 
 // historyKept is how many changes of the cursor are remembered.
 const historyKept = 100
@@ -39,7 +35,7 @@ type Move struct {
 	To     event.Seq
 	// Owner is whose cursor it becomes: Relay, Filter, Partitions and From
 	// go into the side key.
-	Owner Side
+	Owner script.Side
 	How   string // what was asked for, for the history
 	By    string // who asked
 	// Adopt says that another program than fhctl left the cursor this one is taken
@@ -60,7 +56,7 @@ func (r *Reader) CheckSlot() error {
 	if !r.client.IsCluster() || r.IsSet() {
 		return nil
 	}
-	return Config{StreamKey: r.config.StreamKey, CursorKey: r.config.CursorKey}.checkSlot()
+	return keyspace.CheckSlot(r.config.StreamKey, r.config.CursorKey)
 }
 
 // MoveCursor changes the cursor in one step with its side key and its history,
@@ -78,10 +74,13 @@ func MoveCursor(ctx context.Context, r *Reader, m Move) error {
 	}
 	once, cancel := r.config.Within(ctx)
 	defer cancel()
-	keys := []string{r.config.CursorKey, sideKeyOf(r.config.CursorKey), r.HistoryKey(), r.config.StreamKey}
-	reply, err := moveScript.Run(once, r.client, keys,
-		flag(m.Seen.Present), m.Seen.Raw, m.Seen.Side.Epoch, flag(!m.Remove), m.To.String(), m.Owner.head(m.To, m.Adopt),
-		historyKept, m.Owner.Relay, m.How, m.By, string(m.Undoes), m.above, flag(m.Unowned)).StringSlice()
+	status, holds, err := script.Move{
+		Present: m.Seen.Present, Raw: m.Seen.Raw, Epoch: m.Seen.Side.Epoch, Remove: m.Remove, To: m.To, Side: headOf(m.Owner, m.To, m.Adopt),
+		Keep: historyKept, Relay: m.Owner.Relay, How: m.How, By: m.By, Undoes: string(m.Undoes), Above: m.above, Unowned: m.Unowned,
+	}.Run(once, r.client, script.KeysOf(r.config.StreamKey, r.config.CursorKey, false), r.HistoryKey())
+	if errors.Is(err, conn.ErrReply) {
+		return fmt.Errorf("move cursor: %w", err)
+	}
 	if err != nil {
 		var refused redis.Error
 		answered := errors.As(err, &refused)
@@ -91,12 +90,9 @@ func MoveCursor(ctx context.Context, r *Reader, m Move) error {
 		}
 		return err
 	}
-	if len(reply) != 4 {
-		return fmt.Errorf("move cursor: %w", conn.ErrReply)
-	}
-	if reply[0] != "OK" {
+	if status != script.OK {
 		return fault.New(fault.Conflict,
-			fmt.Errorf("move cursor: it is %s now, where it was %s a moment ago; nothing was changed", orNone(reply[1]), orNone(m.Seen.Raw)),
+			fmt.Errorf("move cursor: it is %s now, where it was %s a moment ago; nothing was changed", orNone(holds), orNone(m.Seen.Raw)),
 			"a writer is at work, or somebody else moved it: look with fhctl cursor get, then repeat")
 	}
 	if m.Remove {
@@ -193,13 +189,6 @@ func (r *Reader) present(ctx context.Context) error {
 	return r.client.Get(once, r.config.CursorKey).Err()
 }
 
-func flag(on bool) string {
-	if on {
-		return "1"
-	}
-	return "0"
-}
-
 func orNone(cursor string) string {
 	if cursor == "" {
 		return "none"
@@ -207,22 +196,15 @@ func orNone(cursor string) string {
 	return fmt.Sprintf("%.32q", cursor)
 }
 
-// head is the side key without its epoch and closing brace, which the script
-// adds. The time of the last event is not known of a place somebody chose.
-func (s Side) head(to event.Seq, adopt bool) string {
-	c := Config{Identity: Identity{Relay: s.Relay, Filter: s.Filter, Partitions: s.Partitions}}
-	text, _ := json.Marshal(struct {
-		Relay      string `json:"relay"`
-		Filter     string `json:"filter"`
-		Partitions int    `json:"partitions"`
-		From       string `json:"from"`
-		EventTime  string `json:"eventTime"`
-		Set        string `json:"set"`
-	}{s.Relay, s.Filter, c.Identity.partitions(), cmp.Or(s.From, "saved"), "", to.String()})
+// headOf is the side key of a cursor that an operator puts at to. The time of the last
+// event is not known of a place somebody chose.
+func headOf(s script.Side, to event.Seq, adopt bool) string {
+	h := script.Head{Relay: s.Relay, Filter: s.Filter, Partitions: max(1, s.Partitions), From: cmp.Or(s.From, "saved"), Set: to.String()}
+	text := h.Append(nil)
 	if adopt { // the writer that starts finds out how high they go
-		text = fmt.Appendf(text[:len(text)-1], `,"othersFrom":"0-0","othersTo":%d}`, to+1)
+		text = fmt.Appendf(text, `,"othersFrom":"0-0","othersTo":%d`, to+1)
 	}
-	return string(text[:len(text)-1])
+	return string(text)
 }
 
 // Change is one entry of the cursor's history.
@@ -232,7 +214,7 @@ type Change struct {
 	Before, After string
 	// Owner is whose cursor it was before; OwnerKnown is false when there
 	// was no side key, or none that could be read.
-	Owner      Side
+	Owner      script.Side
 	OwnerKnown bool
 	Relay      string // whose it is since
 	How        string // what was asked for
@@ -243,7 +225,7 @@ type Change struct {
 }
 
 // HistoryKey is the stream that holds the changes.
-func (r *Reader) HistoryKey() string { return r.first().config.CursorKey + ":history" }
+func (r *Reader) HistoryKey() string { return keyspace.History(r.first().config.CursorKey) }
 
 // History is what MoveCursor changed, newest first; at most the last hundred.
 // Moves that writers made themselves are not in it.
@@ -275,9 +257,9 @@ func changeOf(s Stored) Change {
 		How: value("how"), By: value("by"), Undoes: ID(value("undoes")),
 	}
 	c.Epoch, _ = strconv.ParseInt(value("epoch"), 10, 64)
-	var before side
-	if text := value("side"); text != "" && json.Unmarshal([]byte(text), &before) == nil {
-		c.Owner, c.OwnerKnown = Side(before), true
+	if text := value("side"); text != "" {
+		owner, broken := script.ParseSide([]byte(text))
+		c.Owner, c.OwnerKnown = owner, !broken
 	}
 	return c
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -28,7 +30,7 @@ func (k *kit) seen(r *Reader, change func(*Move)) Move {
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	m := Move{Seen: c, Owner: Side{Relay: storetest.Relay}, How: "test", By: "me"}
+	m := Move{Seen: c, Owner: script.Side{Relay: storetest.Relay}, How: "test", By: "me"}
 	change(&m)
 	return m
 }
@@ -57,13 +59,13 @@ func TestMoveComparesAndSets(t *testing.T) {
 	eachServer(t, func(t *testing.T, k *kit) {
 		r := k.reader()
 		m := k.seen(r, func(m *Move) { m.To = 7 })
-		k.set(DefaultCursorKey, "9")
+		k.set(keyspace.DefaultCursor, "9")
 		storetest.WantErr(t, MoveCursor(k.ctx(), r, m), fault.Conflict)
 		k.move(r, func(m *Move) { m.To = 8 })
 		stale := k.seen(r, func(m *Move) { m.To = 10 })
 		k.move(r, func(m *Move) { m.To = 8 }) // the same value, another epoch
 		storetest.WantErr(t, MoveCursor(k.ctx(), r, stale), fault.Conflict)
-		if got := k.get(DefaultCursorKey); got != "8" {
+		if got := k.get(keyspace.DefaultCursor); got != "8" {
 			t.Errorf("the cursor is %s", got)
 		}
 	})
@@ -71,7 +73,7 @@ func TestMoveComparesAndSets(t *testing.T) {
 
 func TestMoveAdoptsABridgesCursor(t *testing.T) {
 	eachServer(t, func(t *testing.T, k *kit) {
-		k.set(DefaultCursorKey, "100")
+		k.set(keyspace.DefaultCursor, "100")
 		r := k.reader()
 		k.move(r, func(m *Move) { m.To = 100 })
 		w, at := k.open()
@@ -90,7 +92,7 @@ func TestRemoveMakesTheNextStartLive(t *testing.T) {
 		k.move(r, func(m *Move) { m.To = 15 })
 		k.move(r, func(m *Move) { m.Remove = true })
 		other, at := k.open(func(c *Config) { c.Identity.Relay = "other.example" })
-		if at.Position != storetest.Live || k.get(DefaultCursorKey+":meta") != "" {
+		if at.Position != storetest.Live || k.get(keyspace.DefaultCursor+":meta") != "" {
 			t.Errorf("it resumes from %s", at.Position)
 		}
 		k.must(other, storetest.Run(storetest.Live, 501, 502))
@@ -103,7 +105,7 @@ func TestRemoveMakesTheNextStartLive(t *testing.T) {
 
 func TestHistoryKeepsTheLastChanges(t *testing.T) {
 	eachServer(t, func(t *testing.T, k *kit) {
-		k.set(DefaultCursorKey, "5")
+		k.set(keyspace.DefaultCursor, "5")
 		r := k.reader()
 		k.move(r, func(m *Move) { m.To = 7 })
 		k.move(r, func(m *Move) { m.Remove = true })
@@ -136,7 +138,7 @@ func TestMoveWithOnlyTheListedRights(t *testing.T) {
 	k.add(3, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+1), event.Seq(i + 1) })
 	k.move(r, func(m *Move) { m.To = 2 })
 	k.move(r, func(m *Move) { m.Remove = true })
-	if k.get(DefaultCursorKey) != "" {
+	if k.get(keyspace.DefaultCursor) != "" {
 		t.Error("the cursor is still there")
 	}
 	if h, err := r.History(k.ctx()); err != nil || len(h) != 2 {
@@ -174,8 +176,8 @@ func TestMoveWhoseReplyIsLost(t *testing.T) {
 	proxy.LoseReplies(1)
 	err := MoveCursor(k.ctx(), r, m)
 	storetest.WantErr(t, err, fault.Unreachable)
-	if !strings.Contains(err.Error(), "may have been moved or not") || k.get(DefaultCursorKey) != "7" {
-		t.Errorf("%v; the cursor is %s", err, k.get(DefaultCursorKey))
+	if !strings.Contains(err.Error(), "may have been moved or not") || k.get(keyspace.DefaultCursor) != "7" {
+		t.Errorf("%v; the cursor is %s", err, k.get(keyspace.DefaultCursor))
 	}
 }
 
@@ -184,11 +186,11 @@ func TestMoveWhoseReplyIsLost(t *testing.T) {
 func TestMoveThatMayNotWriteLeavesNoTrace(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t))
-	k.set(DefaultCursorKey, "9")
+	k.set(keyspace.DefaultCursor, "9")
 	k.do("acl", "setuser", "fhctl", "on", ">pw", "~firehose:*", "+@all", "-set")
 	r := k.reader(func(c *ReaderConfig) { c.URL = "redis://fhctl:pw@" + k.server.Addr() })
 	storetest.WantErr(t, MoveCursor(k.ctx(), r, k.seen(r, func(m *Move) { m.To = 2 })), fault.Refused)
-	if h, err := r.History(k.ctx()); err != nil || len(h) != 0 || k.get(DefaultCursorKey) != "9" {
+	if h, err := r.History(k.ctx()); err != nil || len(h) != 0 || k.get(keyspace.DefaultCursor) != "9" {
 		t.Error(h, err)
 	}
 }
@@ -198,7 +200,7 @@ func TestMoveThatMayNotWriteLeavesNoTrace(t *testing.T) {
 // and with the caller's context.
 func TestRemovalIsNotWaitedForInVain(t *testing.T) {
 	k := newKit(t, redistest.StartEmbedded(t))
-	k.set(DefaultCursorKey, "9")
+	k.set(keyspace.DefaultCursor, "9")
 	r := k.reader(func(c *ReaderConfig) { c.CommandTimeout = 500 * time.Millisecond })
 	err := r.gone(k.ctx())
 	storetest.WantErr(t, err, fault.Unreachable)
@@ -211,7 +213,7 @@ func TestRemovalIsNotWaitedForInVain(t *testing.T) {
 	if err := patient.gone(ctx); !errors.Is(err, context.Canceled) || fault.ClassOf(err) == fault.Unreachable {
 		t.Errorf("the context was over: %v", err)
 	}
-	k.do("del", DefaultCursorKey)
+	k.do("del", keyspace.DefaultCursor)
 	if err := patient.gone(k.ctx()); err != nil {
 		t.Errorf("it has gone: %v", err)
 	}

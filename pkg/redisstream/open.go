@@ -10,6 +10,8 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
 // Writer stores batches in a Redis stream. It satisfies the pipeline's sink.
@@ -19,9 +21,9 @@ type Writer struct {
 	config  Config
 	client  *conn.Client // writes; one connection
 	control *conn.Client // reads for Poll and Length, so that they never wait for a batch
-	keys    []any        // their number, then stream, cursor, side, lease and perhaps ledger
-	fixed   []any        // arguments of the append script that seldom change; see fix
-	limit   string       // "1": XTRIM honours LIMIT
+	keys    script.Keys
+	keyArgs []any  // keys as the append script takes them
+	limit   string // "1": XTRIM honours LIMIT
 
 	mu        turn
 	acked     event.Seq    // the last cursor Redis acknowledged to us
@@ -35,6 +37,7 @@ type Writer struct {
 	others    others // entries and cursor moves that are not ours
 	sided     bool   // a side key was there, or has been written
 	calls     []call
+	sending   []*script.Call
 	plan      []event.Receipt
 	former    []string // filters this Writer had, until Resume has replaced them
 	lease     lease
@@ -57,7 +60,7 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 		return nil, err
 	}
 	if t.Cluster() {
-		if err := cfg.checkSlot(); err != nil {
+		if err := keyspace.CheckSlot(cfg.StreamKey, cfg.CursorKey); err != nil {
 			return nil, err
 		}
 	}
@@ -65,7 +68,7 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 	w.config.again = w.client.Rediscover
 	w.outage = w.config.outage("")
 	w.others.most = mostOthers
-	w.keys = cfg.keyArgs()
+	w.keys = script.KeysOf(cfg.StreamKey, cfg.CursorKey, cfg.Writer != "")
 	if err := w.start(ctx, t); err != nil {
 		_ = w.Close()
 		return nil, err
@@ -94,17 +97,8 @@ func (w *Writer) start(ctx context.Context, t *conn.Target) error {
 	if err == nil {
 		err = w.prepareRetention(ctx)
 	}
-	w.fix()
+	w.keyArgs = w.keys.KeyArgs()
 	return err
-}
-
-// fix makes the arguments that say who this Writer is.
-func (w *Writer) fix() {
-	c := &w.config
-	w.fixed = []any{
-		fmt.Sprint(c.MaxLen), w.limit, c.Identity.Relay, c.Identity.Filter,
-		fmt.Sprint(c.Identity.partitions()), c.adopt(),
-	}
 }
 
 // answers asks whether Redis answers. It uses a command with a key: in a cluster
@@ -135,25 +129,6 @@ func (w *Writer) Close() error {
 	}
 	return err
 }
-
-// keyArgs is the keys as scripts are given them, behind their number.
-func (c Config) keyArgs() []any {
-	keys := c.names()
-	return []any{"4", keys[0], keys[1], keys[2], keys[3]}
-}
-
-// names is the keys of every script. One that takes no part in the lease names a
-// key that is there in its place: while Redis Cluster moves a slot, a script that
-// names a missing key has to wait (TRYAGAIN).
-func (c Config) names() []string {
-	lease := c.LeaseKey()
-	if c.Writer == "" {
-		lease = c.CursorKey
-	}
-	return []string{c.StreamKey, c.CursorKey, c.SideKey(), lease}
-}
-
-func (w *Writer) names() []string { return w.config.names() }
 
 // Length is the number of entries in the stream. It is not a backlog: nobody
 // deletes entries.
@@ -186,8 +161,9 @@ func (w *Writer) Poll(ctx context.Context) (seq event.Seq, ok bool, err error) {
 	if seq, ok = event.ParseSeq(text); !ok {
 		return 0, false, w.badCursor(text)
 	}
-	side, broken := parseSide(beside)
-	if beside.Err() == redis.Nil || broken {
+	raw, err := beside.Bytes()
+	side, broken := script.ParseSide(raw)
+	if err != nil || broken {
 		return 0, false, nil // nobody of ours left it there, and no operator
 	}
 	if side.OwnKnown {

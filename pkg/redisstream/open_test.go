@@ -11,6 +11,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -59,9 +60,9 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		{"replica", []string{"--replicaof", "127.0.0.1 1"}, nil, fault.Usage, "replica"},
 		{"eviction", []string{"--maxmemory-policy", "allkeys-lru"}, nil, fault.Usage, "allkeys-lru"},
-		{"stream is a list", nil, func(k *kit) { k.do("rpush", DefaultStreamKey, "x") }, fault.Data, DefaultStreamKey},
-		{"cursor is a hash", nil, func(k *kit) { k.do("hset", DefaultCursorKey, "a", "b") }, fault.Data, DefaultCursorKey},
-		{"side key is a set", nil, func(k *kit) { k.do("sadd", DefaultCursorKey+":meta", "x") }, fault.Data, DefaultCursorKey + ":meta"},
+		{"stream is a list", nil, func(k *kit) { k.do("rpush", keyspace.DefaultStream, "x") }, fault.Data, keyspace.DefaultStream},
+		{"cursor is a hash", nil, func(k *kit) { k.do("hset", keyspace.DefaultCursor, "a", "b") }, fault.Data, keyspace.DefaultCursor},
+		{"side key is a set", nil, func(k *kit) { k.do("sadd", keyspace.DefaultCursor+":meta", "x") }, fault.Data, keyspace.DefaultCursor + ":meta"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
 // others is what a Writer knows of entries that writers other than fhctl added with
@@ -171,7 +171,7 @@ func (w *Writer) watch(ctx context.Context, batches []*event.Batch) error {
 	}
 	var found event.Seq
 	var present bool
-	var stored *side
+	var stored *script.Side
 	err := w.config.retry(ctx, "read cursor", func(ctx context.Context) error {
 		text, has, side, err := w.readState(ctx)
 		if err != nil {
@@ -198,7 +198,7 @@ func (w *Writer) watch(ctx context.Context, batches []*event.Batch) error {
 		}
 	}
 	o.done(own)
-	o.judge(batches, w.config.Identity.Relay == bridgeHost)
+	o.judge(batches, w.config.Identity.Relay == script.BridgeRelay)
 	if len(o.left) > 0 {
 		o.sign = time.Now()
 	} else if !o.more && time.Since(o.sign) > othersGone {
@@ -208,7 +208,7 @@ func (w *Writer) watch(ctx context.Context, batches []*event.Batch) error {
 }
 
 // ownOr is where one of our kind left the cursor, or otherwise where that is not known.
-func ownOr(stored *side, otherwise event.Seq) event.Seq {
+func ownOr(stored *script.Side, otherwise event.Seq) event.Seq {
 	if stored != nil && stored.OwnKnown {
 		return stored.Own
 	}
@@ -217,7 +217,7 @@ func ownOr(stored *side, otherwise event.Seq) event.Seq {
 
 // findOthers reads entries that were added since the last look, and keeps those above a
 // cursor. The first look finds out where to begin.
-func (w *Writer) findOthers(ctx context.Context, cursor event.Seq, stored *side) error {
+func (w *Writer) findOthers(ctx context.Context, cursor event.Seq, stored *script.Side) error {
 	o := &w.others
 	start := "(" + string(o.looked)
 	if o.looked == "" {
@@ -235,12 +235,14 @@ func (w *Writer) findOthers(ctx context.Context, cursor event.Seq, stored *side)
 		if err != nil {
 			return err
 		}
-		o.left = append(o.left, page.found...)
-		if page.looked > 0 {
-			o.looked = page.last
-			start = "(" + string(page.last)
+		for _, e := range page.Above {
+			o.left = append(o.left, other{id: ID(e.ID), seq: e.Seq, repo: hashOf([]byte(e.DID))})
 		}
-		if page.looked < lookPage {
+		if page.Looked > 0 {
+			o.looked = ID(page.Last)
+			start = "(" + page.Last
+		}
+		if page.Looked < lookPage {
 			return nil
 		}
 	}
@@ -249,7 +251,7 @@ func (w *Writer) findOthers(ctx context.Context, cursor event.Seq, stored *side)
 // firstOther is where entries of others begin that lie above a cursor: where the
 // side key says that a former look had begun, or the lowest such entry of those
 // behind the beginning of this epoch, no more than mostLooked of them.
-func (w *Writer) firstOther(ctx context.Context, cursor event.Seq, stored *side) (ID, error) {
+func (w *Writer) firstOther(ctx context.Context, cursor event.Seq, stored *script.Side) (ID, error) {
 	o := &w.others
 	low := ID("-")
 	if stored != nil {
@@ -266,15 +268,15 @@ func (w *Writer) firstOther(ctx context.Context, cursor event.Seq, stored *side)
 		if err != nil {
 			return "", err
 		}
-		if n := len(page.found); n > 0 {
-			first = page.found[n-1].id
+		if n := len(page.Above); n > 0 {
+			first = ID(page.Above[n-1].ID)
 		}
-		if page.looked > 0 && o.looked == "" {
-			o.looked = page.first
+		if page.Looked > 0 && o.looked == "" {
+			o.looked = ID(page.First)
 		}
-		looked += page.looked
-		start = "(" + string(page.last)
-		if page.looked < lookPage {
+		looked += page.Looked
+		start = "(" + page.Last
+		if page.Looked < lookPage {
 			break
 		}
 	}
@@ -287,47 +289,13 @@ func (w *Writer) firstOther(ctx context.Context, cursor event.Seq, stored *side)
 	return first, nil
 }
 
-// page is what one call of the scan script found.
-type page struct {
-	looked      int
-	first, last ID
-	wanted      bool // the seq that was asked for is among them
-	found       []other
-}
-
 // scan looks at no more than lookPage entries.
-func (w *Writer) scan(ctx context.Context, command, from, to string, cursor event.Seq, wanted string) (p page, err error) {
-	err = w.config.retry(ctx, "look for other writers' entries", func(ctx context.Context) error {
-		reply, err := scanScript.Run(ctx, w.client, []string{w.config.StreamKey}, command, from, to, lookPage, cursor.String(), wanted).Slice()
-		if err != nil {
-			return err
-		}
-		p, err = parsePage(reply)
+func (w *Writer) scan(ctx context.Context, command, from, to string, cursor event.Seq, wanted string) (found script.Scanned, err error) {
+	err = w.config.retry(ctx, "look for other writers' entries", func(ctx context.Context) (err error) {
+		found, err = script.Scan{Command: command, From: from, To: to, Count: lookPage, Cursor: cursor, Wanted: wanted}.Run(ctx, w.client, w.config.StreamKey)
 		return err
 	})
-	return p, err
-}
-
-func parsePage(reply []any) (p page, err error) {
-	if len(reply) < 4 || (len(reply)-4)%3 != 0 {
-		return p, conn.ErrReply
-	}
-	n, ok := reply[0].(int64)
-	var first, last, wanted string
-	if !ok || !textOf(reply[3], &wanted) || !textOf(reply[1], &first) || !textOf(reply[2], &last) {
-		return p, conn.ErrReply
-	}
-	p.looked, p.first, p.last, p.wanted = int(n), ID(first), ID(last), wanted != ""
-	for row := reply[4:]; len(row) > 0; row = row[3:] {
-		var id, digits, did string
-		if !textOf(row[0], &id) || !textOf(row[1], &digits) || !textOf(row[2], &did) {
-			return p, conn.ErrReply
-		}
-		if seq, ok := event.ParseSeq(digits); ok {
-			p.found = append(p.found, other{id: ID(id), seq: seq, repo: hashOf([]byte(did))})
-		}
-	}
-	return p, nil
+	return found, err
 }
 
 // tellLost tells of events that another writer left out and that cannot be stored

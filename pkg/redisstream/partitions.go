@@ -13,6 +13,8 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/wait"
 )
 
@@ -56,14 +58,14 @@ type partition struct {
 }
 
 // OpenPartitions is Open for a set of cfg.Identity.Partitions, 2 to
-// MostPartitions. MaxLen is the whole set's: each stream keeps its share.
+// keyspace.MostPartitions. MaxLen is the whole set's: each stream keeps its share.
 func OpenPartitions(ctx context.Context, cfg Config) (*PartitionSet, error) {
 	cfg = cfg.withDefaults()
 	n := cfg.Identity.partitions()
-	if n < 2 || n > MostPartitions {
-		return nil, fault.New(fault.Usage, fmt.Errorf("%d partitions: a set has 2 to %d", n, MostPartitions), "")
+	if n < 2 || n > keyspace.MostPartitions {
+		return nil, fault.New(fault.Usage, fmt.Errorf("%d partitions: a set has 2 to %d", n, keyspace.MostPartitions), "")
 	}
-	if err := checkPartitionKeys(cfg.StreamKey, cfg.CursorKey); err != nil {
+	if err := keyspace.CheckPartitions(cfg.StreamKey, cfg.CursorKey); err != nil {
 		return nil, err
 	}
 	s := &PartitionSet{config: cfg, stores: stores{notify: cfg.Notify, down: make([]bool, n)}}
@@ -83,11 +85,11 @@ func OpenPartitions(ctx context.Context, cfg Config) (*PartitionSet, error) {
 func (s *PartitionSet) part(i int, servers map[string]bool) Config {
 	c := s.config
 	n := int64(c.Identity.partitions())
-	c.StreamKey, c.CursorKey = PartitionKey(c.StreamKey, i), PartitionKey(c.CursorKey, i)
+	c.StreamKey, c.CursorKey = keyspace.Partition(c.StreamKey, i), keyspace.Partition(c.CursorKey, i)
 	c.MaxLen = (c.MaxLen + n - 1) / n
 	c.Notify = s.stores.of(i)
 	c.Logger = c.Logger.With("partition", i)
-	c.leader = Config{CursorKey: PartitionKey(s.config.CursorKey, 0)}.LeaseKey()
+	c.leader = Config{CursorKey: keyspace.Partition(s.config.CursorKey, 0)}.LeaseKey()
 	if i > 0 {
 		c.Writer = "" // who leads the first partition leads the set
 	}
@@ -284,7 +286,7 @@ func (s *stores) over() {
 type standing struct {
 	present bool
 	cursor  event.Seq
-	side    *side
+	side    *script.Side
 	// restored is set when the cursor was missing until now, and told says so.
 	restored bool
 	told     *event.Moved
@@ -357,7 +359,7 @@ func (w *Writer) knows() knownCursor {
 }
 
 // asksStill is asks for the set.
-func (w *Writer) asksStill(stored *side) bool {
+func (w *Writer) asksStill(stored *script.Side) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.asks(stored)
@@ -435,8 +437,8 @@ func count(n int) string {
 // besideSet refuses a cold start of one stream where a partitioned one of the
 // same names has a cursor.
 func (w *Writer) besideSet(ctx context.Context) error {
-	key := PartitionKey(w.config.CursorKey, 0)
-	if w.config.From.Requested || w.config.Identity.partitions() > 1 || checkPartitionKeys(key[:len(w.config.CursorKey)]) != nil {
+	key := keyspace.Partition(w.config.CursorKey, 0)
+	if w.config.From.Requested || w.config.Identity.partitions() > 1 || keyspace.CheckPartitions(key[:len(w.config.CursorKey)]) != nil {
 		return nil
 	}
 	cursor, err := w.peek(ctx, key)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 )
 
 // cable lets the connection of one partition be pulled. Partitions are opened
@@ -95,15 +96,15 @@ func TestPartitionsRestoredAboveAnother(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
 		s.mustSet(w, s.batch(storetest.Live, 1, 60))
-		key := PartitionKey(DefaultStreamKey, 0)
+		key := keyspace.Partition(keyspace.DefaultStream, 0)
 		for _, seq := range s.seqs(0) {
 			if seq > 40 {
 				rows, _ := s.client.XRevRangeN(s.ctx(), key, "+", "-", 1).Result()
 				s.do("xdel", key, rows[0].ID)
 			}
 		}
-		s.set(PartitionKey(DefaultCursorKey, 0), "40")
-		s.do("del", PartitionKey(DefaultCursorKey, 2), PartitionKey(DefaultCursorKey, 2)+":meta")
+		s.set(keyspace.Partition(keyspace.DefaultCursor, 0), "40")
+		s.do("del", keyspace.Partition(keyspace.DefaultCursor, 2), keyspace.Partition(keyspace.DefaultCursor, 2)+":meta")
 		if mine := s.seqs(2); mine[len(mine)-1] <= 40 {
 			t.Fatalf("partition 2 ends at %v: too low for this test", mine)
 		}
@@ -124,7 +125,7 @@ func TestPartitionsCrashAfterAStreamVanished(t *testing.T) {
 		w, _ := s.openSet()
 		s.mustSet(w, s.batch(storetest.Live, 11, 60))
 		for _, i := range []int{1, 2} {
-			s.do("del", PartitionKey(DefaultStreamKey, i))
+			s.do("del", keyspace.Partition(keyspace.DefaultStream, i))
 			next := s.batch(event.AfterSeq(60), 61, 61)
 			if _, err := w.parts[i].Commit(s.ctx(), []*event.Batch{next}); !isMoved(err) {
 				t.Fatalf("partition %d: %v, want that it moved", i, err)
@@ -147,10 +148,10 @@ func TestPartitionsStreamVanishedAfterAllWasAcknowledged(t *testing.T) {
 		w, _ := s.openSet()
 		s.mustSet(w, s.batch(storetest.Live, 1, 60))
 		for i := range s.n {
-			s.do("xgroup", "create", PartitionKey(DefaultStreamKey, i), "all", "$")
+			s.do("xgroup", "create", keyspace.Partition(keyspace.DefaultStream, i), "all", "$")
 		}
 		w, _ = s.openSet()
-		s.do("del", PartitionKey(DefaultStreamKey, 1))
+		s.do("del", keyspace.Partition(keyspace.DefaultStream, 1))
 		_, err := w.Commit(s.ctx(), []*event.Batch{s.batch(event.AfterSeq(60), 61, 90)})
 		var moved *event.Moved
 		if !errors.As(err, &moved) || moved.Alarm != event.AlarmCursorMissing || moved.To != event.AfterSeq(60) {
@@ -193,7 +194,7 @@ func TestPartitionsPollTheLowest(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
 		s.mustSet(w, s.batch(storetest.Live, 1, 60))
-		s.rollBack(PartitionKey(DefaultCursorKey, 1), 40)
+		s.rollBack(keyspace.Partition(keyspace.DefaultCursor, 1), 40)
 		if seq, ok, err := w.Poll(s.ctx()); seq != 40 || !ok || err != nil {
 			t.Errorf("poll: %v, %v, %v", seq, ok, err)
 		}
@@ -206,19 +207,21 @@ func TestPartitionsStreamVanishedAtAStart(t *testing.T) {
 	t.Parallel()
 	keys := func(s *set, of string) (keys []any) {
 		for i := range s.n {
-			keys = append(keys, PartitionKey(of, i))
+			keys = append(keys, keyspace.Partition(of, i))
 		}
 		return keys
 	}
 	for name, vanish := range map[string]func(*set){
-		"one":             func(s *set) { s.do("del", PartitionKey(DefaultStreamKey, 1)) },
-		"one trimmed":     func(s *set) { s.do("xtrim", PartitionKey(DefaultStreamKey, 2), "maxlen", 0) },
-		"one with cursor": func(s *set) { s.do("del", PartitionKey(DefaultStreamKey, 1), PartitionKey(DefaultCursorKey, 1)) },
-		"all":             func(s *set) { s.do(append([]any{"del"}, keys(s, DefaultStreamKey)...)...) },
-		"all with cursors": func(s *set) {
-			s.do(append(append([]any{"del"}, keys(s, DefaultStreamKey)...), keys(s, DefaultCursorKey)...)...)
+		"one":         func(s *set) { s.do("del", keyspace.Partition(keyspace.DefaultStream, 1)) },
+		"one trimmed": func(s *set) { s.do("xtrim", keyspace.Partition(keyspace.DefaultStream, 2), "maxlen", 0) },
+		"one with cursor": func(s *set) {
+			s.do("del", keyspace.Partition(keyspace.DefaultStream, 1), keyspace.Partition(keyspace.DefaultCursor, 1))
 		},
-		"all cursors alone": func(s *set) { s.do(append([]any{"del"}, keys(s, DefaultCursorKey)...)...) },
+		"all": func(s *set) { s.do(append([]any{"del"}, keys(s, keyspace.DefaultStream)...)...) },
+		"all with cursors": func(s *set) {
+			s.do(append(append([]any{"del"}, keys(s, keyspace.DefaultStream)...), keys(s, keyspace.DefaultCursor)...)...)
+		},
+		"all cursors alone": func(s *set) { s.do(append([]any{"del"}, keys(s, keyspace.DefaultCursor)...)...) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

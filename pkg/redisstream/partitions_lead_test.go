@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -53,7 +54,7 @@ func TestPartitionsResumeBesideLead(t *testing.T) {
 			// With the cursors gone Resume asks what was known of them.
 			for range 3 {
 				for i := range s.n {
-					s.do("del", PartitionKey(DefaultCursorKey, i))
+					s.do("del", keyspace.Partition(keyspace.DefaultCursor, i))
 				}
 				_, _ = standby.Resume(s.ctx())
 			}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -104,7 +105,7 @@ func (m *setModel) play(steps int) {
 func (m *setModel) trouble() {
 	kind := m.rand.IntN(setTroubles + 4)
 	i := m.rand.IntN(m.n)
-	cursor := PartitionKey(DefaultCursorKey, i)
+	cursor := keyspace.Partition(keyspace.DefaultCursor, i)
 	switch kind {
 	case setLoseReply:
 		m.proxy.LoseReplies(1 + m.rand.IntN(3))
@@ -118,7 +119,7 @@ func (m *setModel) trouble() {
 		m.do("del", cursor, cursor+":meta")
 	case setDelAllCursors:
 		for i := range m.n {
-			m.do("del", PartitionKey(DefaultCursorKey, i))
+			m.do("del", keyspace.Partition(keyspace.DefaultCursor, i))
 		}
 		// All at once is a cold start for a process that begins now: let one
 		// that knows them put them back.
@@ -191,7 +192,7 @@ for i = 1, #fields, 2 do
   if fields[i] == 'seq' then redis.call('SET', KEYS[2], fields[i + 1]) end
 end
 return 1`
-	m.do("eval", script, 2, PartitionKey(DefaultStreamKey, i), PartitionKey(DefaultCursorKey, i), 2+m.rand.IntN(5))
+	m.do("eval", script, 2, keyspace.Partition(keyspace.DefaultStream, i), keyspace.Partition(keyspace.DefaultCursor, i), 2+m.rand.IntN(5))
 }
 
 // batches is up to three that the relay has behind a place.

@@ -8,6 +8,8 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
 // filters are the filter sets that the partitions' cursors belong to, each with
@@ -16,7 +18,7 @@ func (s *set) filters() string {
 	s.t.Helper()
 	var all []string
 	for i := range s.n {
-		side, broken := parseSide(s.client.Get(s.ctx(), sideKeyOf(PartitionKey(DefaultCursorKey, i))))
+		side, broken := script.ParseSide([]byte(s.get(keyspace.Side(keyspace.Partition(keyspace.DefaultCursor, i)))))
 		if broken {
 			s.t.Fatal("a side key is not JSON")
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/wait"
 )
 
@@ -110,7 +111,7 @@ func (s *PartitionSet) coldStart(ctx context.Context, stands []standing) (event.
 		at = p.coldStartAt(&stands[i])
 	}
 	s.opened = false
-	at.Why = fmt.Sprintf("no saved cursor in %s to {%d}: starting %s", PartitionKey(s.config.CursorKey, 0), len(s.parts)-1, at.Position)
+	at.Why = fmt.Sprintf("no saved cursor in %s to {%d}: starting %s", keyspace.Partition(s.config.CursorKey, 0), len(s.parts)-1, at.Position)
 	return at, nil
 }
 
@@ -175,7 +176,7 @@ func (w *Writer) missed(ctx context.Context) (led bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	f, err := w.find(ctx)
-	if err != nil || f.led() || !f.present || f.side == nil {
+	if err != nil || f.led() || !f.Present || f.side == nil {
 		return err == nil && f.led(), err
 	}
 	return false, w.removed(ctx, f)
@@ -306,7 +307,7 @@ func (s *PartitionSet) why(stands []standing, lowest int) string {
 			highest = i
 		}
 	}
-	why := fmt.Sprintf("saved cursors in %s to {%d}", PartitionKey(s.config.CursorKey, 0), len(s.parts)-1)
+	why := fmt.Sprintf("saved cursors in %s to {%d}", keyspace.Partition(s.config.CursorKey, 0), len(s.parts)-1)
 	if stands[highest].cursor == stands[lowest].cursor {
 		return why + ", all equal"
 	}

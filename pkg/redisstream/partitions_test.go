@@ -11,6 +11,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -67,7 +68,7 @@ func (s *set) tryOpen(change ...func(*Config)) (*PartitionSet, event.Resume, err
 	return w, at, err
 }
 
-func (s *set) cursor(i int) string { return s.get(PartitionKey(DefaultCursorKey, i)) }
+func (s *set) cursor(i int) string { return s.get(keyspace.Partition(keyspace.DefaultCursor, i)) }
 
 // wantSet checks that each event from first to last is in its partition once and
 // in order, and that every cursor is at the last.
@@ -90,7 +91,7 @@ func (s *set) wantSet(first, last event.Seq) {
 
 func (s *set) seqs(i int) (seqs []event.Seq) {
 	s.t.Helper()
-	rows, err := s.client.XRange(s.ctx(), PartitionKey(DefaultStreamKey, i), "-", "+").Result()
+	rows, err := s.client.XRange(s.ctx(), keyspace.Partition(keyspace.DefaultStream, i), "-", "+").Result()
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -210,7 +211,7 @@ func TestPartitionsRestoreWhatIsMissing(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
 		s.mustSet(w, s.batch(storetest.Live, 1, 60))
-		s.do("del", PartitionKey(DefaultCursorKey, 2), PartitionKey(DefaultCursorKey, 2)+":meta")
+		s.do("del", keyspace.Partition(keyspace.DefaultCursor, 2), keyspace.Partition(keyspace.DefaultCursor, 2)+":meta")
 		w, at := s.openSet()
 		mine := s.seqs(2)
 		if newest := mine[len(mine)-1]; at.Position != event.AfterSeq(newest) {
@@ -220,7 +221,7 @@ func TestPartitionsRestoreWhatIsMissing(t *testing.T) {
 		s.mustSet(w, s.batch(at.Position, at.Position.Seq+1, 80))
 		s.wantSet(1, 80)
 		// While it runs, and with the stream gone as well.
-		s.do("del", PartitionKey(DefaultCursorKey, 0), PartitionKey(DefaultCursorKey, 0)+":meta", PartitionKey(DefaultStreamKey, 0))
+		s.do("del", keyspace.Partition(keyspace.DefaultCursor, 0), keyspace.Partition(keyspace.DefaultCursor, 0)+":meta", keyspace.Partition(keyspace.DefaultStream, 0))
 		_, err := w.Commit(s.ctx(), []*event.Batch{s.batch(event.AfterSeq(80), 81, 99)})
 		var moved *event.Moved
 		// No group has read anything, so all that this process knows of is read again.
@@ -231,8 +232,8 @@ func TestPartitionsRestoreWhatIsMissing(t *testing.T) {
 		s.wantSet(1, 99)
 		// The entries alone: that partition moves its cursor back on purpose, and the
 		// others are moved with it, each to where it is.
-		s.do("xgroup", "create", PartitionKey(DefaultStreamKey, 1), "g", "0")
-		s.do("xtrim", PartitionKey(DefaultStreamKey, 1), "maxlen", 0)
+		s.do("xgroup", "create", keyspace.Partition(keyspace.DefaultStream, 1), "g", "0")
+		s.do("xtrim", keyspace.Partition(keyspace.DefaultStream, 1), "maxlen", 0)
 		_, err = w.Commit(s.ctx(), []*event.Batch{s.batch(event.AfterSeq(99), 100, 120)})
 		if !errors.As(err, &moved) || moved.Alarm != event.AlarmCursorMissing {
 			t.Fatalf("commit: %v", err)
@@ -247,14 +248,14 @@ func TestPartitionsRollback(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
 		s.mustSet(w, s.batch(storetest.Live, 1, 60))
-		key := PartitionKey(DefaultStreamKey, 1)
+		key := keyspace.Partition(keyspace.DefaultStream, 1)
 		for _, seq := range s.seqs(1) {
 			if seq > 40 {
 				rows, _ := s.client.XRevRangeN(s.ctx(), key, "+", "-", 1).Result()
 				s.do("xdel", key, rows[0].ID)
 			}
 		}
-		s.set(PartitionKey(DefaultCursorKey, 1), "40")
+		s.set(keyspace.Partition(keyspace.DefaultCursor, 1), "40")
 		_, err := w.Commit(s.ctx(), []*event.Batch{s.batch(event.AfterSeq(60), 61, 70)})
 		var moved *event.Moved
 		if !errors.As(err, &moved) || moved.To != event.AfterSeq(40) || moved.Alarm != event.AlarmRollback || !strings.Contains(moved.Detail, "partition 1") {
@@ -311,10 +312,10 @@ func TestPartitionsMovedAloneAreRefused(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
 		s.mustSet(w, s.batch(storetest.Live, 1, 20))
-		s.set(PartitionKey(DefaultCursorKey, 1), "500")
+		s.set(keyspace.Partition(keyspace.DefaultCursor, 1), "500")
 		_, _, err := s.tryOpen()
 		storetest.WantErr(t, err, fault.Cursor)
-		s.set(PartitionKey(DefaultCursorKey, 1), "20")
+		s.set(keyspace.Partition(keyspace.DefaultCursor, 1), "20")
 		s.openSet()
 		if err := w.parts[2].Rebase(s.ctx(), 10); err != nil {
 			t.Fatal(err)
@@ -407,7 +408,7 @@ func TestPartitionsRefuseSettings(t *testing.T) {
 	for _, change := range []func(*Config){
 		func(c *Config) { c.StreamKey = "{a}:events" },
 		func(c *Config) { c.CursorKey = "{a}:cursor" },
-		func(c *Config) { c.Identity.Partitions = MostPartitions + 1 },
+		func(c *Config) { c.Identity.Partitions = keyspace.MostPartitions + 1 },
 		func(c *Config) { c.Identity.Partitions = 1 },
 	} {
 		_, err := OpenPartitions(s.ctx(), s.config(s.partitioned, change))

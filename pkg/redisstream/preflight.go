@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
 // inspect refuses a server that cannot keep the guarantees and warns about one
@@ -41,7 +40,7 @@ func (w *Writer) inspect(ctx context.Context, t *conn.Target) (conn.Info, error)
 	if err := w.probeTypes(ctx); err != nil {
 		return nil, err
 	}
-	return info, w.probeRights(ctx)
+	return info, script.CheckRights(ctx, w.client, w.keys)
 }
 
 func (w *Writer) readInfo(ctx context.Context) (conn.Info, error) {
@@ -95,68 +94,4 @@ func (w *Writer) probeTypes(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// probeRights tries each command in a form that cannot do anything: rights are
-// checked before arguments. All that is missing is named at once.
-func (w *Writer) probeRights(ctx context.Context) error {
-	c := &w.config
-	pipe := w.client.Pipeline()
-	for _, args := range [][]any{
-		{"ping"},
-		{"get", c.CursorKey},
-		{"get", c.SideKey()},
-		{"get", c.LeaseKey()},
-		{"set", c.CursorKey, "", "NX", "XX"},
-		{"set", c.SideKey(), "", "NX", "XX"},
-		{"set", c.LeaseKey(), "", "NX", "XX"},
-		{"xadd", c.StreamKey, "NOMKSTREAM", "no-id", "f", "v"},
-		{"xtrim", c.StreamKey, "MAXLEN", "none"},
-		{"xlen", c.StreamKey},
-		{"xinfo", "groups", c.StreamKey},
-		{"xpending", c.StreamKey, "fhctl-no-such-group"},
-		{"xrange", c.StreamKey, "-", "+", "COUNT", "1"},
-		{"xrevrange", c.StreamKey, "(0-1", "-", "COUNT", "1"},
-		append([]any{"evalsha", strings.Repeat("0", 40)}, w.keys...),
-		append([]any{"eval", "return 1"}, w.keys...),
-	} {
-		pipe.Do(ctx, args...)
-	}
-	cmds := conn.Exchange(ctx, pipe)
-	var missing, barred []string
-	var denied, unknown error
-	for _, cmd := range cmds {
-		err := cmd.Err()
-		var reply redis.Error
-		switch {
-		case err == nil, errors.Is(err, redis.Nil):
-		case !errors.As(err, &reply):
-			return err
-		case conn.IsDenied(err):
-			missing, denied = append(missing, strings.TrimSpace(cmd.Name()+" "+keyOf(cmd))), err
-		case conn.IsBarred(err):
-			barred, unknown = append(barred, cmd.Name()), err
-		}
-	}
-	switch {
-	case unknown != nil:
-		return fault.New(fault.Refused, fmt.Errorf("this Redis does not run %s: %w", strings.Join(slices.Compact(barred), ", "), unknown), conn.BarredHint)
-	case denied == nil:
-		return nil
-	}
-	return fault.New(fault.Refused, fmt.Errorf("the Redis user may not run %s: %w", strings.Join(missing, ", "), denied), conn.RightsHint)
-}
-
-// keyOf is the key a probe is about.
-func keyOf(cmd redis.Cmder) string {
-	args := cmd.Args()
-	switch cmd.Name() {
-	case "evalsha", "eval":
-		return "(scripts)"
-	case "ping":
-		return ""
-	case "xinfo":
-		return fmt.Sprint(args[2])
-	}
-	return fmt.Sprint(args[1])
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 )
 
 // DefaultPage is how many entries one XRANGE asks for.
@@ -62,8 +63,8 @@ type Reader struct {
 // does whatever the Reader waits for then, also a Redis that hangs.
 func OpenReader(ctx context.Context, cfg ReaderConfig) (*Reader, error) {
 	cfg.Connection = cfg.Connection.WithDefaults()
-	cfg.StreamKey = cmp.Or(cfg.StreamKey, DefaultStreamKey)
-	cfg.CursorKey = cmp.Or(cfg.CursorKey, DefaultCursorKey)
+	cfg.StreamKey = cmp.Or(cfg.StreamKey, keyspace.DefaultStream)
+	cfg.CursorKey = cmp.Or(cfg.CursorKey, keyspace.DefaultCursor)
 	if cfg.Page <= 0 {
 		cfg.Page = DefaultPage
 	}

@@ -17,6 +17,8 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -42,7 +44,7 @@ func (k *kit) add(n int, at func(i int) (id string, seq event.Seq)) {
 		pipe := k.client.Pipeline()
 		for i := from; i < min(n, from+5000); i++ {
 			id, seq := at(i)
-			pipe.Do(k.ctx(), "xadd", DefaultStreamKey, id, "type", "commit", "data", `{"repo":"did:plc:x","ops":[]}`, "seq", seq.String())
+			pipe.Do(k.ctx(), "xadd", keyspace.DefaultStream, id, "type", "commit", "data", `{"repo":"did:plc:x","ops":[]}`, "seq", seq.String())
 		}
 		if _, err := pipe.Exec(k.ctx()); err != nil {
 			k.t.Fatal(err)
@@ -142,7 +144,7 @@ func TestBoundsTellEmptyFromMissing(t *testing.T) {
 		if _, err := r.Bounds(k.ctx()); !errors.Is(err, ErrNoStream) {
 			t.Errorf("missing: %v", err)
 		}
-		k.do("xgroup", "create", DefaultStreamKey, "g", "0", "mkstream")
+		k.do("xgroup", "create", keyspace.DefaultStream, "g", "0", "mkstream")
 		if b, err := r.Bounds(k.ctx()); err != nil || b.Length != 0 || b.First.ID != "" {
 			t.Errorf("empty: %v, %v", b, err)
 		}
@@ -334,10 +336,10 @@ func TestSeekPassesOverEntriesWithoutSeq(t *testing.T) {
 	eachServer(t, func(t *testing.T, k *kit) {
 		for i := 1; i <= 400; i++ {
 			if i > 100 && i < 300 {
-				k.do("xadd", DefaultStreamKey, fmt.Sprintf("%d-0", i*100), "other", "field")
+				k.do("xadd", keyspace.DefaultStream, fmt.Sprintf("%d-0", i*100), "other", "field")
 				continue
 			}
-			k.do("xadd", DefaultStreamKey, fmt.Sprintf("%d-0", i*100), "seq", fmt.Sprint(i))
+			k.do("xadd", keyspace.DefaultStream, fmt.Sprintf("%d-0", i*100), "seq", fmt.Sprint(i))
 		}
 		r := k.reader()
 		for seq, want := range map[event.Seq]ID{1: "100-0", 100: "10000-0", 101: "30000-0", 300: "30000-0", 400: "40000-0"} {
@@ -381,29 +383,29 @@ func TestCursorState(t *testing.T) {
 		if c := read(); c != (CursorState{}) || c.Relay() != "" {
 			t.Errorf("nothing stored: %+v", c)
 		}
-		k.set(DefaultCursorKey, "7000000123")
-		if c := read(); !c.Present || c.Seq != 7000000123 || c.SidePresent || c.Relay() != bridgeHost {
+		k.set(keyspace.DefaultCursor, "7000000123")
+		if c := read(); !c.Present || c.Seq != 7000000123 || c.SidePresent || c.Relay() != script.BridgeRelay {
 			t.Errorf("the bridge's: %+v", c)
 		}
-		k.set(DefaultCursorKey+":meta", `{"relay":"relay.example","filter":"f","partitions":1,"from":"saved","eventTime":"2026-01-02T03:04:05Z","epoch":3}`)
+		k.set(keyspace.DefaultCursor+":meta", `{"relay":"relay.example","filter":"f","partitions":1,"from":"saved","eventTime":"2026-01-02T03:04:05Z","epoch":3}`)
 		k.do("setex", StatusKey, 10, `{"connected":true,"url":"wss://relay.example","currentCursor":"7000000123","writer":"fhctl/h-1"}`)
 		c := read()
-		want := Side{Relay: "relay.example", Filter: "f", Partitions: 1, From: "saved", EventTime: "2026-01-02T03:04:05Z", Epoch: 3}
+		want := script.Side{Relay: "relay.example", Filter: "f", Partitions: 1, From: "saved", EventTime: "2026-01-02T03:04:05Z", Epoch: 3}
 		if c.Side != want || !c.Status.Present || !c.Status.Connected || c.Status.Writer != "fhctl/h-1" || c.Status.CurrentCursor != "7000000123" || c.Status.TTL <= 0 || c.Status.Age() > 10*time.Second {
 			t.Errorf("ours: %+v", c)
 		}
 		for raw, broken := range map[string]bool{"": true, "x": true, "-1": true, "99999999999999999": true, "0": false, "007": false} {
-			k.set(DefaultCursorKey, raw)
+			k.set(keyspace.DefaultCursor, raw)
 			if c := read(); c.NotSeq != broken {
 				t.Errorf("%q: %+v", raw, c)
 			}
 		}
-		k.set(DefaultCursorKey+":meta", "[]")
+		k.set(keyspace.DefaultCursor+":meta", "[]")
 		if c := read(); !c.SideBroken || !c.SidePresent {
 			t.Errorf("a broken side key: %+v", c)
 		}
-		k.do("del", DefaultCursorKey)
-		k.do("rpush", DefaultCursorKey, "1")
+		k.do("del", keyspace.DefaultCursor)
+		k.do("rpush", keyspace.DefaultCursor, "1")
 		_, err := r.Cursor(k.ctx())
 		storetest.WantErr(t, err, fault.Data)
 	})
@@ -417,10 +419,10 @@ func TestGroups(t *testing.T) {
 		}
 		k.add(1000, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", 1000+i*10), event.Seq(100 + i) })
 		for g, at := range map[string]string{"new": "0", "near": "0", "done": "0", "half": "6000-0"} {
-			k.do("xgroup", "create", DefaultStreamKey, g, at)
+			k.do("xgroup", "create", keyspace.DefaultStream, g, at)
 		}
-		k.do("xreadgroup", "group", "near", "alice", "count", 993, "streams", DefaultStreamKey, ">")
-		k.do("xreadgroup", "group", "done", "bob", "count", 1000, "noack", "streams", DefaultStreamKey, ">")
+		k.do("xreadgroup", "group", "near", "alice", "count", 993, "streams", keyspace.DefaultStream, ">")
+		k.do("xreadgroup", "group", "done", "bob", "count", 1000, "noack", "streams", keyspace.DefaultStream, ">")
 		groups, err := r.Groups(k.ctx())
 		if err != nil || len(groups) != 4 {
 			t.Fatalf("%v, %v", groups, err)
@@ -469,7 +471,7 @@ func BenchmarkRange(b *testing.B) {
 	for range n / 1000 {
 		pipe := k.client.Pipeline()
 		for i := range 1000 {
-			pipe.Do(k.ctx(), "xadd", DefaultStreamKey, "*", "type", "commit", "data", data, "seq", 1+i)
+			pipe.Do(k.ctx(), "xadd", keyspace.DefaultStream, "*", "type", "commit", "data", data, "seq", 1+i)
 		}
 		if _, err := pipe.Exec(k.ctx()); err != nil {
 			b.Fatal(err)
@@ -479,7 +481,7 @@ func BenchmarkRange(b *testing.B) {
 	b.Run("bare", func(b *testing.B) {
 		for b.Loop() {
 			for from := "-"; ; {
-				rows, err := k.client.Do(b.Context(), "xrange", DefaultStreamKey, from, "+", "count", DefaultPage).Slice()
+				rows, err := k.client.Do(b.Context(), "xrange", keyspace.DefaultStream, from, "+", "count", DefaultPage).Slice()
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 )
 
 // divide makes the Reader one of a set, if it has partitions. A set is read with
@@ -22,16 +23,16 @@ func (r *Reader) divide(ctx context.Context) error {
 	if n <= 1 {
 		return nil
 	}
-	if n > MostPartitions {
-		return fault.New(fault.Usage, fmt.Errorf("%d partitions: a set has 2 to %d", n, MostPartitions), "")
+	if n > keyspace.MostPartitions {
+		return fault.New(fault.Usage, fmt.Errorf("%d partitions: a set has 2 to %d", n, keyspace.MostPartitions), "")
 	}
-	if err := checkPartitionKeys(r.config.StreamKey, r.config.CursorKey); err != nil {
+	if err := keyspace.CheckPartitions(r.config.StreamKey, r.config.CursorKey); err != nil {
 		return err
 	}
 	for i := range n {
 		part := &Reader{config: r.config, client: r.client}
-		part.config.StreamKey = PartitionKey(r.config.StreamKey, i)
-		part.config.CursorKey = PartitionKey(r.config.CursorKey, i)
+		part.config.StreamKey = keyspace.Partition(r.config.StreamKey, i)
+		part.config.CursorKey = keyspace.Partition(r.config.CursorKey, i)
 		r.parts = append(r.parts, part)
 	}
 	if r.config.OtherCount {
@@ -42,7 +43,7 @@ func (r *Reader) divide(ctx context.Context) error {
 		return nil // whoever needs the cursor says so
 	}
 	if have := state.Side.Partitions; state.SidePresent && !state.SideBroken && have != n {
-		return fault.New(fault.Usage, fmt.Errorf("the set %s has %d partitions, not %d", PartitionKey(r.config.StreamKey, 0), have, n),
+		return fault.New(fault.Usage, fmt.Errorf("the set %s has %d partitions, not %d", keyspace.Partition(r.config.StreamKey, 0), have, n),
 			fmt.Sprintf("say --partitions %d", have))
 	}
 	return nil

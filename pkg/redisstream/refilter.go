@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
 // Refilter makes this Writer one of another filter set, as an operator asked of
@@ -26,11 +27,10 @@ func (w *Writer) Refilter(fingerprint string) {
 	}
 	w.former = append(w.former, id.Filter)
 	id.Filter = fingerprint
-	w.fix()
 }
 
 // replaces reports whether a stored filter set is one that Refilter left.
-func (w *Writer) replaces(stored *side) bool {
+func (w *Writer) replaces(stored *script.Side) bool {
 	return stored != nil && stored.Filter != w.config.Identity.Filter && slices.Contains(w.former, stored.Filter)
 }
 
@@ -38,17 +38,19 @@ func (w *Writer) replaces(stored *side) bool {
 // former ones. Another writer may be storing: the filters change behind whatever
 // it stored last. The epoch rises, so that a writer with the former filters cannot
 // mistake what it meets. Whether it came to pass is for the next read to tell.
-func (w *Writer) refilter(ctx context.Context, stored *side) error {
+func (w *Writer) refilter(ctx context.Context, stored *script.Side) error {
 	c := &w.config
 	head := string(c.head(nil, []byte(stored.EventTime), 0, -1, floor{}))
 	head += `,"was":` + strconv.Quote(stored.Filter) // a fingerprint: nothing to escape
-	var m moved
+	former := c.owner()
+	former.Filter = stored.Filter
+	var m script.State
 	err := c.retry(ctx, "change the filters of the cursor", func(ctx context.Context) (err error) {
-		m, err = w.run(ctx, refilterScript, c.Identity.Relay, stored.Filter, c.Identity.partitions(), c.adopt(), stored.Epoch, head)
+		m, err = script.Refilter{Owner: former, Epoch: stored.Epoch, Side: head}.Run(ctx, w.client, w.keys)
 		return err
 	})
-	if err == nil && m.status == "OK" {
-		c.Logger.Info("The cursor's filters were changed, as asked", "cursor", m.cursor.String(),
+	if err == nil && m.Status == script.OK {
+		c.Logger.Info("The cursor's filters were changed, as asked", "cursor", m.Cursor.String(),
 			"from", cmp.Or(stored.Filter, "none"), "to", cmp.Or(c.Identity.Filter, "none"))
 	}
 	return err
@@ -71,7 +73,7 @@ func (s *PartitionSet) finishRefilter(ctx context.Context) error {
 		return err
 	}
 	for k, left := range sides {
-		i := slices.IndexFunc(sides, func(changed *side) bool { return interrupted(changed, left) })
+		i := slices.IndexFunc(sides, func(changed *script.Side) bool { return interrupted(changed, left) })
 		if i < 0 {
 			continue
 		}
@@ -88,8 +90,8 @@ func (s *PartitionSet) finishRefilter(ctx context.Context) error {
 }
 
 // sides reads the side keys of all partitions, nil where there is none.
-func (s *PartitionSet) sides(ctx context.Context) ([]*side, error) {
-	sides := make([]*side, len(s.parts))
+func (s *PartitionSet) sides(ctx context.Context) ([]*script.Side, error) {
+	sides := make([]*script.Side, len(s.parts))
 	for i, p := range s.parts {
 		err := p.config.retry(ctx, "read the filters of the cursor", func(ctx context.Context) (err error) {
 			_, _, sides[i], err = p.readState(ctx)
@@ -104,7 +106,7 @@ func (s *PartitionSet) sides(ctx context.Context) ([]*side, error) {
 
 // interrupted reports whether one partition was given other filters and another,
 // which had the same as it did, was not.
-func interrupted(changed, left *side) bool {
+func interrupted(changed, left *script.Side) bool {
 	return changed != nil && left != nil && changed.Was != nil && *changed.Was == left.Filter &&
 		changed.Filter != left.Filter && changed.Epoch == left.Epoch+1
 }

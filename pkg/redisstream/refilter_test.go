@@ -8,10 +8,12 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
-const sideKey = DefaultCursorKey + ":meta"
+const sideKey = keyspace.DefaultCursor + ":meta"
 
 // resume asks again where to begin; it must succeed.
 func (k *kit) resume(w *Writer) event.Resume {
@@ -100,12 +102,12 @@ func TestRefilterUnderAWriterThatStores(t *testing.T) {
 			w.Refilter("new")
 			at, err := w.Resume(k.ctx())
 			if err != nil {
-				k.do("del", DefaultCursorKey, sideKey) // ends the other one, too
+				k.do("del", keyspace.DefaultCursor, sideKey) // ends the other one, too
 				<-refused
 				t.Fatal(err)
 			}
 			storetest.WantErr(t, <-refused, fault.Cursor)
-			side, _ := parseSide(k.client.Get(k.ctx(), sideKey))
+			side, _ := script.ParseSide([]byte(k.get(sideKey)))
 			if side.Filter != "new" || event.Seq(side.Upto) != at.Position.Seq || side.Stored != side.Upto || side.Epoch != 1 {
 				t.Errorf("side key %+v, resumes at %v", side, at.Position)
 			}
@@ -136,7 +138,7 @@ func TestResumeAgainRestoresTheCursor(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	w, _ := k.open(filtered("old"))
 	k.must(w, storetest.Batch(storetest.Live, 1, 2))
-	k.do("DEL", DefaultCursorKey)
+	k.do("DEL", keyspace.DefaultCursor)
 	w.Refilter("new")
 	_, err := w.Resume(k.ctx())
 	var moved *event.Moved

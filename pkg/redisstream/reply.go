@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 )
 
 // raw reads Redis's reply to XRANGE and its kin without an interface or a map

@@ -3,7 +3,6 @@ package redisstream
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -15,6 +14,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/wait"
 )
 
@@ -96,12 +96,12 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 // wentBack notices a cursor below what this Writer knows to be stored: a Redis
 // that lost writes may have got back a lease as well, of one that is dead, so
 // that no batch of ours met the cursor (G7).
-func (w *Writer) wentBack(cursor string, stored *side) error {
+func (w *Writer) wentBack(cursor string, stored *script.Side) error {
 	seq, ok := event.ParseSeq(cursor)
 	if stored == nil {
 		return nil
 	}
-	if m := (moved{cursor: seq, present: ok, epoch: stored.Epoch}); w.behindUs(m) {
+	if m := (script.State{Cursor: seq, Present: ok, Epoch: stored.Epoch}); w.behindUs(m) {
 		return w.rolledBack(m)
 	}
 	return nil
@@ -113,7 +113,7 @@ const stateTries = 3
 
 // state reads cursor and side key, once what an operator asked of the running
 // process is done to them.
-func (w *Writer) state(ctx context.Context) (cursor string, present bool, stored *side, err error) {
+func (w *Writer) state(ctx context.Context) (cursor string, present bool, stored *script.Side, err error) {
 	for try, began := 0, time.Now(); ; try++ {
 		err = w.config.retry(ctx, "read cursor", func(ctx context.Context) (err error) {
 			cursor, present, stored, err = w.readState(ctx)
@@ -139,7 +139,7 @@ func (w *Writer) state(ctx context.Context) (cursor string, present bool, stored
 // mendedSoon waits a moment for the side key that a cursor lacks, while somebody
 // leads: the leader, whose cursor it is, writes the key again with its next batch.
 func (w *Writer) mendedSoon(ctx context.Context, began time.Time) bool {
-	if w.lease.leading || w.config.adopt() == "1" || time.Since(began) > 2*leaseFor {
+	if w.lease.leading || w.config.adopts() || time.Since(began) > 2*leaseFor {
 		return false
 	}
 	leader, err := w.peek(ctx, cmp.Or(w.config.leader, w.config.LeaseKey()))
@@ -147,7 +147,7 @@ func (w *Writer) mendedSoon(ctx context.Context, began time.Time) bool {
 }
 
 // readState reads cursor and side key in one exchange.
-func (w *Writer) readState(ctx context.Context) (cursor string, present bool, stored *side, err error) {
+func (w *Writer) readState(ctx context.Context) (cursor string, present bool, stored *script.Side, err error) {
 	pipe := w.client.Pipeline()
 	cursorReply, sideReply := pipe.Get(ctx, w.config.CursorKey), pipe.Get(ctx, w.config.SideKey())
 	conn.Exchange(ctx, pipe)
@@ -168,18 +168,18 @@ func (w *Writer) readState(ctx context.Context) (cursor string, present bool, st
 	case err != nil:
 		return "", false, nil, err
 	}
-	stored = &side{}
-	if err := json.Unmarshal(raw, stored); err != nil {
+	side, broken := script.ParseSide(raw)
+	if broken {
 		return "", false, nil, w.foreign("the side key is not a JSON object")
 	}
-	return cursor, present, stored, nil
+	return cursor, present, &side, nil
 }
 
 // mine checks whose cursor it is, as the scripts do.
-func (w *Writer) mine(stored *side, cursor bool) error {
+func (w *Writer) mine(stored *script.Side, cursor bool) error {
 	id := w.config.Identity
 	switch {
-	case stored == nil && (!cursor || w.config.adopt() == "1"):
+	case stored == nil && (!cursor || w.config.adopts()):
 		return nil
 	case stored == nil:
 		return w.foreign("absent")
@@ -195,7 +195,7 @@ func (w *Writer) mine(stored *side, cursor bool) error {
 
 // withoutCursor begins where there is no cursor. One that a side key tells of has
 // vanished, and is restored; what was asked for of this start goes before that.
-func (w *Writer) withoutCursor(ctx context.Context, stored *side) (event.Resume, error) {
+func (w *Writer) withoutCursor(ctx context.Context, stored *script.Side) (event.Resume, error) {
 	if stored == nil || w.asks(stored) {
 		w.tellLeftOut(ctx)
 		return w.coldStart(stored), w.besideSet(ctx)
@@ -227,13 +227,13 @@ func (w *Writer) tellLeftOut(ctx context.Context) {
 
 // asks reports whether this start was asked to begin elsewhere and has not done so
 // yet.
-func (w *Writer) asks(stored *side) bool {
+func (w *Writer) asks(stored *script.Side) bool {
 	from := w.config.From
 	return from.Requested && !w.lease.passed && from.String() != appliedBy(stored)
 }
 
 // appliedBy is the request that a side key remembers as carried out.
-func appliedBy(stored *side) string {
+func appliedBy(stored *script.Side) string {
 	if stored == nil {
 		return From{}.String()
 	}
@@ -241,7 +241,7 @@ func appliedBy(stored *side) string {
 }
 
 // coldStart begins without a stored cursor.
-func (w *Writer) coldStart(stored *side) event.Resume {
+func (w *Writer) coldStart(stored *script.Side) event.Resume {
 	w.acked, w.at = 0, continuation{epoch: w.epoch}
 	if stored != nil {
 		w.config.Logger.Warn("The cursor is gone although a side key tells that there was one; starting without it",
@@ -255,7 +255,7 @@ func (w *Writer) coldStart(stored *side) event.Resume {
 }
 
 // resumeFrom begins with a stored cursor.
-func (w *Writer) resumeFrom(ctx context.Context, cursor event.Seq, stored *side) (event.Resume, error) {
+func (w *Writer) resumeFrom(ctx context.Context, cursor event.Seq, stored *script.Side) (event.Resume, error) {
 	from, time := w.config.From, ""
 	if stored != nil {
 		time = stored.EventTime
@@ -300,33 +300,32 @@ func (w *Writer) Rebase(ctx context.Context, to event.Seq) error {
 }
 
 func (w *Writer) rebase(ctx context.Context, to event.Seq) error {
-	m, err := w.moveFrom(ctx, w.acked, to, "raised")
+	m, err := w.moveFrom(ctx, w.acked, to, false)
 	if err != nil {
 		return err
 	}
-	switch m.status {
-	case "OK":
-		w.acked, w.epoch, w.floor = m.cursor, m.epoch, w.floor.upTo(m.cursor)
+	switch m.Status {
+	case script.OK:
+		w.acked, w.epoch, w.floor = m.Cursor, m.Epoch, w.floor.upTo(m.Cursor)
 		w.others.unwatch()
 		w.stored, w.sided = 0, true
-		w.at = continuation{expected: m.cursor.String(), epoch: m.epoch}
+		w.at = continuation{expected: m.Cursor.String(), epoch: m.Epoch}
 		return nil
-	case "BADCURSOR":
-		return w.badCursor(m.detail)
-	case "MISMATCH":
-		return w.foreign(m.detail)
+	case script.BadCursor:
+		return w.badCursor(m.Detail)
+	case script.Mismatch:
+		return w.foreign(m.Detail)
 	}
-	return fault.New(fault.Conflict, fmt.Errorf("move cursor from %s to %s: it is %s now", w.acked, to, cmp.Or(m.cursor.String(), "gone")),
+	return fault.New(fault.Conflict, fmt.Errorf("move cursor from %s to %s: it is %s now", w.acked, to, cmp.Or(m.Cursor.String(), "gone")),
 		"another writer moved it; stop that one first, then start again")
 }
 
-// moveFrom compares the cursor with from and sets it; epoch is what becomes of
-// that: "raised" or "kept". The side key tells that a writer left the cursor at to.
-func (w *Writer) moveFrom(ctx context.Context, from, to event.Seq, epoch string) (m moved, err error) {
+// moveFrom compares the cursor with from and sets it; keep leaves the epoch. The side key tells that a writer left the cursor at to.
+func (w *Writer) moveFrom(ctx context.Context, from, to event.Seq, keep bool) (m script.State, err error) {
 	c := &w.config
 	err = c.retry(ctx, "move cursor", func(ctx context.Context) (err error) {
-		m, err = w.run(ctx, rebaseScript, from.String(), to.String(), c.Identity.Relay, c.Identity.Filter,
-			c.Identity.partitions(), c.adopt(), w.epoch, string(c.head(nil, nil, 0, int64(to), w.floor.upTo(to))), epoch)
+		m, err = script.Rebase{From: from, To: to, Owner: c.owner(), Epoch: w.epoch, Keep: keep,
+			Side: string(c.head(nil, nil, 0, int64(to), w.floor.upTo(to)))}.Run(ctx, w.client, w.keys)
 		return err
 	})
 	return m, err
@@ -346,8 +345,8 @@ func (w *Writer) badCursor(found string) error {
 func (w *Writer) foreign(found string) error {
 	c, id := &w.config, w.config.Identity
 	if found == "absent" {
-		return fault.New(fault.Cursor, fmt.Errorf("cursor %s has no side key: the Python bridge left it, so it is %s's, and this run reads %s; nothing was changed", c.CursorKey, bridgeHost, id.Relay),
-			fmt.Sprintf("set RELAY_URL to wss://%s, or start live here with fhctl cursor set live; only if that seq really is %s's: fhctl cursor set SEQ --relay %s", bridgeHost, id.Relay, id.Relay))
+		return fault.New(fault.Cursor, fmt.Errorf("cursor %s has no side key: the Python bridge left it, so it is %s's, and this run reads %s; nothing was changed", c.CursorKey, script.BridgeRelay, id.Relay),
+			fmt.Sprintf("set RELAY_URL to wss://%s, or start live here with fhctl cursor set live; only if that seq really is %s's: fhctl cursor set SEQ --relay %s", script.BridgeRelay, id.Relay, id.Relay))
 	}
 	if have, other := strings.CutPrefix(found, "partitions "); other {
 		return fault.New(fault.Cursor, fmt.Errorf("cursor %s is not this run's (partitions %s); this run has relay %s, filter %s, partitions %d; nothing was changed",

@@ -7,6 +7,8 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -41,7 +43,7 @@ func TestResumeColdStart(t *testing.T) {
 				if at.Position != want || at.Why == "" {
 					t.Fatalf("resume: %+v", at)
 				}
-				if k.get(DefaultCursorKey) != "" {
+				if k.get(keyspace.DefaultCursor) != "" {
 					t.Fatal("a cursor was written before any event")
 				}
 				k.must(w, storetest.Batch(want, 601, 602))
@@ -135,7 +137,7 @@ func TestResumeLiveLosesTheRace(t *testing.T) {
 func TestResumePythonBridgeCursor(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
-		k.set(DefaultCursorKey, "7000000123")
+		k.set(keyspace.DefaultCursor, "7000000123")
 		w, err := Open(k.ctx(), k.config())
 		storetest.Must(t, err)
 		defer w.Close()
@@ -151,7 +153,7 @@ func TestResumePythonBridgeCursor(t *testing.T) {
 		}
 		k.must(w, storetest.Batch(at.Position, 7000000124))
 		k.want(7000000124, 7000000124)
-		if side := k.get(DefaultCursorKey + ":meta"); !strings.Contains(side, `"relay":"bsky.network"`) {
+		if side := k.get(keyspace.DefaultCursor + ":meta"); !strings.Contains(side, `"relay":"bsky.network"`) {
 			t.Fatalf("side key is %s", side)
 		}
 		// What the hint says to type is this move.
@@ -160,7 +162,7 @@ func TestResumePythonBridgeCursor(t *testing.T) {
 		defer r.Close()
 		seen, err := r.Cursor(k.ctx())
 		storetest.Must(t, err)
-		storetest.Must(t, MoveCursor(k.ctx(), r, Move{Seen: seen, To: seen.Seq, Owner: Side{
+		storetest.Must(t, MoveCursor(k.ctx(), r, Move{Seen: seen, To: seen.Seq, Owner: script.Side{
 			Relay: k.config().Identity.Relay, Filter: k.config().Identity.Filter, Partitions: 1,
 		}}))
 		if _, at := k.open(); at.Position != event.AfterSeq(7000000124) {
@@ -198,9 +200,9 @@ func TestResumeCursorGoneButSideKeyLeft(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Batch(storetest.Live, 1))
-		k.do("del", DefaultCursorKey)
+		k.do("del", keyspace.DefaultCursor)
 		w, at, told := k.start()
-		k.tells(told, event.AlarmCursorMissing, DefaultCursorKey)
+		k.tells(told, event.AlarmCursorMissing, keyspace.DefaultCursor)
 		if at.Position != event.AfterSeq(1) {
 			t.Fatalf("resume: %+v", at)
 		}

@@ -2,12 +2,9 @@ package redisstream
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -15,13 +12,14 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
 // retention is what a Writer knows about trimming. Only the goroutine that holds
 // Writer.mu touches it.
 type retention struct {
 	log    *slog.Logger
-	policy any // the policy as the scripts read it
+	policy string // as the scripts read it
 	merge  bool
 	ledger bool // this user may write it
 
@@ -38,24 +36,6 @@ type stand struct {
 	since time.Time
 }
 
-// holder is a group that holds the stream.
-type holder struct {
-	group   string
-	behind  int64 // entries since the oldest that it has not finished
-	pending int64
-	idle    time.Duration // since a consumer last asked; -1 without consumers
-	need    string        // the id of the oldest entry that it has not finished, or one before
-}
-
-// String is the holder for people.
-func (h holder) String() string {
-	text := fmt.Sprintf("group %s is %d entries behind, %d of them pending", h.group, h.behind, h.pending)
-	if h.idle < 0 {
-		return text + ", and shows no consumer"
-	}
-	return text + fmt.Sprintf(", and last asked %s ago", h.idle.Round(time.Millisecond))
-}
-
 // prepareRetention finds out whether the ledger may be written. What is missing
 // is said once; events are stored all the same.
 func (w *Writer) prepareRetention(ctx context.Context) error {
@@ -67,8 +47,7 @@ func (w *Writer) prepareRetention(ctx context.Context) error {
 	})
 	w.setPolicy()
 	if r.ledger {
-		w.keys = append(w.keys, w.config.LedgerKey())
-		w.keys[0] = "5"
+		w.keys.Ledger = w.config.LedgerKey()
 	}
 	return err
 }
@@ -107,56 +86,7 @@ func (w *Writer) probeLedger(ctx context.Context) (write, merge bool, err error)
 // setPolicy writes down what the scripts are to do.
 func (w *Writer) setPolicy() {
 	r := &w.retention
-	text, _ := json.Marshal(struct {
-		Block   bool     `json:"block"`
-		Timeout int64    `json:"timeout"`
-		Lapsed  []string `json:"lapsed,omitempty"`
-		Merge   bool     `json:"merge"`
-	}{w.config.WhenFull != Trim, w.config.GroupTimeout.Milliseconds(), r.lapsed, r.merge})
-	r.policy = string(text)
-}
-
-// parseLosses reads five values for each group: name, unread, pending, from, to.
-func parseLosses(fields []any) (lost []event.Trim, err error) {
-	for ; len(fields) > 0; fields = fields[5:] {
-		var t event.Trim
-		name, n, m, from, to, ok := five(fields)
-		if !ok {
-			return nil, conn.ErrReply
-		}
-		t.Group, t.Unread, t.Pending = name, n, m
-		t.From, _ = event.ParseSeq(from)
-		t.To, _ = event.ParseSeq(to)
-		lost = append(lost, t)
-	}
-	return lost, nil
-}
-
-// parseHeld reads five values for each group: name, entries behind, pending,
-// idle in ms or nothing, and the id it needs.
-func parseHeld(fields []any) (held []holder, err error) {
-	for ; len(fields) > 0; fields = fields[5:] {
-		name, behind, pending, idle, need, ok := five(fields)
-		if !ok {
-			return nil, conn.ErrReply
-		}
-		h := holder{group: name, behind: behind, pending: pending, idle: -1, need: need}
-		if ms, err := strconv.ParseInt(idle, 10, 64); err == nil {
-			h.idle = time.Duration(ms) * time.Millisecond
-		}
-		held = append(held, h)
-	}
-	return held, nil
-}
-
-func five(fields []any) (name string, n, m int64, a, b string, ok bool) {
-	if len(fields) < 5 {
-		return
-	}
-	n, ok1 := fields[1].(int64)
-	m, ok2 := fields[2].(int64)
-	ok = textOf(fields[0], &name) && textOf(fields[3], &a) && textOf(fields[4], &b) && ok1 && ok2
-	return name, n, m, a, b, ok
+	r.policy = script.Policy{Block: w.config.WhenFull != Trim, Timeout: w.config.GroupTimeout.Milliseconds(), Lapsed: r.lapsed, Merge: r.merge}.String()
 }
 
 // losses adds what was lost on the way to a batch to what it lost itself.
@@ -191,20 +121,20 @@ func (r *retention) tellOdd(detail string) {
 // own: it starts when this Writer first finds them holding the stream, and anew
 // whenever they have moved. The embedded server tells of no consumer when it
 // last asked, so there this clock is everybody's.
-func (w *Writer) attend(held []holder) {
+func (w *Writer) attend(held []script.Holder) {
 	r, timeout, now := &w.retention, w.config.GroupTimeout, time.Now()
 	for _, h := range held {
-		at, known := r.alone[h.group]
+		at, known := r.alone[h.Group]
 		switch {
-		case h.idle >= 0:
-			delete(r.alone, h.group)
-		case !known || at.need != h.need:
-			r.alone[h.group] = stand{h.need, now}
-		case timeout > 0 && now.Sub(at.since) > timeout && !slices.Contains(r.lapsed, h.group):
-			r.lapsed = append(r.lapsed, h.group)
+		case h.Idle >= 0:
+			delete(r.alone, h.Group)
+		case !known || at.need != h.Need:
+			r.alone[h.Group] = stand{h.Need, now}
+		case timeout > 0 && now.Sub(at.since) > timeout && !slices.Contains(r.lapsed, h.Group):
+			r.lapsed = append(r.lapsed, h.Group)
 			w.setPolicy()
 			w.config.Logger.Warn("Nobody has read for this group, so it holds the stream no longer: what it has not read is trimmed when its time comes",
-				"group", h.group, "waited", now.Sub(at.since).Round(time.Second), "timeout", timeout)
+				"group", h.Group, "waited", now.Sub(at.since).Round(time.Second), "timeout", timeout)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/wait"
 )
 
@@ -22,7 +23,7 @@ const (
 const causeFull = "full"
 
 // noRoom handles a FULL reply: it waits here, or leaves that to Resume.
-func (w *Writer) noRoom(ctx context.Context, held []holder) error {
+func (w *Writer) noRoom(ctx context.Context, held []script.Holder) error {
 	if w.config.WhenFull == Wait {
 		return w.waitForRoom(ctx)
 	}
@@ -41,13 +42,13 @@ func (w *Writer) waitForRoom(ctx context.Context) error {
 			return err
 		}
 		switch status {
-		case "ROOM":
+		case script.Room:
 			if attempt > 0 {
 				w.config.Logger.Info("The stream has room again", "after", time.Since(started).Round(time.Millisecond))
 			}
 			w.config.Notify(event.Store{Up: true, Attempt: attempt})
 			return nil
-		case "TRIMMED":
+		case script.Trimmed:
 			continue
 		}
 		attempt++
@@ -71,33 +72,23 @@ func (w *Writer) waitForRoom(ctx context.Context) error {
 }
 
 // askForRoom calls the room script, for as long as Redis takes to answer.
-func (w *Writer) askForRoom(ctx context.Context) (status string, held []holder, err error) {
-	keys := w.names()
-	if w.retention.ledger {
-		keys = append(keys, w.config.LedgerKey())
-	}
+func (w *Writer) askForRoom(ctx context.Context) (status script.Status, held []script.Holder, err error) {
 	err = w.config.retry(ctx, "ask for room", func(ctx context.Context) error {
-		fields, err := roomScript.Run(ctx, w.client, keys, w.fixed[0], w.fixed[1], w.retention.policy).Slice()
+		answer, err := script.AskRoom{MaxLen: w.config.MaxLen, Limit: w.limit, Policy: w.retention.policy}.Run(ctx, w.client, w.keys)
 		if err != nil {
 			return err
 		}
-		var detail string
-		if len(fields) < 3 || !textOf(fields[0], &status) || !textOf(fields[2], &detail) {
-			return conn.ErrReply
+		status, held = answer.Status, answer.Held
+		if status != script.Full {
+			w.retention.trimmed(answer.Trimmed, answer.Detail)
 		}
-		if status == "FULL" {
-			held, err = parseHeld(fields[3:])
-			return err
-		}
-		lost, err := parseLosses(fields[3:])
-		w.retention.trimmed(lost, detail)
-		return err
+		return nil
 	})
 	return status, held, err
 }
 
 // describe names the groups that hold the stream.
-func (w *Writer) describe(held []holder) string {
+func (w *Writer) describe(held []script.Holder) string {
 	words := make([]string, len(held))
 	for i, h := range held {
 		words[i] = h.String()
@@ -107,14 +98,14 @@ func (w *Writer) describe(held []holder) string {
 
 // explain is what an operator needs to judge how long this may go on: the relay
 // holds only so much of what comes after the newest stored event.
-func (w *Writer) explain(held []holder, since time.Time) []any {
+func (w *Writer) explain(held []script.Holder, since time.Time) []any {
 	args := []any{"full", w.describe(held), "waiting", time.Since(since).Round(time.Second)}
 	if at, ok := event.ParseTime(string(w.time)); ok {
 		args = append(args, "newest_stored", time.Since(at).Round(time.Second).String()+" ago")
 	}
 	group := "GROUP"
 	if len(held) > 0 {
-		group = held[0].group
+		group = held[0].Group
 	}
 	return append(args, "hint", fmt.Sprintf("get the group's consumers to read, or raise max-stream-len and restart, or give its backlog up: redis-cli XGROUP SETID %s %s $",
 		w.config.StreamKey, group))

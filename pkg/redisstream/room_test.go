@@ -3,7 +3,6 @@ package redisstream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -51,7 +51,7 @@ func (k *kit) feed(w *Writer, from event.Seq, n int) (last event.Seq, full *even
 func (k *kit) read(group string, n int, ack bool) int {
 	k.t.Helper()
 	streams, err := k.client.XReadGroup(k.ctx(), &redis.XReadGroupArgs{
-		Group: group, Consumer: "c", Count: int64(n), Block: -1, Streams: []string{DefaultStreamKey, ">"}}).Result()
+		Group: group, Consumer: "c", Count: int64(n), Block: -1, Streams: []string{keyspace.DefaultStream, ">"}}).Result()
 	if errors.Is(err, redis.Nil) {
 		return 0
 	}
@@ -60,7 +60,7 @@ func (k *kit) read(group string, n int, ack bool) int {
 	}
 	for _, m := range streams[0].Messages {
 		if ack {
-			k.do("xack", DefaultStreamKey, group, m.ID)
+			k.do("xack", keyspace.DefaultStream, group, m.ID)
 		}
 	}
 	return len(streams[0].Messages)
@@ -81,7 +81,7 @@ func TestBlockKeepsWhatIsUnreadOrPending(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open(blocking(300, time.Hour))
 		for _, g := range []string{"fast", "slow"} {
-			k.do("xgroup", "create", DefaultStreamKey, g, "0", "mkstream")
+			k.do("xgroup", "create", keyspace.DefaultStream, g, "0", "mkstream")
 		}
 		last, full := k.feed(w, 0, 100)
 		if full == nil || last < 300 || last > 350 {
@@ -97,14 +97,14 @@ func TestBlockKeepsWhatIsUnreadOrPending(t *testing.T) {
 			t.Fatal("pending entries do not hold the stream")
 		}
 		k.wantRun(1, last)
-		k.do("xack", DefaultStreamKey, "slow", k.ids()[0], k.ids()[1])
+		k.do("xack", keyspace.DefaultStream, "slow", k.ids()[0], k.ids()[1])
 		k.feed(w, last, 1)
 		if first := k.stream()[0]; first != 1 && first != 3 {
 			t.Fatalf("the stream begins at %d", first)
 		}
 		k.read("slow", 1000, true)
 		for _, id := range k.ids()[:100] {
-			k.do("xack", DefaultStreamKey, "slow", id)
+			k.do("xack", keyspace.DefaultStream, "slow", id)
 		}
 		k.resumes(w, last)
 		upto, full := k.feed(w, last, 100)
@@ -129,8 +129,8 @@ func TestBlockLetsGoOfTheAbandoned(t *testing.T) {
 	}{
 		"silent consumer": {begin: func(k *kit) { k.read("g", 10, true) }, lost: true},
 		"no consumer":     {lost: true},
-		"destroyed":       {end: func(k *kit) { k.do("xgroup", "destroy", DefaultStreamKey, "g") }},
-		"set forward":     {end: func(k *kit) { k.do("xgroup", "setid", DefaultStreamKey, "g", "$") }},
+		"destroyed":       {end: func(k *kit) { k.do("xgroup", "destroy", keyspace.DefaultStream, "g") }},
+		"set forward":     {end: func(k *kit) { k.do("xgroup", "setid", keyspace.DefaultStream, "g", "$") }},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -144,7 +144,7 @@ func TestBlockLetsGoOfTheAbandoned(t *testing.T) {
 					wait = timeout
 				}
 				w, _ := k.open(blocking(200, wait))
-				k.do("xgroup", "create", DefaultStreamKey, "g", "0", "mkstream")
+				k.do("xgroup", "create", keyspace.DefaultStream, "g", "0", "mkstream")
 				k.feed(w, 0, 1)
 				if c.begin != nil {
 					c.begin(k)
@@ -156,7 +156,7 @@ func TestBlockLetsGoOfTheAbandoned(t *testing.T) {
 				if c.end != nil {
 					c.end(k)
 				}
-				k.resumes(w, event.Seq(mustSeq(t, k.get(DefaultCursorKey))))
+				k.resumes(w, event.Seq(mustSeq(t, k.get(keyspace.DefaultCursor))))
 				var unread int64
 				more := 3 // less than fills the stream again
 				if c.lost {
@@ -210,7 +210,7 @@ func TestBlockLoweredLimit(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Run(storetest.Live, 1, 5000))
-		k.do("xgroup", "create", DefaultStreamKey, "g", "0")
+		k.do("xgroup", "create", keyspace.DefaultStream, "g", "0")
 		k.read("g", 4900, true)
 		w, _ = k.open(blocking(200, time.Hour))
 		last, full := k.feed(w, 5000, 20)
@@ -228,7 +228,7 @@ func TestWaitStoresWhenThereIsRoom(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open(blocking(100, time.Hour), func(c *Config) { c.WhenFull = Wait })
-		k.do("xgroup", "create", DefaultStreamKey, "g", "0", "mkstream")
+		k.do("xgroup", "create", keyspace.DefaultStream, "g", "0", "mkstream")
 		k.must(w, storetest.Run(storetest.Live, 1, 150))
 		ctx, cancel := context.WithCancel(k.ctx())
 		stopped := make(chan error, 1)
@@ -269,7 +269,7 @@ func TestLedgerIsOptional(t *testing.T) {
 	redistest.RequireReal(t)
 	server := redistest.Start(t)
 	for _, c := range []struct{ name, rights, says string }{
-		{"no key", "~" + DefaultStreamKey + " ~" + DefaultCursorKey + " ~" + DefaultCursorKey + ":meta ~" + DefaultCursorKey + ":lease +@all", "the ledger cannot be written"},
+		{"no key", "~" + keyspace.DefaultStream + " ~" + keyspace.DefaultCursor + " ~" + keyspace.DefaultCursor + ":meta ~" + keyspace.DefaultCursor + ":lease +@all", "the ledger cannot be written"},
 		{"no xdel", "~firehose:* +@all -xdel", "so that lines can be merged"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -284,7 +284,7 @@ func TestLedgerIsOptional(t *testing.T) {
 				c.MaxLen = 100
 				c.URL = strings.Replace(server.URL(), "redis://", "redis://limited:secret@", 1)
 			})
-			k.do("xgroup", "create", DefaultStreamKey, "g", "0", "mkstream")
+			k.do("xgroup", "create", keyspace.DefaultStream, "g", "0", "mkstream")
 			var unread int64
 			for i := range event.Seq(10) {
 				at := event.AfterSeq(i * 50)
@@ -301,28 +301,11 @@ func TestLedgerIsOptional(t *testing.T) {
 			if n := strings.Count(k.log.String(), c.says); n != 1 {
 				t.Fatalf("said %d times %q:\n%s", n, c.says, k.log.String())
 			}
-			lines, err := k.client.XLen(k.ctx(), DefaultCursorKey+":losses").Result()
+			lines, err := k.client.XLen(k.ctx(), keyspace.DefaultCursor+":losses").Result()
 			if want := map[string]int64{"no key": 0, "no xdel": 8}[c.name]; err != nil || lines != want {
 				t.Fatalf("%d lines in the ledger, want %d (%v)", lines, want, err)
 			}
 		})
-	}
-}
-
-func (h holder) equal(o holder) bool { return fmt.Sprint(h) == fmt.Sprint(o) }
-
-func TestParseHeldRefusesWhatIsShort(t *testing.T) {
-	held, err := parseHeld([]any{"g", int64(5), int64(1), "250", "1-1", "h", int64(6), int64(0), "", "0-0"})
-	if err != nil || len(held) != 2 || !held[0].equal(holder{"g", 5, 1, 250 * time.Millisecond, "1-1"}) || held[1].idle != -1 {
-		t.Fatalf("%v, %v", held, err)
-	}
-	for _, bad := range [][]any{{"g"}, {"g", "x", int64(1), "", ""}, {int64(1), int64(1), int64(1), "", ""}} {
-		if _, err := parseHeld(bad); err == nil {
-			t.Errorf("%v was taken", bad)
-		}
-		if _, err := parseLosses(bad); err == nil {
-			t.Errorf("%v was taken for losses", bad)
-		}
 	}
 }
 
@@ -334,7 +317,7 @@ func TestBlockKeepsForTheSlowestWhateverItsName(t *testing.T) {
 			k.do("flushall")
 			w, _ := k.open(blocking(300, time.Hour))
 			for _, g := range []string{"a", "m", "z"} {
-				k.do("xgroup", "create", DefaultStreamKey, g, "0", "mkstream")
+				k.do("xgroup", "create", keyspace.DefaultStream, g, "0", "mkstream")
 			}
 			last := event.Seq(0)
 			for range 20 {
@@ -361,7 +344,7 @@ func TestBlockKeepsForTheSlowestWhateverItsName(t *testing.T) {
 func TestBlockAcknowledgesWhatIsStoredWhileFull(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
-		k.do("xgroup", "create", DefaultStreamKey, "g", "0", "mkstream")
+		k.do("xgroup", "create", keyspace.DefaultStream, "g", "0", "mkstream")
 		w, _ := k.open(blocking(100, 0))
 		last, full := k.feed(w, 0, 10)
 		if full == nil {

@@ -2,37 +2,30 @@ package redisstream
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"strconv"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
 // found is what a start meets: cursor, side key and newest entry as they were at
 // one moment.
 type found struct {
-	cursor  event.Seq
-	present bool // there is a cursor
-	side    *side
-	leader  string // the lease of another writer; "" when nobody else leads
-	length  int64
-	id      ID        // of the newest entry; "" without one
-	newest  event.Seq // its seq; 0 when it has none
+	script.Found
+	side *script.Side // nil without one
 }
 
 // led reports whether another writer leads, as far as can be known.
-func (f *found) led() bool { return f.leader != "" && !dead(f.leader) }
+func (f *found) led() bool { return f.Leader != "" && !dead(f.Leader) }
 
 // find reads what a start meets.
 func (w *Writer) find(ctx context.Context) (f found, err error) {
-	var fields []string
 	err = w.config.retry(ctx, "compare cursor and stream", func(ctx context.Context) (err error) {
-		fields, err = foundScript.Run(ctx, w.client, w.names(), w.lease.id).StringSlice()
+		f.Found, err = script.Find(ctx, w.client, w.keys, w.lease.id)
 		return err
 	})
 	if err != nil && redis.HasErrorPrefix(err, "WRONGTYPE") {
@@ -40,22 +33,14 @@ func (w *Writer) find(ctx context.Context) (f found, err error) {
 			err = why // which names the key
 		}
 	}
-	if err != nil {
+	if err != nil || f.Side == nil {
 		return f, err
 	}
-	if len(fields) != 6 {
-		return f, conn.ErrReply
+	side, broken := script.ParseSide(f.Side)
+	if broken {
+		return f, w.foreign("the side key is not a JSON object")
 	}
-	f.cursor, f.present = event.ParseSeq(fields[0])
-	if fields[1] != "" {
-		f.side = &side{}
-		if err := json.Unmarshal([]byte(fields[1]), f.side); err != nil {
-			return f, w.foreign("the side key is not a JSON object")
-		}
-	}
-	f.leader, f.id = fields[2], ID(fields[4])
-	f.length, _ = strconv.ParseInt(fields[3], 10, 64)
-	f.newest, _ = event.ParseSeq(fields[5])
+	f.side = &side
 	return f, nil
 }
 
@@ -63,7 +48,7 @@ func (w *Writer) find(ctx context.Context) (f found, err error) {
 // another leads that is its to find, and ours once we lead.
 func (w *Writer) inOrder(ctx context.Context) error {
 	f, err := w.find(ctx)
-	if err != nil || !f.present || f.side == nil || f.led() {
+	if err != nil || !f.Present || f.side == nil || f.led() {
 		return err
 	}
 	return w.removed(ctx, f)
@@ -74,30 +59,27 @@ func (w *Writer) inOrder(ctx context.Context) error {
 // its own relay whatever its settings say (contract §7.2). A process that has run
 // knows better.
 func (w *Writer) contradicts(ctx context.Context, first bool) error {
-	if !first || w.config.Identity.partitions() > 1 || w.adopts() {
+	if !first || w.config.Identity.partitions() > 1 || w.config.adopts() {
 		return nil
 	}
 	f, err := w.find(ctx)
-	if err != nil || !f.present || f.side == nil || f.led() || w.asks(f.side) || !Side(*f.side).Contradicts(f.cursor) {
+	if err != nil || !f.Present || f.side == nil || f.led() || w.asks(f.side) || !f.side.Contradicts(f.Cursor) {
 		return err
 	}
 	return w.moveOnly(fmt.Errorf("cursor %s holds %s, but %s tells that it was left at %s of %s: something else moved it, and the Python bridge would have filled it with %s's numbers; nothing was changed",
-		w.config.CursorKey, f.cursor, w.config.SideKey(), f.side.Own, f.side.Relay, bridgeHost), f.cursor, f.side.Own)
+		w.config.CursorKey, f.Cursor, w.config.SideKey(), f.side.Own, f.side.Relay, script.BridgeRelay), f.Cursor, f.side.Own)
 }
 
 // strange refuses to restore a vanished cursor beside entries of which nobody knows
 // whose numbers they have.
 func (w *Writer) strange(f found) error {
-	if f.side == nil || f.present || f.side.Upto == 0 || f.newest <= event.Seq(f.side.Upto) || w.adopts() {
+	if f.side == nil || f.Present || f.side.Upto == 0 || f.Newest <= event.Seq(f.side.Upto) || w.config.adopts() {
 		return nil
 	}
 	left := event.Seq(f.side.Upto)
 	return w.moveOnly(fmt.Errorf("cursor %s is gone, and the stream does not end where it was left, at %s of %s, but with seq %s: something else appended, and the Python bridge appends %s's numbers; nothing was changed",
-		w.config.CursorKey, left, f.side.Relay, f.newest, bridgeHost), f.newest, left)
+		w.config.CursorKey, left, f.side.Relay, f.Newest, script.BridgeRelay), f.Newest, left)
 }
-
-// adopts reports whether what the bridge left counts as this run's.
-func (w *Writer) adopts() bool { return w.config.adopt() == "1" }
 
 // moveOnly is a fault that only an operator's move of the cursor ends.
 func (w *Writer) moveOnly(err error, holds, left event.Seq) error {
@@ -117,10 +99,10 @@ func (w *Writer) removed(ctx context.Context, f found) error {
 		return nil
 	case w.asks(f.side):
 		return w.once(w.passedOver(ctx, f, stored))
-	case f.length == 0:
-		w.acked, w.epoch = f.cursor, f.side.Epoch
-		return w.emptied(ctx, f.cursor)
-	case f.newest > 0 && f.newest < min(stored, f.cursor):
+	case f.Length == 0:
+		w.acked, w.epoch = f.Cursor, f.side.Epoch
+		return w.emptied(ctx, f.Cursor)
+	case f.Newest > 0 && f.Newest < min(stored, f.Cursor):
 		return w.shortened(ctx, f)
 	}
 	return nil
@@ -129,14 +111,14 @@ func (w *Writer) removed(ctx context.Context, f found) error {
 // passedOver tells of entries that are gone where this start was asked to begin
 // behind them.
 func (w *Writer) passedOver(ctx context.Context, f found, stored event.Seq) error {
-	from, end := w.config.From.At, min(stored, f.cursor)
+	from, end := w.config.From.At, min(stored, f.Cursor)
 	g := gone{to: end, kept: from.Seq}
 	switch {
-	case f.length == 0 && w.floor.known:
+	case f.Length == 0 && w.floor.known:
 		g.from = w.floor.seq + 1
-	case f.length == 0:
-	case f.newest > 0 && f.newest < end:
-		g.from = f.newest + 1
+	case f.Length == 0:
+	case f.Newest > 0 && f.Newest < end:
+		g.from = f.Newest + 1
 	default:
 		return nil
 	}
@@ -169,39 +151,39 @@ func (w *Writer) once(err error) error {
 // removed, and those before it, they are read again, unless every group had
 // acknowledged them.
 func (w *Writer) shortened(ctx context.Context, f found) error {
-	end := min(event.Seq(f.side.Stored), f.cursor)
+	end := min(event.Seq(f.side.Stored), f.Cursor)
 	there, sure, err := w.stillHolds(ctx, f)
 	if err != nil {
 		return err
 	}
-	c, lost := &w.config, gone{from: f.newest + 1, to: end, kept: f.cursor}
+	c, lost := &w.config, gone{from: f.Newest + 1, to: end, kept: f.Cursor}
 	switch {
 	case there:
-		c.Logger.Warn("Something else appended entries of lower seqs while nobody stored", "stream", c.StreamKey, "newest", f.newest.String(), "stored", end.String())
+		c.Logger.Warn("Something else appended entries of lower seqs while nobody stored", "stream", c.StreamKey, "newest", f.Newest.String(), "stored", end.String())
 		return nil
 	case !sure:
 		err := w.once(&event.Moved{Alarm: event.AlarmRemoved, Detail: fmt.Sprintf(
 			"%s ends with seq %s, but %s was stored, and is not among its newest %d entries: something else removed entries, or appended many; %s may be gone, and is not read again",
-			c.StreamKey, f.newest, end, mostLooked, lost)})
+			c.StreamKey, f.Newest, end, mostLooked, lost)})
 		if err != nil {
 			w.note(ctx, lost)
 		}
 		return err
 	}
-	to := f.newest
+	to := f.Newest
 	if w.floor.known {
-		to = max(to, w.needed(f.cursor))
+		to = max(to, w.needed(f.Cursor))
 	}
-	w.acked, w.epoch = f.cursor, f.side.Epoch
-	m, err := w.goBack(ctx, f.cursor, to)
+	w.acked, w.epoch = f.Cursor, f.side.Epoch
+	m, err := w.goBack(ctx, f.Cursor, to)
 	if err != nil {
 		return err
 	}
 	what := fmt.Sprintf("entries of %s were removed while nobody stored: %s", c.StreamKey, lost)
-	if m.cursor == f.cursor {
-		return w.movedTo(m.cursor, m.epoch, event.AlarmRemoved, what+"; every group had acknowledged them, so nothing is read again")
+	if m.Cursor == f.Cursor {
+		return w.movedTo(m.Cursor, m.Epoch, event.AlarmRemoved, what+"; every group had acknowledged them, so nothing is read again")
 	}
-	return w.movedTo(m.cursor, m.epoch, event.AlarmRemoved, fmt.Sprintf("%s; going back to %s: seq %d to %s is read again", what, m.cursor, m.cursor+1, f.cursor))
+	return w.movedTo(m.Cursor, m.Epoch, event.AlarmRemoved, fmt.Sprintf("%s; going back to %s: seq %d to %s is read again", what, m.Cursor, m.Cursor+1, f.Cursor))
 }
 
 // stillHolds looks for the last entry stored in a stream whose newest entry has a
@@ -212,7 +194,7 @@ func (w *Writer) stillHolds(ctx context.Context, f found) (there, sure bool, err
 		row, err := w.client.Do(ctx, "xinfo", "stream", w.config.StreamKey).Result()
 		if err == nil {
 			last := ID(conn.RowOf(row).Text("last-generated-id"))
-			if sure = last != "" && last.Compare(f.id) > 0; sure {
+			if sure = last != "" && last.Compare(ID(f.ID)) > 0; sure {
 				return nil // what came last was deleted
 			}
 		}
@@ -222,7 +204,7 @@ func (w *Writer) stillHolds(ctx context.Context, f found) (there, sure bool, err
 		return false, sure, err
 	}
 	there, err = w.lastIsThere(ctx, f.side)
-	return there, there || f.length <= mostLooked, err
+	return there, there || f.Length <= mostLooked, err
 }
 
 // gone is a stretch of seqs that were removed from the stream and are not read

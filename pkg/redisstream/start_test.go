@@ -12,6 +12,8 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -64,7 +66,7 @@ func (k *kit) tells(told []*event.Moved, alarm event.Alarm, words ...string) {
 func (k *kit) reads(group string, n int) {
 	k.t.Helper()
 	if n > 0 {
-		k.do("xreadgroup", "group", group, "c", "count", n, "noack", "streams", DefaultStreamKey, ">")
+		k.do("xreadgroup", "group", group, "c", "count", n, "noack", "streams", keyspace.DefaultStream, ">")
 	}
 }
 
@@ -78,17 +80,17 @@ func (k *kit) noted(w *Writer, last event.Seq) {
 
 // How a stream can lose everything while its cursor stays.
 var vanishings = map[string]func(*kit){
-	"deleted": func(k *kit) { k.do("del", DefaultStreamKey) },
-	"trimmed": func(k *kit) { k.do("xtrim", DefaultStreamKey, "maxlen", "0") },
-	"renamed": func(k *kit) { k.do("rename", DefaultStreamKey, "elsewhere") },
+	"deleted": func(k *kit) { k.do("del", keyspace.DefaultStream) },
+	"trimmed": func(k *kit) { k.do("xtrim", keyspace.DefaultStream, "maxlen", "0") },
+	"renamed": func(k *kit) { k.do("rename", keyspace.DefaultStream, "elsewhere") },
 	"recreated": func(k *kit) {
-		k.do("del", DefaultStreamKey)
-		k.do("xgroup", "create", DefaultStreamKey, "one", "0", "mkstream")
+		k.do("del", keyspace.DefaultStream)
+		k.do("xgroup", "create", keyspace.DefaultStream, "one", "0", "mkstream")
 	},
 	"twice": func(k *kit) {
-		k.do("del", DefaultStreamKey)
-		k.do("xgroup", "create", DefaultStreamKey, "one", "0", "mkstream")
-		k.do("del", DefaultStreamKey)
+		k.do("del", keyspace.DefaultStream)
+		k.do("xgroup", "create", keyspace.DefaultStream, "one", "0", "mkstream")
+		k.do("del", keyspace.DefaultStream)
 	},
 }
 
@@ -116,7 +118,7 @@ func TestStartStreamVanished(t *testing.T) {
 					k.noted(w, 9)
 					vanish(k)
 					w, at, told := k.start()
-					k.tells(told, event.AlarmCursorMissing, DefaultStreamKey, fmt.Sprintf("%d to 11", prepare.floor+1))
+					k.tells(told, event.AlarmCursorMissing, keyspace.DefaultStream, fmt.Sprintf("%d to 11", prepare.floor+1))
 					if at.Position != after(prepare.floor) {
 						t.Fatalf("resume at %v", at)
 					}
@@ -133,7 +135,7 @@ func TestStartStreamVanished(t *testing.T) {
 
 func (k *kit) group(name string, read int) {
 	k.t.Helper()
-	k.do("xgroup", "create", DefaultStreamKey, name, "0")
+	k.do("xgroup", "create", keyspace.DefaultStream, name, "0")
 	k.reads(name, read)
 }
 
@@ -146,7 +148,7 @@ func TestStartStreamVanishedAfterAllWasAcknowledged(t *testing.T) {
 		k.must(w, storetest.Run(storetest.Live, 1, 9))
 		k.group("one", 9)
 		k.noted(w, 9)
-		k.do("del", DefaultStreamKey)
+		k.do("del", keyspace.DefaultStream)
 		w, at, told := k.start()
 		k.tells(told, event.AlarmCursorMissing, "nothing is read again")
 		if at.Position != event.AfterSeq(11) || strings.Contains(told[0].Detail, "going back") {
@@ -161,7 +163,7 @@ func TestStartStreamVanishedAfterAllWasAcknowledged(t *testing.T) {
 func (k *kit) beside(change map[string]any) {
 	k.t.Helper()
 	var fields map[string]any
-	if err := json.Unmarshal([]byte(k.get(DefaultCursorKey+":meta")), &fields); err != nil {
+	if err := json.Unmarshal([]byte(k.get(keyspace.DefaultCursor+":meta")), &fields); err != nil {
 		k.t.Fatal(err)
 	}
 	for name, value := range change {
@@ -170,7 +172,7 @@ func (k *kit) beside(change map[string]any) {
 		}
 	}
 	text, _ := json.Marshal(fields)
-	k.set(DefaultCursorKey+":meta", string(text))
+	k.set(keyspace.DefaultCursor+":meta", string(text))
 }
 
 // losses is the ledger, newest line first.
@@ -195,7 +197,7 @@ func TestStartStreamVanishedWithoutANote(t *testing.T) {
 		w, _ := k.open()
 		k.must(w, storetest.Run(storetest.Live, 1, 9))
 		k.beside(map[string]any{"floor": nil})
-		k.do("del", DefaultStreamKey)
+		k.do("del", keyspace.DefaultStream)
 		w, at, told := k.start()
 		k.tells(told, event.AlarmRemoved, "up to seq 9 is gone", "nothing is read again")
 		if at.Position != event.AfterSeq(9) {
@@ -229,13 +231,13 @@ func TestStartNewestEntriesRemoved(t *testing.T) {
 		"read in part": {read: 8, spoil: (*kit).cutThree, words: "seq 7 to 9; going back to 8: seq 9 to 11 is read again", at: 8, holds: []event.Seq{1, 2, 3, 4, 5, 6, 9, 10, 11, 12}},
 		"read":         {read: 9, spoil: (*kit).cutThree, words: "every group had acknowledged them", at: 11, holds: []event.Seq{1, 2, 3, 4, 5, 6, 12}},
 		"an older copy": {read: -1, spoil: func(k *kit) {
-			k.do("del", DefaultStreamKey)
+			k.do("del", keyspace.DefaultStream)
 			for seq := 1; seq <= 4; seq++ {
-				k.do("xadd", DefaultStreamKey, "*", "type", "commit", "data", "{}", "seq", seq)
+				k.do("xadd", keyspace.DefaultStream, "*", "type", "commit", "data", "{}", "seq", seq)
 			}
 		}, words: "seq 5 to 9; going back to 4", at: 4, holds: []event.Seq{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}},
 		"others appended": {read: -1, spoil: func(k *kit) {
-			k.do("xadd", DefaultStreamKey, "*", "type", "commit", "data", "{}", "seq", "3")
+			k.do("xadd", keyspace.DefaultStream, "*", "type", "commit", "data", "{}", "seq", "3")
 		}, quiet: true, at: 11, holds: []event.Seq{1, 2, 3, 4, 5, 6, 7, 8, 9, 3, 12}},
 	}
 	for name, c := range cases {
@@ -278,7 +280,7 @@ func TestStartNewestEntriesRemoved(t *testing.T) {
 func (k *kit) cutThree() {
 	k.t.Helper()
 	for _, id := range k.ids()[6:] {
-		k.do("xdel", DefaultStreamKey, id)
+		k.do("xdel", keyspace.DefaultStream, id)
 	}
 }
 
@@ -297,7 +299,7 @@ func TestStartStreamVanishedAndAskedToBeginElsewhere(t *testing.T) {
 				k.must(w, storetest.Run(storetest.Live, 1, 9))
 				k.group("one", 6)
 				k.noted(w, 9)
-				k.do("del", DefaultStreamKey)
+				k.do("del", keyspace.DefaultStream)
 				_, at, told := k.start(from(t, text))
 				if at.Position != c.at {
 					t.Fatalf("resume at %v", at)
@@ -331,14 +333,14 @@ func TestStartCursorVanished(t *testing.T) {
 		"asked for live":      {none, "live", storetest.Live, 0},
 		"older side key":      {func(k *kit) { k.beside(map[string]any{"stored": nil, "upto": nil, "floor": nil}) }, "saved", event.AfterSeq(9), 1},
 		"newest entries gone": {(*kit).cutThree, "saved", event.AfterSeq(6), 2},
-		"with the stream":     {func(k *kit) { k.do("del", DefaultStreamKey) }, "saved", event.AfterSeq(5), 1},
+		"with the stream":     {func(k *kit) { k.do("del", keyspace.DefaultStream) }, "saved", event.AfterSeq(5), 1},
 		"with all it could be from": {func(k *kit) {
-			k.do("del", DefaultStreamKey)
+			k.do("del", keyspace.DefaultStream)
 			k.beside(map[string]any{"stored": nil, "upto": nil, "floor": nil})
 		}, "saved", storetest.Live, 1},
-		"with the side key":          {func(k *kit) { k.do("del", DefaultCursorKey+":meta") }, "saved", storetest.Live, 0},
+		"with the side key":          {func(k *kit) { k.do("del", keyspace.DefaultCursor+":meta") }, "saved", storetest.Live, 0},
 		"put there by an operator":   {func(k *kit) { k.beside(map[string]any{"stored": nil, "upto": nil, "set": "3"}) }, "saved", event.AfterSeq(3), 1},
-		"under a leader that is led": {func(k *kit) { k.set(DefaultCursorKey+":lease", "b/x/1@elsewhere#1") }, "saved", event.AfterSeq(11), 1},
+		"under a leader that is led": {func(k *kit) { k.set(keyspace.DefaultCursor+":lease", "b/x/1@elsewhere#1") }, "saved", event.AfterSeq(11), 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -348,14 +350,14 @@ func TestStartCursorVanished(t *testing.T) {
 				k.must(w, storetest.Run(storetest.Live, 1, 9))
 				k.group("one", 5)
 				k.noted(w, 9)
-				k.do("del", DefaultCursorKey)
+				k.do("del", keyspace.DefaultCursor)
 				c.spoil(k)
 				_, at, told := k.start(from(t, c.from))
 				if at.Position != c.at || len(told) != c.told || c.told > 0 && told[0].Alarm != event.AlarmCursorMissing {
 					t.Fatalf("resume at %v, told %v", at, told)
 				}
-				if c.told > 0 && c.at != storetest.Live && k.get(DefaultCursorKey) != c.at.Seq.String() {
-					t.Fatalf("the cursor is %s", k.get(DefaultCursorKey))
+				if c.told > 0 && c.at != storetest.Live && k.get(keyspace.DefaultCursor) != c.at.Seq.String() {
+					t.Fatalf("the cursor is %s", k.get(keyspace.DefaultCursor))
 				}
 			})
 		})
@@ -368,8 +370,8 @@ func TestStartCursorVanished(t *testing.T) {
 func TestStartContradiction(t *testing.T) {
 	t.Parallel()
 	bridge := func(k *kit) {
-		k.set(DefaultCursorKey, "7000000123")
-		k.do("xadd", DefaultStreamKey, "*", "type", "commit", "data", "{}", "seq", "7000000124")
+		k.set(keyspace.DefaultCursor, "7000000123")
+		k.do("xadd", keyspace.DefaultStream, "*", "type", "commit", "data", "{}", "seq", "7000000124")
 	}
 	for name, c := range map[string]struct {
 		relay   string
@@ -378,18 +380,21 @@ func TestStartContradiction(t *testing.T) {
 		refused bool
 	}{
 		"bridge":                  {storetest.Relay, bridge, "saved", true},
-		"lower numbers":           {storetest.Relay, func(k *kit) { k.set(DefaultCursorKey, "5") }, "saved", true},
-		"bridge, cursor gone":     {storetest.Relay, func(k *kit) { bridge(k); k.do("del", DefaultCursorKey) }, "saved", true},
+		"lower numbers":           {storetest.Relay, func(k *kit) { k.set(keyspace.DefaultCursor, "5") }, "saved", true},
+		"bridge, cursor gone":     {storetest.Relay, func(k *kit) { bridge(k); k.do("del", keyspace.DefaultCursor) }, "saved", true},
 		"after cursor set":        {storetest.Relay, func(k *kit) { k.beside(map[string]any{"stored": nil, "upto": nil, "set": "4"}); bridge(k) }, "saved", true},
 		"asked for another place": {storetest.Relay, bridge, "oldest", false},
-		"bridge on its own relay": {bridgeHost, bridge, "saved", false},
-		"older side key":          {storetest.Relay, func(k *kit) { k.beside(map[string]any{"stored": nil, "upto": nil}); k.set(DefaultCursorKey, "5") }, "saved", false},
-		"where the last entry is": {storetest.Relay, func(k *kit) { k.set(DefaultCursorKey, "9") }, "saved", false},
+		"bridge on its own relay": {script.BridgeRelay, bridge, "saved", false},
+		"older side key":          {storetest.Relay, func(k *kit) { k.beside(map[string]any{"stored": nil, "upto": nil}); k.set(keyspace.DefaultCursor, "5") }, "saved", false},
+		"where the last entry is": {storetest.Relay, func(k *kit) { k.set(keyspace.DefaultCursor, "9") }, "saved", false},
 		"where cursor set put it": {storetest.Relay, func(k *kit) {
 			k.beside(map[string]any{"stored": nil, "upto": nil, "set": "4"})
-			k.set(DefaultCursorKey, "4")
+			k.set(keyspace.DefaultCursor, "4")
 		}, "saved", false},
-		"while another writer's leads": {storetest.Relay, func(k *kit) { k.set(DefaultCursorKey, "8"); k.set(DefaultCursorKey+":lease", "b/x/1@elsewhere#1") }, "saved", false},
+		"while another writer's leads": {storetest.Relay, func(k *kit) {
+			k.set(keyspace.DefaultCursor, "8")
+			k.set(keyspace.DefaultCursor+":lease", "b/x/1@elsewhere#1")
+		}, "saved", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -400,7 +405,7 @@ func TestStartContradiction(t *testing.T) {
 				k.must(w, storetest.Run(storetest.Live, 1, 9))
 				k.must(w, storetest.Watermark(event.AfterSeq(9), 11))
 				c.spoil(k)
-				before := k.get(DefaultCursorKey) + k.get(DefaultCursorKey+":meta")
+				before := k.get(keyspace.DefaultCursor) + k.get(keyspace.DefaultCursor+":meta")
 				w, err := Open(k.ctx(), k.config(mine, from(t, c.from), func(cfg *Config) { cfg.Writer = "a" }))
 				storetest.Must(t, err)
 				defer w.Close()
@@ -410,10 +415,10 @@ func TestStartContradiction(t *testing.T) {
 					return
 				}
 				storetest.WantErr(t, err, fault.Cursor)
-				if !strings.Contains(err.Error(), bridgeHost) || !strings.Contains(fault.HintOf(err), storetest.Relay) {
+				if !strings.Contains(err.Error(), script.BridgeRelay) || !strings.Contains(fault.HintOf(err), storetest.Relay) {
 					t.Fatalf("%v (hint: %s)", err, fault.HintOf(err))
 				}
-				if after := k.get(DefaultCursorKey) + k.get(DefaultCursorKey+":meta"); after != before {
+				if after := k.get(keyspace.DefaultCursor) + k.get(keyspace.DefaultCursor+":meta"); after != before {
 					t.Fatalf("%s became %s", before, after)
 				}
 			})
@@ -427,7 +432,7 @@ func TestStartAfterABatchStoredInPart(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t))
 	w, _ := k.open()
-	k.do("xadd", DefaultStreamKey, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
+	k.do("xadd", keyspace.DefaultStream, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
 	_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(storetest.Live, 5, 6, 7)})
 	storetest.WantErr(t, err, fault.Data)
 	if _, at, told := k.start(); at.Position != event.AfterSeq(5) || len(told) > 0 {
@@ -470,12 +475,12 @@ func TestStartStreamVanishesBehindARollback(t *testing.T) {
 			w, _ := k.open()
 			k.must(w, storetest.Run(storetest.Live, 1, 9))
 			k.noted(w, 9)
-			k.rollBack(DefaultCursorKey, 6)
+			k.rollBack(keyspace.DefaultCursor, 6)
 			k.moved(w, event.AlarmRollback, event.AfterSeq(6), storetest.Batch(event.AfterSeq(11), 12))
 			if dies {
 				k.must(w, storetest.Watermark(event.AfterSeq(6), 7))
 			}
-			k.do("del", DefaultStreamKey)
+			k.do("del", keyspace.DefaultStream)
 			if dies {
 				var told []*event.Moved
 				w, _, told = k.start()
@@ -506,7 +511,7 @@ func TestStartStreamVanishesWhileItIsFull(t *testing.T) {
 			if stopped == nil {
 				t.Fatalf("not full at seq %s", last)
 			}
-			k.do("del", DefaultStreamKey)
+			k.do("del", keyspace.DefaultStream)
 			var told []*event.Moved
 			if restarts {
 				w, _, told = k.start(full)
@@ -534,7 +539,7 @@ func TestStartBothVanishedTellsTheRange(t *testing.T) {
 			k.must(w, storetest.Run(storetest.Live, 1, 9))
 			prepare(k)
 			k.noted(w, 9)
-			k.do("del", DefaultStreamKey, DefaultCursorKey)
+			k.do("del", keyspace.DefaultStream, keyspace.DefaultCursor)
 			w, at, told := k.start()
 			first := event.Seq(1)
 			if groups == "one group" {

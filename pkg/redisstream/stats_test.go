@@ -13,6 +13,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -22,7 +23,7 @@ func statsReader(t *testing.T, server *redistest.Server, n int) (*Reader, *redis
 	client := server.Client()
 	pipe := client.Pipeline()
 	for i := range n {
-		pipe.Do(t.Context(), "xadd", DefaultStreamKey, fmt.Sprintf("%d-0", 1000+i), "type", "commit", "data", "{}", "seq", i+1)
+		pipe.Do(t.Context(), "xadd", keyspace.DefaultStream, fmt.Sprintf("%d-0", 1000+i), "type", "commit", "data", "{}", "seq", i+1)
 	}
 	if _, err := pipe.Exec(t.Context()); n > 0 && err != nil {
 		t.Fatal(err)
@@ -73,14 +74,14 @@ func TestRedeliveriesAreCounted(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		r, client := statsReader(t, server, 5)
 		ctx := t.Context()
-		if err := client.XGroupCreate(ctx, DefaultStreamKey, "g", "0").Err(); err != nil {
+		if err := client.XGroupCreate(ctx, keyspace.DefaultStream, "g", "0").Err(); err != nil {
 			t.Fatal(err)
 		}
-		if err := client.XReadGroup(ctx, &redis.XReadGroupArgs{Group: "g", Consumer: "c", Streams: []string{DefaultStreamKey, ">"}}).Err(); err != nil {
+		if err := client.XReadGroup(ctx, &redis.XReadGroupArgs{Group: "g", Consumer: "c", Streams: []string{keyspace.DefaultStream, ">"}}).Err(); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
-			if err := client.XClaim(ctx, &redis.XClaimArgs{Stream: DefaultStreamKey, Group: "g", Consumer: "d", Messages: []string{"1001-0"}}).Err(); err != nil {
+			if err := client.XClaim(ctx, &redis.XClaimArgs{Stream: keyspace.DefaultStream, Group: "g", Consumer: "d", Messages: []string{"1001-0"}}).Err(); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -142,8 +143,8 @@ func TestLossesOfASet(t *testing.T) {
 	eachSet(t, 2, func(s *set) {
 		r := s.reader()
 		for i, id := range []string{"5-0", "4-0"} {
-			s.do("xadd", ledgerKeyOf(PartitionKey(DefaultCursorKey, i)), id, "group", fmt.Sprint("g", i), "unread", 1)
-			s.do("xadd", ledgerKeyOf(PartitionKey(DefaultCursorKey, i)), fmt.Sprintf("%d-0", 8+i), "group", fmt.Sprint("h", i), "unread", 1)
+			s.do("xadd", keyspace.Ledger(keyspace.Partition(keyspace.DefaultCursor, i)), id, "group", fmt.Sprint("g", i), "unread", 1)
+			s.do("xadd", keyspace.Ledger(keyspace.Partition(keyspace.DefaultCursor, i)), fmt.Sprintf("%d-0", 8+i), "group", fmt.Sprint("h", i), "unread", 1)
 		}
 		losses, why, err := r.Losses(s.ctx(), 3)
 		if err != nil || why != "" {
@@ -170,11 +171,11 @@ func TestServerTellsClockMemoryAndAdded(t *testing.T) {
 	if n, why, err := r.MemoryUsage(ctx); err != nil || why != "" || n < 300 {
 		t.Errorf("memory: %d, %q, %v", n, why, err)
 	}
-	client.XTrimMaxLen(ctx, DefaultStreamKey, 100)
+	client.XTrimMaxLen(ctx, keyspace.DefaultStream, 100)
 	if n, err := r.EntriesAdded(ctx); err != nil || n != 300 {
 		t.Errorf("added: %d, %v", n, err)
 	}
-	client.Del(ctx, DefaultStreamKey)
+	client.Del(ctx, keyspace.DefaultStream)
 	if _, err := r.EntriesAdded(ctx); !errors.Is(err, ErrNoStream) {
 		t.Errorf("added to no stream: %v", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
 // Whose change is it? A writer of ours moves the cursor in a script that notes in the
@@ -24,7 +25,7 @@ import (
 
 // disputed deals with a cursor that is not where one of ours left it, while this
 // Writer stores. The append that follows puts it back.
-func (w *Writer) disputed(ctx context.Context, own, found event.Seq, stored *side) error {
+func (w *Writer) disputed(ctx context.Context, own, found event.Seq, stored *script.Side) error {
 	if stored == nil { // the bridge's, not taken over yet
 		return nil
 	}
@@ -39,7 +40,7 @@ func (w *Writer) disputed(ctx context.Context, own, found event.Seq, stored *sid
 
 // entriesGone reports whether a cursor went back together with entries: the one that
 // was stored last is not there any more.
-func (w *Writer) entriesGone(ctx context.Context, own, found event.Seq, stored *side) (bool, error) {
+func (w *Writer) entriesGone(ctx context.Context, own, found event.Seq, stored *script.Side) (bool, error) {
 	if found > own || stored.Stored == 0 {
 		return false, nil
 	}
@@ -49,31 +50,31 @@ func (w *Writer) entriesGone(ctx context.Context, own, found event.Seq, stored *
 
 // lastIsThere reports whether the entry that was stored last is in the stream, among
 // the last mostLooked.
-func (w *Writer) lastIsThere(ctx context.Context, stored *side) (bool, error) {
+func (w *Writer) lastIsThere(ctx context.Context, stored *script.Side) (bool, error) {
 	start := "+"
 	for looked := 0; looked < mostLooked; looked += lookPage {
 		p, err := w.scan(ctx, "XREVRANGE", start, "-", event.MaxSeq, strconv.FormatInt(stored.Stored, 10))
-		if err != nil || p.wanted || p.looked < lookPage {
-			return p.wanted, err
+		if err != nil || p.Wanted || p.Looked < lookPage {
+			return p.Wanted, err
 		}
-		start = "(" + string(p.last)
+		start = "(" + p.Last
 	}
 	return false, nil
 }
 
 // yield takes the cursor as it was found for the truth.
-func (w *Writer) yield(ctx context.Context, own, found event.Seq, stored *side) error {
+func (w *Writer) yield(ctx context.Context, own, found event.Seq, stored *script.Side) error {
 	m, err := w.claim(ctx, own, found, stored)
 	if err != nil {
 		return err
 	}
-	return w.movedTo(m.cursor, m.epoch, event.AlarmRollback, fmt.Sprintf(
+	return w.movedTo(m.Cursor, m.Epoch, event.AlarmRollback, fmt.Sprintf(
 		"Redis lost acknowledged writes, or somebody deleted entries and set the cursor back: the cursor is %s, %s was stored, and the entry of seq %d is gone", found, own, stored.Stored))
 }
 
 // claim writes the cursor and notes beside it that one of ours left it there, if the
 // side key still says what was read.
-func (w *Writer) claim(ctx context.Context, own, to event.Seq, stored *side) (m moved, err error) {
+func (w *Writer) claim(ctx context.Context, own, to event.Seq, stored *script.Side) (m script.State, err error) {
 	c := &w.config
 	low := w.floor
 	low.learn(stored)
@@ -83,8 +84,7 @@ func (w *Writer) claim(ctx context.Context, own, to event.Seq, stored *side) (m 
 		head = fmt.Appendf(head, `,"othersFrom":"%s"`, from)
 	}
 	err = c.retry(ctx, "put the cursor back", func(ctx context.Context) (err error) {
-		m, err = w.run(ctx, rebaseScript, own.String(), to.String(), c.Identity.Relay, c.Identity.Filter,
-			c.Identity.partitions(), c.adopt(), stored.Epoch, string(head), "kept")
+		m, err = script.Rebase{From: own, To: to, Owner: c.owner(), Epoch: stored.Epoch, Side: string(head), Keep: true}.Run(ctx, w.client, w.keys)
 		return err
 	})
 	return m, err
@@ -94,7 +94,7 @@ func (w *Writer) claim(ctx context.Context, own, to event.Seq, stored *side) (m 
 // ours left there, and puts it there. It is where ours was left, from where what is
 // missing can be stored; or, when another writer has stored so much since that our
 // last entry is out of sight, where that one left it.
-func (w *Writer) settle(ctx context.Context, found event.Seq, stored *side) (event.Seq, error) {
+func (w *Writer) settle(ctx context.Context, found event.Seq, stored *script.Side) (event.Seq, error) {
 	for try := 0; ; try++ {
 		if stored == nil || !stored.OwnKnown {
 			return found, nil
@@ -115,16 +115,16 @@ func (w *Writer) settle(ctx context.Context, found event.Seq, stored *side) (eve
 		switch {
 		case err != nil:
 			return 0, err
-		case away, w.acked == 0 && w.config.Identity.Relay != bridgeHost && w.asks(stored):
+		case away, w.acked == 0 && w.config.Identity.Relay != script.BridgeRelay && w.asks(stored):
 			to = found // in the latter case only to be left
-		case w.acked == 0 && w.config.Identity.Relay != bridgeHost:
+		case w.acked == 0 && w.config.Identity.Relay != script.BridgeRelay:
 			return found, nil // it may be a number of another relay: not ours to decide
 		}
 		m, err := w.claim(ctx, own, to, stored)
 		switch {
 		case err != nil:
 			return 0, err
-		case m.status != "OK" && try < stateTries: // somebody was quicker
+		case m.Status != script.OK && try < stateTries: // somebody was quicker
 			text, present, again, err := w.stateOnce(ctx)
 			if err != nil || !present {
 				return own, err
@@ -148,7 +148,7 @@ func (w *Writer) settle(ctx context.Context, found event.Seq, stored *side) (eve
 // leftBehind reports whether a cursor that is not where ours was left is right all the
 // same: entries vanished with it, or another writer ran alone for so long that our last
 // entry is out of sight.
-func (w *Writer) leftBehind(ctx context.Context, own, found event.Seq, stored *side) (bool, error) {
+func (w *Writer) leftBehind(ctx context.Context, own, found event.Seq, stored *script.Side) (bool, error) {
 	if found < own {
 		return w.entriesGone(ctx, own, found, stored)
 	}
@@ -160,7 +160,7 @@ func (w *Writer) leftBehind(ctx context.Context, own, found event.Seq, stored *s
 }
 
 // stateOnce is readState with patience.
-func (w *Writer) stateOnce(ctx context.Context) (cursor string, present bool, stored *side, err error) {
+func (w *Writer) stateOnce(ctx context.Context) (cursor string, present bool, stored *script.Side, err error) {
 	err = w.config.retry(ctx, "read cursor", func(ctx context.Context) (err error) {
 		cursor, present, stored, err = w.readState(ctx)
 		return err

@@ -12,6 +12,8 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -64,7 +66,7 @@ func (h *heard) nothing(t *testing.T) {
 // theirs adds an entry as the Python bridge writes it.
 func (k *kit) theirs(repo int, seq event.Seq) {
 	k.t.Helper()
-	k.do("xadd", DefaultStreamKey, "*", "type", "commit", "data",
+	k.do("xadd", keyspace.DefaultStream, "*", "type", "commit", "data",
 		fmt.Sprintf(`{"repo": "did:plc:%d", "ops": [{"action": "create", "path": "app.bsky.feed.post/%d", "cid": null, "record": {"py_type": "app.bsky.feed.post", "created_at": "x"}}]}`, repo, seq), "seq", seq.String())
 }
 
@@ -106,15 +108,15 @@ func TestStrangerMovesTheCursor(t *testing.T) {
 				at := event.Seq(100)
 				for _, to := range c.to {
 					if to == "" {
-						k.do("del", DefaultCursorKey)
+						k.do("del", keyspace.DefaultCursor)
 						continue
 					}
-					k.set(DefaultCursorKey, to)
+					k.set(keyspace.DefaultCursor, to)
 					k.must(w, storetest.Run(event.AfterSeq(at), at+1, at+5), storetest.Run(event.AfterSeq(at+5), at+6, at+9))
 					at += 9
 				}
 				k.wantRun(1, at)
-				if got := k.get(DefaultCursorKey); got != at.String() {
+				if got := k.get(keyspace.DefaultCursor); got != at.String() {
 					t.Errorf("the cursor is %s, want %s", got, at)
 				}
 				if strings.Contains(c.want, "to 180") {
@@ -143,7 +145,7 @@ func TestStrangerAgainAndAgainIsToldNowAndThen(t *testing.T) {
 	w, _ := k.open(h.hear)
 	k.must(w, storetest.Run(storetest.Live, 1, 100))
 	for at := event.Seq(100); at < 200; at++ {
-		k.set(DefaultCursorKey, (at + 40).String())
+		k.set(keyspace.DefaultCursor, (at + 40).String())
 		k.must(w, storetest.Batch(event.AfterSeq(at), at+1))
 	}
 	k.wantRun(1, 200)
@@ -171,7 +173,7 @@ func TestOperatorIsNoStranger(t *testing.T) {
 		k.moved(w, event.AlarmConflict, event.AfterSeq(150), storetest.Batch(event.AfterSeq(60), 61))
 		h.nothing(t)
 		// Even before anything was stored behind it, a stranger's is told from it.
-		k.set(DefaultCursorKey, "190")
+		k.set(keyspace.DefaultCursor, "190")
 		k.must(w, storetest.Run(event.AfterSeq(150), 151, 152))
 		h.said(t, "ahead from 150 to 190")
 		if got := k.stream(); len(got) != 102 {
@@ -185,14 +187,14 @@ func TestOperatorIsNoStranger(t *testing.T) {
 func TestStrangersOwnEntriesAreNotRepeated(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k, h := newKit(t, server), &heard{}
-		w, _ := k.open(h.hear, func(c *Config) { c.Identity.Relay = BridgeRelay })
+		w, _ := k.open(h.hear, func(c *Config) { c.Identity.Relay = script.BridgeRelay })
 		k.must(w, ofRepos(storetest.Live, 5, 96, 97, 98, 99, 100))
 		for _, seq := range []event.Seq{101, 104, 103, 107} { // 102 left out, 105 and 106 too; odd order
 			k.theirs(int(seq)%5, seq)
 		}
-		k.do("xadd", DefaultStreamKey, "*", "type", "commit", "data", "{}", "seq", "none")
-		k.do("xadd", DefaultStreamKey, "*", "type", "commit", "data", "{")
-		k.set(DefaultCursorKey, "107")
+		k.do("xadd", keyspace.DefaultStream, "*", "type", "commit", "data", "{}", "seq", "none")
+		k.do("xadd", keyspace.DefaultStream, "*", "type", "commit", "data", "{")
+		k.set(keyspace.DefaultCursor, "107")
 		// 102 is of repository 2 as 107 is: behind it.
 		got := k.must(w, ofRepos(event.AfterSeq(100), 5, 101, 102, 103), ofRepos(event.AfterSeq(103), 5, 104, 105, 106, 107, 108))
 		if got[0].Present != 2 || got[0].Foreign != 2 || got[0].Lost != 1 || got[0].Appended != 0 {
@@ -212,7 +214,7 @@ func TestStrangersOwnEntriesAreNotRepeated(t *testing.T) {
 // seqs are those of all entries that have one, whatever their shape.
 func (k *kit) seqs() (seqs []event.Seq) {
 	k.t.Helper()
-	rows, err := k.client.XRange(k.ctx(), DefaultStreamKey, "-", "+").Result()
+	rows, err := k.client.XRange(k.ctx(), keyspace.DefaultStream, "-", "+").Result()
 	storetest.Must(k.t, err)
 	for _, row := range rows {
 		if seq, ok := seqOf(row); ok {
@@ -232,11 +234,11 @@ func TestTakeoverFromAKilledBridge(t *testing.T) {
 				k.theirs(int(seq)%30, seq)
 			}
 		}
-		k.set(DefaultCursorKey, "30")
+		k.set(keyspace.DefaultCursor, "30")
 		at := event.Seq(30)
 		lost, appended := 0, 0
 		for at < 80 {
-			w, from := k.open(h.hear, func(c *Config) { c.Identity.Relay = BridgeRelay })
+			w, from := k.open(h.hear, func(c *Config) { c.Identity.Relay = script.BridgeRelay })
 			if from.Position != event.AfterSeq(at) {
 				t.Fatalf("resume at %s, want %s", from.Position, at)
 			}
@@ -267,7 +269,7 @@ func TestTakeoverFromAKilledBridge(t *testing.T) {
 		if lost != 0 || appended != int(at)-60+3 {
 			t.Errorf("%d lost, %d appended", lost, appended)
 		}
-		if side := k.get(DefaultCursorKey + ":meta"); strings.Contains(side, "othersTo") {
+		if side := k.get(keyspace.DefaultCursor + ":meta"); strings.Contains(side, "othersTo") {
 			t.Errorf("the side key still tells of others: %s", side)
 		}
 	})
@@ -279,10 +281,10 @@ func TestTakeoverFromABridgeThatGoesOn(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		k.theirs(1, 41)
-		k.set(DefaultCursorKey, "40")
-		w, at := k.open(func(c *Config) { c.Identity.Relay = BridgeRelay })
+		k.set(keyspace.DefaultCursor, "40")
+		w, at := k.open(func(c *Config) { c.Identity.Relay = script.BridgeRelay })
 		k.theirs(4, 44)
-		k.set(DefaultCursorKey, "44")
+		k.set(keyspace.DefaultCursor, "44")
 		k.must(w, ofRepos(at.Position, 10, 41, 42, 43, 44, 45))
 		if seqs := k.seqs(); fmt.Sprint(seqs) != "[41 44 42 43 45]" {
 			t.Errorf("stream is %v", seqs)
@@ -294,15 +296,15 @@ func TestTakeoverFromABridgeThatGoesOn(t *testing.T) {
 // where it stands.
 func TestTakeoverAfterABridgeThatRanAlone(t *testing.T) {
 	k, h := newKit(t, redistest.Start(t)), &heard{}
-	bridge := func(c *Config) { c.Identity.Relay = BridgeRelay }
+	bridge := func(c *Config) { c.Identity.Relay = script.BridgeRelay }
 	w, _ := k.open(h.hear, bridge)
 	k.must(w, ofRepos(storetest.Live, 5, 1, 2, 3))
 	_ = w.Close()
 	for seq := event.Seq(501); seq <= 520; seq++ {
 		k.theirs(int(seq)%5, seq)
 	}
-	k.do("xtrim", DefaultStreamKey, "maxlen", "20")
-	k.set(DefaultCursorKey, "510")
+	k.do("xtrim", keyspace.DefaultStream, "maxlen", "20")
+	k.set(keyspace.DefaultCursor, "510")
 	w, at := k.open(h.hear, bridge)
 	if at.Position != event.AfterSeq(510) {
 		t.Fatalf("resume at %s: %s", at.Position, at.Why)
@@ -321,11 +323,11 @@ func TestStrangerIsNoticedWhileNothingIsStored(t *testing.T) {
 		w, _ := k.open(h.hear, func(c *Config) { c.Writer = "fhctl/quiet" })
 		k.must(w, storetest.Run(storetest.Live, 1, 5))
 		for _, to := range []string{"44", "2"} {
-			k.set(DefaultCursorKey, to)
+			k.set(keyspace.DefaultCursor, to)
 			storetest.Eventually(t, "the cursor to be put back", func() bool {
 				_, err := w.Lead(k.ctx())
 				storetest.Must(t, err)
-				return k.get(DefaultCursorKey) == "5"
+				return k.get(keyspace.DefaultCursor) == "5"
 			})
 			h.said(t, "cursor_conflict", "from 5 to "+to)
 		}
@@ -343,7 +345,7 @@ func TestStrangerBesideAPair(t *testing.T) {
 		k.leads(a)
 		k.must(a, storetest.Run(storetest.Live, 1, 9))
 		k.standsBy(b, "a", 9)
-		k.set(DefaultCursorKey, "49")
+		k.set(keyspace.DefaultCursor, "49")
 		k.standsBy(b, "a", 9)
 		if seq, ok, err := b.Poll(k.ctx()); seq != 9 || !ok || err != nil {
 			t.Errorf("poll: %s, %v, %v", seq, ok, err)
@@ -369,7 +371,7 @@ func TestStrangerWhileRepliesAreLost(t *testing.T) {
 		w, _ := k.open(func(c *Config) { c.URL = proxy.URL() })
 		k.must(w, storetest.Run(storetest.Live, 1, 10))
 		for at := event.Seq(10); at < 100; at += 10 {
-			k.set(DefaultCursorKey, (at + event.Seq(at%7) - 3).String())
+			k.set(keyspace.DefaultCursor, (at + event.Seq(at%7) - 3).String())
 			proxy.LoseReplies(int(at/10) % 4)
 			k.must(w, storetest.Run(event.AfterSeq(at), at+1, at+4), storetest.Run(event.AfterSeq(at+4), at+5, at+10))
 		}
@@ -384,13 +386,13 @@ func TestStrangerAndRollbackAtOnce(t *testing.T) {
 		k, h := newKit(t, server), &heard{}
 		w, _ := k.open(h.hear)
 		k.must(w, storetest.Run(storetest.Live, 1, 10))
-		k.rollBack(DefaultCursorKey, 6)
-		rows, err := k.client.XRevRangeN(k.ctx(), DefaultStreamKey, "+", "-", 4).Result()
+		k.rollBack(keyspace.DefaultCursor, 6)
+		rows, err := k.client.XRevRangeN(k.ctx(), keyspace.DefaultStream, "+", "-", 4).Result()
 		storetest.Must(t, err)
 		for _, row := range rows {
-			k.do("xdel", DefaultStreamKey, row.ID)
+			k.do("xdel", keyspace.DefaultStream, row.ID)
 		}
-		k.set(DefaultCursorKey, "40")
+		k.set(keyspace.DefaultCursor, "40")
 		k.moved(w, event.AlarmRollback, event.AfterSeq(6), storetest.Batch(event.AfterSeq(10), 11))
 		k.must(w, storetest.Run(event.AfterSeq(6), 7, 12))
 		k.wantRun(1, 12)
@@ -404,8 +406,8 @@ func TestStrangerBesideASet(t *testing.T) {
 		h := &heard{}
 		w, _ := s.openSet(h.hear)
 		s.mustSet(w, s.batch(storetest.Live, 1, 60))
-		s.kit.set(PartitionKey(DefaultCursorKey, 1), "90")
-		s.kit.set(PartitionKey(DefaultCursorKey, 2), "20")
+		s.kit.set(keyspace.Partition(keyspace.DefaultCursor, 1), "90")
+		s.kit.set(keyspace.Partition(keyspace.DefaultCursor, 2), "20")
 		s.mustSet(w, s.batch(event.AfterSeq(60), 61, 80), s.batch(event.AfterSeq(80), 81, 120))
 		s.wantSet(1, 120)
 		if len(h.moves) != 2 {
@@ -420,7 +422,7 @@ func TestAppendPartialIsNoStranger(t *testing.T) {
 	redistest.RequireReal(t)
 	k, h := newKit(t, redistest.Start(t)), &heard{}
 	w, _ := k.open(h.hear)
-	k.do("xadd", DefaultStreamKey, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
+	k.do("xadd", keyspace.DefaultStream, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
 	_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(storetest.Live, 5, 6, 7)})
 	storetest.WantErr(t, err, fault.Data)
 	if side := k.side(); side != sideAt(5, 5, 4) {
@@ -437,7 +439,7 @@ func TestStrangerIsNamed(t *testing.T) {
 	k.must(w, storetest.Run(storetest.Live, 1, 5))
 	k.set(StatusKey, `{"connected":true,"url":"wss://bsky.network","currentCursor":"9"}`)
 	k.do("client", "setname", "somebody")
-	k.set(DefaultCursorKey, "2")
+	k.set(keyspace.DefaultCursor, "2")
 	k.must(w, storetest.Batch(event.AfterSeq(5), 6))
 	h.said(t, "relay wss://bsky.network", "somebody ran SET last")
 }
@@ -449,13 +451,13 @@ func TestOthersAreBounded(t *testing.T) {
 	const n = 3 * lookPage / 2
 	pipe := k.client.Pipeline()
 	for seq := 1; seq <= n; seq++ {
-		pipe.Do(k.ctx(), "xadd", DefaultStreamKey, "*", "type", "commit", "data", fmt.Sprintf(`{"repo":"did:plc:%d"}`, seq), "seq", seq)
+		pipe.Do(k.ctx(), "xadd", keyspace.DefaultStream, "*", "type", "commit", "data", fmt.Sprintf(`{"repo":"did:plc:%d"}`, seq), "seq", seq)
 	}
 	if _, err := pipe.Exec(k.ctx()); err != nil {
 		t.Fatal(err)
 	}
-	k.set(DefaultCursorKey, "10")
-	w, _ := k.open(func(c *Config) { c.Identity.Relay = BridgeRelay })
+	k.set(keyspace.DefaultCursor, "10")
+	w, _ := k.open(func(c *Config) { c.Identity.Relay = script.BridgeRelay })
 	w.others.most = 100
 	for at := event.Seq(10); at < n+50; at += 50 {
 		var seqs []event.Seq
@@ -483,7 +485,7 @@ func TestOthersAreForgotten(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	w, _ := k.open()
 	k.must(w, storetest.Run(storetest.Live, 1, 5))
-	k.set(DefaultCursorKey, "9")
+	k.set(keyspace.DefaultCursor, "9")
 	k.must(w, storetest.Batch(event.AfterSeq(5), 6))
 	if !w.others.watching {
 		t.Fatal("a stranger is not watched")
@@ -494,7 +496,7 @@ func TestOthersAreForgotten(t *testing.T) {
 	if w.others.watching {
 		t.Fatal("a stranger that is gone is watched for ever")
 	}
-	k.set(DefaultCursorKey, "99")
+	k.set(keyspace.DefaultCursor, "99")
 	k.must(w, storetest.Batch(event.AfterSeq(8), 9))
 	k.wantRun(1, 9)
 }
@@ -507,7 +509,7 @@ func TestStrangerOfAnotherRelay(t *testing.T) {
 	for seq := event.Seq(3); seq <= 30; seq++ {
 		k.theirs(int(seq+1)%5, seq) // the same numbers, other events
 	}
-	k.set(DefaultCursorKey, "30")
+	k.set(keyspace.DefaultCursor, "30")
 	got := k.must(w, ofRepos(event.AfterSeq(3), 5, 4, 5, 6, 7, 8, 9))
 	if got[0].Appended != 6 || got[0].Lost != 0 {
 		t.Errorf("receipt %+v", got[0])
@@ -526,8 +528,8 @@ func TestTakeoverUnderAnotherKey(t *testing.T) {
 		r := k.reader(func(c *ReaderConfig) { c.CursorKey = "better" })
 		seen, err := r.Cursor(k.ctx())
 		storetest.Must(t, err)
-		storetest.Must(t, MoveCursor(k.ctx(), r, Move{Seen: seen, To: 40, Owner: Side{Relay: BridgeRelay}, How: "test", By: "test", Adopt: true}))
-		w, at := k.open(func(c *Config) { c.Identity.Relay, c.CursorKey = BridgeRelay, "better" })
+		storetest.Must(t, MoveCursor(k.ctx(), r, Move{Seen: seen, To: 40, Owner: script.Side{Relay: script.BridgeRelay}, How: "test", By: "test", Adopt: true}))
+		w, at := k.open(func(c *Config) { c.Identity.Relay, c.CursorKey = script.BridgeRelay, "better" })
 		k.must(w, ofRepos(at.Position, 100, 41, 42, 43, 44, 45, 46))
 		if seqs := k.seqs(); fmt.Sprint(seqs) != "[38 39 40 41 42 43 44 45 46]" {
 			t.Errorf("stream is %v", seqs)

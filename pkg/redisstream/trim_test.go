@@ -8,6 +8,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -43,7 +44,7 @@ func TestTrimCountsExactly(t *testing.T) {
 				k := newKit(t, server)
 				w, _ := k.open(func(c *Config) { c.MaxLen = 150 })
 				for _, g := range c.groups {
-					k.do("xgroup", "create", DefaultStreamKey, g.name, "0", "mkstream")
+					k.do("xgroup", "create", keyspace.DefaultStream, g.name, "0", "mkstream")
 				}
 				at, next := storetest.Live, event.Seq(1)
 				lost := map[string]event.Trim{}
@@ -101,13 +102,13 @@ func (k *kit) observe(groups []groupState) snapshot {
 	if len(groups) == 0 {
 		return s
 	}
-	infos, err := k.client.XInfoGroups(k.ctx(), DefaultStreamKey).Result()
+	infos, err := k.client.XInfoGroups(k.ctx(), keyspace.DefaultStream).Result()
 	if err != nil {
 		k.t.Fatal(err)
 	}
 	for _, g := range infos {
 		s.last[g.Name], s.pending[g.Name] = g.LastDeliveredID, map[string]bool{}
-		rows, err := k.client.Do(k.ctx(), "xpending", DefaultStreamKey, g.Name, "-", "+", 100000).Slice()
+		rows, err := k.client.Do(k.ctx(), "xpending", keyspace.DefaultStream, g.Name, "-", "+", 100000).Slice()
 		if err != nil {
 			k.t.Fatal(err)
 		}
@@ -156,7 +157,7 @@ func (s snapshot) lost(left []string, b *event.Batch, r event.Receipt) (map[stri
 // in few lines, however many batches lost it.
 func (k *kit) wantLedger(lost map[string]event.Trim) {
 	k.t.Helper()
-	rows, err := k.client.XRange(k.ctx(), DefaultCursorKey+":losses", "-", "+").Result()
+	rows, err := k.client.XRange(k.ctx(), keyspace.DefaultCursor+":losses", "-", "+").Result()
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -203,13 +204,13 @@ func (k *kit) consume(groups []groupState) {
 		if g.read == 0 {
 			continue
 		}
-		read, err := k.client.Do(k.ctx(), "xreadgroup", "group", g.name, "c", "count", g.read, "streams", DefaultStreamKey, ">").Slice()
+		read, err := k.client.Do(k.ctx(), "xreadgroup", "group", g.name, "c", "count", g.read, "streams", keyspace.DefaultStream, ">").Slice()
 		if err != nil {
 			k.t.Fatal(err)
 		}
 		for _, row := range read[0].([]any)[1].([]any) {
 			if g.ack {
-				k.do("xack", DefaultStreamKey, g.name, row.([]any)[0])
+				k.do("xack", keyspace.DefaultStream, g.name, row.([]any)[0])
 			}
 		}
 	}
@@ -222,8 +223,8 @@ func TestTrimLoweredLimit(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Run(storetest.Live, 1, 3000))
-		k.do("xgroup", "create", DefaultStreamKey, "slow", "0")
-		k.do("xreadgroup", "group", "slow", "c", "count", 500, "noack", "streams", DefaultStreamKey, ">")
+		k.do("xgroup", "create", keyspace.DefaultStream, "slow", "0")
+		k.do("xreadgroup", "group", "slow", "c", "count", 500, "noack", "streams", keyspace.DefaultStream, ">")
 		w, _ = k.open(func(c *Config) { c.MaxLen = 100 })
 		var unread int64
 		for seq := event.Seq(3001); seq <= 3010; seq++ {

@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
 // Entries that some group had not read, and that something else trimmed from the
@@ -38,12 +39,8 @@ func (w *Writer) unreadRemoved(ctx context.Context, rises event.Seq) {
 // before Redis 7. That a group has read nothing says little by itself: what lies
 // between the floor and the oldest entry may be another partition's, or filtered.
 func (w *Writer) readRemoved(ctx context.Context) (group string, first event.Seq) {
-	counts, err := removedScript.Run(ctx, w.client, []string{w.config.StreamKey}).Int64Slice()
-	if err != nil || len(counts) != 2 {
-		return "", 0
-	}
-	length, removed := counts[0], counts[1]
-	if removed <= 0 || w.config.MaxLen > 0 && length >= w.config.MaxLen {
+	length, removed, err := script.Removed(ctx, w.client, w.config.StreamKey)
+	if err != nil || removed <= 0 || w.config.MaxLen > 0 && length >= w.config.MaxLen {
 		return "", 0
 	}
 	groups, err := w.client.XInfoGroups(ctx, w.config.StreamKey).Result()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -44,7 +45,7 @@ func TestStartUnreadEntriesRemoved(t *testing.T) {
 			k.noted(w, 18)
 			k.reads("one", c.then)
 			if !c.own {
-				k.do("xtrim", DefaultStreamKey, "maxlen", c.keep)
+				k.do("xtrim", keyspace.DefaultStream, "maxlen", c.keep)
 			}
 			if restarts || c.own {
 				w, _ = k.open(h.hear, limit)
@@ -75,7 +76,7 @@ func TestFirstEntryLaterThanTheStartIsNoLoss(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k, h := newKit(t, server), &heard{}
-		k.do("xgroup", "create", DefaultStreamKey, "one", "0", "mkstream")
+		k.do("xgroup", "create", keyspace.DefaultStream, "one", "0", "mkstream")
 		w, _ := k.open(h.hear)
 		w.floor.next = time.Now().Add(time.Hour)
 		k.must(w, storetest.Batch(event.AfterSeq(0), 500, 501))
@@ -103,7 +104,7 @@ func TestStartWithoutAnyCursorBesideEntriesIsTold(t *testing.T) {
 		if strings.Contains(k.log.String(), "There is no cursor although") {
 			t.Error("an empty stream is told of")
 		}
-		k.do("del", DefaultCursorKey, DefaultCursorKey+":meta")
+		k.do("del", keyspace.DefaultCursor, keyspace.DefaultCursor+":meta")
 		if _, at := k.open(); at.Position.Start != event.Live || !strings.Contains(k.log.String(), "newest=9") {
 			t.Errorf("it begins at %s and says\n%s", at.Position, k.log)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
 // Vitals is what the server that holds the stream says of itself. Numbers are
@@ -73,9 +74,7 @@ func vitalsOf(f conn.Info) Vitals {
 func (r *Reader) MayWrite(ctx context.Context) error {
 	once, cancel := r.config.Within(ctx)
 	defer cancel()
-	c := Config{Connection: r.config.Connection, StreamKey: r.config.StreamKey, CursorKey: r.config.CursorKey}
-	w := Writer{config: c, client: r.client, keys: c.keyArgs()}
-	err := w.probeRights(once)
+	err := script.CheckRights(once, r.client, script.KeysOf(r.config.StreamKey, r.config.CursorKey, false))
 	if err == nil || fault.ClassOf(err) == fault.Refused {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -123,12 +124,12 @@ func TestPartitionsAreCollected(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		for seq := 1; seq <= 30; seq++ {
-			key := redisstream.PartitionKey("s", seq%3/2) // a third of them in the second
+			key := keyspace.Partition("s", seq%3/2) // a third of them in the second
 			server.Do("xadd", key, fmt.Sprintf("%d-0", seq), "type", "identity", "data", `{"did":"did:plc:x"}`, "seq", seq)
 		}
-		server.Do("xgroup", "create", redisstream.PartitionKey("s", 0), "g", "0")
+		server.Do("xgroup", "create", keyspace.Partition("s", 0), "g", "0")
 		for i, cursor := range []int{30, 29} {
-			server.Do("set", redisstream.PartitionKey("c", i), cursor)
+			server.Do("set", keyspace.Partition("c", i), cursor)
 		}
 		reader, err := redisstream.OpenReader(t.Context(), redisstream.ReaderConfig{
 			Connection: conn.Connection{URL: server.URL()}, StreamKey: "s", CursorKey: "c", Partitions: 2,
@@ -146,7 +147,7 @@ func TestPartitionsAreCollected(t *testing.T) {
 			t.Errorf("stream %+v, sample %+v, cursor %+v", r.Stream, r.Sample, r.Cursor)
 		}
 		for i, length := range []int64{20, 10} {
-			if s := r.Partitions[i].Stream; s.Length != length || s.MaxLength != 51 || s.Key != redisstream.PartitionKey("s", i) {
+			if s := r.Partitions[i].Stream; s.Length != length || s.MaxLength != 51 || s.Key != keyspace.Partition("s", i) {
 				t.Errorf("partition %d: %+v", i, s)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
 // noon is the moment of made-up reports.
@@ -39,7 +40,7 @@ func madeUp() *facts {
 		dead: redisstream.DeadLetters{Length: 2, Newest: redisstream.Stored{ID: redisstream.IDAt(noon.Add(-time.Hour)),
 			Fields: []string{"type", "commit", "seq", "7500", "origId", "1-1", "deliveries", "10"}}},
 		cursor: redisstream.CursorState{Present: true, Raw: "8000", Seq: 8000, SidePresent: true,
-			Side:   redisstream.Side{Relay: "relay.example", EventTime: "2026-01-02T11:58:20Z"},
+			Side:   script.Side{Relay: "relay.example", EventTime: "2026-01-02T11:58:20Z"},
 			Status: redisstream.Heartbeat{Present: true, Connected: true, URL: "wss://relay.example", Writer: "fhctl/host-1", TTL: 9 * time.Second}},
 	}
 }

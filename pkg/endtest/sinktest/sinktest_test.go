@@ -11,6 +11,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/pipeline"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -53,7 +54,7 @@ func (s *stream) Stored(t testing.TB) (all []event.Seq) {
 		return s.read(t, s.key)
 	}
 	for i := range s.partitions {
-		part := s.read(t, redisstream.PartitionKey(s.key, i))
+		part := s.read(t, keyspace.Partition(s.key, i))
 		all = append(all, part...)
 	}
 	slices.Sort(all)
