@@ -33,6 +33,15 @@ type app struct {
 	started bool
 	// waits is what is waited for, for people; nil or "" is nothing. with makes it.
 	waits *atomic.Pointer[string]
+
+	// What with makes of the settings that it read:
+
+	// slog is the logger they ask for.
+	slog *slog.Logger
+	// level is slog's; it may be changed while the command runs.
+	level *slog.LevelVar
+	// again reads the settings once more, as they are now.
+	again func() (*config.Config, error)
 }
 
 func newApp() *app {
@@ -44,20 +53,9 @@ func newApp() *app {
 	}
 }
 
-// session is a command's checked settings and the logger they ask for.
-type session struct {
-	*app
-	cfg  *config.Config
-	slog *slog.Logger
-	// level is slog's; it may be changed while the command runs.
-	level *slog.LevelVar
-	// again reads the settings once more, as they are now.
-	again func() (*config.Config, error)
-}
-
 // with makes a cobra RunE of a function that needs settings. It loads them,
 // logs their warnings, and applies --timeout to the context.
-func (a *app) with(do func(ctx context.Context, s *session, args []string) error) func(*cobra.Command, []string) error {
+func (a *app) with(do func(ctx context.Context, env *app, cfg *config.Config, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := refuseEmpty(cmd.Flags(), args); err != nil {
 			return err
@@ -70,17 +68,17 @@ func (a *app) with(do func(ctx context.Context, s *session, args []string) error
 			return err
 		}
 		a.waits = new(atomic.Pointer[string])
-		s := &session{app: a, cfg: cfg, level: new(slog.LevelVar)}
-		s.level.Set(cfg.Log.Level)
-		s.slog = newLogger(a.log, cfg.Log, s.level, a.terminal)
-		defer flushLog(s.slog)
-		s.again = func() (*config.Config, error) { return config.Load(cmd.Flags(), a.environ) }
+		a.level = new(slog.LevelVar)
+		a.level.Set(cfg.Log.Level)
+		a.slog = newLogger(a.log, cfg.Log, a.level, a.terminal)
+		defer flushLog(a.slog)
+		a.again = func() (*config.Config, error) { return config.Load(cmd.Flags(), a.environ) }
 		for _, warning := range cfg.Warnings {
-			s.slog.Warn(warning)
+			a.slog.Warn(warning)
 		}
-		s.slog.Debug("settings", settingAttrs(cfg)...)
+		a.slog.Debug("settings", settingAttrs(cfg)...)
 		return withTimeout(cmd.Context(), cfg.Timeout, a.waits, func(ctx context.Context) error {
-			return do(ctx, s, args)
+			return do(ctx, a, cfg, args)
 		})
 	}
 }

@@ -31,7 +31,7 @@ func judged(t *testing.T, words ...string) (code int, said string) {
 		stdin: strings.NewReader(""), stdout: io.Discard, log: &logOutput{w: &out},
 		environ: []string{"REDIS_URL=redis://127.0.0.1:1", "RELAY_URL=ws://127.0.0.1:1", "FHCTL_HEALTH_ADDR=off"},
 	}
-	return a.execute(ctx, words), out.String()
+	return a.execute(ctx, words, newRoot), out.String()
 }
 
 // each calls do with every command that can be run, and its path below fhctl.

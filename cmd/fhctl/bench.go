@@ -54,7 +54,7 @@ has just read from its socket; with --frames 2000 memory is measured as well.`,
   fhctl bench decode --input capture:run.fhz --events 5000000 -o json`,
 	}
 	o := addBenchFlags(a, cmd, 150, 2_000_000)
-	cmd.RunE = a.with(func(ctx context.Context, _ *session, _ []string) error { return a.benchDecode(ctx, o) })
+	cmd.RunE = a.with(func(ctx context.Context, _ *app, _ *config.Config, _ []string) error { return a.benchDecode(ctx, o) })
 	return cmd
 }
 
@@ -73,7 +73,9 @@ serving relay and, with embedded://, Redis: real ones run elsewhere.`,
 	o := addBenchFlags(a, cmd, 2000, 200_000)
 	cmd.Flags().StringVar(&o.into, "into", "embedded://", "Redis `URL` to write to; its own keys are deleted again")
 	addSettings(cmd, config.GroupFlow)
-	cmd.RunE = a.with(func(ctx context.Context, s *session, _ []string) error { return benchIngest(ctx, s, o) })
+	cmd.RunE = a.with(func(ctx context.Context, env *app, cfg *config.Config, _ []string) error {
+		return benchIngest(ctx, env, cfg, o)
+	})
 	return cmd
 }
 

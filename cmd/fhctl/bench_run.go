@@ -70,7 +70,7 @@ func sizes(frames [][]byte) (perFrame, perEntry float64) {
 }
 
 // benchIngest runs ingest itself, with ends of its own.
-func benchIngest(ctx context.Context, s *session, o *benchOptions) error {
+func benchIngest(ctx context.Context, env *app, cfg *config.Config, o *benchOptions) error {
 	if err := o.check(); err != nil {
 		return err
 	}
@@ -92,13 +92,13 @@ func benchIngest(ctx context.Context, s *session, o *benchOptions) error {
 		return err
 	}
 	defer closeRedis()
-	run := benchSession(s, server.URL(), into, o.events)
+	cfg = benchSettings(cfg, server.URL(), into, o.events)
 	r := &benchReport{Command: "bench ingest", Input: fault.Redact(o.input), Redis: fault.Redact(o.into), Frames: len(log.frames), Events: o.events}
 	r.BytesPerFrame, r.BytesPerEntry = sizes(log.frames)
 	watch := startWatch()
-	err = runIngest(ctx, run)
+	err = runIngest(ctx, quietly(env, cfg), cfg)
 	watch.stop(r)
-	switch left := dropBench(ctx, run); {
+	switch left := dropBench(ctx, env.slog, cfg); {
 	case fault.Ended(ctx) != nil && left != nil:
 		return fault.New(fault.Interrupted, left, fault.HintOf(left))
 	case fault.Ended(ctx) != nil: // an interrupted measurement says nothing
@@ -106,7 +106,7 @@ func benchIngest(ctx context.Context, s *session, o *benchOptions) error {
 	case err != nil || left != nil:
 		return cmp.Or(err, left)
 	}
-	return s.printBench(o, r)
+	return env.printBench(o, r)
 }
 
 // redis starts the embedded Redis here, so that its keys can be looked at
@@ -122,10 +122,10 @@ func (o *benchOptions) redis() (url string, closeRedis func(), err error) {
 	return server.URL(), server.Close, nil
 }
 
-// benchSession is s with the ends of a measurement: nobody else's keys, no
-// health address, no dashboard, and no word but errors.
-func benchSession(s *session, relayURL, redisURL string, events int64) *session {
-	run, cfg := *s, *s.cfg
+// benchSettings has the ends of a measurement: nobody else's keys, no health
+// address, no dashboard.
+func benchSettings(of *config.Config, relayURL, redisURL string, events int64) *config.Config {
+	cfg := *of
 	name := fmt.Sprintf("{fhctl:bench:%d}", os.Getpid())
 	cfg.Relay = config.Relay{URL: relayURL}
 	cfg.Redis.URL, cfg.Redis.URLName, cfg.Redis.PasswordFile = redisURL, "--into", ""
@@ -136,13 +136,17 @@ func benchSession(s *session, relayURL, redisURL string, events int64) *session 
 	cfg.Ingest.UntilSeq = event.Seq(events)
 	cfg.Ingest.Collections, cfg.Ingest.DIDs, cfg.Ingest.Kinds, cfg.Ingest.RejectsDir = nil, nil, nil, ""
 	cfg.Health.Addr = ""
-	run.cfg = &cfg
-	run.slog = slog.New(onlyErrors{s.slog.Handler()})
-	quiet := *s.app
+	return &cfg
+}
+
+// quietly is env without a terminal and with no word but errors, for a run that has
+// settings of its own.
+func quietly(env *app, cfg *config.Config) *app {
+	quiet := *env
+	quiet.slog = slog.New(onlyErrors{env.slog.Handler()})
 	quiet.terminal = false
-	run.app = &quiet
-	run.again = func() (*config.Config, error) { return &cfg, nil }
-	return &run
+	quiet.again = func() (*config.Config, error) { return cfg, nil }
+	return &quiet
 }
 
 // onlyErrors lets errors through.
@@ -152,8 +156,8 @@ type onlyErrors struct{ slog.Handler }
 func (onlyErrors) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelError }
 
 // dropBench deletes what a measurement wrote, also when it was interrupted.
-func dropBench(ctx context.Context, s *session) error {
-	client, err := conn.Dial(s.connection(s.cfg.Redis.URL, ""))
+func dropBench(ctx context.Context, log *slog.Logger, cfg *config.Config) error {
+	client, err := conn.Dial(connection(log, cfg, cfg.Redis.URL, ""))
 	if err != nil {
 		return err
 	}
@@ -164,8 +168,8 @@ func dropBench(ctx context.Context, s *session) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
-	cfg := redisstream.Config{StreamKey: s.cfg.Redis.StreamKey, CursorKey: s.cfg.Redis.CursorKey}
-	keys := []string{cfg.StreamKey, cfg.CursorKey, cfg.SideKey(), cfg.LeaseKey(), cfg.CursorKey + ":history"}
+	of := redisstream.Config{StreamKey: cfg.Redis.StreamKey, CursorKey: cfg.Redis.CursorKey}
+	keys := []string{of.StreamKey, of.CursorKey, of.SideKey(), of.LeaseKey(), of.CursorKey + ":history"}
 	if err := client.Del(ctx, keys...).Err(); err != nil {
 		return fault.New(fault.ClassOf(conn.Classed(err)), fmt.Errorf("delete the keys of the measurement: %w", err), "delete them: redis-cli DEL "+strings.Join(keys, " "))
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -32,8 +31,9 @@ func (a *app) completeFrom(names func(context.Context, *redisstream.Reader) map[
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), promptPatience)
 		defer cancel()
-		s := &session{app: a, cfg: cfg, slog: slog.New(slog.NewTextHandler(io.Discard, nil))}
-		reader, err := s.reader(ctx)
+		silent := *a
+		silent.slog = slog.New(slog.DiscardHandler)
+		reader, err := openReader(ctx, silent.slog, cfg)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

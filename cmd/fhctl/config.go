@@ -42,12 +42,12 @@ they would do, and fails as they would where a setting cannot be used.`,
 	format := addFormat(cmd)
 	addSettings(cmd, config.GroupRelay, config.GroupRedis, config.GroupWriter, config.GroupStart, config.GroupFilter,
 		config.GroupFlow, config.GroupRejects, config.GroupHealth)
-	cmd.RunE = a.with(func(_ context.Context, s *session, _ []string) error {
-		values := make([]shownValue, len(s.cfg.Values))
-		for i, v := range s.cfg.Values {
+	cmd.RunE = a.with(func(_ context.Context, env *app, cfg *config.Config, _ []string) error {
+		values := make([]shownValue, len(cfg.Values))
+		for i, v := range cfg.Values {
 			values[i] = shownValue{v.Name, v.Text, v.Origin.Layer.String(), v.Origin.String()}
 		}
-		return format.write(s.stdout, values, func(w io.Writer) error { return writeValues(w, values) })
+		return format.write(env.stdout, values, func(w io.Writer) error { return writeValues(w, values) })
 	})
 	return cmd
 }

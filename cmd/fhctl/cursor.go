@@ -54,8 +54,8 @@ ingest stored, and where its own --from began, is not in it.`,
 	}
 	format := addFormat(cmd)
 	addSettings(cmd, config.GroupRelay, config.GroupRedis)
-	cmd.RunE = a.with(func(ctx context.Context, s *session, _ []string) error {
-		r, err := s.reader(ctx)
+	cmd.RunE = a.with(func(ctx context.Context, env *app, cfg *config.Config, _ []string) error {
+		r, err := openReader(ctx, env.slog, cfg)
 		if err != nil {
 			return err
 		}
@@ -64,9 +64,9 @@ ingest stored, and where its own --from began, is not in it.`,
 		if err != nil {
 			return err
 		}
-		return format.write(s.stdout, reportHistory(r, changes), func(w io.Writer) error {
+		return format.write(env.stdout, reportHistory(r, changes), func(w io.Writer) error {
 			if len(changes) == 0 {
-				fmt.Fprintf(s.log, "No change of %s is recorded in %s.\n", text.Escape(r.CursorKey()), text.Escape(r.HistoryKey()))
+				fmt.Fprintf(env.log, "No change of %s is recorded in %s.\n", text.Escape(r.CursorKey()), text.Escape(r.HistoryKey()))
 				return nil
 			}
 			return writeHistory(w, changes)

@@ -56,7 +56,7 @@ func (o *cursorSet) aimAtKey(ctx context.Context, r *redisstream.Reader, p *curs
 // aimAtPartitions takes what the same keys hold as another number of partitions.
 // Cursors that differ have no value that loses nothing and repeats nothing.
 func (o *cursorSet) aimAtPartitions(ctx context.Context, p *cursorPlan) error {
-	former, err := o.readerOf(ctx, o.fromPartitions, false)
+	former, err := openReaderOf(ctx, o.slog, o.cfg, o.fromPartitions, false)
 	if err != nil {
 		return err
 	}

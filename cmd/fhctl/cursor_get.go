@@ -31,16 +31,16 @@ stream, and the heartbeat of the writer, if one is running.`,
 	}
 	format := addFormat(cmd)
 	addSettings(cmd, config.GroupRelay, config.GroupRedis)
-	cmd.RunE = a.with(func(ctx context.Context, s *session, _ []string) error {
+	cmd.RunE = a.with(func(ctx context.Context, env *app, cfg *config.Config, _ []string) error {
 		if err := format.check(); err != nil {
 			return err
 		}
-		r, err := s.reader(ctx)
+		r, err := openReader(ctx, env.slog, cfg)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = r.Close() }()
-		return getCursor(ctx, s, r, format)
+		return getCursor(ctx, env, cfg, r, format)
 	})
 	return cmd
 }
@@ -50,7 +50,7 @@ func (f *format) check() error {
 	return f.write(io.Discard, nil, func(io.Writer) error { return nil })
 }
 
-func getCursor(ctx context.Context, s *session, r *redisstream.Reader, format *format) error {
+func getCursor(ctx context.Context, env *app, cfg *config.Config, r *redisstream.Reader, format *format) error {
 	each, err := r.Cursors(ctx)
 	if err != nil {
 		return err
@@ -59,8 +59,8 @@ func getCursor(ctx context.Context, s *session, r *redisstream.Reader, format *f
 	unusable := cursorUnusable(r.CursorKey(), state)
 	if format.name == "text" {
 		if unusable == nil {
-			_, err = fmt.Fprintln(s.stdout, state.Seq)
-			tellApart(s, r, each)
+			_, err = fmt.Fprintln(env.stdout, state.Seq)
+			tellApart(env, r, each)
 		}
 		return errors.Join(unusable, err)
 	}
@@ -71,7 +71,7 @@ func getCursor(ctx context.Context, s *session, r *redisstream.Reader, format *f
 	if r.IsSet() {
 		report.Partitions = partitionCursors(r, each)
 	}
-	if err := format.write(s.stdout, report, nil); err != nil {
+	if err := format.write(env.stdout, report, nil); err != nil {
 		return err
 	}
 	return unusable
@@ -140,11 +140,11 @@ func partitionCursors(r *redisstream.Reader, each []redisstream.CursorState) (li
 }
 
 // tellApart says on standard error which partitions are ahead of the lowest.
-func tellApart(s *session, r *redisstream.Reader, each []redisstream.CursorState) {
+func tellApart(env *app, r *redisstream.Reader, each []redisstream.CursorState) {
 	lowest := redisstream.LowestCursor(each)
 	for i, part := range r.Partitions() {
 		if c := &each[i]; c.Raw != lowest.Raw {
-			fmt.Fprintf(s.log, "%s is %s; ingest goes on at the lowest, and this partition drops what it has\n", part.CursorKey(), nameCursor(c.Raw))
+			fmt.Fprintf(env.log, "%s is %s; ingest goes on at the lowest, and this partition drops what it has\n", part.CursorKey(), nameCursor(c.Raw))
 		}
 	}
 }

@@ -53,7 +53,8 @@ meanwhile.`
 
 // cursorSet is the options of one cursor set.
 type cursorSet struct {
-	*session
+	*app
+	cfg     *config.Config
 	fromKey string
 	// fromPartitions is the former number of partitions; 0 leaves it.
 	fromPartitions int
@@ -114,12 +115,12 @@ func newCursorSetCommand(a *app) *cobra.Command {
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what would change, and change nothing")
 	positive(f, "from-partitions")
 	addSettings(cmd, config.GroupRelay, config.GroupRedis)
-	cmd.RunE = a.with(func(ctx context.Context, s *session, args []string) error {
-		o.session, o.now = s, time.Now()
+	cmd.RunE = a.with(func(ctx context.Context, env *app, cfg *config.Config, args []string) error {
+		o.app, o.cfg, o.now = env, cfg, time.Now()
 		if err := o.understand(args); err != nil {
 			return err
 		}
-		r, err := s.readerOf(ctx, s.cfg.Redis.Partitions, o.fromPartitions > 0)
+		r, err := openReaderOf(ctx, env.slog, cfg, cfg.Redis.Partitions, o.fromPartitions > 0)
 		if err != nil {
 			return err
 		}

@@ -52,24 +52,24 @@ func newDoctorCommand(a *app) *cobra.Command {
 	cmd.Flags().DurationVar(&o.window, "relay-window", 72*time.Hour, "how far back the relay can replay, `DURATION`; an assumption unless you know")
 	positive(cmd.Flags(), "wait", "relay-window")
 	addSettings(cmd, config.GroupRelay, config.GroupRedis, config.GroupWriter, config.GroupFilter)
-	cmd.RunE = a.with(func(ctx context.Context, s *session, _ []string) error {
+	cmd.RunE = a.with(func(ctx context.Context, env *app, cfg *config.Config, _ []string) error {
 		o.given = cmd.Flags().Changed("relay-window")
 		if err := o.format.check(); err != nil {
 			return err
 		}
-		return runDoctor(ctx, s, o)
+		return runDoctor(ctx, env, cfg, o)
 	})
 	return cmd
 }
 
-func runDoctor(ctx context.Context, s *session, o *doctorOptions) error {
+func runDoctor(ctx context.Context, env *app, cfg *config.Config, o *doctorOptions) error {
 	boundReading()
-	e := &examination{session: s, options: o, now: time.Now}
+	e := &examination{app: env, cfg: cfg, options: o, now: time.Now}
 	if err := e.examine(ctx); err != nil {
 		return err
 	}
 	r := e.report()
-	err := o.format.write(s.stdout, r, func(w io.Writer) error { return output.WriteRows(w, r.rows(), s.colorOut()) })
+	err := o.format.write(env.stdout, r, func(w io.Writer) error { return output.WriteRows(w, r.rows(), colorOut(env, cfg)) })
 	if err != nil {
 		return err
 	}

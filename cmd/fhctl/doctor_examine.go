@@ -15,7 +15,8 @@ import (
 
 // examination is doctor at work: it notes a check for everything it looks at.
 type examination struct {
-	*session
+	*app
+	cfg     *config.Config
 	options *doctorOptions
 	now     func() time.Time
 
@@ -70,13 +71,13 @@ func (e *examination) examine(ctx context.Context) error {
 		return err
 	}
 	e.filters = keep.Fingerprint()
-	up, err := openUpstream(e.session)
+	up, err := openUpstream(e.slog, e.cfg)
 	if err != nil {
 		return err
 	}
 	defer up.close()
 	e.relayName, e.identity = up.name, up.identity
-	down, err := openDownstream(e.session)
+	down, err := openDownstream(e.slog, e.cfg)
 	if err != nil {
 		return err
 	}
@@ -130,10 +131,10 @@ func (e *examination) redis(ctx context.Context, down downstream) error {
 		return err
 	}
 	e.ok("redis", "answers at %s", down.name)
-	if name := e.copyCursor(ctx, reader); name != "" {
+	if name := copyCursor(ctx, e.cfg, reader); name != "" {
 		cfg := *e.cfg
 		cfg.Redis.CursorKey = name
-		e.session, e.copy = &session{app: e.app, cfg: &cfg, slog: e.slog}, true
+		e.cfg, e.copy = &cfg, true
 		_ = reader.Close()
 		if reader, err = redisstream.OpenReader(ctx, redisstream.ReaderConfig{
 			Connection: down.connection, StreamKey: cfg.Redis.StreamKey, CursorKey: name, Partitions: cfg.Redis.Partitions, OtherCount: true,
@@ -147,7 +148,7 @@ func (e *examination) redis(ctx context.Context, down downstream) error {
 			return err
 		}
 	}
-	o := e.reportOptions(e.options.window, !e.options.given)
+	o := reportOptions(e.cfg, e.options.window, !e.options.given)
 	o.Sample = doctorSample
 	report, err := stats.Collect(ctx, reader, o)
 	if ctx.Err() != nil {

@@ -49,7 +49,7 @@ func (e *examination) relay(ctx context.Context, up upstream) error {
 	looking, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	g := &glance{stop: stop, began: time.Now()}
-	source, err := up.source(e.session, observers{g})
+	source, err := up.source(e.app, e.cfg, observers{g})
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/text"
 )
@@ -29,8 +31,8 @@ var exitCodes = map[fault.Class]int{
 // errInterrupted is the cause of a context that a signal cancelled.
 var errInterrupted = fault.New(fault.Interrupted, errors.New("interrupted"), "")
 
-// run executes one command line and gives the exit code.
-func run(args []string, a *app) (code int) {
+// run executes one command line of the program that newRoot makes and gives the exit code.
+func run(args []string, a *app, newRoot func(*app) *cobra.Command) (code int) {
 	// Go's own exit code for a panic, 2, already means usage.
 	defer func() {
 		if p := recover(); p != nil {
@@ -43,11 +45,11 @@ func run(args []string, a *app) (code int) {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := interruptible()
 	defer stop()
-	return a.execute(ctx, args)
+	return a.execute(ctx, args, newRoot)
 }
 
 // execute is run under a context of the caller's.
-func (a *app) execute(ctx context.Context, args []string) (code int) {
+func (a *app) execute(ctx context.Context, args []string, newRoot func(*app) *cobra.Command) (code int) {
 	a.args = args
 	root := newRoot(a)
 	root.SetArgs(agoArgs(args))

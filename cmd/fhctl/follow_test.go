@@ -130,7 +130,7 @@ func newTailRelay(t *testing.T, from event.Seq, log, out io.Writer) (r *tailRela
 	}
 	lines := bufio.NewWriter(out)
 	run := &tailRun{
-		session:  &session{cfg: &config.Config{}, slog: slog.New(slog.NewTextHandler(log, nil))},
+		app: &app{slog: slog.New(slog.NewTextHandler(log, nil))}, cfg: &config.Config{},
 		tailPlan: &tailPlan{relay: true, match: match, since: place.Place{Kind: place.Seq, Seq: from + 1}},
 		out:      lines,
 		render:   func(*output.Event) error { return lines.WriteByte('\n') },

@@ -63,23 +63,29 @@ func newIngestCommand(a *app) *cobra.Command {
 		config.GroupFlow, config.GroupRejects, config.GroupHealth)
 	// It fails for a flag that does not exist only.
 	_ = cmd.RegisterFlagCompletionFunc("from", cobra.FixedCompletions([]cobra.Completion{"saved", "live", "oldest", "seq:"}, cobra.ShellCompDirectiveNoFileComp))
-	cmd.RunE = a.with(func(ctx context.Context, s *session, _ []string) error { return runIngest(ctx, s) })
+	cmd.RunE = a.with(func(ctx context.Context, env *app, cfg *config.Config, _ []string) error {
+		return runIngest(ctx, env, cfg)
+	})
 	return cmd
 }
 
 // runIngest composes the pipeline and runs it. Services (health, dashboard, the
 // live line) outlive the pipeline, so that they tell the truth to the end.
-func runIngest(ctx context.Context, s *session) error {
-	boundMemory(s.cfg.Ingest.QueueBytes)
+func runIngest(ctx context.Context, env *app, cfg *config.Config) error {
+	boundMemory(cfg.Ingest.QueueBytes)
 	serving, stopServices := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServices()
 	services, serving := errgroup.WithContext(serving)
-	i := &ingestion{session: s, monitor: newMonitor(s.cfg)}
-	unit := newUnit(s, i.monitor)
-	i.heard = observers{i.monitor, newNarrator(s.slog, !s.live()), unit}
+	i := &ingestion{app: env, cfg: cfg, monitor: newMonitor(cfg)}
+	unit := newUnit(env, cfg, i.monitor)
+	var progress *slog.Logger
+	if !live(env, cfg) {
+		progress = unlimited(env.slog)
+	}
+	i.heard = observers{i.monitor, newNarrator(env.slog, progress), unit}
 	defer context.AfterFunc(ctx, func() { i.monitor.Stopping(); unit.stopping() })()
 
-	reload, err := newReloader(s, unit)
+	reload, err := newReloader(env, cfg, unit)
 	if err != nil {
 		return err
 	}
@@ -122,7 +128,8 @@ func (i *ingestion) uncovered(ctx context.Context) error {
 
 // ingestion is the composition of one run.
 type ingestion struct {
-	*session
+	*app
+	cfg     *config.Config
 	monitor *health.Monitor
 	heard   observers
 	reload  *reloader
@@ -134,7 +141,7 @@ func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) 
 		return err
 	}
 	defer closeRejects()
-	up, err := openUpstream(i.session)
+	up, err := openUpstream(i.slog, i.cfg)
 	if err != nil {
 		return err
 	}
@@ -143,7 +150,7 @@ func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) 
 	defer stop(nil)
 	var broken atomic.Pointer[error]
 	up.stop = func(err error) { broken.Store(&err); stop(err) }
-	down, err := openDownstream(i.session)
+	down, err := openDownstream(i.slog, i.cfg)
 	if err != nil {
 		return err
 	}
@@ -152,7 +159,7 @@ func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) 
 	// Unlike the services it ends beside the drain: behind it, a Redis that hangs
 	// would cost the stop another few of its ten seconds.
 	defer i.sampleRedis(ctx, services, down)()
-	sink, err := down.sink(ctx, i.session, up, i.reload.wanted().Fingerprint(), i.heard, i.monitor.CursorMoved)
+	sink, err := down.sink(ctx, i.cfg, up, i.reload.wanted().Fingerprint(), i.heard, i.monitor.CursorMoved)
 	if err != nil {
 		return stoppedOr(ctx, err)
 	}
@@ -162,7 +169,7 @@ func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) 
 		return err
 	}
 	defer stopDashboard()
-	source, err := up.source(i.session, i.heard)
+	source, err := up.source(i.app, i.cfg, i.heard)
 	if err != nil {
 		return err
 	}

@@ -14,13 +14,13 @@ import (
 
 // live reports whether people watch the log as text on a terminal, so that one
 // line redrawn in place says more than a line per thousand events.
-func (s *session) live() bool {
-	return s.terminal && s.cfg.Log.Format != config.FormatJSON
+func live(env *app, cfg *config.Config) bool {
+	return env.terminal && cfg.Log.Format != config.FormatJSON
 }
 
 // showLine draws the live line below the log until the services end.
 func (i *ingestion) showLine(ctx context.Context, services *errgroup.Group) {
-	if !i.live() {
+	if !live(i.app, i.cfg) {
 		return
 	}
 	var line *output.Line

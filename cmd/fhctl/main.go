@@ -8,5 +8,5 @@ package main
 import "os"
 
 func main() {
-	os.Exit(run(os.Args[1:], newApp()))
+	os.Exit(run(os.Args[1:], newApp(), newRoot))
 }

@@ -78,7 +78,7 @@ func (silent) Alarm(event.Alarm, event.Seq, string) {}
 type narrator struct {
 	silent
 	log      *slog.Logger
-	progress bool // off on a terminal, where the live line says it better
+	progress *slog.Logger // nil on a terminal, where the live line says it better
 	now      func() time.Time
 
 	connected atomic.Bool
@@ -90,7 +90,8 @@ type narrator struct {
 	losses map[string]*lossLog
 }
 
-func newNarrator(log *slog.Logger, progress bool) *narrator {
+// newNarrator tells log, and progress, unless it is nil, a line every thousand events.
+func newNarrator(log, progress *slog.Logger) *narrator {
 	return &narrator{log: log, progress: progress, now: time.Now, losses: map[string]*lossLog{}}
 }
 
@@ -162,8 +163,8 @@ func (n *narrator) Stored(b *event.Batch, r event.Receipt) {
 		n.ready = true
 		n.log.Info("Ready", "seq", b.Upto.String(), "stored", r.Appended)
 	}
-	if n.progress && before/1000 != n.total/1000 {
-		unlimited(n.log).Info(fmt.Sprintf("Processed %s events (~%s events/sec, cursor: %s)",
+	if n.progress != nil && before/1000 != n.total/1000 {
+		n.progress.Info(fmt.Sprintf("Processed %s events (~%s events/sec, cursor: %s)",
 			text.Thousands(n.total/1000*1000), text.Thousands(int64(n.rate.perSecond(n.now()))), r.Cursor))
 	}
 	for _, trim := range r.Trimmed {

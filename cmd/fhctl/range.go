@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -152,10 +153,10 @@ func nameMark(seq event.Seq, id redisstream.ID) string {
 }
 
 // tellLacks logs what of a range is not held, in the words of verify.
-func (s *session) tellLacks(why ...string) {
+func tellLacks(log *slog.Logger, why ...string) {
 	for _, part := range why {
 		if part != "" {
-			s.slog.Warn("The range is covered in part: " + part)
+			log.Warn("The range is covered in part: " + part)
 		}
 	}
 }

@@ -43,7 +43,9 @@ func newRecordCommand(a *app) *cobra.Command {
 	addSettings(cmd, config.GroupRelay, config.GroupFilter)
 	addUnusedSettings(cmd, config.GroupRedis)
 	completeReplay(a, cmd)
-	cmd.RunE = a.with(func(ctx context.Context, s *session, args []string) error { return runReplay(ctx, s, o, args) })
+	cmd.RunE = a.with(func(ctx context.Context, env *app, cfg *config.Config, args []string) error {
+		return runReplay(ctx, env, cfg, o, args)
+	})
 	return cmd
 }
 

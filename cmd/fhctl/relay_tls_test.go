@@ -26,21 +26,21 @@ func TestRelayAuthorityIsReadAgain(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	other := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("none")})
 	right := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	s := &session{cfg: &config.Config{}, slog: slog.New(slog.DiscardHandler)}
-	if settings, err := relayTLS(s); settings != nil || err != nil {
+	env, cfg := &app{slog: slog.New(slog.DiscardHandler)}, &config.Config{}
+	if settings, err := relayTLS(env.slog, cfg); settings != nil || err != nil {
 		t.Fatalf("without a file: %v", err)
 	}
-	s.cfg.Relay.TLSCA = file
+	cfg.Relay.TLSCA = file
 	if err := os.WriteFile(file, other, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := relayTLS(s); err == nil {
+	if _, err := relayTLS(env.slog, cfg); err == nil {
 		t.Fatal("a file without an authority is taken")
 	}
 	if err := os.WriteFile(file, right, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	settings, err := relayTLS(s)
+	settings, err := relayTLS(env.slog, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,8 @@ import (
 // of the pipeline and its start behind the cursor. Everything else waits for a
 // restart. Settings that cannot be used are refused, and the former hold.
 type reloader struct {
-	*session
+	*app
+	cfg     *config.Config
 	unit    *unit
 	hangups chan os.Signal
 
@@ -33,13 +34,13 @@ type reloader struct {
 }
 
 // newReloader hears SIGHUP from now on, which would otherwise end the process.
-func newReloader(s *session, m *unit) (*reloader, error) {
-	keep, err := filterOf(s.cfg)
+func newReloader(env *app, cfg *config.Config, m *unit) (*reloader, error) {
+	keep, err := filterOf(cfg)
 	if err != nil {
 		return nil, err
 	}
-	r := &reloader{session: s, unit: m, keep: keep, shown: map[string]string{}, hangups: make(chan os.Signal, 1)}
-	for _, v := range s.cfg.Values {
+	r := &reloader{app: env, cfg: cfg, unit: m, keep: keep, shown: map[string]string{}, hangups: make(chan os.Signal, 1)}
+	for _, v := range cfg.Values {
 		r.shown[v.Name] = v.Text
 	}
 	signal.Notify(r.hangups, syscall.SIGHUP)

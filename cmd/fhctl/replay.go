@@ -76,7 +76,9 @@ func newReplayCommand(a *app) *cobra.Command {
 	addToStreamFlags(flags, o)
 	addSettings(cmd, config.GroupRelay, config.GroupRedis, config.GroupFilter)
 	completeReplay(a, cmd)
-	cmd.RunE = a.with(func(ctx context.Context, s *session, args []string) error { return runReplay(ctx, s, o, args) })
+	cmd.RunE = a.with(func(ctx context.Context, env *app, cfg *config.Config, args []string) error {
+		return runReplay(ctx, env, cfg, o, args)
+	})
 	return cmd
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
@@ -13,12 +14,12 @@ import (
 // copyCursor is the name of the cursor of a stream that a replay made: of such a copy
 // the live cursor says nothing. It is "" of other streams, and where somebody chose a
 // cursor.
-func (s *session) copyCursor(ctx context.Context, reader *redisstream.Reader) string {
-	key := s.cfg.Redis.StreamKey
-	if key == keyspace.DefaultStream || s.cfg.Origin("cursor-key").Layer != config.LayerDefault {
+func copyCursor(ctx context.Context, cfg *config.Config, reader *redisstream.Reader) string {
+	key := cfg.Redis.StreamKey
+	if key == keyspace.DefaultStream || cfg.Origin("cursor-key").Layer != config.LayerDefault {
 		return ""
 	}
-	for _, name := range replayCursors(key, s.cfg.Redis.Partitions) {
+	for _, name := range replayCursors(key, cfg.Redis.Partitions) {
 		first := name
 		if reader.IsSet() {
 			first = keyspace.Partition(name, 0)
@@ -32,19 +33,18 @@ func (s *session) copyCursor(ctx context.Context, reader *redisstream.Reader) st
 	return ""
 }
 
-// withOwnCursor is the session and the reader with the cursor that is the stream's. Of
+// withOwnCursor is the settings and the reader with the cursor that is the stream's. Of
 // a replay's copy they are others, and the reader that was given is closed.
-func (s *session) withOwnCursor(ctx context.Context, reader *redisstream.Reader) (*session, *redisstream.Reader, error) {
-	name := s.copyCursor(ctx, reader)
+func withOwnCursor(ctx context.Context, log *slog.Logger, cfg *config.Config, reader *redisstream.Reader) (*config.Config, *redisstream.Reader, error) {
+	name := copyCursor(ctx, cfg, reader)
 	if name == "" {
-		return s, reader, nil
+		return cfg, reader, nil
 	}
-	cfg := *s.cfg
-	cfg.Redis.CursorKey = name
-	own := &session{app: s.app, cfg: &cfg, slog: s.slog}
+	own := *cfg
+	own.Redis.CursorKey = name
 	_ = reader.Close() // nothing was written
-	reader, err := own.reader(ctx)
-	return own, reader, err
+	reader, err := openReader(ctx, log, &own)
+	return &own, reader, err
 }
 
 // copied judges the cursor of a stream that a replay made: no relay and no filter is

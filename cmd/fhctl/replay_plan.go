@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -55,11 +56,11 @@ type replayPlan struct {
 }
 
 // plan checks everything that can be checked alone.
-func (o *replayOptions) plan(s *session, args []string) (*replayPlan, error) {
+func (o *replayOptions) plan(env *app, cfg *config.Config, args []string) (*replayPlan, error) {
 	p := &replayPlan{replayOptions: o, started: time.Now()}
 	var err error
 	if p.sel, err = newSelection(filter.Config{
-		Collections: s.cfg.Ingest.Collections, DIDs: s.cfg.Ingest.DIDs, Kinds: s.cfg.Ingest.Kinds}, o.actions); err != nil {
+		Collections: cfg.Ingest.Collections, DIDs: cfg.Ingest.DIDs, Kinds: cfg.Ingest.Kinds}, o.actions); err != nil {
 		return nil, err
 	}
 	if p.sel.from, err = parseBegin("--from", o.from, p.started); err != nil {
@@ -77,8 +78,8 @@ func (o *replayOptions) plan(s *session, args []string) (*replayPlan, error) {
 	if p.faults, err = relayserver.ParseFaults(o.faults); err != nil {
 		return nil, fmt.Errorf("flag --fault: %w", err)
 	}
-	for _, check := range []func(*session) error{p.checkNumbers, p.checkRange, p.checkFrames, p.checkServe, p.checkStream, p.checkOutput} {
-		if err := check(s); err != nil {
+	for _, check := range []func(*app, *config.Config) error{p.checkNumbers, p.checkRange, p.checkFrames, p.checkServe, p.checkStream, p.checkOutput} {
+		if err := check(env, cfg); err != nil {
 			return nil, err
 		}
 	}
@@ -160,7 +161,7 @@ func (p *replayPlan) chooseTarget(target *terminus) error {
 	return nil
 }
 
-func (p *replayPlan) checkNumbers(*session) error {
+func (p *replayPlan) checkNumbers(*app, *config.Config) error {
 	if p.toPartitions > keyspace.MostPartitions {
 		return usageError(errors.New("flag --to-partitions: it is out of bounds"), "write a number from 1 to 64")
 	}
@@ -169,7 +170,7 @@ func (p *replayPlan) checkNumbers(*session) error {
 
 // checkRange refuses ends that the source cannot find, and ranges without
 // inside.
-func (p *replayPlan) checkRange(*session) error {
+func (p *replayPlan) checkRange(*app, *config.Config) error {
 	from, until := p.sel.from, p.sel.until
 	for _, e := range []place.Place{from, until} {
 		if e.Kind == place.ID && p.source.kind != endStream {
@@ -192,7 +193,7 @@ func (p *replayPlan) checkRange(*session) error {
 }
 
 // checkFrames refuses what needs frames from a source that has none.
-func (p *replayPlan) checkFrames(*session) error {
+func (p *replayPlan) checkFrames(*app, *config.Config) error {
 	if p.source.kind != endStream {
 		return nil
 	}
@@ -204,7 +205,7 @@ func (p *replayPlan) checkFrames(*session) error {
 		"replay a capture, or --source relay; fhctl record keeps frames")
 }
 
-func (p *replayPlan) checkServe(*session) error {
+func (p *replayPlan) checkServe(*app, *config.Config) error {
 	if p.serve == "" {
 		if len(p.faults) > 0 {
 			return usageError(errors.New("--fault is for a relay that is served"), "add --serve 127.0.0.1:7000")
@@ -219,7 +220,7 @@ func (p *replayPlan) checkServe(*session) error {
 
 // checkStream refuses a live stream before anything is connected, and stream
 // flags without a stream.
-func (p *replayPlan) checkStream(s *session) error {
+func (p *replayPlan) checkStream(env *app, cfg *config.Config) error {
 	if p.target.kind != endStream {
 		if p.toStream != "" || p.appendToLive || p.toMaxLen > 0 || p.toPartitions > 1 || p.toPasswordFile != "" {
 			return usageError(errors.New("--to-stream and its kin are for a target in Redis"), "add --to stream, or --to redis://HOST:PORT")
@@ -231,18 +232,18 @@ func (p *replayPlan) checkStream(s *session) error {
 		return usageError(fmt.Errorf("flag --to-stream: %q is a URL and not the name of a key", fault.Redact(key)), "give the Redis with --to, and the stream's key with --to-stream")
 	case key == "":
 		return usageError(errors.New("the stream to append to is not named"), "add --to-stream KEY")
-	case s.isLive(key) && !p.appendToLive:
+	case isLive(cfg, key) && !p.appendToLive:
 		return usageError(fmt.Errorf("stream %s is the live one", key), liveHint)
-	case key == s.cfg.Redis.CursorKey || replayCursor("", key, p.toPartitions) == s.cfg.Redis.CursorKey:
-		return usageError(fmt.Errorf("stream %s and the live cursor %s would share a key", key, s.cfg.Redis.CursorKey), "choose another --to-stream")
-	case p.source.kind == endStream && p.source.url == p.target.url && key == s.cfg.Redis.StreamKey:
+	case key == cfg.Redis.CursorKey || replayCursor("", key, p.toPartitions) == cfg.Redis.CursorKey:
+		return usageError(fmt.Errorf("stream %s and the live cursor %s would share a key", key, cfg.Redis.CursorKey), "choose another --to-stream")
+	case p.source.kind == endStream && p.source.url == p.target.url && key == cfg.Redis.StreamKey:
 		return usageError(errors.New("source and target are the same stream"), "choose another --to-stream")
 	}
 	return nil
 }
 
 // checkOutput chooses what standard output shows.
-func (p *replayPlan) checkOutput(s *session) error {
+func (p *replayPlan) checkOutput(env *app, cfg *config.Config) error {
 	switch p.format {
 	case "", "text", "json":
 	default:
@@ -255,7 +256,7 @@ func (p *replayPlan) checkOutput(s *session) error {
 		return usageError(errors.New("--resume needs a target that keeps the position, and standard output keeps nothing"), "replay into a capture or a stream, or begin with --from SEQ")
 	}
 	p.json = p.format == "json" && p.target.kind != endStdout
-	screen, _ := s.stdout.(*os.File)
+	screen, _ := env.stdout.(*os.File)
 	terminal := screen != nil && term.IsTerminal(int(screen.Fd()))
 	if p.target.kind == endStdout && (p.format == "text" || p.format == "" && terminal) {
 		p.columns = &output.Columns{}
@@ -264,20 +265,20 @@ func (p *replayPlan) checkOutput(s *session) error {
 				width, _, _ := term.GetSize(int(screen.Fd())) // 0 when it does not say
 				return width
 			}
-			p.columns.Color = !s.cfg.Log.NoColor && output.IsTerminal(screen)
+			p.columns.Color = !cfg.Log.NoColor && output.IsTerminal(screen)
 		}
 	}
 	return nil
 }
 
 // redis is the Redis at url, or the settings' where that is empty.
-func (p *replayPlan) redis(s *session, url, passwordFile string) (c conn.Connection, name string, closeServer func(), err error) {
+func (p *replayPlan) redis(log *slog.Logger, cfg *config.Config, url, passwordFile string) (c conn.Connection, name string, closeServer func(), err error) {
 	if url = config.OwnScheme(url); url == "" || strings.HasPrefix(url, "embedded:") {
-		other := *s.cfg
+		other := *cfg
 		if url != "" {
 			other.Redis.URL = url
 		}
-		down, err := openDownstream(&session{app: s.app, cfg: &other, slog: s.slog})
+		down, err := openDownstream(log, &other)
 		return down.connection, down.name, down.close, err
 	}
 	place, err := conn.ParseURL(url)
@@ -285,7 +286,7 @@ func (p *replayPlan) redis(s *session, url, passwordFile string) (c conn.Connect
 		return c, "", nil, fmt.Errorf("read Redis URL %s: %w", fault.Redact(url), err)
 	}
 	if place.Password {
-		s.slog.Warn("The password in an argument is visible to every user of this machine in ps; use --to-password-file, or --redis-url from the environment")
+		log.Warn("The password in an argument is visible to every user of this machine in ps; use --to-password-file, or --redis-url from the environment")
 	}
 	password := ""
 	if passwordFile != "" {
@@ -293,7 +294,7 @@ func (p *replayPlan) redis(s *session, url, passwordFile string) (c conn.Connect
 			return c, "", nil, fmt.Errorf("Redis password file: %w", err)
 		}
 	}
-	c = s.connection(url, password)
+	c = connection(log, cfg, url, password)
 	c.URLName, c.PasswordName = "the URL in the argument", "the file of --to-password-file"
 	return c, fault.Redact(url), func() {}, nil
 }

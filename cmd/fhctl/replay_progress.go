@@ -14,12 +14,12 @@ import (
 
 // showProgress draws the bar where people see it and data does not disturb it.
 func (r *replayRun) showProgress() (restore func()) {
-	screen, _ := r.session.stdout.(*os.File)
+	screen, _ := r.app.stdout.(*os.File)
 	mixed := r.plan.target.kind == endStdout && !r.plan.dryRun && screen != nil && output.IsTerminal(screen)
-	if !r.session.live() || mixed {
+	if !live(r.app, r.cfg) || mixed {
 		return func() {}
 	}
-	back := r.session.log.divert(func(terminal io.Writer) io.Writer {
+	back := r.app.log.divert(func(terminal io.Writer) io.Writer {
 		r.line = output.NewLine(output.LineConfig{Out: terminal})
 		return r.line.Writer()
 	})
@@ -52,13 +52,13 @@ func (r *replayRun) outcome(ctx context.Context, complete bool, err error) error
 		return err
 	}
 	if r.origin.kind == endCapture && r.target.after() == 0 {
-		r.session.tellLacks(r.within.lacks(r.readWhole)...)
+		tellLacks(r.app.slog, r.within.lacks(r.readWhole)...)
 	}
 	reported := r.report(complete)
 	if !complete && err == nil {
 		err = context.Cause(ctx)
 		if c.last > 0 && !r.plan.dryRun && r.plan.target.kind != endStdout {
-			fmt.Fprintf(r.session.log, "hint: the same command with --resume goes on behind seq %s\n", c.last)
+			fmt.Fprintf(r.app.log, "hint: the same command with --resume goes on behind seq %s\n", c.last)
 		}
 	}
 	if reported == nil {

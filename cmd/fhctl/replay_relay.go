@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/frame"
@@ -39,21 +40,21 @@ type relayPlayer struct {
 	at       atomic.Int64
 }
 
-func openRelayOrigin(s *session, p *replayPlan) (*origin, error) {
-	raw := s.cfg.Relay.URL
+func openRelayOrigin(env *app, cfg *config.Config, p *replayPlan) (*origin, error) {
+	raw := cfg.Relay.URL
 	if p.source.url != "" {
 		raw = p.source.url
 	}
-	end, err := parseRelay(raw, s.cfg.Relay.Cleartext)
+	end, err := parseRelay(raw, cfg.Relay.Cleartext)
 	if err != nil {
 		return nil, fmt.Errorf("relay: %w", err)
 	}
 	if end.kind != relayReal {
 		return openLogOrigin(end, p)
 	}
-	o := &relayPlayer{log: s.slog, idle: s.cfg.Ingest.IdleTimeout, from: p.sel.from, until: p.sel.until, follow: p.follow}
+	o := &relayPlayer{log: env.slog, idle: cfg.Ingest.IdleTimeout, from: p.sel.from, until: p.sel.until, follow: p.follow}
 	up := upstream{endpoint: end.endpoint}
-	if o.source, err = up.source(s, relayListener{player: o}); err != nil {
+	if o.source, err = up.source(env, cfg, relayListener{player: o}); err != nil {
 		return nil, err
 	}
 	return &origin{player: o, kind: endRelay, name: end.name, identity: end.identity}, nil

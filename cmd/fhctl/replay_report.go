@@ -100,14 +100,14 @@ func (r *replayRun) summary(complete bool) replaySummary {
 func (r *replayRun) report(complete bool) error {
 	s := r.summary(complete)
 	if r.plan.json {
-		out := json.NewEncoder(visible(r.session.stdout))
+		out := json.NewEncoder(visible(r.app.stdout))
 		out.SetEscapeHTML(false)
 		out.SetIndent("", "  ")
 		return out.Encode(s)
 	}
-	fmt.Fprintln(r.session.log, text.Escape(s.String()))
+	fmt.Fprintln(r.app.log, text.Escape(s.String()))
 	if s.Events == 0 && complete && r.target.after() == 0 {
-		fmt.Fprintln(r.session.log, "hint: "+text.Escape(r.whyNothing()))
+		fmt.Fprintln(r.app.log, "hint: "+text.Escape(r.whyNothing()))
 	}
 	return nil
 }

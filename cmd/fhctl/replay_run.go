@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/fhctl/fhctl/pkg/capture"
+	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/output"
@@ -19,7 +20,8 @@ import (
 
 // replayRun is one replay.
 type replayRun struct {
-	session    *session
+	app        *app
+	cfg        *config.Config
 	plan       *replayPlan
 	origin     *origin
 	target     receiver
@@ -54,18 +56,18 @@ func (p *played) weight() int64 { return min(int64(len(p.frame)+len(p.data)), it
 // errReplayed ends reading because everything wanted was replayed.
 var errReplayed = errors.New("replayed what was asked for")
 
-func runReplay(ctx context.Context, s *session, o *replayOptions, args []string) error {
-	p, err := o.plan(s, args)
+func runReplay(ctx context.Context, env *app, cfg *config.Config, o *replayOptions, args []string) error {
+	p, err := o.plan(env, cfg, args)
 	if err != nil {
 		return err
 	}
 	boundReading()
 	if p.target.kind == endServe {
-		return serveReplay(ctx, s, p)
+		return serveReplay(ctx, env, cfg, p)
 	}
-	r := &replayRun{session: s, plan: p, items: make(chan *played, itemsAhead), room: semaphore.NewWeighted(itemsBytes), within: frameRange{from: p.sel.from, to: p.sel.until}}
+	r := &replayRun{app: env, cfg: cfg, plan: p, items: make(chan *played, itemsAhead), room: semaphore.NewWeighted(itemsBytes), within: frameRange{from: p.sel.from, to: p.sel.until}}
 	r.count.kinds = map[string]int64{}
-	if r.origin, err = openOrigin(ctx, s, p); err != nil {
+	if r.origin, err = openOrigin(ctx, env, cfg, p); err != nil {
 		return err
 	}
 	defer r.origin.close()
@@ -94,7 +96,7 @@ func (r *replayRun) openTarget(ctx context.Context) (err error) {
 	p := r.plan
 	switch p.target.kind {
 	case endStdout:
-		r.targetName, r.target = "standard output", newPrinter(r.session.stdout, p)
+		r.targetName, r.target = "standard output", newPrinter(r.app.stdout, p)
 	case endCapture:
 		r.targetName = p.target.path
 		if p.dryRun {
@@ -111,12 +113,12 @@ func (r *replayRun) openTarget(ctx context.Context) (err error) {
 			return err
 		}
 		if r.target = t; t.cut != "" {
-			r.session.slog.Warn("The unfinished capture was cut", "what", t.cut)
+			r.app.slog.Warn("The unfinished capture was cut", "what", t.cut)
 		}
 		return nil
 	case endStream:
 		r.targetName = "stream " + p.toStream
-		r.target, err = openAppender(ctx, r.session, p, r.origin, &r.count)
+		r.target, err = openAppender(ctx, r.app, r.cfg, p, r.origin, &r.count)
 		return err
 	}
 	return nil
@@ -152,7 +154,7 @@ func (r *replayRun) read(ctx context.Context) {
 	defer close(r.items)
 	after := r.target.after()
 	if after > 0 {
-		r.session.slog.Info("Resuming", "after", after.String(), "target", r.targetName)
+		r.app.slog.Info("Resuming", "after", after.String(), "target", r.targetName)
 	}
 	for pc, err := range r.origin.pieces(ctx, after) {
 		if err != nil {
@@ -243,10 +245,10 @@ func (r *replayRun) pass(v verdict, p *played, reject *event.Reject) {
 		c.unwanted++
 	case notice:
 		c.notices++
-		r.session.slog.Debug("Relay notice", "name", p.notice)
+		r.app.slog.Debug("Relay notice", "name", p.notice)
 	case broken:
 		if c.rejected++; c.reasons[reject.Reason] == 0 {
-			r.session.slog.Warn("An event cannot be read and is left out; further ones of its kind are counted only", "seq", p.seq.String(), "reason", reject.Reason.String(), "err", reject.Detail)
+			r.app.slog.Warn("An event cannot be read and is left out; further ones of its kind are counted only", "seq", p.seq.String(), "reason", reject.Reason.String(), "err", reject.Detail)
 		}
 		c.reasons[reject.Reason]++
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/capture"
+	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/frame"
@@ -42,27 +43,27 @@ type servedRelay struct {
 }
 
 // serveReplay plays the source as a relay, until it is stopped.
-func serveReplay(ctx context.Context, s *session, p *replayPlan) error {
-	log, name, feed, closeLog, err := openServed(ctx, s, p)
+func serveReplay(ctx context.Context, env *app, cfg *config.Config, p *replayPlan) error {
+	log, name, feed, closeLog, err := openServed(ctx, env, cfg, p)
 	if err != nil {
 		return err
 	}
 	defer closeLog()
 	var failed atomic.Pointer[error]
-	cfg := relayserver.Config{
-		Failed: func(err error) { failed.Store(&err); s.playedUpTo(err) },
-		Log:    log, Addr: p.serve, Faults: p.faults, Rate: p.pace.rate, Logger: s.slog,
+	served := relayserver.Config{
+		Failed: func(err error) { failed.Store(&err); playedUpTo(env.slog, err) },
+		Log:    log, Addr: p.serve, Faults: p.faults, Rate: p.pace.rate, Logger: env.slog,
 		Whole: p.sel.from.Kind != place.Live,
 	}
 	if p.pace.speed > 0 {
-		cfg.Delay = spacing(p.pace.speed)
+		served.Delay = spacing(p.pace.speed)
 	}
 	state := servedRelay{V: 1, Command: p.label, State: "serving", Source: name, DryRun: p.dryRun}
 	state.Oldest, state.Newest = log.Bounds()
 	if p.dryRun {
-		return state.print(s, p)
+		return state.print(env, p)
 	}
-	server, err := relayserver.Start(cfg)
+	server, err := relayserver.Start(served)
 	if fault.ClassOf(err) == fault.Usage && fault.HintOf(err) == "" {
 		err = fault.New(fault.Usage, err, "write --serve 127.0.0.1:7000: it serves this machine only")
 	}
@@ -71,7 +72,7 @@ func serveReplay(ctx context.Context, s *session, p *replayPlan) error {
 	}
 	defer server.Close()
 	state.URL = server.URL()
-	if err := state.print(s, p); err != nil {
+	if err := state.print(env, p); err != nil {
 		return err
 	}
 	err = waitServed(ctx, feed)
@@ -86,9 +87,9 @@ func serveReplay(ctx context.Context, s *session, p *replayPlan) error {
 		}
 	}
 	if err != nil || p.json {
-		return errors.Join(err, state.print(s, p))
+		return errors.Join(err, state.print(env, p))
 	}
-	fmt.Fprintf(s.log, "served %s frames over %d connections%s\n", text.Thousands(state.Sent), state.Clients, faultList(state.Faults))
+	fmt.Fprintf(env.log, "served %s frames over %d connections%s\n", text.Thousands(state.Sent), state.Clients, faultList(state.Faults))
 	return nil
 }
 
@@ -118,25 +119,25 @@ func waitServed(ctx context.Context, feed func(context.Context) error) error {
 }
 
 // print says where the relay is: its URL alone on standard output, or JSON.
-func (r servedRelay) print(s *session, p *replayPlan) error {
+func (r servedRelay) print(env *app, p *replayPlan) error {
 	if p.json {
 		if r.Faults == nil {
 			r.Faults = map[string]int{}
 		}
-		return printLine(s.stdout, r)
+		return printLine(env.stdout, r)
 	}
 	if p.dryRun {
-		fmt.Fprintf(s.log, "dry run: would serve %s (seq %s to %s) at %s\n", text.Escape(r.Source), r.Oldest, r.Newest, text.Escape(p.serve))
+		fmt.Fprintf(env.log, "dry run: would serve %s (seq %s to %s) at %s\n", text.Escape(r.Source), r.Oldest, r.Newest, text.Escape(p.serve))
 		return nil
 	}
-	fmt.Fprintf(s.log, "serving %s (seq %s to %s); read it with: fhctl ingest --relay-url %s\n", text.Escape(r.Source), r.Oldest, r.Newest, r.URL)
-	_, err := fmt.Fprintln(s.stdout, r.URL)
+	fmt.Fprintf(env.log, "serving %s (seq %s to %s); read it with: fhctl ingest --relay-url %s\n", text.Escape(r.Source), r.Oldest, r.Newest, r.URL)
+	_, err := fmt.Fprintln(env.stdout, r.URL)
 	return err
 }
 
 // openServed makes the log to serve. A relay somewhere else has none: feed then
 // fills one until it returns.
-func openServed(ctx context.Context, s *session, p *replayPlan) (log relayserver.Log, name string, feed func(context.Context) error, closeLog func(), err error) {
+func openServed(ctx context.Context, env *app, cfg *config.Config, p *replayPlan) (log relayserver.Log, name string, feed func(context.Context) error, closeLog func(), err error) {
 	if p.source.kind == endCapture {
 		file, err := capture.OpenLog(capture.LogConfig{Path: p.source.path})
 		if err != nil {
@@ -144,7 +145,7 @@ func openServed(ctx context.Context, s *session, p *replayPlan) (log relayserver
 		}
 		return selected(file, p.sel), p.source.path, nil, func() { _ = file.Close() }, nil
 	}
-	o, err := openOrigin(ctx, s, p)
+	o, err := openOrigin(ctx, env, cfg, p)
 	if err != nil {
 		return nil, "", nil, nil, err
 	}
@@ -152,7 +153,7 @@ func openServed(ctx context.Context, s *session, p *replayPlan) (log relayserver
 		return selected(o.log, p.sel), o.name, nil, o.close, nil
 	}
 	memory := relayserver.NewMemoryLog(servedWindow)
-	r := &replayRun{session: s, plan: p, origin: o, targetName: "clients", target: passOn{memory}, items: make(chan *played, itemsAhead)}
+	r := &replayRun{app: env, cfg: cfg, plan: p, origin: o, targetName: "clients", target: passOn{memory}, items: make(chan *played, itemsAhead)}
 	r.count.kinds = map[string]int64{}
 	pass := func(ctx context.Context) error {
 		_, err := r.run(ctx)

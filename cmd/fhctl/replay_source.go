@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"log/slog"
 	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/capture"
+	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/place"
@@ -59,14 +61,14 @@ func (o *origin) stream() (*streamPlayer, bool) {
 }
 
 // openOrigin opens the source of a plan.
-func openOrigin(ctx context.Context, s *session, p *replayPlan) (*origin, error) {
+func openOrigin(ctx context.Context, env *app, cfg *config.Config, p *replayPlan) (*origin, error) {
 	switch p.source.kind {
 	case endCapture:
 		return openCaptureOrigin(p.source.path, p.sel.from)
 	case endStream:
-		return openStreamOrigin(ctx, s, p)
+		return openStreamOrigin(ctx, env.slog, cfg, p)
 	}
-	return openRelayOrigin(s, p)
+	return openRelayOrigin(env, cfg, p)
 }
 
 // capturePlayer reads a capture file once.
@@ -123,18 +125,18 @@ type streamPlayer struct {
 	part        atomic.Int64 // in millionths, by time
 }
 
-func openStreamOrigin(ctx context.Context, s *session, p *replayPlan) (*origin, error) {
+func openStreamOrigin(ctx context.Context, log *slog.Logger, cfg *config.Config, p *replayPlan) (*origin, error) {
 	// A URL with a password of its own needs no file.
-	file := s.cfg.Redis.PasswordFile
+	file := cfg.Redis.PasswordFile
 	if place, err := conn.ParseURL(p.source.url); err == nil && place.Password {
 		file = ""
 	}
-	connection, name, closeServer, err := p.redis(s, p.source.url, file)
+	connection, name, closeServer, err := p.redis(log, cfg, p.source.url, file)
 	if err != nil {
 		return nil, err
 	}
-	key := s.cfg.Redis.StreamKey
-	r, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: connection, StreamKey: key, CursorKey: s.cfg.Redis.CursorKey, Partitions: s.cfg.Redis.Partitions})
+	key := cfg.Redis.StreamKey
+	r, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: connection, StreamKey: key, CursorKey: cfg.Redis.CursorKey, Partitions: cfg.Redis.Partitions})
 	if err != nil {
 		closeServer()
 		return nil, err
@@ -142,7 +144,7 @@ func openStreamOrigin(ctx context.Context, s *session, p *replayPlan) (*origin, 
 	o := &streamPlayer{Reader: r, from: p.sel.from, until: p.sel.until}
 	o.bounds, err = r.Bounds(ctx)
 	if err == nil && o.bounds.Length > 0 && !p.resume {
-		err = o.tellLacks(ctx, s, p.started)
+		err = o.tellLacks(ctx, log, p.started)
 	}
 	if errors.Is(err, redisstream.ErrNoStream) {
 		err = fault.New(fault.Unreachable, err, "check --redis-url and --stream-key; fhctl ingest makes the stream with the first event it stores")
@@ -156,12 +158,12 @@ func openStreamOrigin(ctx context.Context, s *session, p *replayPlan) (*origin, 
 }
 
 // tellLacks says what of the range the stream does not hold.
-func (o *streamPlayer) tellLacks(ctx context.Context, s *session, now time.Time) error {
+func (o *streamPlayer) tellLacks(ctx context.Context, log *slog.Logger, now time.Time) error {
 	held, err := heldSince(ctx, o.Reader, o.bounds)
 	if err != nil {
 		return err
 	}
-	s.tellLacks(held.lacks(o.from, "the stream"), lacksEnd(o.until, o.bounds.Last, 0, "the stream", now))
+	tellLacks(log, held.lacks(o.from, "the stream"), lacksEnd(o.until, o.bounds.Last, 0, "the stream", now))
 	return nil
 }
 

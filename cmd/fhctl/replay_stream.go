@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream"
@@ -56,15 +57,15 @@ func replayCursors(key string, partitions int) []string {
 }
 
 // isLive reports whether a key is a live stream's by its name alone.
-func (s *session) isLive(key string) bool {
-	return key == s.cfg.Redis.StreamKey || key == keyspace.DefaultStream
+func isLive(cfg *config.Config, key string) bool {
+	return key == cfg.Redis.StreamKey || key == keyspace.DefaultStream
 }
 
 const liveHint = "consumers would take the events for new ones; choose another --to-stream, or say --append-to-live-stream"
 
 // checkTarget refuses a live stream, and a cursor of an earlier replay that
 // nobody asked to resume. It gives the seq to go on after.
-func (p *replayPlan) checkTarget(ctx context.Context, s *session, connection conn.Connection, identity string) (event.Seq, error) {
+func (p *replayPlan) checkTarget(ctx context.Context, env *app, cfg *config.Config, connection conn.Connection, identity string) (event.Seq, error) {
 	r, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: connection, StreamKey: p.toStream, CursorKey: replayCursor(connection.URL, p.toStream, p.toPartitions), Partitions: p.toPartitions})
 	if err != nil {
 		return 0, err
@@ -80,7 +81,7 @@ func (p *replayPlan) checkTarget(ctx context.Context, s *session, connection con
 		return 0, err
 	}
 	if exists && !ours.Present && !p.appendToLive {
-		if err := p.looksLive(ctx, s, connection, ours.Status); err != nil {
+		if err := p.looksLive(ctx, cfg, connection, ours.Status); err != nil {
 			return 0, err
 		}
 	}
@@ -93,11 +94,11 @@ func (p *replayPlan) checkTarget(ctx context.Context, s *session, connection con
 
 // looksLive refuses a stream that no replay made on a Redis that a writer
 // feeds.
-func (p *replayPlan) looksLive(ctx context.Context, s *session, connection conn.Connection, beat redisstream.Heartbeat) error {
+func (p *replayPlan) looksLive(ctx context.Context, cfg *config.Config, connection conn.Connection, beat redisstream.Heartbeat) error {
 	if beat.Present {
 		return fault.New(fault.Conflict, fmt.Errorf("stream %s exists and no replay made it, while a writer is at work on this Redis (%s)", p.toStream, redisstream.StatusKey), liveHint)
 	}
-	live, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: connection, StreamKey: p.toStream, CursorKey: s.cfg.Redis.CursorKey, Partitions: s.cfg.Redis.Partitions})
+	live, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: connection, StreamKey: p.toStream, CursorKey: cfg.Redis.CursorKey, Partitions: cfg.Redis.Partitions})
 	if err != nil {
 		return err
 	}
@@ -126,20 +127,20 @@ func (p *replayPlan) resumeAfter(r *redisstream.Reader, ours redisstream.CursorS
 }
 
 // openAppender opens the stream that a plan writes to.
-func openAppender(ctx context.Context, s *session, p *replayPlan, o *origin, count *replayCount) (receiver, error) {
-	connection, _, closeServer, err := p.redis(s, p.target.url, p.toPasswordFile)
+func openAppender(ctx context.Context, env *app, cfg *config.Config, p *replayPlan, o *origin, count *replayCount) (receiver, error) {
+	connection, _, closeServer, err := p.redis(env.slog, cfg, p.target.url, p.toPasswordFile)
 	if err != nil {
 		return nil, err
 	}
 	identity := redisstream.ReplayPrefix + o.identity
-	from, err := p.checkTarget(ctx, s, connection, identity)
+	from, err := p.checkTarget(ctx, env, cfg, connection, identity)
 	if err != nil || p.dryRun {
 		closeServer()
 		return nowhere{from: from, entries: true}, err
 	}
 	w, err := openSink(ctx, redisstream.Config{
 		Connection: connection, StreamKey: p.toStream, CursorKey: replayCursor(connection.URL, p.toStream, p.toPartitions),
-		MaxLen: p.toMaxLen, AllowEviction: s.cfg.Redis.AllowEviction,
+		MaxLen: p.toMaxLen, AllowEviction: cfg.Redis.AllowEviction,
 		Identity: redisstream.Identity{Relay: identity, Filter: p.sel.keep.Fingerprint(), Partitions: p.toPartitions},
 	})
 	if err != nil {

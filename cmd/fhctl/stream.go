@@ -85,11 +85,11 @@ func newStatsCommand(a *app) *cobra.Command {
 	addSettings(cmd, config.GroupRedis)
 	addSetting(cmd, config.GroupWriter, "max-stream-len")
 	a.completeStats(cmd)
-	cmd.RunE = a.with(func(ctx context.Context, s *session, _ []string) error {
+	cmd.RunE = a.with(func(ctx context.Context, env *app, cfg *config.Config, _ []string) error {
 		if err := f.check(cmd.Flags()); err != nil {
 			return err
 		}
-		return runStats(ctx, s, f)
+		return runStats(ctx, env, cfg, f)
 	})
 	return cmd
 }

@@ -15,19 +15,19 @@ import (
 )
 
 // runStats reads, reports and judges, once or until stopped.
-func runStats(ctx context.Context, s *session, f *statsFlags) error {
+func runStats(ctx context.Context, env *app, cfg *config.Config, f *statsFlags) error {
 	boundReading()
-	reader, err := s.reader(ctx)
+	reader, err := openReader(ctx, env.slog, cfg)
 	if err == nil {
-		s, reader, err = s.withOwnCursor(ctx, reader)
+		cfg, reader, err = withOwnCursor(ctx, env.slog, cfg, reader)
 	}
 	if err != nil {
 		return err
 	}
 	defer func() { _ = reader.Close() }()
-	options := s.statsOptions(f)
+	options := statsOptions(cfg, f)
 	if f.watch > 0 {
-		return (&statsWatch{session: s, flags: f, reader: reader, options: options}).run(ctx)
+		return (&statsWatch{app: env, cfg: cfg, flags: f, reader: reader, options: options}).run(ctx)
 	}
 	r, err := stats.Collect(ctx, reader, options)
 	if err != nil {
@@ -35,14 +35,14 @@ func runStats(ctx context.Context, s *session, f *statsFlags) error {
 	}
 	if !r.Stream.Exists {
 		if f.format.name == "json" {
-			if err := f.format.write(s.stdout, r, nil); err != nil {
+			if err := f.format.write(env.stdout, r, nil); err != nil {
 				return err
 			}
 		}
 		return errStreamMissing(r.Stream.Key, r.Redis)
 	}
-	err = f.format.write(s.stdout, r, func(w io.Writer) error {
-		return output.WriteRows(w, statsRowsWithin(r, s.outWidth()), s.colorOut())
+	err = f.format.write(env.stdout, r, func(w io.Writer) error {
+		return output.WriteRows(w, statsRowsWithin(r, env.outWidth()), colorOut(env, cfg))
 	})
 	if err != nil {
 		return err
@@ -51,25 +51,25 @@ func runStats(ctx context.Context, s *session, f *statsFlags) error {
 }
 
 // statsOptions is what flags and settings say of a report.
-func (s *session) statsOptions(f *statsFlags) stats.Options {
-	o := s.reportOptions(f.window, f.assumed)
+func statsOptions(cfg *config.Config, f *statsFlags) stats.Options {
+	o := reportOptions(cfg, f.window, f.assumed)
 	o.Sample, o.Groups, o.Limits = f.sample, f.groups, f.limits
 	return o
 }
 
 // reportOptions is what the settings say of a report; assumed is a window that nobody
 // chose.
-func (s *session) reportOptions(window time.Duration, assumed bool) stats.Options {
-	return stats.Options{Redis: s.cfg.Redis.URL, Relay: s.namedRelay(), MaxLength: s.cfg.Redis.MaxStreamLen, Window: window, WindowAssumed: assumed}
+func reportOptions(cfg *config.Config, window time.Duration, assumed bool) stats.Options {
+	return stats.Options{Redis: cfg.Redis.URL, Relay: namedRelay(cfg), MaxLength: cfg.Redis.MaxStreamLen, Window: window, WindowAssumed: assumed}
 }
 
 // namedRelay is the host of a relay that somebody named, in whatever way; the
 // default is nobody's word.
-func (s *session) namedRelay() string {
-	if s.cfg.Origin("relay-url").Layer == config.LayerDefault {
+func namedRelay(cfg *config.Config) string {
+	if cfg.Origin("relay-url").Layer == config.LayerDefault {
 		return ""
 	}
-	end, err := parseRelay(s.cfg.Relay.URL, true)
+	end, err := parseRelay(cfg.Relay.URL, true)
 	if err != nil || end.kind != relayReal {
 		return "" // sim:// and capture: have names of their own
 	}
@@ -110,4 +110,4 @@ func (a *app) outWidth() int {
 }
 
 // colorOut reports whether standard output may be coloured.
-func (s *session) colorOut() bool { return s.outTerminal() != nil && !s.cfg.Log.NoColor }
+func colorOut(env *app, cfg *config.Config) bool { return env.outTerminal() != nil && !cfg.Log.NoColor }

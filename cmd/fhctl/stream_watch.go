@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/redisstream"
@@ -24,7 +25,8 @@ const (
 
 // statsWatch collects again and again. What it saw before makes its graphs.
 type statsWatch struct {
-	*session
+	*app
+	cfg     *config.Config
 	flags   *statsFlags
 	reader  *redisstream.Reader
 	options stats.Options
@@ -40,7 +42,7 @@ func (w *statsWatch) run(ctx context.Context) error {
 	terminal := w.outTerminal()
 	w.lines = w.flags.format.name == "json" || !w.flags.chosen && terminal == nil
 	if terminal != nil && !w.lines {
-		w.screen = &output.Screen{Out: terminal, Color: w.colorOut()}
+		w.screen = &output.Screen{Out: terminal, Color: colorOut(w.app, w.cfg)}
 	}
 	tick := time.NewTicker(w.flags.watch)
 	defer tick.Stop()

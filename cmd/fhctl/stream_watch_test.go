@@ -26,14 +26,14 @@ func newStatsWatch(t *testing.T, url string) (*statsWatch, *bytes.Buffer) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	s := &session{app: &app{stdout: &out, log: &logOutput{w: io.Discard}}, cfg: cfg, slog: slog.New(slog.DiscardHandler)}
-	reader, err := s.reader(t.Context())
+	env := &app{stdout: &out, log: &logOutput{w: io.Discard}, slog: slog.New(slog.DiscardHandler)}
+	reader, err := openReader(t.Context(), env.slog, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = reader.Close() })
 	flags := &statsFlags{format: &format{name: "text"}, watch: time.Second, sample: defaultSample, window: 72 * time.Hour}
-	return &statsWatch{session: s, flags: flags, reader: reader, options: s.statsOptions(flags), graphs: map[string][]float64{}}, &out
+	return &statsWatch{app: env, cfg: cfg, flags: flags, reader: reader, options: statsOptions(cfg, flags), graphs: map[string][]float64{}}, &out
 }
 
 func fill(server *redistest.Server, from, n int) {

@@ -112,13 +112,16 @@ func newTailCommand(a *app) *cobra.Command {
 		o.withinSet = cmd.Flags().Changed("within")
 		return nil
 	}
-	cmd.RunE = a.with(func(ctx context.Context, s *session, _ []string) error { return runTail(ctx, s, o) })
+	cmd.RunE = a.with(func(ctx context.Context, env *app, cfg *config.Config, _ []string) error {
+		return runTail(ctx, env, cfg, o)
+	})
 	return cmd
 }
 
 // tailRun is one run of tail.
 type tailRun struct {
-	*session
+	*app
+	cfg *config.Config
 	*tailPlan
 	render func(e *output.Event) error // writes a line to out
 	out    *bufio.Writer
@@ -131,13 +134,13 @@ type tailRun struct {
 	frame []byte
 }
 
-func runTail(ctx context.Context, s *session, o *tailOptions) error {
-	plan, err := o.plan(s.cfg.Relay.URL, time.Now())
+func runTail(ctx context.Context, env *app, cfg *config.Config, o *tailOptions) error {
+	plan, err := o.plan(cfg.Relay.URL, time.Now())
 	if err != nil {
 		return err
 	}
 	boundReading()
-	t := &tailRun{session: s, tailPlan: plan, out: bufio.NewWriterSize(visible(s.stdout), 64<<10)}
+	t := &tailRun{app: env, cfg: cfg, tailPlan: plan, out: bufio.NewWriterSize(visible(env.stdout), 64<<10)}
 	if t.render, err = t.renderer(o); err != nil {
 		return err
 	}

@@ -30,17 +30,17 @@ var errAtEnd = errors.New("the end was reached")
 
 // readRelay shows what the relay sends.
 func (t *tailRun) readRelay(ctx context.Context) error {
-	up, err := openUpstream(t.session)
+	up, err := openUpstream(t.slog, t.cfg)
 	if err != nil {
 		return err
 	}
 	defer up.close()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r := &tailRelay{tailRun: t, stop: stop, notes: newNarrator(t.slog, false)}
+	r := &tailRelay{tailRun: t, stop: stop, notes: newNarrator(t.slog, nil)}
 	r.start(up.whole)
 	up.stop = stop
-	source, err := up.source(t.session, observers{r})
+	source, err := up.source(t.app, t.cfg, observers{r})
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (t *tailRun) readRelay(ctx context.Context) error {
 		return r.follow(ctx, source)
 	}
 	up.stop = nil // the probe ends where the recording does, before all was shown
-	probe, err := up.source(t.session, observers{silent{}})
+	probe, err := up.source(t.app, t.cfg, observers{silent{}})
 	if err != nil {
 		return err
 	}

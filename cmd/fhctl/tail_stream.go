@@ -18,7 +18,7 @@ const heldEntries = 10_000
 
 // readStream shows the stream, without joining a group.
 func (t *tailRun) readStream(ctx context.Context) error {
-	reader, err := t.reader(ctx)
+	reader, err := openReader(ctx, t.slog, t.cfg)
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (t *tailRun) readStream(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		t.tellLacks(held.lacks(t.since, "the stream"))
+		tellLacks(t.slog, held.lacks(t.since, "the stream"))
 	}
 	r := &tailStream{tailRun: t, Reader: reader, last: bounds.Last.ID}
 	if r.end, err = reader.End(ctx); err != nil {

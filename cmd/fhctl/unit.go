@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/health"
 	"github.com/fhctl/fhctl/pkg/systemd"
@@ -27,12 +28,12 @@ type unit struct {
 	retry    atomic.Int64 // how long the relay asked us to wait
 }
 
-func newUnit(s *session, monitor *health.Monitor) *unit {
-	notifier, err := systemd.New(s.environ)
+func newUnit(env *app, cfg *config.Config, monitor *health.Monitor) *unit {
+	notifier, err := systemd.New(env.environ)
 	if err != nil {
-		s.slog.Warn("systemd is not told how this process is", "err", err.Error())
+		env.slog.Warn("systemd is not told how this process is", "err", err.Error())
 	}
-	m := &unit{notifier: notifier, monitor: monitor, idle: s.cfg.Ingest.IdleTimeout, now: time.Now}
+	m := &unit{notifier: notifier, monitor: monitor, idle: cfg.Ingest.IdleTimeout, now: time.Now}
 	m.began = m.now()
 	return m
 }

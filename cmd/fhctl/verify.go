@@ -96,12 +96,12 @@ func newVerifyCommand(a *app) *cobra.Command {
 	}
 	_ = cmd.MarkFlagFilename("did-docs")
 	_ = cmd.RegisterFlagCompletionFunc("against", a.completeStreams())
-	cmd.RunE = a.with(func(ctx context.Context, s *session, args []string) error {
+	cmd.RunE = a.with(func(ctx context.Context, env *app, cfg *config.Config, args []string) error {
 		p, err := o.plan(args, time.Now())
 		if err != nil {
 			return err
 		}
-		return runVerify(ctx, s, p)
+		return runVerify(ctx, env, cfg, p)
 	})
 	return cmd
 }

@@ -18,8 +18,8 @@ import (
 
 // compare judges the stream by another one.
 func (r *verifyRun) compare(ctx context.Context, here *redisstream.Reader) error {
-	s, other := r.session, r.other()
-	there, err := (&session{app: s.app, cfg: other, slog: s.slog}).readerOf(ctx, other.Redis.Partitions, true)
+	other := r.other()
+	there, err := openReaderOf(ctx, r.slog, other, other.Redis.Partitions, true)
 	if err != nil {
 		return fmt.Errorf("open the other stream: %w", err)
 	}

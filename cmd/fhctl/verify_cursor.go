@@ -37,8 +37,8 @@ func (r *verifyRun) ownCursor(ctx context.Context, reader *redisstream.Reader) (
 	if r.against != "" {
 		return reader, nil
 	}
-	own, reader, err := r.session.withOwnCursor(ctx, reader)
-	r.replayed = own != r.session
+	own, reader, err := withOwnCursor(ctx, r.slog, r.cfg, reader)
+	r.replayed = own != r.cfg
 	return reader, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
@@ -28,16 +29,16 @@ type verifyReport struct {
 	failed  error // of writing
 }
 
-func newVerifyReport(s *session, p *verifyPlan, name string, of verify.Source) *verifyReport {
+func newVerifyReport(env *app, cfg *config.Config, p *verifyPlan, name string, of verify.Source) *verifyReport {
 	r := &verifyReport{plan: p, name: name, of: of, restore: func() {}}
-	w := visible(s.stdout)
-	if s.live() {
-		back := s.log.divert(func(terminal io.Writer) io.Writer {
+	w := visible(env.stdout)
+	if live(env, cfg) {
+		back := env.log.divert(func(terminal io.Writer) io.Writer {
 			r.line = output.NewLine(output.LineConfig{Out: terminal})
 			return r.line.Writer()
 		})
 		r.restore = sync.OnceFunc(func() { r.line.Close(); back() })
-		if s.outTerminal() != nil {
+		if env.outTerminal() != nil {
 			w = output.Visible(r.line.Writer()) // the same screen: the bar must step aside
 		}
 	}

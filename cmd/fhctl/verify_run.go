@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream"
@@ -15,7 +16,8 @@ import (
 
 // verifyRun is one run of verify.
 type verifyRun struct {
-	*session
+	*app
+	cfg *config.Config
 	*verifyPlan
 	name      string // of what is checked, for people; no password
 	report    *verifyReport
@@ -23,23 +25,23 @@ type verifyRun struct {
 	pairLacks []string // with --against: what of the range is not compared
 }
 
-func runVerify(ctx context.Context, s *session, p *verifyPlan) error {
+func runVerify(ctx context.Context, env *app, cfg *config.Config, p *verifyPlan) error {
 	boundReading()
-	r := &verifyRun{session: s, verifyPlan: p}
+	r := &verifyRun{app: env, cfg: cfg, verifyPlan: p}
 	defer r.giveBackLine()
 	if p.source.kind == endCapture {
 		r.name = "capture " + p.source.path
 		return r.capture(ctx)
 	}
 	if p.source.url != "" {
-		r.session = s.withRedis(p.source.url)
+		r.cfg = withRedis(cfg, p.source.url)
 	}
 	if p.against != "" {
 		if err := r.refuseItself(); err != nil {
 			return err
 		}
 	}
-	reader, err := r.reader(ctx)
+	reader, err := openReader(ctx, r.slog, r.cfg)
 	if err == nil {
 		reader, err = r.ownCursor(ctx, reader)
 	}
@@ -62,11 +64,11 @@ func (r *verifyRun) giveBackLine() {
 	}
 }
 
-// withRedis is the session with another Redis, whose password is in its URL.
-func (s *session) withRedis(url string) *session {
-	cfg := *s.cfg
+// withRedis is the settings with another Redis, whose password is in its URL.
+func withRedis(of *config.Config, url string) *config.Config {
+	cfg := *of
 	cfg.Redis.URL, cfg.Redis.URLName, cfg.Redis.PasswordFile = url, "the URL given as SOURCE", ""
-	return &session{app: s.app, cfg: &cfg, slog: s.slog}
+	return &cfg
 }
 
 // closeWith closes a reader, and earlier when ctx ends: a read that a Redis
@@ -235,7 +237,7 @@ func deleted(ctx context.Context, reader *redisstream.Reader, x stretch, check *
 
 // begin opens the report.
 func (r *verifyRun) begin(of verify.Source) {
-	r.report = newVerifyReport(r.session, r.verifyPlan, r.name, of)
+	r.report = newVerifyReport(r.app, r.cfg, r.verifyPlan, r.name, of)
 }
 
 // end prints the summary and gives the command's error. What was found counts

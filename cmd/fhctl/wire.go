@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -60,14 +61,14 @@ func (u upstream) ended(l event.Link) bool {
 // openUpstream opens the relay of --relay-url. One that is bundled is served on
 // loopback and read over a real socket, so that what one sees is what runs in
 // production.
-func openUpstream(s *session) (upstream, error) {
-	e, err := parseRelay(s.cfg.Relay.URL, s.cfg.Relay.Cleartext)
+func openUpstream(log *slog.Logger, cfg *config.Config) (upstream, error) {
+	e, err := parseRelay(cfg.Relay.URL, cfg.Relay.Cleartext)
 	if err != nil {
-		return upstream{}, s.cfg.Refuse("relay-url", err)
+		return upstream{}, cfg.Refuse("relay-url", err)
 	}
 	up := upstream{endpoint: e.endpoint, close: func() {}}
 	if e.kind != relayReal {
-		if up, err = serveBundled(s, e); err != nil {
+		if up, err = serveBundled(log, e); err != nil {
 			return upstream{}, err
 		}
 	}
@@ -75,20 +76,20 @@ func openUpstream(s *session) (upstream, error) {
 	return up, nil
 }
 
-func serveBundled(s *session, e relayEnd) (upstream, error) {
-	log, shut, err := e.open()
+func serveBundled(log *slog.Logger, e relayEnd) (upstream, error) {
+	frames, shut, err := e.open()
 	if err != nil {
 		return upstream{}, err
 	}
-	if recording, ok := log.(*capture.Log); ok {
+	if recording, ok := frames.(*capture.Log); ok {
 		if err := recording.Damage(); err != nil {
-			s.slog.Warn("The recording is played up to where it ends too early", "err", err.Error())
+			log.Warn("The recording is played up to where it ends too early", "err", err.Error())
 		}
 	}
-	return serve(s, log, shut)
+	return serve(frames, shut)
 }
 
-func serve(s *session, source relayserver.Log, closeSource func()) (upstream, error) {
+func serve(source relayserver.Log, closeSource func()) (upstream, error) {
 	broken := new(atomic.Pointer[error])
 	server, err := relayserver.Start(relayserver.Config{Log: source, EndOnFailure: true, Failed: func(err error) { broken.Store(&err) }})
 	if err != nil {
@@ -105,8 +106,8 @@ func serve(s *session, source relayserver.Log, closeSource func()) (upstream, er
 }
 
 // playedUpTo tells that a recording ends too early, where others go on being served.
-func (s *session) playedUpTo(err error) {
-	s.slog.Error("The recording cannot be played further: nothing more will come", "err", err.Error(), "hint", fault.HintOf(err))
+func playedUpTo(log *slog.Logger, err error) {
+	log.Error("The recording cannot be played further: nothing more will come", "err", err.Error(), "hint", fault.HintOf(err))
 }
 
 // maxLinger bounds the stay away from an empty socket, whose buffer must hold
@@ -132,26 +133,26 @@ func (u upstream) waited(a *app, l event.Link) {
 }
 
 // source follows the upstream and tells the observer of every change.
-func (u upstream) source(s *session, heard event.Observer) (*relay.Source, error) {
-	trust, err := relayTLS(s)
+func (u upstream) source(env *app, cfg *config.Config, heard event.Observer) (*relay.Source, error) {
+	trust, err := relayTLS(env.slog, cfg)
 	if err != nil {
 		return nil, err
 	}
-	u.waited(s.app, event.Link{})
+	u.waited(env, event.Link{})
 	return relay.New(relay.Config{
 		Endpoint:    u.endpoint,
 		UserAgent:   "fhctl/" + readBuild().Version,
-		IdleTimeout: s.cfg.Ingest.IdleTimeout,
-		Linger:      min(s.cfg.Ingest.BatchAge, maxLinger),
+		IdleTimeout: cfg.Ingest.IdleTimeout,
+		Linger:      min(cfg.Ingest.BatchAge, maxLinger),
 		TLSNow:      trust,
 		Notify: func(l event.Link) {
-			u.waited(s.app, l)
+			u.waited(env, l)
 			if !u.ended(l) {
 				heard.Link(l)
 			}
 		},
 		Alarm:  heard.Alarm,
-		Logger: s.slog,
+		Logger: env.slog,
 	}), nil
 }
 
@@ -163,50 +164,50 @@ type downstream struct {
 	close      func()
 }
 
-func openDownstream(s *session) (downstream, error) {
-	raw := s.cfg.Redis.URL
+func openDownstream(log *slog.Logger, cfg *config.Config) (downstream, error) {
+	raw := cfg.Redis.URL
 	if rest, ok := strings.CutPrefix(raw, "embedded:"); ok {
 		server, err := embedded.Start(strings.Trim(rest, "/"))
 		if err != nil {
 			return downstream{}, fmt.Errorf("start embedded Redis: %w", err)
 		}
-		s.slog.Info("Embedded Redis is listening; it keeps nothing on disk, and everything is gone when this process ends",
-			"addr", server.Addr(), "try", "redis-cli -u "+server.URL()+" XREVRANGE "+s.cfg.Redis.StreamKey+" + - COUNT 1")
+		log.Info("Embedded Redis is listening; it keeps nothing on disk, and everything is gone when this process ends",
+			"addr", server.Addr(), "try", "redis-cli -u "+server.URL()+" XREVRANGE "+cfg.Redis.StreamKey+" + - COUNT 1")
 		raw = server.URL()
-		maxLen := s.cfg.Redis.MaxStreamLen
-		if s.cfg.Origin("max-stream-len").Layer == config.LayerDefault {
+		maxLen := cfg.Redis.MaxStreamLen
+		if cfg.Origin("max-stream-len").Layer == config.LayerDefault {
 			maxLen = embedded.SuggestedMaxLen
 		}
-		return downstream{s.connection(raw, ""), "embedded " + raw, maxLen, server.Close}, nil
+		return downstream{connection(log, cfg, raw, ""), "embedded " + raw, maxLen, server.Close}, nil
 	}
-	password, err := s.redisPassword()
+	password, err := redisPassword(cfg)
 	if err != nil {
 		return downstream{}, err
 	}
-	return downstream{s.connection(raw, password), fault.Redact(raw), s.cfg.Redis.MaxStreamLen, func() {}}, nil
+	return downstream{connection(log, cfg, raw, password), fault.Redact(raw), cfg.Redis.MaxStreamLen, func() {}}, nil
 }
 
 // redisPassword is what redis-password-file holds, or "".
-func (s *session) redisPassword() (string, error) {
-	if s.cfg.Redis.PasswordFile == "" {
+func redisPassword(cfg *config.Config) (string, error) {
+	if cfg.Redis.PasswordFile == "" {
 		return "", nil
 	}
-	password, err := config.ReadSecret(s.cfg.Redis.PasswordFile)
+	password, err := config.ReadSecret(cfg.Redis.PasswordFile)
 	if err != nil {
-		return "", s.cfg.Refuse("redis-password-file", err)
+		return "", cfg.Refuse("redis-password-file", err)
 	}
 	return password, nil
 }
 
-func (s *session) connection(redisURL, password string) conn.Connection {
-	r := s.cfg.Redis
+func connection(log *slog.Logger, cfg *config.Config, redisURL, password string) conn.Connection {
+	r := cfg.Redis
 	return conn.Connection{
-		HandshakeTimeout: s.cfg.Timeout / 2, // which leaves time to tell of it
+		HandshakeTimeout: cfg.Timeout / 2, // which leaves time to tell of it
 		URL:              redisURL, Password: password, URLName: r.URLName, PasswordName: r.PasswordName,
 		TLS: conn.TLS{
 			CA: r.TLSCA, Cert: r.TLSCert, Key: r.TLSKey, ServerName: r.TLSServerName, SkipVerify: r.TLSSkipVerify,
 		},
-		Logger: s.slog,
+		Logger: log,
 	}
 }
 
@@ -218,22 +219,22 @@ var whenFull = map[string]redisstream.WhenFull{
 }
 
 // sink opens the Redis writer; it waits for Redis, visibly, until ctx ends.
-func (d downstream) sink(ctx context.Context, s *session, up upstream, filters string, heard event.Observer, moved func(event.CursorMove)) (redisSink, error) {
-	from := redisstream.From{Requested: !s.cfg.Ingest.From.Saved, At: s.cfg.Ingest.From.Position}
+func (d downstream) sink(ctx context.Context, cfg *config.Config, up upstream, filters string, heard event.Observer, moved func(event.CursorMove)) (redisSink, error) {
+	from := redisstream.From{Requested: !cfg.Ingest.From.Saved, At: cfg.Ingest.From.Position}
 	if up.whole && !from.Requested {
 		from = redisstream.From{Requested: true, At: event.Position{Start: event.Oldest}}
 	}
 	return openSink(ctx, redisstream.Config{
 		Connection:    d.connection,
-		StreamKey:     s.cfg.Redis.StreamKey,
-		CursorKey:     s.cfg.Redis.CursorKey,
+		StreamKey:     cfg.Redis.StreamKey,
+		CursorKey:     cfg.Redis.CursorKey,
 		MaxLen:        d.maxLen,
-		WhenFull:      whenFull[s.cfg.Redis.WhenFull],
-		GroupTimeout:  s.cfg.Redis.GroupTimeout,
-		Identity:      redisstream.Identity{Relay: up.identity, Filter: filters, Partitions: s.cfg.Redis.Partitions},
+		WhenFull:      whenFull[cfg.Redis.WhenFull],
+		GroupTimeout:  cfg.Redis.GroupTimeout,
+		Identity:      redisstream.Identity{Relay: up.identity, Filter: filters, Partitions: cfg.Redis.Partitions},
 		From:          from,
 		Writer:        writerName(),
-		AllowEviction: s.cfg.Redis.AllowEviction,
+		AllowEviction: cfg.Redis.AllowEviction,
 		Notify:        heard.Store,
 		Refused:       func(r *event.Reject, data []byte) { tellRefused(heard, r, data) },
 		Alarm:         heard.Alarm,
