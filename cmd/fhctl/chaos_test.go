@@ -164,7 +164,7 @@ func (c *chaos) said() map[*program]int {
 func (c *chaos) says(words string, since map[*program]int) bool {
 	for _, p := range c.all {
 		said := p.output()
-		if strings.Contains(said[since[p]:], words) || strings.Count(said, words) >= lineBurst {
+		if strings.Contains(said[since[p]:], words) || strings.Count(said, words) >= 5 {
 			return true
 		}
 	}

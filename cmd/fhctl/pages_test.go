@@ -28,6 +28,10 @@ func TestDocumentsAreNamedByAddress(t *testing.T) {
 			t.Errorf("the %s log says %q", format, said.String())
 		}
 	}
+}
+
+// What help shows refers to addresses as well.
+func TestHelpNamesDocumentsByAddress(t *testing.T) {
 	bare := regexp.MustCompile(`(^|[^/\w])docs/[a-z-]+\.md`)
 	for _, cmd := range documented(fresh()) {
 		texts := []string{cmd.Long, cmd.Example, cmd.UsageString()}

@@ -1,8 +1,6 @@
 package main
 
-import (
-	"time"
-)
+import "time"
 
 // longStep is the longest time between two events that --speed reproduces. A
 // longer one is an outage, or an event time that is not true (E6).

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"iter"
@@ -15,6 +16,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/filter"
+	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redistest"
@@ -260,7 +262,7 @@ func TestRecordResumesAfterKill(t *testing.T) {
 	server := c.serve(t, "", slow(250))
 	path := filepath.Join(t.TempDir(), "run.fhz")
 	p := start(t, environment(server.URL(), "redis://127.0.0.1:1"), "record", "--from", "oldest", path)
-	eventually(t, 30*time.Second, func() error { _, err := os.Stat(stateName(path)); return err })
+	eventually(t, 30*time.Second, func() error { _, err := os.Stat(path + ".resume"); return err })
 	p.kill()
 	if _, err := os.Stat(path); err == nil {
 		t.Fatal("the capture has its name before it is complete")
@@ -269,12 +271,12 @@ func TestRecordResumesAfterKill(t *testing.T) {
 	start(t, environment(fast.URL(), "redis://127.0.0.1:1"), "record", "--from", "oldest", path).mustExit(2, 10*time.Second)
 	// Another address is another numbering, as far as anybody knows.
 	start(t, environment(fast.URL(), "redis://127.0.0.1:1"), "record", "--from", "oldest", path, "--resume").mustExit(2, 10*time.Second)
-	raw, err := os.ReadFile(stateName(path))
+	raw, err := os.ReadFile(path + ".resume")
 	if err != nil {
 		t.Fatal(err)
 	}
 	moved := strings.Replace(string(raw), strings.TrimPrefix(server.URL(), "ws://"), strings.TrimPrefix(fast.URL(), "ws://"), 1)
-	if err := os.WriteFile(stateName(path), []byte(moved), 0o600); err != nil {
+	if err := os.WriteFile(path+".resume", []byte(moved), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p = start(t, environment(fast.URL(), "redis://127.0.0.1:1"), "record", "--from", "oldest", path, "--resume", "--to", c.last.String())
@@ -395,7 +397,7 @@ func TestReplayRelayFailures(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "x.fhz")
 	start(t, environment("ws://127.0.0.1:1", "redis://127.0.0.1:1"), "record", out).mustExit(4, 10*time.Second)
 	start(t, environment(server.URL(), "redis://127.0.0.1:1"), "record", out, "--from", (c.last+10).String()).mustExit(6, 10*time.Second)
-	for _, left := range []string{out, capture.PartialName(out), stateName(out)} {
+	for _, left := range []string{out, capture.PartialName(out), out + ".resume"} {
 		if _, err := os.Lstat(left); err == nil {
 			t.Errorf("%s is left of a recording that never was", left)
 		}
@@ -430,29 +432,28 @@ func TestReplayOfADamagedCapture(t *testing.T) {
 // hold for every client.
 func TestReplayServesASelection(t *testing.T) {
 	t.Parallel()
-	c := newCorpus(t, 200)
-	path := c.recordAll(t)
-	log, err := capture.OpenLog(capture.LogConfig{Path: path})
-	if err != nil {
-		t.Fatal(err)
+	log := relayserver.NewMemoryLog(0)
+	frames, _ := simFrames(t, 200)
+	for _, f := range frames {
+		seq, _ := frame.PeekSeq(f.Data)
+		if err := log.Append(seq, f.Data); err != nil {
+			t.Fatal(err)
+		}
 	}
-	defer log.Close()
+	log.End()
 	sel, err := newSelection(filter.Config{Collections: []string{"app.bsky.feed.like"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sel.from, sel.until = place.Place{Kind: place.Seq, Seq: c.want[20].seq}, place.Place{Kind: place.Seq, Seq: c.want[150].seq}
+	first, _ := log.Bounds()
+	sel.from, sel.until = place.Place{Kind: place.Seq, Seq: first + 20}, place.Place{Kind: place.Seq, Seq: first + 150}
 	served := selected(log, sel)
 	var _ relayserver.Log = served
-	if oldest, newest := served.Bounds(); oldest != c.want[20].seq || newest != c.want[150].seq {
+	if oldest, newest := served.Bounds(); oldest != sel.from.Seq || newest != sel.until.Seq {
 		t.Errorf("bounds %s to %s", oldest, newest)
 	}
-	var want, got []event.Seq
-	for _, w := range c.want[20:151] {
-		if strings.Contains(w.data, `"path":"app.bsky.feed.like/`) || w.kind != "commit" {
-			want = append(want, w.seq)
-		}
-	}
+	want := likesAndMore(t, log, sel.from.Seq, sel.until.Seq)
+	var got []event.Seq
 	for after := event.Seq(0); ; {
 		seq, _, err := served.Next(t.Context(), after)
 		if err != nil {
@@ -463,6 +464,28 @@ func TestReplayServesASelection(t *testing.T) {
 	if len(want) == 0 || !slices.Equal(got, want) {
 		t.Errorf("served %v, want %v", got, want)
 	}
+}
+
+// likesAndMore is the seqs of a range that are no commits, or commits with likes.
+func likesAndMore(t *testing.T, log relayserver.Log, from, until event.Seq) (seqs []event.Seq) {
+	t.Helper()
+	var decoder frame.Decoder
+	var e event.Event
+	for after := from - 1; after < until; {
+		seq, data, err := log.Next(t.Context(), after)
+		if err == nil {
+			err = decoder.Decode(data, &e)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		after = seq
+		like := func(op event.Op) bool { return bytes.HasPrefix(op.Path, []byte("app.bsky.feed.like/")) }
+		if e.Kind != event.KindCommit || slices.ContainsFunc(e.Commit.Ops, like) {
+			seqs = append(seqs, seq)
+		}
+	}
+	return seqs
 }
 
 // A read that is under way when all that was asked for has been replayed ends with

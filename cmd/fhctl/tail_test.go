@@ -149,7 +149,8 @@ func TestTailCountsBackFurtherThanItHolds(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	const script = `for i=1,tonumber(ARGV[1]) do redis.call("XADD",KEYS[1],"*","type","account","data","{}","seq",tostring(i)) end`
-	const all, last = heldEntries + 500, heldEntries + 100
+	const held = 10_000 // how many entries tail keeps while it counts
+	const all, last = held + 500, held + 100
 	if server.Real() {
 		server.Do("EVAL", script, 1, "firehose:events", all)
 	} else {
