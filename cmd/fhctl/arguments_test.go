@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/health"
@@ -25,13 +26,13 @@ import (
 func judged(t *testing.T, words ...string) (code int, said string) {
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(errInterrupted)
+	cancel(shell.ErrInterrupted)
 	var out bytes.Buffer
-	a := &app{
-		stdin: strings.NewReader(""), stdout: io.Discard, log: &logOutput{w: &out},
-		environ: []string{"REDIS_URL=redis://127.0.0.1:1", "RELAY_URL=ws://127.0.0.1:1", "FHCTL_HEALTH_ADDR=off"},
+	a := &shell.Env{
+		In: strings.NewReader(""), Out: io.Discard, Err: &shell.Terminal{W: &out},
+		Environ: []string{"REDIS_URL=redis://127.0.0.1:1", "RELAY_URL=ws://127.0.0.1:1", "FHCTL_HEALTH_ADDR=off"},
 	}
-	return a.execute(ctx, words, newRoot), out.String()
+	return a.Execute(ctx, words, newRoot), out.String()
 }
 
 // each calls do with every command that can be run, and its path below fhctl.
@@ -54,7 +55,7 @@ func TestNoFlagQuotesItsParser(t *testing.T) {
 	// A setting is read by one place for all commands; any text names a directory
 	// to keep rejects in.
 	settings := map[string]bool{"rejects": true}
-	each(newRoot(newApp()), func(cmd *cobra.Command, path []string) {
+	each(newRoot(shell.NewEnv()), func(cmd *cobra.Command, path []string) {
 		cmd.InitDefaultHelpFlag()
 		try := func(f *pflag.Flag) {
 			for _, value := range []string{"x", "-1", "99999999999999999999", `"`, "("} {
@@ -88,7 +89,7 @@ func TestNoFlagQuotesItsParser(t *testing.T) {
 // No flag takes a number below 0, nor one without end.
 func TestNoFlagTakesNumbersBelowZero(t *testing.T) {
 	t.Parallel()
-	each(newRoot(newApp()), func(cmd *cobra.Command, path []string) {
+	each(newRoot(shell.NewEnv()), func(cmd *cobra.Command, path []string) {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
 			values := map[string][]string{
 				"int": {"-1", "-010"}, "int64": {"-1"}, "uint64": {"-1"}, "float64": {"-0.5", "NaN", "Inf", "-Inf"}, "duration": {"-1s", "-1ns"},
@@ -105,29 +106,10 @@ func TestNoFlagTakesNumbersBelowZero(t *testing.T) {
 	})
 }
 
-// A number with zeros in front is the number, as it is in a variable or a file.
-func TestFlagsAreDecimal(t *testing.T) {
-	t.Parallel()
-	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-	flags.Int64("limit", 0, "")
-	limit := flags.Lookup("limit")
-	limit.Value = decimal{limit.Value}
-	for text, want := range map[string]string{"010": "10", "0": "0", "000": "0", "-010": "-10", "9223372036854775807": "9223372036854775807"} {
-		if err := flags.Set("limit", text); err != nil || limit.Value.String() != want {
-			t.Errorf("%q is %s, %v, want %s", text, limit.Value, err, want)
-		}
-	}
-	for _, text := range []string{"", "-", "0x10", "0b1", "1_000", "--1", "1-", "+1", " 1", "9223372036854775808"} {
-		if err := flags.Set("limit", text); err == nil {
-			t.Errorf("%q is taken for %s", text, limit.Value)
-		}
-	}
-}
-
 // Every switch of every command, with its value behind a blank.
 func TestSwitchesTakeNoValueBehindABlank(t *testing.T) {
 	t.Parallel()
-	each(newRoot(newApp()), func(cmd *cobra.Command, path []string) {
+	each(newRoot(shell.NewEnv()), func(cmd *cobra.Command, path []string) {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
 			if f.NoOptDefVal == "" || f.Name == "help" {
 				return

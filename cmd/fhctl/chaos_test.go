@@ -251,7 +251,7 @@ func (c *chaos) replace(sig syscall.Signal) {
 	p.says("fhctl ingest", time.Minute) // it has begun, and minds signals
 	p.signal(sig)
 	if code := p.exit(20 * time.Second); sig == syscall.SIGTERM && code != 0 {
-		c.Fatalf("a clean stop exits %d:\n%s", code, tail(p.output()))
+		c.Fatalf("a clean stop exits %d:\n%s", code, lastOf(p.output()))
 	}
 	c.run()
 }

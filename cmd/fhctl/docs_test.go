@@ -268,7 +268,7 @@ func newSandbox(t *testing.T) *sandbox {
 	return s
 }
 
-// fill stores what the relay has had, and lets two workers read of it.
+// stream.fill stores what the relay has had, and lets two workers read of it.
 func (s *sandbox) fill() {
 	s.t.Helper()
 	p := start(s.t, s.env, "ingest", "--from=oldest")
@@ -350,7 +350,7 @@ func (s *sandbox) bash(text string, beside bool) (code int, out string) {
 	if err != nil && cmd.ProcessState == nil {
 		s.t.Fatal(err)
 	}
-	return cmd.ProcessState.ExitCode(), tail(string(said))
+	return cmd.ProcessState.ExitCode(), lastOf(string(said))
 }
 
 // overtaken waits until the stream goes as far as that of a shadow run, which began
@@ -370,7 +370,7 @@ func (s *sandbox) overtaken() error {
 	return nil
 }
 
-// before is the seq before the first that is stored.
+// verify.before is the seq before the first that is stored.
 func (s *sandbox) before() string {
 	first, err := s.server.Client().XRangeN(s.t.Context(), "firehose:events", "-", "+", 1).Result()
 	if err != nil || len(first) == 0 {

@@ -223,7 +223,7 @@ func TestOperatorRewindsWhileRunning(t *testing.T) {
 	tr.holds(seqs)
 }
 
-// holds compares the seqs of the whole stream.
+// Holds compares the seqs of the whole stream.
 func (tr *trial) holds(want []event.Seq) {
 	tr.Helper()
 	rows, err := tr.server.Client().XRange(tr.Context(), "firehose:events", "-", "+").Result()

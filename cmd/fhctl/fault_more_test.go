@@ -140,7 +140,7 @@ func TestRelayForgotWhatWasNext(t *testing.T) {
 			line.Refuse(false)
 			eventually(t, time.Minute, func() error { return reached(t, server, 200) })
 			if got := p.metric(`fhctl_alarms_total{alarm="relay_window_exceeded"}`); got != c.alarms {
-				t.Errorf("%s alarms, want %s:\n%s", got, c.alarms, tail(p.output()))
+				t.Errorf("%s alarms, want %s:\n%s", got, c.alarms, lastOf(p.output()))
 			}
 			if n := server.Do("xlen", "firehose:events"); n != int64(40+50) {
 				t.Errorf("%v entries, want 40 and the 50 that the relay still had", n)

@@ -111,7 +111,7 @@ func (p *program) backsOff(cause string, n int) {
 			}
 		}
 		if len(delays) < n {
-			return fmt.Errorf("%d failures of cause %s, want %d:\n%s", len(delays), cause, n, tail(p.output()))
+			return fmt.Errorf("%d failures of cause %s, want %d:\n%s", len(delays), cause, n, lastOf(p.output()))
 		}
 		return nil
 	})
@@ -165,7 +165,7 @@ func (p *program) counts(name string, n float64) {
 		if got, _ := strconv.ParseFloat(p.metric(name), 64); got >= n {
 			return nil
 		}
-		return fmt.Errorf("%s is %q, want %v:\n%s", name, p.metric(name), n, tail(p.output()))
+		return fmt.Errorf("%s is %q, want %v:\n%s", name, p.metric(name), n, lastOf(p.output()))
 	})
 }
 
@@ -210,7 +210,7 @@ func TestRedisClockJumpsAroundALeadersDeath(t *testing.T) {
 	eventually(t, time.Minute, func() error {
 		tr.server.Do("pexpire", lease, 0) // until the first comes between
 		if first.metric("fhctl_leader") != "1" {
-			return fmt.Errorf("the first does not lead:\n%s", tail(first.output()))
+			return fmt.Errorf("the first does not lead:\n%s", lastOf(first.output()))
 		}
 		return nil
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra/doc"
 	"github.com/spf13/pflag"
 
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/health"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
@@ -112,7 +113,7 @@ func generate(t *testing.T) map[string][]byte {
 
 // fresh is the command tree as a newcomer's shell sees it.
 func fresh() *cobra.Command {
-	root := newRoot(&app{log: &logOutput{w: &bytes.Buffer{}}, stdout: &bytes.Buffer{}})
+	root := newRoot(&shell.Env{Err: &shell.Terminal{W: &bytes.Buffer{}}, Out: &bytes.Buffer{}})
 	root.Version = ""
 	return root
 }

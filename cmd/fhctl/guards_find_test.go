@@ -16,7 +16,8 @@ func commandsThatImportCommands(files []goFile) (found []finding) {
 	room := func(name string) (string, bool) {
 		rest, below := strings.CutPrefix(name, base)
 		first, _, _ := strings.Cut(rest, "/")
-		return first, below && first != "shell" && first != "settings"
+		_, shared := rooms[base+first]
+		return first, below && !shared && first != "followtest"
 	}
 	for _, f := range files {
 		from, isCommand := room(f.name)

@@ -117,7 +117,7 @@ func TestMemoryOfReadersIsBoundedWhateverOthersStored(t *testing.T) {
 			}
 			// Findings are 3: what must not be is that it fails.
 			if code := p.exit(0); code != 0 && code != 3 {
-				t.Errorf("exit code %d:\n%s", code, tail(p.output()))
+				t.Errorf("exit code %d:\n%s", code, lastOf(p.output()))
 			}
 		})
 	}

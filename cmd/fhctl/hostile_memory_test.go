@@ -429,7 +429,7 @@ func TestMemoryOfReadersIsBoundedWhateverIsThere(t *testing.T) {
 			kib := p.peakUntilEnd()
 			t.Logf("peak resident memory: %.1f MiB", float64(kib)/1024)
 			if got := p.exit(0); got != c.exit {
-				t.Errorf("exit code %d, want %d:\n%s", got, c.exit, tail(p.output()))
+				t.Errorf("exit code %d, want %d:\n%s", got, c.exit, lastOf(p.output()))
 			}
 			if kib > swollen || kib == 0 {
 				t.Errorf("peak resident memory %d KiB, want at most %d", kib, swollen)

@@ -84,7 +84,7 @@ func TestEveryCommandBoundsItsRedis(t *testing.T) {
 	dir := t.TempDir()
 	capture := filepath.Join(dir, "run.fhz")
 	if out, code, _ := runBounded(t, []string{"RELAY_URL=sim://?rate=0&count=20"}, "record", capture); code != 0 {
-		t.Fatalf("record: exit %d: %s", code, tail(out))
+		t.Fatalf("record: exit %d: %s", code, lastOf(out))
 	}
 	block := strings.Repeat("x", 1<<16)
 	for name, url := range map[string]string{
@@ -102,7 +102,7 @@ func TestEveryCommandBoundsItsRedis(t *testing.T) {
 			t.Run(name+"/"+strings.Join(args[:2], " "), func(t *testing.T) {
 				out, code, peak := runBounded(t, []string{"REDIS_URL=" + url}, args...)
 				if code != 4 || peak > swollen || !strings.Contains(out, "hint: ") {
-					t.Errorf("exit %d, %d KiB: %s", code, peak, tail(out))
+					t.Errorf("exit %d, %d KiB: %s", code, peak, lastOf(out))
 				}
 			})
 		}
@@ -110,7 +110,7 @@ func TestEveryCommandBoundsItsRedis(t *testing.T) {
 			t.Parallel()
 			out, code, peak := runBounded(t, []string{"REDIS_URL=" + url, "RELAY_URL=sim://?rate=0&count=20"}, "ingest", "--health-addr=127.0.0.1:0", "--timeout=1s")
 			if code != 124 || peak > swollen || !strings.Contains(out, `"cause":"protocol"`) {
-				t.Errorf("exit %d, %d KiB: %s", code, peak, tail(out))
+				t.Errorf("exit %d, %d KiB: %s", code, peak, lastOf(out))
 			}
 		})
 	}

@@ -86,10 +86,10 @@ func buildWorker(t *testing.T) string {
 		t.Fatalf("package.json and its lock file differ:\n%s", out)
 	}
 	if err != nil {
-		t.Skipf("npm cannot install the workers' libraries here: %v\n%s", err, tail(out))
+		t.Skipf("npm cannot install the workers' libraries here: %v\n%s", err, lastOf(out))
 	}
 	if out, err := inDir(dir, "npm", "run", "--silent", "build"); err != nil {
-		t.Fatalf("the example worker does not compile: %v\n%s", err, tail(out))
+		t.Fatalf("the example worker does not compile: %v\n%s", err, lastOf(out))
 	}
 	return dir
 }
@@ -199,7 +199,7 @@ func (c *crew) says(text string, times int) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if n := strings.Count(c.log.String(), text); n < times {
-			return fmt.Errorf("the workers said %q %d times, want %d:\n%s", text, n, times, tail(c.log.String()))
+			return fmt.Errorf("the workers said %q %d times, want %d:\n%s", text, n, times, lastOf(c.log.String()))
 		}
 		return nil
 	})
@@ -211,7 +211,7 @@ func (c *crew) waitFor(n int) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if len(c.handled) < n {
-			return fmt.Errorf("%d events handled, want %d:\n%s", len(c.handled), n, tail(c.log.String()))
+			return fmt.Errorf("%d events handled, want %d:\n%s", len(c.handled), n, lastOf(c.log.String()))
 		}
 		return nil
 	})
@@ -250,7 +250,7 @@ func (c *crew) allWork(more func()) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if len(c.idlers) > 0 {
-			return fmt.Errorf("not at work: %v:\n%s", c.idlers, tail(c.log.String()))
+			return fmt.Errorf("not at work: %v:\n%s", c.idlers, lastOf(c.log.String()))
 		}
 		return nil
 	})
@@ -276,7 +276,7 @@ func (c *crew) idle() error {
 	if err != nil || groups[0].LastDeliveredID != last[0].ID || groups[0].Pending != 0 {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return fmt.Errorf("group %+v, last entry %v, %w:\n%s", groups[0], last, err, tail(c.log.String()))
+		return fmt.Errorf("group %+v, last entry %v, %w:\n%s", groups[0], last, err, lastOf(c.log.String()))
 	}
 	return nil
 }
@@ -344,7 +344,7 @@ func (c *crew) dismiss() {
 		case err := <-c.done[name]:
 			var exit *exec.ExitError
 			if errors.As(err, &exit) {
-				c.t.Errorf("%s ends with %v:\n%s", name, err, tail(c.log.String()))
+				c.t.Errorf("%s ends with %v:\n%s", name, err, lastOf(c.log.String()))
 			}
 		case <-time.After(time.Minute):
 			c.t.Errorf("%s does not end", name)

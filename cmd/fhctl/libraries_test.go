@@ -49,7 +49,7 @@ func libraryUsers(t *testing.T) func(library string) []string {
 			}
 			for _, target := range targets {
 				if target == library || strings.HasPrefix(target, library+"/") {
-					users = append(users, longest(dir, keys(rooms)))
+					users = append(users, doorway(longest(dir, keys(rooms))))
 				}
 			}
 		}

@@ -5,8 +5,12 @@
 // speaks Redis here.
 package main
 
-import "os"
+import (
+	"os"
+
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
+)
 
 func main() {
-	os.Exit(run(os.Args[1:], newApp(), newRoot))
+	os.Exit(shell.Run(os.Args[1:], shell.NewEnv(), newRoot))
 }

@@ -75,7 +75,7 @@ func runBounded(t *testing.T, env []string, args ...string) (output string, code
 			look.Stop()
 		}
 		if ctx.Err() != nil {
-			t.Fatalf("%v did not end: %s", args, tail(out.String()))
+			t.Fatalf("%v did not end: %s", args, lastOf(out.String()))
 		}
 		return out.String(), cmd.ProcessState.ExitCode(), peak
 	}
@@ -97,7 +97,7 @@ func TestEveryDialIsBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			out, code, peak := runBounded(t, []string{"RELAY_URL=" + url}, args...)
 			if code == 0 || peak > maxResident || !strings.Contains(out, "256 KiB") {
-				t.Errorf("exit %d, %d KiB: %s", code, peak, tail(out))
+				t.Errorf("exit %d, %d KiB: %s", code, peak, lastOf(out))
 			}
 		})
 	}
@@ -124,14 +124,14 @@ func TestProxyIsNamedEverywhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			out, code, _ := runBounded(t, env, test.args...)
 			if !strings.Contains(out, "via proxy "+host) || !strings.Contains(out, "407") || strings.Contains(out, "canary") || code != test.code {
-				t.Errorf("exit %d, want %d: %s", code, test.code, tail(out))
+				t.Errorf("exit %d, want %d: %s", code, test.code, lastOf(out))
 			}
 		})
 	}
 	out, code, _ := runBounded(t, []string{"RELAY_URL=wss://relay.example", "ALL_PROXY=socks4://me:canary@" + host, "NO_PROXY="},
 		"ingest", "--redis-url=embedded://", "--health-addr=127.0.0.1:0")
 	if code != 2 || !strings.Contains(out, "ALL_PROXY") || !strings.Contains(out, `"socks4\"`) && !strings.Contains(out, `"socks4"`) || strings.Contains(out, "canary") {
-		t.Errorf("a kind of proxy that is not supported: exit %d: %s", code, tail(out))
+		t.Errorf("a kind of proxy that is not supported: exit %d: %s", code, lastOf(out))
 	}
 }
 
@@ -209,7 +209,7 @@ func TestMuteRelayIsLeftByEveryCommand(t *testing.T) {
 			relay := relaytest.Start(t, relayserver.Config{Log: relaytest.Log(t, 1, 10), Faults: relaytest.Faults(t, kind+"@6:1h")})
 			out, code, _ := runBounded(t, []string{"RELAY_URL=" + relay.URL(), "FHCTL_IDLE_TIMEOUT=700ms"}, args...)
 			if code != 0 || !strings.Contains(out, "no new event arrived within the idle timeout") {
-				t.Errorf("exit %d: %s", code, tail(out))
+				t.Errorf("exit %d: %s", code, lastOf(out))
 			}
 		})
 	}
@@ -222,6 +222,6 @@ func TestTailEndsAmongNotices(t *testing.T) {
 	relay := relaytest.Start(t, relayserver.Config{Log: log, Faults: relaytest.Faults(t, "mute@3:1h")})
 	out, code, _ := runBounded(t, []string{"RELAY_URL=" + relay.URL(), "FHCTL_IDLE_TIMEOUT=0"}, "tail", "--source=relay", "--since=oldest", "--end", "--output=json")
 	if code != 0 || !strings.Contains(out, `"seq":2`) {
-		t.Errorf("exit %d: %s", code, tail(out))
+		t.Errorf("exit %d: %s", code, lastOf(out))
 	}
 }

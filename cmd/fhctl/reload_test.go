@@ -119,7 +119,7 @@ func TestSIGHUPChangesFiltersExactly(t *testing.T) {
 	}
 }
 
-// held is a log of the events up to a seq, and a function that adds the others:
+// verify.held is a log of the events up to a seq, and a function that adds the others:
 // however slow the machine, there are some left.
 func (c *corpus) held(t *testing.T, upto event.Seq) (log *relayserver.MemoryLog, rest func()) {
 	t.Helper()

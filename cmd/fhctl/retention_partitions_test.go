@@ -48,7 +48,7 @@ func (r *readers) catchUp(c *corpus, p *program) {
 			n += len(r.got[i])
 		}
 		if n < len(c.want) {
-			return fmt.Errorf("the groups were given %d of %d entries:\n%s", n, len(c.want), tail(p.output()))
+			return fmt.Errorf("the groups were given %d of %d entries:\n%s", n, len(c.want), lastOf(p.output()))
 		}
 		return nil
 	})
@@ -90,7 +90,7 @@ func TestBlockOfASetLosesNothing(t *testing.T) {
 				return nil
 			}
 		}
-		return fmt.Errorf("partition 2 does not hold up the set:\n%s", tail(p.output()))
+		return fmt.Errorf("partition 2 does not hold up the set:\n%s", lastOf(p.output()))
 	})
 	eventually(t, time.Minute, func() error {
 		if n := relay.Conns(); n != 0 || p.metric("fhctl_stream_full") != "1" {

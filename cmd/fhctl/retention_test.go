@@ -109,7 +109,7 @@ func TestBlockLosesNothingUnderAStalledConsumer(t *testing.T) {
 	eventually(t, 2*time.Minute, func() error {
 		got = append(got, reads(t, client, 500)...)
 		if len(got) < len(c.want) {
-			return fmt.Errorf("the group was given %d of %d entries:\n%s", len(got), len(c.want), tail(p.output()))
+			return fmt.Errorf("the group was given %d of %d entries:\n%s", len(got), len(c.want), lastOf(p.output()))
 		}
 		return nil
 	})
@@ -284,7 +284,7 @@ func (c *corpus) onDisk(t *testing.T, p *program, relay *relayserver.Server) {
 	p.says(`"metrics":"`, time.Minute)
 	eventually(t, time.Minute, func() error {
 		if n, _ := strconv.ParseFloat(p.metric("fhctl_spilled_frames_total"), 64); n == 0 || relay.Sent() < int64(len(c.want)) {
-			return fmt.Errorf("%v frames spilled, %d sent:\n%s", n, relay.Sent(), tail(p.output()))
+			return fmt.Errorf("%v frames spilled, %d sent:\n%s", n, relay.Sent(), lastOf(p.output()))
 		}
 		return nil
 	})
@@ -297,7 +297,7 @@ func (c *corpus) catchesUp(t *testing.T, p *program, client *redis.Client, got [
 	eventually(t, 2*time.Minute, func() error {
 		got = append(got, reads(t, client, 1000)...)
 		if len(got) < len(c.want) {
-			return fmt.Errorf("the group was given %d of %d entries:\n%s", len(got), len(c.want), tail(p.output()))
+			return fmt.Errorf("the group was given %d of %d entries:\n%s", len(got), len(c.want), lastOf(p.output()))
 		}
 		return nil
 	})
@@ -420,7 +420,7 @@ func TestSpillOfAPairIsExact(t *testing.T) {
 			got = append(got, reads(t, client, 200)...)
 		}
 		if n, _ := strconv.ParseFloat(second.metric("fhctl_spilled_frames_total"), 64); n == 0 || len(got) < 2500 {
-			return fmt.Errorf("%v frames spilled by the second, %d read:\n%s", n, len(got), tail(second.output()))
+			return fmt.Errorf("%v frames spilled by the second, %d read:\n%s", n, len(got), lastOf(second.output()))
 		}
 		return nil
 	})

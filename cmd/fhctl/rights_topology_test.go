@@ -46,7 +46,7 @@ func asUser(t *testing.T, url func(user string) string, env []string, servers ..
 		t.Helper()
 		p := start(t, append([]string{"REDIS_URL=" + url(user), "RELAY_URL=sim://?count=300&rate=0", "FHCTL_HEALTH_ADDR=off"}, env...), args...)
 		if got := p.exit(time.Minute); got != exit {
-			t.Errorf("%s, %v: exit code %d, want %d:\n%s", user, args, got, exit, tail(p.output()))
+			t.Errorf("%s, %v: exit code %d, want %d:\n%s", user, args, got, exit, lastOf(p.output()))
 		}
 		for _, line := range strings.Split(p.output(), "\n") {
 			if exit == 0 && strings.Contains(line, "NOPERM") && !strings.Contains(line, "xdel") { // which it does without

@@ -113,7 +113,7 @@ func TestPairsAreExactWhateverEndsTheLeader(t *testing.T) {
 	pair.all = append(pair.all, second)
 	eventually(t, time.Minute, func() error { // on a machine this slow it may even be the third
 		if second.timesStandingBy()+third.timesStandingBy() == stood {
-			return fmt.Errorf("who was paused goes on leading:\n%s", tail(second.output()))
+			return fmt.Errorf("who was paused goes on leading:\n%s", lastOf(second.output()))
 		}
 		return nil
 	})

@@ -177,7 +177,7 @@ func TestClusterSlotMovedAndNodeLost(t *testing.T) {
 		if strings.Count(p.output(), waiting) > told {
 			return nil
 		}
-		return fmt.Errorf("nobody waits for the lost node:\n%s", tail(p.output()))
+		return fmt.Errorf("nobody waits for the lost node:\n%s", lastOf(p.output()))
 	})
 	lost.Restart()
 	p.mustExit(0, 2*time.Minute)

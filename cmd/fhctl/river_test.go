@@ -110,7 +110,7 @@ func (p *program) exit(within time.Duration) int {
 	select {
 	case <-p.done:
 	case <-time.After(max(within, unhurried)):
-		p.t.Fatalf("still running after %v:\n%s", max(within, unhurried), tail(p.output()))
+		p.t.Fatalf("still running after %v:\n%s", max(within, unhurried), lastOf(p.output()))
 	}
 	var exit *exec.ExitError
 	if errors.As(p.err, &exit) {
@@ -122,7 +122,7 @@ func (p *program) exit(within time.Duration) int {
 func (p *program) mustExit(code int, within time.Duration) {
 	p.t.Helper()
 	if got := p.exit(within); got != code {
-		p.t.Fatalf("exit code %d, want %d:\n%s", got, code, tail(p.output()))
+		p.t.Fatalf("exit code %d, want %d:\n%s", got, code, lastOf(p.output()))
 	}
 }
 
@@ -130,17 +130,17 @@ func (p *program) mustExit(code int, within time.Duration) {
 func (p *program) says(text string, within time.Duration) {
 	p.t.Helper()
 	if within == 0 && !strings.Contains(p.output(), text) {
-		p.t.Fatalf("the log does not say %q:\n%s", text, tail(p.output()))
+		p.t.Fatalf("the log does not say %q:\n%s", text, lastOf(p.output()))
 	}
 	eventually(p.t, within, func() error {
 		if strings.Contains(p.output(), text) {
 			return nil
 		}
-		return fmt.Errorf("the log does not say %q:\n%s", text, tail(p.output()))
+		return fmt.Errorf("the log does not say %q:\n%s", text, lastOf(p.output()))
 	})
 }
 
-func tail(text string) string {
+func lastOf(text string) string {
 	if len(text) > 3000 {
 		return "…" + text[len(text)-3000:]
 	}
@@ -241,7 +241,7 @@ func simulatedFrames(t *testing.T, n int) [][]byte {
 	}
 }
 
-// serve plays the corpus with faults.
+// endpoint.serve plays the corpus with faults.
 func (c *corpus) serve(t *testing.T, faults string, change ...func(*relayserver.Config)) *relayserver.Server {
 	t.Helper()
 	list, err := relayserver.ParseFaults(faults)
@@ -328,7 +328,7 @@ func (p *program) metric(name string) string {
 	p.t.Helper()
 	_, rest, ok := strings.Cut(p.output(), `"metrics":"`)
 	if !ok {
-		p.t.Fatalf("no metrics address in the log:\n%s", tail(p.output()))
+		p.t.Fatalf("no metrics address in the log:\n%s", lastOf(p.output()))
 	}
 	url, _, _ := strings.Cut(rest, `"`)
 	response, err := http.Get(url)

@@ -1,10 +1,19 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/bench"
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/configcmd"
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/cursor"
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/doctor"
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/ingest"
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/replay"
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/stream"
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/tail"
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/verify"
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/version"
 	"github.com/fhctl/fhctl/pkg/config"
 )
 
@@ -28,31 +37,25 @@ Exit codes:
   124  --timeout passed first
   130  interrupted before finishing`
 
-// The groups of commands in help.
-const (
-	groupEvents = "events"
-	groupAbout  = "about"
-)
-
 // commands lists every command. A new one is a file of its own and a line here.
-func commands(a *app) []*cobra.Command {
+func commands(a *shell.Env) []*cobra.Command {
 	return []*cobra.Command{
-		newIngestCommand(a),
-		newTailCommand(a),
-		newReplayCommand(a),
-		newRecordCommand(a),
-		newCursorCommand(a),
-		newStreamCommand(a),
-		newVerifyCommand(a),
-		newDoctorCommand(a),
-		newBenchCommand(a),
-		newConfigCommand(a),
-		newVersionCommand(a),
+		ingest.Command(a),
+		tail.Command(a),
+		replay.Command(a),
+		replay.RecordCommand(a),
+		cursor.Command(a),
+		stream.Command(a),
+		verify.Command(a),
+		doctor.Command(a),
+		bench.Command(a),
+		configcmd.Command(a),
+		version.Command(a),
 	}
 }
 
-func newRoot(a *app) *cobra.Command {
-	root := newFamily("fhctl", "Feed Redis from an atproto relay", commands(a)...)
+func newRoot(a *shell.Env) *cobra.Command {
+	root := shell.NewFamily("fhctl", "Feed Redis from an atproto relay", commands(a)...)
 	root.Long = rootLong
 	root.Example = `  # A relay and a Redis in one process, nothing else needed
   fhctl ingest --relay-url sim:// --redis-url embedded://
@@ -61,38 +64,24 @@ func newRoot(a *app) *cobra.Command {
   fhctl tail -f`
 	addVersionFlag(root, a)
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.AddGroup(&cobra.Group{ID: groupEvents, Title: "Events:"}, &cobra.Group{ID: groupAbout, Title: "About:"})
-	root.SetHelpCommandGroupID(groupAbout)
-	root.SetCompletionCommandGroupID(groupAbout)
-	root.SetUsageFunc(showUsage)
-	root.SetFlagErrorFunc(flagError)
-	root.PersistentPreRun = func(*cobra.Command, []string) { a.started = true }
+	root.AddGroup(&cobra.Group{ID: shell.GroupEvents, Title: "Events:"}, &cobra.Group{ID: shell.GroupAbout, Title: "About:"})
+	root.SetHelpCommandGroupID(shell.GroupAbout)
+	root.SetCompletionCommandGroupID(shell.GroupAbout)
+	root.SetUsageFunc(shell.ShowUsage)
+	root.SetFlagErrorFunc(shell.FlagError)
+	root.PersistentPreRun = func(*cobra.Command, []string) { a.Started = true }
 	config.AddFlags(root.PersistentFlags(), config.GroupGlobal)
-	completeChoices(root, config.GroupGlobal)
-	a.completeStreamKeys(root)
-	root.SetIn(a.stdin)
-	a.help = &firstError{w: a.stdout}
-	root.SetOut(a.help)
-	root.SetErr(a.log)
+	shell.CompleteChoices(root, config.GroupGlobal)
+	a.CompleteStreamKeys(root)
+	root.SetIn(a.In)
+	a.Help = &shell.FirstError{W: a.Out}
+	root.SetOut(a.Help)
+	root.SetErr(a.Err)
 	addStandard(root)
-	a.refuseHelpOfNothing(root)
-	addressHelp(root)
-	a.checkArguments(root)
+	refuseHelpOfNothing(a, root)
+	shell.AddressHelp(root)
+	a.CheckArguments(root)
 	return root
-}
-
-// newFamily is a command that only holds others: by itself it shows its help,
-// and a word it does not know is an error with the nearest one it does.
-func newFamily(use, short string, members ...*cobra.Command) *cobra.Command {
-	family := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs}
-	family.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return cmd.Help()
-		}
-		return unknownCommand(cmd, args[0])
-	}
-	family.AddCommand(members...)
-	return family
 }
 
 // loadCompletion is what each shell's users type.
@@ -109,18 +98,18 @@ func addStandard(root *cobra.Command) {
 	for _, cmd := range root.Commands() {
 		switch cmd.Name() {
 		case "completion":
-			family := newFamily("", "")
+			family := shell.NewFamily("", "")
 			cmd.Args, cmd.RunE = family.Args, family.RunE
 			cmd.Example = "  # For this session of bash; the page of each shell says how to keep it\n  " + loadCompletion["bash"]
-			for _, shell := range cmd.Commands() {
-				shell.Args, shell.Example = atMost(0), "  # For this session\n  "+loadCompletion[shell.Name()]
+			for _, one := range cmd.Commands() {
+				one.Args, one.Example = shell.AtMost(0), "  # For this session\n  "+loadCompletion[one.Name()]
 			}
 		case "help":
 			show := cmd.Run
 			cmd.Run, cmd.RunE = nil, func(cmd *cobra.Command, args []string) error {
 				of, rest, err := root.Find(args)
 				if err == nil && len(rest) > 0 {
-					return unknownCommand(of, rest[0])
+					return shell.UnknownCommand(of, rest[0])
 				}
 				show(cmd, args)
 				return err
@@ -131,28 +120,14 @@ func addStandard(root *cobra.Command) {
 
 // refuseHelpOfNothing makes --help fail behind a word that is no command: cobra shows the
 // page of the last command that it understood, and ends with 0.
-func (a *app) refuseHelpOfNothing(root *cobra.Command) {
+func refuseHelpOfNothing(a *shell.Env, root *cobra.Command) {
 	show := root.HelpFunc()
 	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
 		words := cmd.Flags().Args()
 		if cmd.HasSubCommands() && len(words) > 0 && cmd.Name() != "help" {
-			a.help.err = unknownCommand(cmd, words[0])
+			a.Help.Err = shell.UnknownCommand(cmd, words[0])
 			return
 		}
 		show(cmd, args)
 	})
-}
-
-func unknownCommand(cmd *cobra.Command, word string) error {
-	err := fmt.Errorf("unknown command %q for %q", word, cmd.CommandPath())
-	var names []string
-	for _, c := range cmd.Commands() {
-		if c.IsAvailableCommand() {
-			names = append(names, c.Name())
-		}
-	}
-	if name := config.Nearest(word, names); name != "" {
-		return usageError(err, fmt.Sprintf("did you mean %q?", cmd.CommandPath()+" "+name))
-	}
-	return usageError(err, fmt.Sprintf("%q lists the commands", cmd.CommandPath()+" --help"))
 }

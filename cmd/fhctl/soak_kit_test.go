@@ -52,7 +52,7 @@ func newEndlessLog(t *testing.T, rate int64) *endlessLog {
 // seq numbers the i-th frame; every third number is skipped (Q1).
 func (l *endlessLog) seq(i int64) event.Seq { return soakBase + event.Seq(i+i/2) }
 
-// above is the first frame whose seq is above after.
+// followtest.Above is the first frame whose seq is above after.
 func (l *endlessLog) above(after event.Seq) int64 {
 	i := max(0, int64(after-soakBase)*2/3-2)
 	for l.seq(i) <= after {
@@ -158,7 +158,7 @@ func newSoakReader(t *testing.T, client *redis.Client, log *endlessLog) *soakRea
 	return r
 }
 
-// run reads until the test ends. After every interruption it first asks for
+// shell.Run reads until the test ends. After every interruption it first asks for
 // what it was given already, since the reply may have been lost.
 func (r *soakReader) run() {
 	from := "0"

@@ -60,7 +60,7 @@ func (p *program) pageAddress() string {
 	p.t.Helper()
 	_, rest, ok := strings.Cut(p.output(), `"page":"`)
 	if !ok {
-		p.t.Fatalf("no page address in the log:\n%s", tail(p.output()))
+		p.t.Fatalf("no page address in the log:\n%s", lastOf(p.output()))
 	}
 	url, _, _ := strings.Cut(rest, `"`)
 	return url

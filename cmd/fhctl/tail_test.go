@@ -26,7 +26,7 @@ func fhctl(t *testing.T, code int, env []string, args ...string) (stdout string)
 	cmd.Stdout, cmd.Stderr = &out, &log
 	_ = cmd.Run() // judged by its code
 	if got := cmd.ProcessState.ExitCode(); got != code {
-		t.Fatalf("%v exits %d, want %d:\n%s", args, got, code, tail(log.String()))
+		t.Fatalf("%v exits %d, want %d:\n%s", args, got, code, lastOf(log.String()))
 	}
 	return out.String()
 }

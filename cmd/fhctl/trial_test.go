@@ -126,7 +126,7 @@ func newTrialWith(t *testing.T, server *redistest.Server) *trial {
 	return tr
 }
 
-// run starts the program, again if need be.
+// shell.Run starts the program, again if need be.
 func (tr *trial) run(args ...string) {
 	tr.Helper()
 	tr.seen = map[string]float64{}
@@ -138,7 +138,7 @@ func (tr *trial) run(args ...string) {
 	tr.p = start(tr.T, append(environment(relay, tr.url), tr.env...), args...)
 }
 
-// open lets the relay send n more entries, without waiting.
+// Open lets the relay send n more entries, without waiting.
 func (tr *trial) open(n int) {
 	tr.Helper()
 	if tr.passed += n; tr.passed > len(tr.want) {
@@ -157,21 +157,21 @@ func (tr *trial) flow(n int) {
 	tr.stored()
 }
 
-// stored waits until everything let through is stored.
+// replay.stored waits until everything let through is stored.
 func (tr *trial) stored() {
 	tr.Helper()
 	upto := tr.now()
 	eventually(tr.T, time.Minute, func() error {
 		select {
 		case <-tr.p.done:
-			tr.Fatalf("the program ended:\n%s", tail(tr.p.output()))
+			tr.Fatalf("the program ended:\n%s", lastOf(tr.p.output()))
 		default:
 		}
 		client := tr.server.Client()
 		defer client.Close()
 		got, _ := event.ParseSeq(client.Get(tr.Context(), "firehose:python_cursor").Val())
 		if got < upto {
-			return fmt.Errorf("cursor %s, want %s:\n%s", got, upto, tail(tr.p.output()))
+			return fmt.Errorf("cursor %s, want %s:\n%s", got, upto, lastOf(tr.p.output()))
 		}
 		return nil
 	})
@@ -204,7 +204,7 @@ func (tr *trial) counted(name string) {
 			tr.seen[name] = n
 			return nil
 		}
-		return fmt.Errorf("%s is %q:\n%s", name, tr.p.metric(name), tail(tr.p.output()))
+		return fmt.Errorf("%s is %q:\n%s", name, tr.p.metric(name), lastOf(tr.p.output()))
 	})
 }
 
@@ -240,7 +240,7 @@ func (tr *trial) sound() {
 	tr.Helper()
 	tr.check(tr.T, tr.server.Client(), tr.now())
 	if out, errs, code := verified(tr.T, tr.server.URL()); code != 0 {
-		tr.Fatalf("fhctl verify exits %d:\n%s%s", code, tail(out), tail(errs))
+		tr.Fatalf("fhctl verify exits %d:\n%s%s", code, lastOf(out), lastOf(errs))
 	}
 }
 

@@ -1,0 +1,88 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/place"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/stats"
+	"github.com/fhctl/fhctl/pkg/text"
+)
+
+// otherCount notes a cursor of the same name under another number of partitions,
+// where these settings' own has none: ingest does not start live beside it.
+func (e *examination) otherCount(ctx context.Context, r *redisstream.Reader) bool {
+	key, want, have := e.cfg.Redis.CursorKey, e.cfg.Redis.Partitions, 1
+	if !r.IsSet() {
+		key = keyspace.Partition(key, 0)
+	}
+	c, err := r.CursorAt(ctx, key)
+	if err != nil || !c.Present {
+		return false
+	}
+	if !r.IsSet() {
+		have = c.Side.Partitions
+	}
+	e.fail("cursor", fmt.Sprintf("say --partitions %d, or take it over with all writers stopped: fhctl cursor set --partitions %d --from-partitions %d", have, want, have),
+		"none for %s, but %s stands at %.32q: ingest does not start beside it", text.Counted(want, "partition"), key, c.Raw)
+	return true
+}
+
+// wrongCount notes a set that was written with another number of partitions.
+func (e *examination) wrongCount(c redisstream.CursorState) bool {
+	have, want := c.Side.Partitions, max(1, e.cfg.Redis.Partitions)
+	if !c.SidePresent || c.SideBroken || have == 0 || have == want {
+		return false
+	}
+	e.fail("cursor", fmt.Sprintf("say --partitions %d; docs/scaling.md tells how to change the number", have),
+		"it belongs to a set of %s, and these settings say %d: ingest stops", text.Counted(have, "partition"), want)
+	return true
+}
+
+// setCursors is how all cursors of a set are moved to the lowest.
+func (e *examination) setCursors(lowest redisstream.CursorState) string {
+	return fmt.Sprintf("fhctl cursor set --partitions %d %s", len(e.each), place.Text(lowest.Seq, time.Now()))
+}
+
+// movedApart notes cursors of a set that were not moved together.
+func (e *examination) movedApart(lowest redisstream.CursorState) bool {
+	for i, c := range e.each {
+		if first := e.each[0]; c.Present && first.Present && c.Side.Epoch != first.Side.Epoch {
+			e.fail("cursor", "move all of them, with ingest stopped: "+e.setCursors(lowest),
+				"the cursors were moved one by one: {0} %d times, {%d} %d times: ingest stops", first.Side.Epoch, i, c.Side.Epoch)
+			return true
+		}
+	}
+	return false
+}
+
+// partitions judges the cursors of a set, each beside its own stream. That some
+// are ahead of others is what a crash leaves: reading goes back to the lowest.
+func (e *examination) partitions(lowest redisstream.CursorState, s *stats.Report) {
+	for i, c := range e.each {
+		last := event.Seq(0)
+		if s != nil && i < len(s.Partitions) {
+			last = s.Partitions[i].Stream.LastSeq()
+		}
+		// A cursor that is missing beside others is restored by ingest.
+		if c.Present && last > c.Seq && !c.Status.Connected {
+			e.fail("cursor", "find out what appended: fhctl verify; the lowest cursor loses nothing: "+e.setCursors(lowest),
+				"that of {%d}, %s, is behind its stream, which ends with %s: something else appended, and events would be stored twice", i, c.Seq, last)
+			return
+		}
+	}
+	e.window(lowest, s)
+}
+
+// streamToType is the stream's key as an operator types it, and what to add where
+// there are several.
+func (e *examination) streamToType(s *stats.Report) (key, each string) {
+	if len(s.Partitions) == 0 {
+		return s.Stream.Key, ""
+	}
+	return "'" + e.cfg.Redis.StreamKey + ":{i}'", fmt.Sprintf(", for each i from 0 to %d", len(s.Partitions)-1)
+}

@@ -1,0 +1,61 @@
+package ingest
+
+import (
+	"context"
+	"io"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/health"
+	"github.com/fhctl/fhctl/pkg/output"
+)
+
+// showLine draws the live line below the log until the services end.
+func (i *ingestion) showLine(ctx context.Context, services *errgroup.Group) {
+	if !shell.Live(i.Env, i.cfg) {
+		return
+	}
+	var line *output.Line
+	restore := i.Err.Divert(func(terminal io.Writer) io.Writer {
+		line = output.NewLine(output.LineConfig{Out: terminal})
+		return line.Writer()
+	})
+	services.Go(func() error {
+		line.Run(ctx, func() output.Status { return status(i.monitor.Snapshot()) })
+		line.Close()
+		restore()
+		return nil
+	})
+}
+
+func status(s health.Snapshot) output.Status {
+	held := ""
+	if s.Reason == health.RelayHeld {
+		held = s.Alarm
+	}
+	return output.Status{
+		Events: sum(s.Counts.Events[:]), Rejected: rejected(s.Counts.Rejected),
+		Seq: s.Cursor, Lag: s.Lag, LagKnown: !s.LastTime.IsZero(), Length: s.Length,
+		Link: s.Link, StoreDown: s.StoreKnown && !s.Store.Up, Store: s.Store,
+		Held: held, Led: s.Reason == health.Standby, Stopping: s.Reason == health.Stopping,
+	}
+}
+
+func sum(counts []int64) (total int64) {
+	for _, n := range counts {
+		total += n
+	}
+	return total
+}
+
+// rejected counts whole frames; a skipped op leaves its event standing.
+func rejected(byReason [event.Reasons]int64) (total int64) {
+	for reason := range event.Reason(event.Reasons) {
+		if !reason.Op() {
+			total += byReason[reason]
+		}
+	}
+	return total
+}

@@ -1,0 +1,196 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/endpoint"
+	"github.com/fhctl/fhctl/pkg/health"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/rejects"
+)
+
+const (
+	// sampleEach is how often ingest looks at the groups. Their lag is not
+	// told by appending, and asking costs a few exchanges per group.
+	sampleEach = 10 * time.Second
+	// samplePage bounds the entries read to count a small lag; a larger one
+	// is estimated. A page is held in memory for a moment.
+	samplePage = 100
+)
+
+// sampler looks at Redis on a timer and connections of its own, so that neither
+// a slow answer nor an error reaches the pipeline.
+type sampler struct {
+	config  redisstream.ReaderConfig
+	streams []string // one, or one for each partition
+	monitor *health.Monitor
+	readers []*redisstream.Reader // of the first streams; all once Redis was reached
+}
+
+// sampleRedis starts the sampler. stop waits until it has ended.
+func (i *ingestion) sampleRedis(ctx context.Context, services *errgroup.Group, down endpoint.Downstream) (stop func()) {
+	s := newSampler(i.monitor, redisstream.ReaderConfig{
+		Connection: down.Connection, StreamKey: i.cfg.Redis.StreamKey, CursorKey: i.cfg.Redis.CursorKey, Page: samplePage,
+	}, i.cfg.Redis.Partitions)
+	s.config.CommandTimeout = sampleEach / 2
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	services.Go(func() error { defer close(done); s.run(ctx); return nil })
+	return func() { cancel(); <-done }
+}
+
+func newSampler(m *health.Monitor, cfg redisstream.ReaderConfig, partitions int) *sampler {
+	s := &sampler{monitor: m, config: cfg, streams: []string{cfg.StreamKey}}
+	if partitions > 1 {
+		s.streams = nil
+		for n := range partitions {
+			s.streams = append(s.streams, keyspace.Partition(cfg.StreamKey, n))
+		}
+	}
+	return s
+}
+
+func (s *sampler) run(ctx context.Context) {
+	tick := time.NewTicker(sampleEach)
+	defer tick.Stop()
+	defer s.close()
+	for {
+		switch sample, err := s.look(ctx); {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			s.monitor.SampleFailed(err)
+		default:
+			s.monitor.Sampled(sample)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *sampler) close() {
+	for _, reader := range s.readers {
+		_ = reader.Close()
+	}
+}
+
+// look reads the groups and what the servers say of themselves. Of partitions
+// the numbers are added up, and the worst of what cannot be added is taken.
+func (s *sampler) look(ctx context.Context) (health.Sample, error) {
+	for len(s.readers) < len(s.streams) {
+		cfg := s.config
+		cfg.StreamKey = s.streams[len(s.readers)]
+		reader, err := redisstream.OpenReader(ctx, cfg)
+		if err != nil {
+			return health.Sample{}, err
+		}
+		s.readers = append(s.readers, reader)
+	}
+	sample := health.Sample{Durable: true}
+	var err error
+	if sample.DeadLetters, err = s.deadLetters(ctx); err != nil {
+		return health.Sample{}, err
+	}
+	for i, reader := range s.readers {
+		one, err := lookAt(ctx, reader)
+		if err != nil {
+			return health.Sample{}, err
+		}
+		addSample(&sample, one, i == 0)
+		if len(s.readers) == 1 {
+			break // not a set
+		}
+		state, err := reader.CursorAt(ctx, keyspace.Partition(s.config.CursorKey, i))
+		if err != nil {
+			return health.Sample{}, err
+		}
+		sample.Partitions = append(sample.Partitions, health.Partition{Length: one.Length, Cursor: state.Seq, Begun: state.Present})
+	}
+	return sample, nil
+}
+
+// lookAt reads one stream; one that does not exist yet is empty.
+func lookAt(ctx context.Context, reader *redisstream.Reader) (sample health.Sample, err error) {
+	vitals, err := reader.Vitals(ctx)
+	if err != nil {
+		return sample, err
+	}
+	sample.UsedMemory, sample.MaxMemory = vitals.UsedMemory, vitals.MaxMemory
+	sample.Durable, sample.Version = vitals.Durable, vitals.Version
+	bounds, err := reader.Bounds(ctx)
+	if errors.Is(err, redisstream.ErrNoStream) {
+		return sample, nil
+	}
+	if err != nil {
+		return sample, err
+	}
+	sample.Length = bounds.Length
+	groups, err := reader.Groups(ctx)
+	for _, g := range groups {
+		sample.Groups = append(sample.Groups, health.Group{
+			Name: g.Name, Lag: g.Lag, Estimated: !g.LagExact, Pending: g.Pending,
+			Consumers: len(g.Consumers), OldestIdle: g.OldestPendingIdle, Deliveries: g.MaxDeliveries,
+		})
+	}
+	return sample, err
+}
+
+// addSample adds what was found in one stream.
+func addSample(sum *health.Sample, one health.Sample, first bool) {
+	if first || fullness(one) > fullness(*sum) {
+		sum.UsedMemory, sum.MaxMemory, sum.Version = one.UsedMemory, one.MaxMemory, one.Version
+	}
+	sum.Durable = sum.Durable && one.Durable
+	sum.Length += one.Length
+	for _, g := range one.Groups {
+		at := slices.IndexFunc(sum.Groups, func(h health.Group) bool { return h.Name == g.Name })
+		if at < 0 {
+			sum.Groups = append(sum.Groups, g)
+			continue
+		}
+		h := &sum.Groups[at]
+		h.Lag, h.Pending, h.Estimated = h.Lag+g.Lag, h.Pending+g.Pending, h.Estimated || g.Estimated
+		h.Consumers, h.OldestIdle, h.Deliveries = max(h.Consumers, g.Consumers), max(h.OldestIdle, g.OldestIdle), max(h.Deliveries, g.Deliveries)
+	}
+}
+
+// fullness is the share of its memory that a server uses, or what it uses where
+// there is no limit.
+func fullness(s health.Sample) float64 {
+	if s.MaxMemory > 0 {
+		return float64(s.UsedMemory) / float64(s.MaxMemory)
+	}
+	return float64(s.UsedMemory) / (1 << 60)
+}
+
+// deadLetters is -1 where this Redis user may not look.
+func (s *sampler) deadLetters(ctx context.Context) (int64, error) {
+	found, err := s.readers[0].DeadLetters(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if found.Why != "" {
+		return -1, nil
+	}
+	return found.Length, nil
+}
+
+// showRejects lets metrics tell what became of rejected frames.
+func showRejects(m *health.Monitor, store *rejects.Store) {
+	m.SetRejectFiles(func() health.RejectFiles {
+		s := store.Stats()
+		return health.RejectFiles{
+			Kept: s.Kept, Unkept: s.Unkept, Repeated: s.Repeated, Suppressed: s.Suppressed,
+			Failed: s.Failed, Evicted: s.Evicted, Frames: int64(s.Frames), Bytes: s.Bytes,
+		}
+	})
+}

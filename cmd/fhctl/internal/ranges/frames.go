@@ -1,0 +1,82 @@
+package ranges
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/frame"
+	"github.com/fhctl/fhctl/pkg/place"
+	"github.com/fhctl/fhctl/pkg/text"
+)
+
+// Frames is --from and --to of a capture. A frame that has no seq, or no
+// time, stands where the one before it does.
+type Frames struct {
+	From, To place.Place
+	decoder  frame.Decoder
+	ev       event.Event
+	at       Span
+	trust    Times
+	seq      event.Seq
+	Kept     int64
+	// Of the whole file, so far: where it begins, and how far it goes.
+	first, last     event.Seq
+	began, farthest time.Time
+}
+
+func (f *Frames) Holds(data []byte, seq event.Seq) bool {
+	if seq > 0 {
+		f.seq = seq
+	}
+	f.Saw(seq, time.Time{})
+	if f.From.Kind == place.Time || f.To.Kind == place.Time {
+		if f.decoder.Decode(data, &f.ev) == nil {
+			if at := f.trust.Span(f.ev.Time); !at.Latest.IsZero() {
+				f.at = at
+				f.Saw(0, at.Earliest)
+			}
+		}
+	}
+	switch {
+	case f.From.Kind == place.Seq && f.seq < f.From.Seq, f.To.Kind == place.Seq && f.seq > f.To.Seq,
+		f.From.Kind == place.Time && f.at.Latest.Before(f.From.Time), f.To.Kind == place.Time && f.at.Earliest.After(f.To.Time):
+		return false
+	}
+	f.Kept++
+	return true
+}
+
+// Saw widens what is known of the file; zero is unknown.
+func (f *Frames) Saw(seq event.Seq, at time.Time) {
+	if seq > 0 && f.first == 0 {
+		f.first = seq
+	}
+	f.last = max(f.last, seq)
+	if f.began.IsZero() {
+		f.began = at
+	}
+	if at.After(f.farthest) {
+		f.farthest = at
+	}
+}
+
+// Lacks says what of the range the file does not hold. How far it goes is known
+// once it was read whole.
+func (f *Frames) Lacks(whole bool) (why []string) {
+	if f.From.Kind == place.Seq && f.first > 0 && f.From.Seq < f.first || f.From.Kind == place.Time && f.From.Time.Before(f.began) {
+		why = append(why, fmt.Sprintf("asked for from %s on, but the recording begins with %s: what lies before is not covered", f.From, frameMark(f.first, f.began)))
+	}
+	if whole && (f.To.Kind == place.Seq && f.To.Seq > f.last || f.To.Kind == place.Time && f.To.Time.After(f.farthest)) {
+		why = append(why, fmt.Sprintf("asked for up to %s, but the recording ends with %s: what lies behind is not covered", f.To, frameMark(f.last, f.farthest)))
+	}
+	return why
+}
+
+// frameMark names an end of a recording, with its event time where that was read.
+func frameMark(seq event.Seq, at time.Time) string {
+	if at.IsZero() {
+		return fmt.Sprintf("seq %s", seq)
+	}
+	return fmt.Sprintf("seq %s of %s", seq, text.Time(at))
+}

@@ -1,0 +1,54 @@
+package replay
+
+import "time"
+
+// longStep is the longest time between two events that --speed reproduces. A
+// longer one is an outage, or an event time that is not true (E6).
+const longStep = time.Hour
+
+// pacer holds events back.
+type pacer struct {
+	rate  float64 // a second; 0 is no limit
+	speed float64 // times the recorded speed; 0 is as fast as it goes
+
+	began  time.Time
+	played int64
+	offset time.Duration // of the events' clock since the first one
+	last   time.Time
+}
+
+// due is how long to wait before the event whose time is at.
+func (p *pacer) due(at time.Time) time.Duration {
+	if p.rate == 0 && p.speed == 0 {
+		return 0
+	}
+	now := time.Now()
+	if p.began.IsZero() {
+		p.began = now
+	}
+	wait := time.Duration(0)
+	if p.rate > 0 {
+		wait = p.began.Add(time.Duration(float64(p.played) * float64(time.Second) / p.rate)).Sub(now)
+	}
+	p.played++
+	if p.speed > 0 {
+		p.offset += timeStep(p.last, at)
+		wait = max(wait, p.began.Add(time.Duration(float64(p.offset)/p.speed)).Sub(now))
+	}
+	if !at.IsZero() {
+		p.last = at
+	}
+	return wait
+}
+
+// timeStep is the time from one event to the next, 0 when it says nothing. It may
+// be below zero: event times need not rise.
+func timeStep(last, at time.Time) time.Duration {
+	if last.IsZero() || at.IsZero() {
+		return 0
+	}
+	if d := at.Sub(last); d.Abs() <= longStep {
+		return d
+	}
+	return 0
+}

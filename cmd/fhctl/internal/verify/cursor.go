@@ -1,0 +1,102 @@
+package verify
+
+import (
+	"context"
+	"time"
+
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/endpoint"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/verify"
+	"github.com/fhctl/fhctl/pkg/wait"
+)
+
+// patience is how long a cursor ahead of the stream may have to wait for the
+// entry that explains it, while a writer is at work: its last events may have
+// yielded none.
+const (
+	patience = 2 * time.Second
+	pause    = 100 * time.Millisecond
+)
+
+// cursor compares the cursor with the last entry, in each partition of a set: there
+// the cursor runs ahead of the last entry by right, where the writer noted it.
+func (r *verifyRun) cursor(ctx context.Context, reader *redisstream.Reader, check *verify.Stream) error {
+	if !reader.IsSet() {
+		return r.oneCursor(ctx, reader, check.Cursor)
+	}
+	for _, part := range reader.Partitions() {
+		if err := r.oneCursor(ctx, part, check.PartitionCursor); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ownCursor is the reader with the cursor that is the stream's; see endpoint.WithOwnCursor.
+func (r *verifyRun) ownCursor(ctx context.Context, reader *redisstream.Reader) (*redisstream.Reader, error) {
+	if r.against != "" {
+		return reader, nil
+	}
+	own, reader, err := endpoint.WithOwnCursor(ctx, r.Log, r.cfg, reader)
+	r.replayed = own != r.cfg
+	return reader, err
+}
+
+// replayMend is what to do about the cursor of a replay: ingest's is another one,
+// and must not be moved for it.
+func (r *verifyRun) replayMend() string {
+	if !r.replayed {
+		return ""
+	}
+	return "this is the cursor of fhctl replay, not of ingest: replay into another stream (--to-stream) and delete this one, or go on with --resume if entries were only not finished; do not move the live cursor for it"
+}
+
+func (r *verifyRun) oneCursor(ctx context.Context, reader *redisstream.Reader, judge func(verify.Cursor) verify.Cursor) error {
+	for until := time.Now().Add(patience); ; {
+		c, live, err := readCursor(ctx, reader)
+		if err != nil {
+			return err
+		}
+		before, ok := event.ParseSeq(c.Before)
+		unnoted := c.Filtered && c.Upto == 0
+		if ahead := ok && before > c.Last.Seq; !ahead || unnoted || c.Explained() || !live || time.Now().After(until) {
+			c.Mend = r.replayMend()
+			c = judge(c)
+			r.report.cursor = &c
+			return nil
+		}
+		if err := wait.For(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// readCursor reads the cursor on both sides of the last entry. live tells that
+// a writer is at work.
+func readCursor(ctx context.Context, reader *redisstream.Reader) (c verify.Cursor, live bool, err error) {
+	first, err := reader.Cursor(ctx)
+	if err != nil {
+		return c, false, err
+	}
+	last, err := reader.LastHeads(ctx, 1)
+	if err != nil {
+		return c, false, err
+	}
+	second, err := reader.Cursor(ctx)
+	if err != nil {
+		return c, false, err
+	}
+	c = verify.Cursor{Key: reader.CursorKey(), Present: second.Present, Before: first.Raw, After: second.Raw}
+	if !first.Present {
+		c.Before = c.After
+	}
+	filter := second.Side.Filter
+	c.Filtered = filter != "" && filter != "none"
+	c.Stored, c.Upto, c.StoredBefore = event.Seq(second.Side.Stored), event.Seq(second.Side.Upto), event.Seq(first.Side.Stored)
+	if len(last) > 0 {
+		seq, _ := last[0].Seq()
+		c.Last = verify.Mark{Seq: seq, ID: string(last[0].ID)}
+	}
+	return c, second.Status.Present && second.Status.Connected, nil
+}
