@@ -123,10 +123,10 @@ func (w *Writer) Flush() error {
 	if w.err != nil || w.pack.Pending() == 0 {
 		return w.err
 	}
-	descriptor, packed, b := w.pack.Pack()
+	_, packed, b := w.pack.Pack()
 	if !w.plain {
 		w.index.Add(&b, w.size)
-		packed = append(descriptor, packed...)
+		packed = w.pack.Whole()
 	}
 	if err := w.put(packed); err != nil {
 		return w.fail(err)

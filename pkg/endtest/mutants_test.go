@@ -51,6 +51,7 @@ var suites = map[string][]string{
 	"fault":      {"./pkg/fault", "."},
 	"spill":      {"./pkg/capture/spill", "."},
 	"sinktest":   {"./pkg/endtest/sinktest", "."},
+	"block":      {"./pkg/capture/block", "."},
 	"capture":    {"./pkg/capture", "."},
 	"verify":     {"./pkg/verify", "Large|Crowded|Stream|Fuzz"},
 }

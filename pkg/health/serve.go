@@ -131,6 +131,7 @@ func (m *Monitor) handler(stopping <-chan struct{}) http.Handler {
 		ErrorLog:            slog.NewLogLogger(m.cfg.Logger.Handler(), slog.LevelWarn),
 		MaxRequestsInFlight: maxScrapes,
 		Timeout:             wholeTimeout / 2,
+		DisableCompression:  true, // each scrape at a time would take more than a megabyte for it
 	}))
 	mux.HandleFunc("/{$}", m.status)
 	mux.HandleFunc("/live", m.follow(stopping))

@@ -33,15 +33,16 @@ const (
 type connection struct {
 	*following
 	*line
-	number  uint64
-	hangup  func(error)
-	discard bool // pass oversized messages over
-	chunk   *event.Chunk
-	within  bool      // between the header and the end of a message
-	overdue time.Time // when whole frames are handed over although more of the next one is to come; zero while none wait
-	alive   liveness
-	brought bool        // any message arrived whole
-	held    atomic.Bool // the receiver has control, so nothing is read
+	number   uint64
+	hangup   func(error)
+	discard  bool // pass oversized messages over
+	chunk    *event.Chunk
+	hasLarge bool      // chunk has the large memory
+	within   bool      // between the header and the end of a message
+	overdue  time.Time // when whole frames are handed over although more of the next one is to come; zero while none wait
+	alive    liveness
+	brought  bool        // any message arrived whole
+	held     atomic.Bool // the receiver has control, so nothing is read
 }
 
 func newConnection(f *following, l *line, from event.Position) *connection {
@@ -126,7 +127,9 @@ func (c *connection) message(kind int, from io.Reader) error {
 		fault = event.ReasonText
 	}
 	for {
-		c.chunk.Buf = c.withRoom(c.chunk.Buf, start)
+		if !c.makeRoom(start) {
+			return errEnough // never seen: the interruption is the reason
+		}
 		end := len(c.chunk.Buf)
 		n, err := from.Read(c.chunk.Buf[end:cap(c.chunk.Buf)])
 		c.chunk.Buf = c.chunk.Buf[:end+n]
@@ -152,40 +155,61 @@ func (c *connection) message(kind int, from io.Reader) error {
 	return nil
 }
 
-// withRoom grows buf when it is nearly full; the message that is being read begins
-// at start. Growth follows the bytes that came and never a declared length; frames
-// already cut keep the old array.
-func (c *connection) withRoom(buf []byte, start int) []byte {
+// makeRoom grows the chunk's memory when it is nearly full; the message that is being
+// read begins at start. Growth follows the bytes that came and never a declared length;
+// frames already cut keep the old array. False means that the connection ended.
+func (c *connection) makeRoom(start int) bool {
+	buf := c.chunk.Buf
 	if cap(buf)-len(buf) >= minRead {
-		return buf
+		return true
 	}
 	// Once past a full chunk, one message is usually all that follows.
 	if usual := c.cfg.ChunkBytes + chunkRoom; cap(buf) < usual {
-		return slices.Grow(buf, min(max(2*cap(buf), 16<<10), usual)-len(buf)+minRead)
+		c.chunk.Buf = slices.Grow(buf, min(max(2*cap(buf), 16<<10), usual)-len(buf)+minRead)
+		return true
 	}
 	// A large message gets what any may need, once: by doubling, what was outgrown
 	// would take as much again. What precedes it is less than a chunk, so that every
 	// large message fits.
-	most := max(c.cfg.largeMessage(), start+c.cfg.MaxMessage+minRead, cap(buf)+maxPooled)
-	if large := taken(c.large); cap(large) >= most {
-		return append(large, buf...)
+	large, ok := c.await(c.large, max(c.cfg.largeMessage(), start+c.cfg.MaxMessage+minRead))
+	if !ok {
+		return false
 	}
-	return append(make([]byte, 0, most), buf...)
+	c.chunk.Buf, c.chunk.Recycle, c.hasLarge = append(large, buf...), c.recycleLarge, true
+	return true
+}
+
+// await takes memory of a lot, which may take as long as the receiver needs for the
+// chunk that has it. False means that the connection ended.
+func (c *connection) await(from lot, size int) (buf []byte, ok bool) {
+	c.held.Store(true)
+	began := time.Now()
+	buf, ok = from.take(size, c.wire.ended)
+	c.alive.paused(time.Since(began))
+	c.held.Store(false)
+	return buf, ok
 }
 
 // fitted is the chunk itself, or a copy of it where it would hand over far more
-// memory than its frames need: whoever keeps it would keep that as well.
+// memory than its frames need: whoever keeps it would keep that as well, and the next
+// large message would wait for it. Nil means that the connection ended.
 func (c *connection) fitted(chunk *event.Chunk) *event.Chunk {
 	medium := c.cfg.largeMessage() / 2
-	if cap(chunk.Buf) <= max(maxPooled, medium) || len(chunk.Buf) > medium {
+	if !c.hasLarge || len(chunk.Buf) > max(medium, maxPooled) {
 		return chunk
 	}
-	small := &event.Chunk{Conn: chunk.Conn, Hangup: chunk.Hangup, Arrived: chunk.Arrived, Lull: chunk.Lull, Recycle: c.recycle}
-	if small.Buf = taken(c.medium); small.Buf == nil {
-		small.Buf = make([]byte, 0, medium)
+	defer chunk.Release()
+	var small *event.Chunk
+	if len(chunk.Buf) <= maxPooled {
+		small = c.newChunk()
+		small.Buf = slices.Grow(small.Buf, len(chunk.Buf))
+	} else if buf, ok := c.await(c.medium, medium); ok {
+		small = &event.Chunk{Buf: buf, Recycle: c.recycleMedium}
+	} else {
+		return nil
 	}
+	small.Conn, small.Hangup, small.Arrived, small.Lull = chunk.Conn, chunk.Hangup, chunk.Arrived, chunk.Lull
 	copyFrames(small, chunk.Frames)
-	chunk.Release()
 	return small
 }
 
@@ -251,7 +275,10 @@ func (c *connection) handOver() error {
 		return nil
 	}
 	chunk := c.fitted(c.chunk)
-	c.chunk = nil
+	c.chunk, c.hasLarge = nil, false
+	if chunk == nil {
+		return nil
+	}
 	return c.give(chunk)
 }
 
@@ -288,7 +315,7 @@ func (c *connection) give(chunk *event.Chunk) error {
 func (c *connection) recycleChunk() {
 	if c.chunk != nil {
 		c.chunk.Release()
-		c.chunk = nil
+		c.chunk, c.hasLarge = nil, false
 	}
 }
 

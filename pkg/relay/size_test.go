@@ -2,6 +2,7 @@ package relay
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha1"
 	"encoding/base64"
 	"encoding/binary"
@@ -10,7 +11,9 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/relayserver"
@@ -181,6 +184,55 @@ func TestChunksAreAboutAsLargeAsTheirFrames(t *testing.T) {
 	}
 	if most := int64(maxFree * (s.cfg.ChunkBytes + chunkRoom)); kept == 0 || kept > most || kept != s.kept.Load() {
 		t.Errorf("%d bytes are kept for reuse (%d by its own count), want at most %d", kept, s.kept.Load(), most)
+	}
+}
+
+// G5: of messages of some megabytes there is one at a time, in one memory, whoever keeps
+// it for however long; the next one is read once it was given back.
+func TestLargeMessagesWaitForMemory(t *testing.T) {
+	for name, size := range map[string]int{"large": 4_000_000, "medium": 1_500_000} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const n = 4
+			server := relaytest.Start(t, relayserver.Config{Log: sized(t, n, size)})
+			var kept atomic.Bool
+			var memory *byte
+			left := n
+			for chunk, err := range New(settings(t, server.URL(), Config{})).Frames(t.Context(), resumeOldest) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if kept.Swap(true) {
+					t.Error("another large message came while one was kept")
+				}
+				if first := &chunk.Frames[0].Data[0]; memory != nil && memory != first {
+					t.Error("it came in other memory")
+				} else {
+					memory = first
+				}
+				if left -= len(chunk.Frames); left <= 0 {
+					break
+				}
+				time.AfterFunc(100*time.Millisecond, func() { kept.Store(false); chunk.Release() })
+			}
+		})
+	}
+}
+
+// Whoever keeps a large message for good can still end.
+func TestWaitingForMemoryEnds(t *testing.T) {
+	server := relaytest.Start(t, relayserver.Config{Log: sized(t, 2, 4_000_000)})
+	s := New(settings(t, server.URL(), Config{}))
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	for chunk, err := range s.Frames(ctx, resumeOldest) {
+		if err != nil || len(chunk.Frames) != 1 {
+			t.Fatalf("a chunk of %d frames, %v", len(chunk.Frames), err)
+		}
+		time.AfterFunc(50*time.Millisecond, stop)
+	}
+	if ctx.Err() == nil {
+		t.Error("it ended by itself")
 	}
 }
 

@@ -22,10 +22,10 @@ type Source struct {
 	conns   atomic.Uint64
 	free    chan *event.Chunk
 	kept    atomic.Int64 // bytes of memory in free
-	// large is memory in which any message has room, medium half of that, for as long
-	// as such messages come. Each keeps one: where frames go to disk no more are needed.
-	// since counts the usual chunks since one came.
-	large, medium chan []byte
+	// large is memory in which any message has room, medium half of that. There is one
+	// of each, whatever comes, and whoever needs it waits until the chunk that has it was
+	// released. since counts the usual chunks since one was.
+	large, medium lot
 	since         atomic.Int64
 
 	// Only the ranging goroutine touches these.
@@ -40,8 +40,8 @@ func New(cfg Config) *Source {
 		cfg:     cfg,
 		dialTCP: cfg.Dial,
 		free:    make(chan *event.Chunk, maxFree),
-		large:   make(chan []byte, 1),
-		medium:  make(chan []byte, 1),
+		large:   newLot(),
+		medium:  newLot(),
 	}
 }
 
@@ -53,7 +53,8 @@ func New(cfg Config) *Source {
 // already yielded are accounted for, and dials from the position it returns.
 // Its error ends the iterator.
 //
-// The caller owns each chunk and gives it back with Release. Chunk.Conn rises
+// The caller owns each chunk and gives it back with Release. Until it has, no second
+// message of some megabytes is read: there is memory for one. Chunk.Conn rises
 // by one per connection, also across iterators. Messages that are empty arrive
 // as empty frames; text messages and, from the third meeting at one position
 // on, oversized ones as frames with a Fault.
@@ -195,20 +196,11 @@ func (s *Source) newChunk() *event.Chunk {
 
 func (s *Source) recycle(c *event.Chunk) {
 	if cap(c.Buf) > maxPooled {
-		s.since.Store(0)
-		kept := s.medium
-		if cap(c.Buf) >= s.cfg.largeMessage() {
-			kept = s.large
-		}
-		select {
-		case kept <- c.Buf[:0]:
-		default:
-		}
 		return
 	}
 	if s.since.Add(1) == largeKept {
-		emptied(s.large)
-		emptied(s.medium)
+		s.large.forget()
+		s.medium.forget()
 	}
 	// A frame may point into memory that Buf has outgrown.
 	clear(c.Frames)
@@ -224,19 +216,16 @@ func (s *Source) recycle(c *event.Chunk) {
 	s.kept.Add(-size)
 }
 
-// taken is memory from a list; nil when it has none.
-func taken(from chan []byte) []byte {
-	select {
-	case buf := <-from:
-		return buf
-	default:
-		return nil
-	}
+// recycleLarge takes back a chunk that has the large memory.
+func (s *Source) recycleLarge(c *event.Chunk) {
+	s.since.Store(0)
+	s.large.give(c.Buf)
 }
 
-func emptied(list chan []byte) {
-	for taken(list) != nil {
-	}
+// recycleMedium takes back a chunk that has the medium memory.
+func (s *Source) recycleMedium(c *event.Chunk) {
+	s.since.Store(0)
+	s.medium.give(c.Buf)
 }
 
 var errEnough = errors.New("the receiver wants no more")

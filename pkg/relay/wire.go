@@ -40,11 +40,12 @@ type wire struct {
 	waiting func() (until time.Time, err error)
 	came    bool // bytes, since waiting was called last
 	cut     atomic.Pointer[breach]
+	ended   chan struct{}   // closed with cut
 	raw     syscall.RawConn // nil when the socket is none of the system's
 }
 
 func newWire(conn net.Conn, allowed *allowance) *wire {
-	w := &wire{Conn: conn, allowed: allowed}
+	w := &wire{Conn: conn, allowed: allowed, ended: make(chan struct{})}
 	w.in = bufio.NewReaderSize(socket{w}, wireBuffer)
 	if s, ok := conn.(syscall.Conn); ok {
 		w.raw, _ = s.SyscallConn()
@@ -98,6 +99,7 @@ func (w *wire) Read(p []byte) (int, error) {
 // called from any goroutine and at any time.
 func (w *wire) interrupt(b *breach) {
 	if w.cut.CompareAndSwap(nil, b) {
+		close(w.ended)
 		// Either the reader already waits, and this wakes it, or it will
 		// look at cut after setting its own deadline.
 		_ = w.SetReadDeadline(time.Unix(1, 0))

@@ -3,6 +3,7 @@ package block
 import (
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 
 	"github.com/klauspost/compress/zstd"
@@ -23,8 +24,13 @@ type Packer struct {
 	next   Block // of what was added since the last Commit, without sizes
 	first  event.Seq
 	before int64 // unpacked bytes before it
+	alone  int   // unpacked bytes of what PackAlone packed
 	usual  int   // blocks without a giant frame since one had it
 }
+
+// pieceSize is how much of a frame PackAlone packs at once, in bytes: one block of zstd, for
+// which the encoder needs no history.
+const pieceSize = 128 << 10
 
 // giantKept is for how many blocks the memory that a giant frame needed is kept: where
 // one came more will, and each would leave as much behind as it takes.
@@ -50,7 +56,8 @@ func (p *Packer) Continue(last *Block, first event.Seq) {
 func (p *Packer) advance() {
 	b := &p.next
 	p.next = Block{Number: b.Number + 1, Before: b.Before + int64(b.Frames), After: b.Last, Last: b.Last}
-	p.before += int64(len(p.raw))
+	p.before += int64(len(p.raw) + p.alone)
+	p.alone = 0
 	if p.usual++; len(p.raw) > 2*MaxSize {
 		p.usual = 0
 	}
@@ -74,13 +81,43 @@ func (p *Packer) Add(data []byte) error {
 	}
 	p.raw = append(le.AppendUint32(p.raw, uint32(len(data))), data...)
 	p.next.Frames++
+	p.notice(data)
+	return nil
+}
+
+// notice notes the seq of a frame.
+func (p *Packer) notice(data []byte) {
 	if seq, ok := frame.PeekSeq(data); ok {
 		p.next.Last = max(p.next.Last, seq)
 		if p.first == 0 {
 			p.first = seq
 		}
 	}
-	return nil
+}
+
+// PackAlone makes a block of one frame without copying it, however large that is: put
+// takes the block's bytes behind the descriptor, piece by piece. Nothing may be Pending.
+// Where it fails, the Packer is where it was; else Commit, as after Pack.
+func (p *Packer) PackAlone(data []byte, put func(piece []byte) error) (descriptor []byte, err error) {
+	if len(data) > MaxFrame || p.Pending() > 0 {
+		return nil, fmt.Errorf("a frame of %d bytes cannot have a block of its own", len(data))
+	}
+	before := p.next
+	p.next.Frames = 1
+	p.notice(data)
+	b := p.next
+	for part := le.AppendUint32(nil, uint32(len(data))); len(part) > 0; {
+		p.packed = p.zst.EncodeAll(part, p.packed[:0])
+		if err := put(p.packed); err != nil {
+			p.next = before
+			return nil, err
+		}
+		b.Raw, b.Packed, b.Sum = b.Raw+len(part), b.Packed+len(p.packed), addSum(b.Sum, p.packed)
+		part = data[:min(len(data), pieceSize)]
+		data = data[len(part):]
+	}
+	p.alone = b.Raw
+	return b.Append(nil), nil
 }
 
 // Full reports whether the block has its size.
@@ -91,14 +128,19 @@ func (p *Packer) Full() bool {
 // Pending is how many frames wait for Pack.
 func (p *Packer) Pending() int { return p.next.Frames }
 
-// Pack is the block of what was added, as a descriptor and a zstd frame. The
-// bytes are the Packer's until the next call.
+// Pack is the block of what was added, as a descriptor and a zstd frame; they lie behind
+// each other, and Whole is both. The bytes are the Packer's until the next call.
 func (p *Packer) Pack() (descriptor, packed []byte, b Block) {
-	p.packed = p.zst.EncodeAll(p.raw, p.packed[:0])
+	var room [DescriptorSize]byte
+	p.packed = p.zst.EncodeAll(p.raw, append(p.packed[:0], room[:]...))
+	packed = p.packed[DescriptorSize:]
 	b = p.next
-	b.Raw, b.Packed, b.Sum = len(p.raw), len(p.packed), Sum(p.packed)
-	return b.Append(nil), p.packed, b
+	b.Raw, b.Packed, b.Sum = len(p.raw), len(packed), Sum(packed)
+	return b.Append(p.packed[:0]), packed, b
 }
+
+// Whole is what the last Pack gave, in one piece.
+func (p *Packer) Whole() []byte { return p.packed }
 
 // Commit says that the block was written.
 func (p *Packer) Commit() { p.advance() }
@@ -110,13 +152,14 @@ func (p *Packer) End(offset int64) *End {
 
 // Unpacker takes blocks apart. It is not safe for concurrent use.
 type Unpacker struct {
-	// Giant gives memory of MaxUnpacked bytes for a block with a giant frame, if it has
-	// any; nil has none.
+	// Giant gives memory of MaxUnpacked bytes for the next block with a giant frame that a
+	// Walker reads, or nil while there is none. Without Giant it is made.
 	Giant func() []byte
 
 	zst   *zstd.Decoder
 	raw   []byte
-	usual int // blocks without a giant frame since one had it
+	giant []byte // what Giant gave
+	usual int    // blocks without a giant frame since one had it
 }
 
 // NewUnpacker makes one; Close frees it.
@@ -136,10 +179,7 @@ func (u *Unpacker) Unpack(b *Block, packed []byte) ([]byte, error) {
 	}
 	switch u.usual++; {
 	case b.Raw > 2*MaxSize: // with a giant frame: what any block may need, once
-		if u.usual = 0; cap(u.raw) < MaxUnpacked && u.Giant != nil {
-			u.raw = u.Giant()
-		}
-		if cap(u.raw) < MaxUnpacked {
+		if u.usual = 0; cap(u.raw) < MaxUnpacked {
 			u.raw = make([]byte, 0, MaxUnpacked)
 		}
 	case cap(u.raw) > 2*MaxSize && u.usual > giantKept:
@@ -153,24 +193,84 @@ func (u *Unpacker) Unpack(b *Block, packed []byte) ([]byte, error) {
 	if len(raw) != b.Raw {
 		return nil, fmt.Errorf("a block of %d bytes holds %d", b.Raw, len(raw))
 	}
+	return raw, b.checkFrames(raw)
+}
+
+// ErrNoMemory: Giant has no memory at the moment.
+var ErrNoMemory = errors.New("there is no memory for a giant frame yet")
+
+// giant reports whether the block takes more memory than is kept for usual ones.
+func (b *Block) giant() bool { return b.Raw > 2*MaxSize || b.Frames == 1 && b.Raw > 4+MaxSize }
+
+// unpackGiant is Unpack of what in gives, for a block with a giant frame: what is packed
+// is not in memory as a whole.
+func (u *Unpacker) unpackGiant(b *Block, in io.Reader) ([]byte, error) {
+	if u.giant == nil && u.Giant == nil {
+		u.giant = make([]byte, 0, MaxUnpacked)
+	}
+	if u.giant == nil {
+		if u.giant = u.Giant(); u.giant == nil {
+			return nil, ErrNoMemory
+		}
+	}
+	packed := &summed{in: in}
+	if err := u.zst.Reset(packed); err != nil {
+		return nil, err
+	}
+	raw := u.giant[:b.Raw]
+	_, err := io.ReadFull(u.zst, raw)
+	if err == nil {
+		if _, err = io.ReadFull(u.zst, make([]byte, 1)); err == io.EOF {
+			err = nil
+		} else if err == nil {
+			err = fmt.Errorf("a block of %d bytes holds more", b.Raw)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if packed.size != b.Packed || packed.sum != b.Sum {
+		return nil, errSum
+	}
+	return raw, b.checkFrames(raw)
+}
+
+// summed keeps the checksum of what is read.
+type summed struct {
+	in   io.Reader
+	size int
+	sum  uint32
+}
+
+func (s *summed) Read(p []byte) (int, error) {
+	n, err := s.in.Read(p)
+	s.size, s.sum = s.size+n, addSum(s.sum, p[:n])
+	return n, err
+}
+
+// checkFrames checks that a block is made of as many frames as it says.
+func (b *Block) checkFrames(raw []byte) error {
 	n, rest := 0, raw
 	for ; len(rest) > 0; n++ {
 		if len(rest) < 4 || int64(le.Uint32(rest)) > int64(len(rest)-4) || le.Uint32(rest) > MaxFrame {
-			return nil, errors.New("a frame is longer than its block")
+			return errors.New("a frame is longer than its block")
 		}
 		rest = rest[4+le.Uint32(rest):]
 	}
 	if n != b.Frames {
-		return nil, fmt.Errorf("a block of %d frames holds %d", b.Frames, n)
+		return fmt.Errorf("a block of %d frames holds %d", b.Frames, n)
 	}
-	return raw, nil
+	return nil
 }
 
-// Detach leaves the memory of the last Unpack to the caller, for good.
+// InGiant reports whether what Giant gave is in use, for the block read last.
+func (u *Unpacker) InGiant() bool { return u.giant != nil }
+
+// Detach leaves what Giant gave to the caller; nil where it is not in use.
 func (u *Unpacker) Detach() []byte {
-	raw := u.raw
-	u.raw = nil
-	return raw
+	giant := u.giant
+	u.giant = nil
+	return giant
 }
 
 // Close frees the decoder.

@@ -63,6 +63,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // Sum is the checksum of the format.
 func Sum(data []byte) uint32 { return crc32.Checksum(data, castagnoli) }
 
+// addSum goes on with the checksum of what comes before data.
+func addSum(sum uint32, data []byte) uint32 { return crc32.Update(sum, castagnoli, data) }
+
 var le = binary.LittleEndian
 
 // Kind is what a run of bytes begins with.

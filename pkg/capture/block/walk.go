@@ -27,19 +27,20 @@ type Walker struct {
 	buf  []byte
 }
 
-// Next is the unpacked frames of the next block; io.EOF where the file ends.
+// Next is the unpacked frames of the next block; io.EOF where the file ends. After
+// ErrNoMemory the block can be asked for again.
 func (b *Walker) Next() ([]byte, error) {
 	if b.Offset >= b.End {
 		return nil, io.EOF
 	}
-	d, packed, err := b.At(b.Offset)
+	d, err := b.describe(b.Offset)
 	if err != nil {
 		return nil, err
 	}
 	if b.last == nil && d.After != b.Prev || b.last != nil && !d.Follows(b.last) {
 		return nil, ErrOrder
 	}
-	raw, err := b.Unpack(d, packed)
+	raw, err := b.unpack(d)
 	if err != nil {
 		return nil, err
 	}
@@ -48,24 +49,59 @@ func (b *Walker) Next() ([]byte, error) {
 	return raw, nil
 }
 
+// unpack unpacks the block at Offset. One with a giant frame is read piece by piece.
+func (b *Walker) unpack(d *Block) ([]byte, error) {
+	if d.giant() {
+		return b.unpackGiant(d, io.NewSectionReader(b.File, b.Offset+DescriptorSize, int64(d.Packed)))
+	}
+	packed, err := b.packed(d, b.Offset)
+	if err != nil {
+		return nil, err
+	}
+	return b.Unpack(d, packed)
+}
+
 // At reads the block at offset, whose frames are not checked yet.
 func (b *Walker) At(offset int64) (*Block, []byte, error) {
-	var descriptor [DescriptorSize]byte
-	if err := b.Fill(descriptor[:], offset); err != nil {
-		return nil, nil, err
-	}
-	d, err := parseDescriptor(descriptor[:])
+	d, err := b.describe(offset)
 	if err != nil {
 		return nil, nil, err
 	}
-	if int64(d.Packed) > b.End-offset-DescriptorSize {
-		return nil, nil, ErrCut
+	packed, err := b.packed(d, offset)
+	return d, packed, err
+}
+
+// describe reads the descriptor at offset, whose block lies within the file.
+func (b *Walker) describe(offset int64) (*Block, error) {
+	var descriptor [DescriptorSize]byte
+	if err := b.Fill(descriptor[:], offset); err != nil {
+		return nil, err
 	}
+	d, err := parseDescriptor(descriptor[:])
+	if err == nil && int64(d.Packed) > b.End-offset-DescriptorSize {
+		err = ErrCut
+	}
+	return d, err
+}
+
+// packed reads the zstd frames of the block at offset.
+func (b *Walker) packed(d *Block, offset int64) ([]byte, error) {
 	if cap(b.buf) < d.Packed {
 		b.buf = make([]byte, d.Packed)
 	}
 	b.buf = b.buf[:d.Packed]
-	return d, b.buf, b.Fill(b.buf, offset+DescriptorSize)
+	return b.buf, b.Fill(b.buf, offset+DescriptorSize)
+}
+
+// sound reads the descriptor at offset, and reports whether its block is as it says.
+func (b *Walker) sound(offset int64) (*Block, bool) {
+	d, err := b.describe(offset)
+	if err != nil {
+		return d, false
+	}
+	in := summed{in: io.NewSectionReader(b.File, offset+DescriptorSize, int64(d.Packed))}
+	n, err := io.Copy(io.Discard, &in)
+	return d, err == nil && n == int64(d.Packed) && in.sum == d.Sum
 }
 
 // Fill reads all of data at offset; ErrCut where the file ends before.
@@ -113,7 +149,7 @@ func (b *Walker) Beyond(offset int64) (int64, *Block, bool) {
 			continue
 		}
 		offset += int64(i)
-		if d, packed, err := b.At(offset); err == nil && Sum(packed) == d.Sum && d.After >= b.Prev {
+		if d, ok := b.sound(offset); ok && d.After >= b.Prev {
 			return offset, d, true
 		}
 		offset++
@@ -127,9 +163,8 @@ func Extent(f io.ReaderAt, size int64, prev event.Seq) (end int64, last event.Se
 	b := &Walker{File: f, Offset: HeaderSize, End: size, Prev: prev}
 	last = prev
 	for off := int64(HeaderSize); off < size; {
-		d, packed, err := b.At(off)
-		if err != nil || Sum(packed) != d.Sum {
-			var ok bool
+		d, ok := b.sound(off)
+		if !ok {
 			if off, d, ok = b.Beyond(off); !ok {
 				break
 			}

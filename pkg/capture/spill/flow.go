@@ -101,32 +101,41 @@ func (s *Source) wake() {
 // end leaves nothing behind but the segments.
 func (f *flow) end() {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.closeReader()
-	f.drop()
+	dropped := f.drop()
 	f.disk.roll()
+	f.mu.Unlock()
+	release(dropped)
 }
 
-// drop gives back what waits in memory.
-func (f *flow) drop() {
-	for _, c := range f.mem {
+// drop forgets what waits in memory; it is to be given back once f.mu is not held.
+func (f *flow) drop() (dropped []*event.Chunk) {
+	dropped, f.mem, f.memBytes = f.mem, nil, 0
+	return dropped
+}
+
+func release(chunks []*event.Chunk) {
+	for _, c := range chunks {
 		c.Release()
 	}
-	f.mem, f.memBytes = nil, 0
 }
 
 // place goes on from where the receiver is. That is usually where we are
 // already. It is not at the beginning, when a new connection was asked for, and
 // when the receiver has dropped what it had, as one that stands by does.
 func (f *flow) place(at event.Position) {
+	release(f.placeAt(at))
+}
+
+func (f *flow) placeAt(at event.Position) (dropped []*event.Chunk) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.moving && !f.hung && (at.Start == event.Live || at.Seq >= f.given) {
-		return
+		return nil
 	}
 	f.hung, f.relay = false, 0
 	f.closeReader()
-	f.drop()
+	dropped = f.drop()
 	f.disk.apart()
 	f.disk.roll()
 	if at.Start == event.Live && !f.started && f.disk.tail() > 0 {
@@ -144,6 +153,7 @@ func (f *flow) place(at event.Position) {
 	f.aim(at)
 	f.moving = false
 	f.changed.Broadcast()
+	return dropped
 }
 
 // aim tells the pump where to read: behind the disk, or first up to where the
@@ -283,7 +293,12 @@ func (f *flow) fromDisk() *event.Chunk {
 			f.reader.Unpacker.Giant = f.free.memory
 		}
 	}
-	if chunk := f.reader.chunk(&f.free); chunk != nil {
+	chunk, wait := f.reader.chunk(&f.free)
+	switch {
+	case wait:
+		f.changed.Wait()
+		return nil
+	case chunk != nil:
 		s.begun = true
 		return chunk
 	}
@@ -322,8 +337,7 @@ func (f *flow) damaged(s *segment) {
 
 func (f *flow) closeReader() {
 	if f.reader != nil {
-		f.reader.close()
+		f.reader.close(&f.free)
 		f.reader = nil
-		f.free.forget()
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/fhctl/fhctl/pkg/capture/block"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
 )
@@ -205,9 +206,7 @@ func (f *flow) keep(ctx context.Context, chunk *event.Chunk, prev event.Seq, epo
 			patient = idle // the receiver takes nothing: what is on disk will not get less
 		}
 		switch {
-		case straight && (len(f.mem) == 0 || f.memBytes+int64(cap(chunk.Buf)) <= f.cfg.Memory):
-			f.mem = append(f.mem, chunk)
-			f.memBytes += int64(cap(chunk.Buf))
+		case straight && f.inMemory(chunk):
 			f.told.over = false
 			f.changed.Broadcast()
 			return true
@@ -228,6 +227,22 @@ func (f *flow) keep(ctx context.Context, chunk *event.Chunk, prev event.Seq, epo
 		}
 	}
 	return false
+}
+
+// inMemory takes a chunk into memory, if there is room. The memory of a giant frame stays
+// with the source, which needs it for the next one, however long this one takes.
+func (f *flow) inMemory(chunk *event.Chunk) bool {
+	if len(f.mem) > 0 && f.memBytes+int64(cap(chunk.Buf)) > f.cfg.Memory {
+		return false
+	}
+	if n := cap(chunk.Buf); n <= giantChunk || len(chunk.Buf) > block.MaxUnpacked {
+		f.free.passed()
+	} else if chunk = f.free.copied(chunk); chunk == nil {
+		return false
+	}
+	f.mem = append(f.mem, chunk)
+	f.memBytes += int64(cap(chunk.Buf))
+	return true
 }
 
 // spill writes a chunk to disk.

@@ -20,15 +20,23 @@ const (
 	chunksKept  = 8 // for reuse
 )
 
-// chunks are those that were given back. A giant frame has a chunk of its own, in the
-// memory that its block was unpacked into; one is in use while another waits.
+// giantChunk is above which memory a chunk holds a giant frame, in bytes.
+const giantChunk = 1 << 20
+
+// chunks are those that were given back. A chunk with a giant frame has memory of which
+// there is one, from here until the receiver has given it back: what the upstream and the
+// disk have more of waits.
 type chunks struct {
 	usual chan *event.Chunk
-	giant chan []byte
+	giant chan []byte // holds something while nobody has it; nil until it is made
+	wake  func()      // when somebody gave it back
+	since int         // chunks without a giant frame since one had it
 }
 
-func newChunks() chunks {
-	return chunks{usual: make(chan *event.Chunk, chunksKept), giant: make(chan []byte, 2)}
+func newChunks(wake func()) chunks {
+	free := chunks{usual: make(chan *event.Chunk, chunksKept), giant: make(chan []byte, 1), wake: wake}
+	free.giant <- nil
+	return free
 }
 
 func (free *chunks) get() *event.Chunk {
@@ -52,19 +60,63 @@ func (free *chunks) put(c *event.Chunk) {
 	}
 }
 
-// memory is what a giant frame was unpacked into and has left; nil without any.
+// memory is that for a giant frame; nil while somebody has it.
 func (free *chunks) memory() []byte {
 	select {
 	case buf := <-free.giant:
-		return buf[:0]
+		if free.since = 0; buf == nil {
+			buf = make([]byte, 0, block.MaxUnpacked)
+		}
+		return buf
 	default:
 		return nil
 	}
 }
 
+// lent makes a chunk of data in memory, which comes back with it.
+func (free *chunks) lent(c *event.Chunk, memory, data []byte) *event.Chunk {
+	c.Buf = data[:len(data):len(data)]
+	c.Recycle = func(*event.Chunk) {
+		free.giant <- memory[:0]
+		free.wake()
+	}
+	return c
+}
+
+// copied is a copy of a chunk in memory for a giant frame: what the source used for it is
+// needed for the next one. Nil while there is none.
+func (free *chunks) copied(from *event.Chunk) *event.Chunk {
+	memory := free.memory()
+	if memory == nil {
+		return nil
+	}
+	c := *from
+	c.Frames, c.Buf = make([]event.Frame, 0, len(from.Frames)), memory
+	for _, f := range from.Frames {
+		start := len(c.Buf)
+		c.Buf = append(c.Buf, f.Data...)
+		c.Frames = append(c.Frames, event.Frame{Data: c.Buf[start:len(c.Buf):len(c.Buf)], Fault: f.Fault})
+	}
+	return free.lent(&c, memory, c.Buf)
+}
+
+// giantKept is for how many usual chunks the memory of a giant frame is kept: where one
+// came more will.
+const giantKept = 100
+
+// passed notes a usual chunk.
+func (free *chunks) passed() {
+	if free.since++; free.since == giantKept {
+		free.forget()
+	}
+}
+
 // forget lets go of what giant frames needed.
 func (free *chunks) forget() {
-	for free.memory() != nil {
+	select {
+	case <-free.giant:
+		free.giant <- nil
+	default:
 	}
 }
 
@@ -149,20 +201,33 @@ func checkOld(f file, s *segment) error {
 	return nil
 }
 
-// chunk is the next run of frames; nil at the end, or where the file is damaged.
-func (r *segmentReader) chunk(free *chunks) *event.Chunk {
-	if r.err != nil {
-		return nil
+// chunk is the next run of frames; nil at the end, where the file is damaged, and while
+// there is no memory for a giant frame: then wait is true.
+func (r *segmentReader) chunk(free *chunks) (c *event.Chunk, wait bool) {
+	if r.giant == nil && r.err == nil {
+		if c, wait = r.usual(free); c != nil || wait {
+			return c, wait
+		}
 	}
-	if r.giant != nil {
-		giant := r.giant
-		r.giant = nil
-		return r.alone(giant, free)
+	if r.giant == nil {
+		return nil, false
 	}
-	c := free.get()
+	if c = r.alone(r.giant, free); c == nil {
+		return nil, true
+	}
+	r.giant = nil
+	return c, false
+}
+
+// usual is the next run of frames up to a giant one, nil where there are none.
+func (r *segmentReader) usual(free *chunks) (c *event.Chunk, wait bool) {
+	c = free.get()
 	c.Arrived = time.Now()
 	for len(c.Frames) < chunkFrames && len(c.Buf) < chunkBytes {
 		data, err := r.frame()
+		if wait = errors.Is(err, block.ErrNoMemory); wait {
+			break
+		}
 		if err != nil {
 			if !errors.Is(err, io.EOF) {
 				r.err = err
@@ -184,37 +249,31 @@ func (r *segmentReader) chunk(free *chunks) *event.Chunk {
 		c.Buf = append(c.Buf, data...)
 		c.Frames = append(c.Frames, event.Frame{Data: c.Buf[start:len(c.Buf):len(c.Buf)]})
 	}
-	if len(c.Frames) == 0 && r.giant != nil {
-		c.Release()
-		giant := r.giant
-		r.giant = nil
-		return r.alone(giant, free)
-	}
 	if len(c.Frames) == 0 {
 		c.Release()
-		return nil
+		return nil, wait
 	}
-	return c
+	free.passed()
+	return c, false
 }
 
-// alone is a chunk of one giant frame. It is usually the last of its block.
+// alone is a chunk of one giant frame; nil while there is no memory for it. It is usually
+// in that already, the last of its block.
 func (r *segmentReader) alone(data []byte, free *chunks) *event.Chunk {
-	c := &event.Chunk{Arrived: time.Now(), Buf: data}
-	if r.old != nil || len(r.rest) > 0 {
+	c := &event.Chunk{Arrived: time.Now()}
+	switch unpacked := r.old == nil && r.Unpacker.InGiant(); {
+	case unpacked && len(r.rest) == 0:
+		free.lent(c, r.Unpacker.Detach(), data)
+	case unpacked: // what follows is in it as well
 		c.Buf = bytes.Clone(data)
-	} else {
-		whole := r.Unpacker.Detach()
-		c.Recycle = func(*event.Chunk) {
-			if cap(whole) < block.MaxUnpacked {
-				return // of a smaller block: the next giant frame may not fit
-			}
-			select {
-			case free.giant <- whole:
-			default:
-			}
+	default:
+		memory := free.memory()
+		if memory == nil {
+			return nil
 		}
+		free.lent(c, memory, append(memory, data...))
 	}
-	c.Frames = []event.Frame{{Data: c.Buf[:len(data):len(data)]}}
+	c.Frames = []event.Frame{{Data: c.Buf}}
 	return c
 }
 
@@ -256,12 +315,15 @@ func (r *segmentReader) position() int64 {
 	return r.Offset - r.first + block.HeaderSize
 }
 
-func (r *segmentReader) close() {
+func (r *segmentReader) close(free *chunks) {
 	if r.Walker == nil {
 		return
 	}
 	if r.old != nil {
 		_ = r.old.Close()
+	}
+	if memory := r.Unpacker.Detach(); memory != nil {
+		free.giant <- memory[:0]
 	}
 	r.Unpacker.Close()
 	_ = r.file.Close()

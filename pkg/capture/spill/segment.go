@@ -161,15 +161,13 @@ func begin(dir folder, number int64, prev event.Seq) (*segment, error) {
 // an error the segment holds what it held before, and is not written to again.
 func (s *segment) write(frames []event.Frame) error {
 	w := s.writer
-	for i := range frames {
-		err := w.pack.Add(frames[i].Data)
-		if err == nil && (w.pack.Full() || i == len(frames)-1) {
-			err = w.flush()
-		}
-		if err != nil {
-			_ = w.file.Truncate(s.size) // what stays behind it comes again, or fails its checks
-			return fmt.Errorf("spill frames: %w", err)
-		}
+	err := w.header()
+	for i := 0; i < len(frames) && err == nil; i++ {
+		err = w.add(frames[i].Data, i == len(frames)-1)
+	}
+	if err != nil {
+		_ = w.file.Truncate(s.size) // what stays behind it comes again, or fails its checks
+		return fmt.Errorf("spill frames: %w", err)
 	}
 	s.size = w.good
 	if last := w.pack.End(0).Last; last > s.prev {
@@ -178,23 +176,64 @@ func (s *segment) write(frames []event.Frame) error {
 	return nil
 }
 
-func (w *writer) flush() error {
-	descriptor, packed, _ := w.pack.Pack()
-	var data []byte
-	if w.good == 0 {
-		data = block.AppendHeader(data)
+// header begins the file.
+func (w *writer) header() error {
+	if w.good > 0 {
+		return nil
 	}
-	data = append(append(data, descriptor...), packed...)
-	n, err := w.file.WriteAt(data, w.good)
-	if err == nil && n < len(data) {
-		err = errors.New("the disk took a part")
+	return w.put(block.AppendHeader(nil))
+}
+
+// add adds a frame. A giant one has a block of its own, which takes no memory.
+func (w *writer) add(data []byte, last bool) error {
+	giant := len(data) > block.MaxSize
+	if !giant {
+		if err := w.pack.Add(data); err != nil {
+			return err
+		}
 	}
-	if err != nil {
+	if w.pack.Pending() > 0 && (giant || last || w.pack.Full()) {
+		w.pack.Pack()
+		if err := w.put(w.pack.Whole()); err != nil {
+			return err
+		}
+		w.pack.Commit()
+	}
+	if !giant {
+		return nil
+	}
+	return w.alone(data)
+}
+
+// alone writes the block of a giant frame, its descriptor last.
+func (w *writer) alone(data []byte) error {
+	at := w.good
+	w.good += block.DescriptorSize
+	descriptor, err := w.pack.PackAlone(data, w.put)
+	if err == nil {
+		err = w.writeAt(descriptor, at)
+	}
+	if err == nil {
+		w.pack.Commit()
+	}
+	return err
+}
+
+// put writes behind what was written.
+func (w *writer) put(data []byte) error {
+	if err := w.writeAt(data, w.good); err != nil {
 		return err
 	}
 	w.good += int64(len(data))
-	w.pack.Commit()
 	return nil
+}
+
+func (w *writer) writeAt(data []byte, at int64) error {
+	n, err := w.file.WriteAt(data, at)
+	if err == nil && n < len(data) {
+		err = errors.New("the disk took a part")
+	}
+	return err
 }
 
 // finish ends writing. Whatever fails, what was written can be read, and is

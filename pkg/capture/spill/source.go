@@ -105,8 +105,8 @@ type telling struct {
 // Errors: fault.Usage and fault.Refused (the directory), fault.Conflict (another
 // process uses it, or it holds frames of another relay or cursor).
 func Open(cfg Config) (*Source, error) {
-	s := &Source{cfg: cfg.withDefaults(), free: newChunks()}
-	s.changed = sync.NewCond(&s.mu)
+	s := &Source{cfg: cfg.withDefaults()}
+	s.changed, s.free = sync.NewCond(&s.mu), newChunks(s.wake)
 	s.disk = disk{dir: cfg.folder, log: s.cfg.Logger}
 	if cfg.folder == nil {
 		place, err := claim(cfg.Dir)
