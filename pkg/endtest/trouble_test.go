@@ -37,7 +37,7 @@ func troubles() []trouble {
 
 // lasting are the kinds that would fill the run if they came back, and a leap, which
 // is believed when it does.
-var lasting = map[string]bool{"leap": true, "stall": true, "mute": true, "endless": true, "slow": true}
+var lasting = map[string]bool{"leap": true, "ahead": true, "stall": true, "mute": true, "endless": true, "slow": true}
 
 func relayTroubles() (list []trouble) {
 	for word, shows := range map[string][]string{
@@ -48,12 +48,12 @@ func relayTroubles() (list []trouble) {
 		"unknown": {"unknown"}, "info": {"alarm relay_window_exceeded"}, "error:ConsumerTooSlow": {"error frame"},
 		"error:FutureCursor": {"alarm future_cursor"}, "close:1000": {"link closed_1000"}, "close:1008": {"link closed_1008"},
 		"close:1012": {"link closed_1012"}, "oversize:70000": {"link oversize", "rejected oversize"},
-		"leap": {"alarm seq_leap"}, "leap:1000000000": {"rejected seq_leap"}, "time:2262-04-11T23:47:16Z": nil, "time:0001-01-01T00:00:00Z": nil,
+		"leap": {"alarm seq_leap"}, "leap:1000000000": {"rejected seq_leap"}, "ahead:900": {"rejected seq_leap"}, "time:2262-04-11T23:47:16Z": nil, "time:0001-01-01T00:00:00Z": nil,
 		"http:502": {"link http_5xx"}, "http:429/2": {"link http_429"},
 	} {
 		kind, arg, _ := strings.Cut(word, ":")
 		list = append(list, trouble{name: "relay " + word, counted: "relay " + kind, shows: shows, strike: func(w *world) {
-			if kind == "leap" && !w.mayLie() {
+			if (kind == "leap" || kind == "ahead") && !w.mayLie() {
 				return
 			}
 			f := relayserver.Fault{Kind: kind, Arg: arg, At: w.relay.Sent() + 1 + w.rng.Int64N(5)}

@@ -77,6 +77,17 @@ func (b *Batch) add(seq Seq, kind Kind, data []byte) {
 	b.Upto = seq
 }
 
+// Truncate takes back the entries above a seq, which becomes the watermark.
+func (b *Batch) Truncate(upto Seq) {
+	n := len(b.Entries)
+	for n > 0 && b.Entries[n-1].Seq > upto {
+		n--
+		b.Bytes -= len(b.Entries[n].Data)
+	}
+	clear(b.Entries[n:])
+	b.Entries, b.Upto = b.Entries[:n], upto
+}
+
 // The memory of a batch, in bytes: what it begins with, and up to where it doubles.
 const (
 	minArena = 64 << 10

@@ -2,25 +2,21 @@ package event
 
 import "slices"
 
-// deliveredMost is how many seqs of a connection are remembered.
+// deliveredMost is how many seqs are remembered.
 const deliveredMost = 1024
 
-// delivered is the last seqs that one connection brought, rising, in a ring: a number
-// between two of them that comes later was skipped by a gap that was none.
+// delivered is the last seqs that were fresh, rising, in a ring: a number between two of
+// them that comes later, on whatever connection, was skipped by a gap that was none.
 type delivered struct {
-	conn uint64
 	seqs []Seq
 	next int // where the oldest stands once the ring is full
 }
 
-// add notes a fresh seq. The first of a connection begins anew, behind last; 0 is none:
-// nothing is known to be skipped before the first event of a start.
-func (d *delivered) add(last, seq Seq, conn uint64) {
-	if d.conn != conn || d.seqs == nil {
-		*d = delivered{conn: conn, seqs: d.seqs[:0]}
-		if last > 0 {
-			d.seqs = append(d.seqs, last)
-		}
+// add notes a fresh seq. The first of all lies behind last; 0 is none: nothing is known
+// to be skipped before the first event of a start.
+func (d *delivered) add(last, seq Seq) {
+	if len(d.seqs) == 0 && last > 0 {
+		d.seqs = append(d.seqs, last)
 	}
 	if len(d.seqs) < deliveredMost {
 		d.seqs = append(d.seqs, seq)
@@ -30,10 +26,12 @@ func (d *delivered) add(last, seq Seq, conn uint64) {
 	d.next = (d.next + 1) % deliveredMost
 }
 
-// within gives the two seqs between which one lies that this connection skipped; ok is
-// false for one that it brought, and where that is not known.
-func (d *delivered) within(seq Seq, conn uint64) (from, to Seq, ok bool) {
-	if d.conn != conn || len(d.seqs) < 2 {
+func (d *delivered) forget() { d.seqs, d.next = d.seqs[:0], 0 }
+
+// within gives the two seqs between which one lies that was skipped; ok is false for
+// one that was delivered, and where that is not known.
+func (d *delivered) within(seq Seq) (from, to Seq, ok bool) {
+	if len(d.seqs) < 2 {
 		return 0, 0, false
 	}
 	older, newer := d.seqs[d.next:], d.seqs[:d.next]
@@ -49,4 +47,32 @@ func (d *delivered) within(seq Seq, conn uint64) (from, to Seq, ok bool) {
 		return 0, 0, false
 	}
 	return before, run[i], true
+}
+
+// after is the seqs above one, rising.
+func (d *delivered) after(seq Seq) (above []Seq) {
+	for _, run := range [][]Seq{d.seqs[d.next:], d.seqs[:d.next]} {
+		for _, s := range run {
+			if s > seq {
+				above = append(above, s)
+			}
+		}
+	}
+	return above
+}
+
+// cut forgets the seqs above one.
+func (d *delivered) cut(seq Seq) {
+	rest := make([]Seq, 0, deliveredMost)
+	for _, run := range [][]Seq{d.seqs[d.next:], d.seqs[:d.next]} {
+		for _, s := range run {
+			if s <= seq {
+				rest = append(rest, s)
+			}
+		}
+	}
+	if len(rest) > 0 && rest[len(rest)-1] < seq {
+		rest = append(rest, seq)
+	}
+	d.seqs, d.next = rest, 0
 }

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -17,26 +18,30 @@ func TestDelivered(t *testing.T) {
 		var d delivered
 		last, seq := c.last, Seq(1000)
 		for range c.n {
-			d.add(last, seq, 1)
+			d.add(last, seq)
 			last, seq = seq, seq+10
 		}
 		for _, s := range []Seq{seq - 10, seq - 20, seq - 100} {
-			if _, _, ok := d.within(s, 1); ok {
+			if _, _, ok := d.within(s); ok {
 				t.Errorf("%s: %d was brought", name, s)
 			}
-			if from, to, ok := d.within(s-3, 1); ok != (s-3 > 1000) || ok && (from != s-10 || to != s) {
+			if from, to, ok := d.within(s - 3); ok != (s-3 > 1000) || ok && (from != s-10 || to != s) {
 				t.Errorf("%s: %d lies between %d and %d, %t", name, s-3, from, to, ok)
 			}
 		}
-		if _, _, ok := d.within(seq, 1); ok {
+		if _, _, ok := d.within(seq); ok {
 			t.Errorf("%s: %d lies above all", name, seq)
 		}
-		if _, _, ok := d.within(seq-13, 2); ok {
-			t.Errorf("%s: nothing is known of another connection", name)
+		if above := d.after(seq - 31); !slices.Equal(above, []Seq{seq - 30, seq - 20, seq - 10}) {
+			t.Errorf("%s: above %d lie %d", name, seq-31, above)
 		}
 		oldest := c.n < deliveredMost && c.last > 0 // still in the ring
-		if from, to, ok := d.within(500, 1); ok != oldest || ok && (from != 100 || to != 1000) {
+		if from, to, ok := d.within(500); ok != oldest || ok && (from != 100 || to != 1000) {
 			t.Errorf("%s: 500 lies between %d and %d, %t", name, from, to, ok)
+		}
+		d.cut(seq - 25)
+		if above := d.after(seq - 31); !slices.Equal(above, []Seq{seq - 30, seq - 25}) {
+			t.Errorf("%s: cut at %d, above %d lie %d", name, seq-25, seq-31, above)
 		}
 	}
 }

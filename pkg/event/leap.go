@@ -9,15 +9,15 @@ import (
 // that does is believed after two more connections, so what is doubted in error
 // costs some seconds and no event.
 const (
-	// leapLeast is the gap that is never doubted. With a known rate it is what
-	// leapSpan brings, but no more than leapMost.
+	// leapLeast is the widest gap that is no leap, whatever rate and time allow. What
+	// comes behind one that is unusual is Unsure.
 	leapLeast = 1000
-	leapMost  = 1_000_000
-	leapSpan  = 1000 // seconds
 	// paceSlack is how much faster than usual the numbers may have risen in the
-	// time since the last event, and how much wider than usual a gap may be.
-	paceSlack = 100
+	// time since the last event, and gapSlack how much wider than usual a gap may be.
+	paceSlack = 4
 	gapSlack  = 16
+	// sureSlack is how much wider than usual a gap is that needs no confirmation.
+	sureSlack = 2
 	// paceEach is how long a rate is measured.
 	paceEach = 10 * time.Second
 	// leapEvents is how many events in a row behind a leap are enough to ask
@@ -28,7 +28,8 @@ const (
 	// such a seq is doubted where there is nothing to compare it with, and
 	// silence behind it proves nothing.
 	absurdSeq Seq = 1 << 52
-	// absurdEvents is how many events must have shown an absurd numbering.
+	// absurdEvents is how many events must have shown an absurd numbering, or one that
+	// begins above an event of the relay's own.
 	absurdEvents = 3
 )
 
@@ -73,12 +74,44 @@ func (p *pace) near(last, seq Seq, now time.Time) bool {
 	if rise <= leapLeast {
 		return true
 	}
-	allowed := min(p.rate*leapSpan, leapMost)
+	// The second widest: a leap that was true once says nothing of the next.
+	allowed := gapSlack * p.widest[1]
 	if passed := now.Sub(p.at); !p.at.IsZero() && passed > 0 {
 		allowed = max(allowed, paceSlack*p.rate*passed.Seconds())
 	}
-	// The second widest: a leap that was true once says nothing of the next.
-	return rise <= max(allowed, gapSlack*p.widest[1])
+	return rise <= allowed
+}
+
+// usualGap reports whether gaps such as that between last and seq are common.
+func (p *pace) usualGap(last, seq Seq) bool {
+	rise := float64(seq - last)
+	return rise <= 1 || rise <= sureSlack*p.widest[1]
+}
+
+// unlearn takes back what the last gap taught, of a rise: it has not come to widest.
+func (p *pace) unlearn(rise float64) {
+	for i := range p.late {
+		if p.late[i] == rise {
+			p.late[i] = 0
+		}
+	}
+}
+
+// forget takes back what gaps of a rise and above taught.
+func (p *pace) forget(rise float64) {
+	for i := range p.late {
+		if p.late[i] >= rise {
+			p.late[i] = 0
+		}
+	}
+	for i := range p.widest {
+		if p.widest[i] >= rise/sureSlack {
+			p.widest[i] = 0
+		}
+	}
+	if p.widest[0] < p.widest[1] {
+		p.widest[0], p.widest[1] = p.widest[1], p.widest[0]
+	}
 }
 
 // note learns from an event that followed last.
@@ -151,6 +184,7 @@ type line struct {
 	first  Seq // lowest
 	newest Seq // highest
 	conn   uint64
+	over   bool // the leap is over an event that the relay has shown: silence proves nothing
 	stood  bool // conn was watched long enough, and nothing disproved it
 	proofs int  // connections before conn that were
 	events int  // of conn
@@ -181,7 +215,7 @@ func (d *doubt) first() (lowest Seq) {
 
 // add takes an event that is far ahead of the last seq. It gives the line that the
 // event proves; ask says that the connection has shown enough.
-func (d *doubt) add(last, seq Seq, conn uint64, now time.Time, usual *pace) (believed *line, ask bool) {
+func (d *doubt) add(last, seq Seq, over bool, conn uint64, now time.Time, usual *pace) (believed *line, ask bool) {
 	if d.on != conn {
 		d.on, d.seen = conn, 0
 	}
@@ -190,7 +224,7 @@ func (d *doubt) add(last, seq Seq, conn uint64, now time.Time, usual *pace) (bel
 	at := slices.IndexFunc(d.lines, func(l line) bool { return l.agrees(seq, conn, now) })
 	switch {
 	case at < 0:
-		d.begin(line{first: seq, newest: seq, conn: conn, events: 1, rise: float64(seq - last), pace: usual.afresh(now, seq), before: *usual, here: *usual, last: seq})
+		d.begin(line{over: over, first: seq, newest: seq, conn: conn, events: 1, rise: float64(seq - last), pace: usual.afresh(now, seq), before: *usual, here: *usual, last: seq})
 	case d.lines[at].again(seq, conn, now):
 		return &d.lines[at], false
 	}
@@ -279,4 +313,6 @@ func (l *line) proved() {
 
 // unreached reports whether only events behind it could prove the leap, and too
 // few have come.
-func (l *line) unreached() bool { return l.first > absurdSeq && l.events < absurdEvents }
+func (l *line) unreached() bool {
+	return (l.over || l.first > absurdSeq) && l.events < absurdEvents
+}

@@ -26,12 +26,28 @@ const (
 // the former numbers that follows on the same connection, or comes first on the
 // next one, disproves it. Two connections on which nothing disproves it prove
 // it, and the third one delivers it.
+//
+// A gap that is no leap but unusual is passed at once, and the event behind it is
+// Unsure: the next event usually confirms it. Where one comes from inside the gap
+// instead, or nothing comes, the caller takes back what it can and goes to the
+// gap's beginning: see Return and Ask.
 type Tracker struct {
 	pos   Position
 	pace  pace
 	doubt doubt
 	crossed
 	delivered delivered
+	asked     asked
+	// shown came from inside a gap that was none: what jumps over it is doubted.
+	shown Seq
+	news  int // fresh events since the last Return
+	backs int // calls of Return
+}
+
+// asked is the event behind a gap that another connection shall show.
+type asked struct {
+	seq  Seq // 0 for none
+	conn uint64
 }
 
 // crossed is the last leap that was believed.
@@ -43,8 +59,11 @@ type Step struct {
 	// Skipped is how many numbers lie between the last seq and this one, of a
 	// Fresh event: gaps are legal (Q1), so it is a measure and not an error.
 	Skipped int64
+	// Unsure is set on a Fresh event behind a gap that is wider than usual: nothing
+	// but this event tells that the numbers between are not in use.
+	Unsure bool
 	// Refuted is the lowest seq of the leap that this Fresh event disproves, 0
-	// usually.
+	// usually; or the seq that was asked about, see Ask.
 	Refuted Seq
 	// Believed is set on the first event behind a leap that is now proven; it is
 	// the highest seq that proved it. What came from above that did not.
@@ -53,8 +72,9 @@ type Step struct {
 	// connect again from Position.
 	Ask bool
 	// Contradicts is set on a Repeat that lies inside a leap that was believed, or
-	// inside a gap of this connection: its seq was never delivered, so that was none.
-	// Between is then the seqs before and behind it.
+	// inside a gap among the last events: its seq was never delivered, so that was none.
+	// Between is then the seqs before and behind it; the first is 0 where a start
+	// without a cursor began.
 	Contradicts bool
 	Between     [2]Seq
 }
@@ -64,7 +84,53 @@ func NewTracker(pos Position) *Tracker { return &Tracker{pos: pos} }
 
 // Rewind goes on from another position of the same relay. What was learned of its
 // pace stays, and so does a leap that was believed: it is not doubted again.
-func (t *Tracker) Rewind(pos Position) { t.pos, t.doubt, t.delivered.conn = pos, doubt{}, 0 }
+func (t *Tracker) Rewind(pos Position) {
+	t.pos, t.doubt, t.asked, t.shown = pos, doubt{}, asked{}, 0
+	t.delivered.forget()
+}
+
+// MayReturn reports whether going back once more can help: something new came since
+// it was done last.
+func (t *Tracker) MayReturn() bool { return t.backs == 0 || t.news > 0 }
+
+// Return goes back to the beginning of a gap, since an event from inside it has come
+// on a connection: shown, a Repeat that Contradicts. Either that or what came behind
+// the gap is false, and the relay, asked again from there, tells which: what jumps over
+// shown is a Leap until then. It gives the seqs behind the gap that were delivered,
+// rising, as far as they are remembered.
+func (t *Tracker) Return(to, shown Seq, conn uint64) (delivered []Seq) {
+	delivered = t.delivered.after(to)
+	if len(delivered) > 0 {
+		t.pace.forget(float64(delivered[0] - to))
+	}
+	t.back(to)
+	t.shown, t.news, t.backs = shown, 0, t.backs+1
+	if len(delivered) > 0 {
+		t.asked = asked{delivered[0], conn}
+	}
+	return delivered
+}
+
+// Ask goes back to the beginning of a gap behind which an Unsure seq came on a
+// connection, and nothing since. If another connection shows that seq, it is Believed;
+// any other event of another connection refutes it.
+func (t *Tracker) Ask(to, seq Seq, conn uint64) {
+	t.pace.unlearn(float64(seq - to))
+	t.back(to)
+	t.asked = asked{seq, conn}
+}
+
+func (t *Tracker) back(to Seq) {
+	t.delivered.cut(to)
+	t.pos, t.doubt = AfterSeq(to), doubt{}
+	if t.crossed.from >= to {
+		t.crossed = crossed{}
+	}
+}
+
+// JumpsOver reports whether seq lies behind an event that another connection showed and
+// that has not come since: see Return.
+func (t *Tracker) JumpsOver(seq Seq) bool { return t.Last() < t.shown && seq > t.shown }
 
 // Position is where the stream has got to: where to resume after a break.
 func (t *Tracker) Position() Position { return t.pos }
@@ -86,15 +152,19 @@ func (t *Tracker) Usual() (skipped int64, ok bool) { return t.pace.usual() }
 func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 	last := t.Last()
 	if seq <= last {
-		return t.repeat(seq, conn)
+		return t.repeat(seq)
 	}
 	step := Step{Skipped: gap(last, seq)}
 	known := last > 0 && last == t.from && seq >= t.to && t.pace.near(t.to, seq, arrived)
 	doubted := t.doubt.first()
 	// An event above one in doubt does not disprove it: by now time explains both, but
 	// the first was not delivered, and has to be asked for.
-	if known || t.pace.near(last, seq, arrived) && (doubted == 0 || seq <= doubted) {
+	if known || t.pace.near(last, seq, arrived) && (doubted == 0 || seq <= doubted) && (t.shown == 0 || !t.JumpsOver(seq)) {
 		step.Refuted = doubted
+		step.Unsure = step.Skipped > 0 && !known && !t.pace.usualGap(last, seq)
+		if t.asked.seq > 0 {
+			t.answer(&step, last, seq, conn)
+		}
 		if known {
 			t.pace = t.pace.afresh(arrived, seq) // a leap that is read again is no second one
 		} else {
@@ -104,7 +174,7 @@ func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 			t.crossed = crossed{to: seq - min(seq, leapLeast)} // nothing has confirmed where it began
 		}
 	} else {
-		proven, ask := t.doubt.add(last, seq, conn, arrived, &t.pace)
+		proven, ask := t.doubt.add(last, seq, t.JumpsOver(seq), conn, arrived, &t.pace)
 		if proven == nil {
 			return Step{Verdict: Leap, Ask: ask}
 		}
@@ -117,17 +187,37 @@ func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 	if len(t.doubt.lines) > 0 {
 		t.doubt = doubt{}
 	}
-	t.delivered.add(last, seq, conn)
-	t.pos = AfterSeq(seq)
+	t.advance(last, seq)
 	return step
 }
 
+// advance moves on to a fresh event.
+func (t *Tracker) advance(last, seq Seq) {
+	t.delivered.add(last, seq)
+	if t.pos = AfterSeq(seq); seq >= t.shown {
+		t.shown = 0
+	}
+	t.asked.seq = 0
+	t.news++
+}
+
+// answer notes what a fresh event says of the one that was asked about.
+func (t *Tracker) answer(step *Step, last, seq Seq, conn uint64) {
+	switch {
+	case t.asked.seq == seq && t.asked.conn != conn:
+		step.Believed, step.Unsure = seq, false
+		t.pace.learn(float64(seq - last)) // the next such gap is usual
+	case t.asked.seq != seq && step.Refuted == 0:
+		step.Refuted = t.asked.seq
+	}
+}
+
 // repeat judges a seq that is not above the last one.
-func (t *Tracker) repeat(seq Seq, conn uint64) Step {
+func (t *Tracker) repeat(seq Seq) Step {
 	step := Step{Verdict: Repeat}
 	if t.from < seq && seq < t.to {
 		step.Contradicts, step.Between = true, [2]Seq{t.from, t.to}
-	} else if from, to, ok := t.delivered.within(seq, conn); ok {
+	} else if from, to, ok := t.delivered.within(seq); ok {
 		step.Contradicts, step.Between = true, [2]Seq{from, to}
 	}
 	return step
@@ -135,13 +225,12 @@ func (t *Tracker) repeat(seq Seq, conn uint64) Step {
 
 // Believe moves on to an event that Observe called a Leap and somebody else has
 // confirmed.
-func (t *Tracker) Believe(seq Seq, conn uint64, arrived time.Time) Step {
+func (t *Tracker) Believe(seq Seq, arrived time.Time) Step {
 	last := t.Last()
 	t.crossed = crossed{from: last, to: seq}
 	t.pace = t.pace.afresh(arrived, seq)
 	t.doubt = doubt{}
-	t.delivered.add(last, seq, conn)
-	t.pos = AfterSeq(seq)
+	t.advance(last, seq)
 	return Step{Skipped: gap(last, seq), Believed: seq}
 }
 

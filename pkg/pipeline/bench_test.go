@@ -26,6 +26,7 @@ func (f *forgetful) Commit(_ context.Context, batches []*event.Batch) ([]event.R
 
 func (*forgetful) Poll(context.Context) (event.Seq, bool, error) { return 0, true, nil }
 func (*forgetful) Rebase(context.Context, event.Seq) error       { return nil }
+func (*forgetful) Return(context.Context, event.Seq) error       { return nil }
 
 // BenchmarkRun is what the pipeline itself costs an event: identities, which
 // decode fast, from a source in memory into a sink that forgets them.

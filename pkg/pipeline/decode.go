@@ -58,12 +58,17 @@ type decoding struct {
 	encoder entry.Encoder
 	ev      event.Event
 	last    event.Seq // one in order, of a moment before the chunk
+	prev    event.Seq // of the frame before, 0 when unknown
+	widest  event.Seq // about the widest rise between frames of late
 }
 
 // work decodes a chunk and lets the sequencer have it, in portions if it must.
 func (d *decoding) work(ctx context.Context, g *generation, w *work) {
 	defer w.finish()
-	d.decoder.Raw, d.last = true, event.Seq(g.placed.Load())
+	d.decoder.Raw, d.last, d.prev = true, event.Seq(g.placed.Load()), 0
+	if w.from.Lull {
+		d.prev = d.last // nothing or little is on its way between them
+	}
 	if w.data == nil {
 		w.data = make([]byte, 0, portionBytes+entry.Overrun)
 	}
@@ -152,7 +157,7 @@ func (d *decoding) note(w *work, m *mark, f event.Frame) {
 			w.countOps(m, d.ev.Commit.Ops)
 		}
 	}
-	if m.reject == nil && m.skips == nil && !event.FarAhead(d.last, m.seq) {
+	if far := d.rises(m.seq) || event.FarAhead(d.last, m.seq); m.reject == nil && m.skips == nil && !far {
 		return
 	}
 	if m.frame = f.Data; len(f.Data) > largeFrame {
@@ -160,6 +165,21 @@ func (d *decoding) note(w *work, m *mark, f event.Frame) {
 	} else {
 		m.frame = bytes.Clone(f.Data)
 	}
+}
+
+// rises reports whether a frame's seq is further above the one before it than is usual,
+// so that it may prove to be false.
+func (d *decoding) rises(seq event.Seq) (unusual bool) {
+	if seq == 0 {
+		return false
+	}
+	if d.prev > 0 && seq > d.prev {
+		rise := seq - d.prev
+		unusual = rise > 1 && rise > 2*d.widest
+		d.widest = max(d.widest-d.widest>>7, rise)
+	}
+	d.prev = seq
+	return unusual
 }
 
 // largeFrame is from which size on a rejected frame is not copied: the whole chunk,

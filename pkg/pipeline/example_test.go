@@ -17,6 +17,7 @@ import (
 type memory struct {
 	cursor  event.Seq
 	entries []string
+	known   map[event.Seq]bool
 }
 
 func (m *memory) Resume(context.Context) (event.Resume, error) {
@@ -29,7 +30,10 @@ func (m *memory) Resume(context.Context) (event.Resume, error) {
 func (m *memory) Commit(_ context.Context, batches []*event.Batch) (receipts []event.Receipt, _ error) {
 	for _, b := range batches {
 		for _, e := range b.Entries {
-			m.entries = append(m.entries, e.Kind.String()+" "+string(e.Data)) // the batch is used again
+			if !m.known[e.Seq] {
+				m.known[e.Seq] = true
+				m.entries = append(m.entries, e.Kind.String()+" "+string(e.Data)) // the batch is used again
+			}
 		}
 		m.cursor = b.Upto
 		receipts = append(receipts, event.Receipt{Appended: len(b.Entries), Cursor: m.cursor, Length: int64(len(m.entries))})
@@ -38,6 +42,8 @@ func (m *memory) Commit(_ context.Context, batches []*event.Batch) (receipts []e
 }
 
 func (m *memory) Poll(context.Context) (event.Seq, bool, error) { return m.cursor, m.cursor > 0, nil }
+
+func (m *memory) Return(ctx context.Context, seq event.Seq) error { return m.Rebase(ctx, seq) }
 
 func (m *memory) Rebase(_ context.Context, seq event.Seq) error {
 	m.cursor = seq
@@ -61,7 +67,7 @@ func Example() {
 		log.Fatal(err)
 	}
 
-	sink := &memory{}
+	sink := &memory{known: map[event.Seq]bool{}}
 	monitor := health.New(health.Config{}) // counts what passes
 	err = pipeline.New(pipeline.Config{
 		Source: relay.New(relay.Config{Endpoint: endpoint}), Sink: sink, Observer: monitor,

@@ -197,6 +197,8 @@ type memorySink struct {
 	sizes   []int
 	rebased []event.Seq
 
+	returned []event.Seq
+
 	before func(call int, batches []*event.Batch) error // injected trouble
 }
 
@@ -238,6 +240,10 @@ func (s *memorySink) append(b *event.Batch) event.Receipt {
 			r.Present++
 			continue
 		}
+		if len(s.returned) > 0 && slices.ContainsFunc(s.entries, func(had event.Entry) bool { return had.Seq == e.Seq }) {
+			r.Present++
+			continue
+		}
 		s.entries = append(s.entries, event.Entry{Seq: e.Seq, Kind: e.Kind, Data: slices.Clone(e.Data)})
 		s.cursor, s.has = e.Seq, true
 		r.Appended++
@@ -259,6 +265,14 @@ func (s *memorySink) Rebase(_ context.Context, seq event.Seq) error {
 	defer s.mu.Unlock()
 	s.cursor, s.has = seq, true
 	s.rebased = append(s.rebased, seq)
+	return nil
+}
+
+func (s *memorySink) Return(_ context.Context, seq event.Seq) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cursor, s.has = seq, true
+	s.returned = append(s.returned, seq)
 	return nil
 }
 

@@ -22,6 +22,7 @@ type hold struct {
 	alarm  event.Alarm
 	first  event.Seq // first event of a new numbering; 0 when unknown
 	detail string
+	back   *event.Seq // go back to here in the sink; no operator is needed
 }
 
 // hold raises the alarm, closes the connection and makes resume wait.
@@ -39,6 +40,9 @@ func (g *generation) waitHeld(ctx context.Context, at event.Position) error {
 	if h == nil {
 		g.heldTries = 0
 		return nil
+	}
+	if h.back != nil {
+		return g.returnTo(ctx, h, at)
 	}
 	retry := min(holdRetryMin<<min(g.heldTries, 8), holdRetryMax)
 	g.heldTries++

@@ -2,8 +2,10 @@ package pipeline
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
@@ -75,13 +77,17 @@ func (s *sequencer) settle(seq event.Seq, step event.Step) {
 	case len(d.seqs) == 0:
 		return
 	case step.Believed > 0:
-		s.cfg.Logger.Warn("The numbers leapt, and other connections confirm it", "from", d.after.String(), "to", seq.String())
+		level := slog.LevelDebug // a gap
+		if event.FarAhead(d.after, seq) {
+			level = slog.LevelWarn
+		}
+		s.cfg.Logger.Log(context.Background(), level, "The numbers leapt, and other connections confirm it", "from", d.after.String(), "to", seq.String())
 		d.more = 0
 		s.rejectLeaps(func(doubted event.Seq) bool { return doubted > step.Believed })
 	case step.Refuted > 0:
 		s.rejectLeaps(func(event.Seq) bool { return true })
 		s.counts.Rejected[event.ReasonLeap] += d.more
-		s.leapAlarm(d.seqs[0], fmt.Sprintf("seq %s came after %s, far above what rate and time allow, and %s which followed disproves it", d.seqs[0], d.after, seq))
+		s.leapAlarm(d.seqs[0], fmt.Sprintf("seq %s came after %s, and %s which followed disproves it", d.seqs[0], d.after, seq))
 	}
 	*d = doubts{seqs: d.seqs[:0], kept: d.kept[:0]}
 }
@@ -90,7 +96,7 @@ func (s *sequencer) rejectLeaps(which func(event.Seq) bool) {
 	d := &s.doubts
 	for i, seq := range d.seqs {
 		if which(seq) {
-			s.rejectLeap(seq, d.kept[i], fmt.Sprintf("far above %s, the last sound seq, and not confirmed", d.after))
+			s.rejectLeap(seq, d.kept[i], fmt.Sprintf("above %s, the last sound seq, and not confirmed", d.after))
 		}
 	}
 	clear(d.kept)
@@ -126,7 +132,7 @@ func (s *sequencer) watched() {
 		s.link.close(errLeap)
 	case !d.told:
 		d.told = true
-		s.leapAlarm(first, fmt.Sprintf("seq %s came after %s: no numbering has got there, and nothing followed that confirms it", first, d.after))
+		s.leapAlarm(first, fmt.Sprintf("seq %s came after %s, where no numbering has got or over an event of the relay's own, and nothing followed that confirms it", first, d.after))
 	}
 }
 

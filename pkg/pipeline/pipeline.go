@@ -41,6 +41,11 @@ type Sink interface {
 	// Rebase moves the cursor to seq because an operator allowed a new
 	// numbering to be followed.
 	Rebase(ctx context.Context, seq event.Seq) error
+	// Return moves the cursor back to seq, of the same numbering. The entries
+	// above it are known again: what they hold is not stored a second time, also
+	// by another process or after a crash. An *event.Moved error means that the
+	// cursor was not where Commit left it.
+	Return(ctx context.Context, seq event.Seq) error
 }
 
 // Shared is a Sink that several processes may have, of which one stores at a
@@ -123,6 +128,9 @@ type Pipeline struct {
 	told   string               // who leads, as last logged
 	large  large
 	leapt  time.Time // when a leap was rejected last; the sequencer's
+	// returning is what the next generation's tracker is to know, where this one goes
+	// back to the beginning of a gap; the sequencer's.
+	returning *event.Tracker
 }
 
 // New checks nothing: the edge has validated the settings.
@@ -234,9 +242,8 @@ func (p *Pipeline) generation(ctx context.Context, at event.Resume) (progress bo
 	group, alive := errgroup.WithContext(context.WithoutCancel(ctx))
 	reading, stopReading := context.WithCancel(alive)
 	defer stopReading()
-	defer context.AfterFunc(ctx, stopReading)()
-
 	g := p.newGeneration(at, stopReading)
+	defer context.AfterFunc(ctx, func() { g.stopping.Store(true); stopReading() })()
 	leading, stopLeading := context.WithCancel(alive)
 	if sink, shared := p.cfg.Sink.(Shared); shared {
 		group.Go(func() error { return g.lead(reading, leading, sink) })
@@ -275,6 +282,8 @@ type generation struct {
 	spare   chan *work          // sequencer → reader, for reuse
 	filled  chan *event.Batch   // sequencer → writer
 	empty   chan *event.Batch   // writer → sequencer, for reuse
+
+	stopping atomic.Bool // the run is to end: what is not stored is behind the cursor
 
 	stored  atomic.Bool  // something reached the sink
 	acked   atomic.Int64 // last watermark the sink acknowledged

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -29,6 +30,8 @@ type sequencer struct {
 	flushed event.Position // what earlier batches cover
 	age     *time.Timer    // fires when filling is due
 	entered bool           // filling holds an entry
+	gap     gap            // before the end of filling
+	overdue bool           // filling waits for its gap to be confirmed
 	times   event.Times    // of the last events
 	fresh   int64          // events that were
 	first   event.Seq      // the first one of a start without a cursor that was not sure
@@ -39,7 +42,7 @@ type sequencer struct {
 func (g *generation) newSequencer() *sequencer {
 	s := &sequencer{
 		generation: g,
-		tracker:    event.NewTracker(g.at.Position),
+		tracker:    g.takeTracker(),
 		flushed:    g.at.Position,
 		revs:       &g.recent,
 		age:        time.NewTimer(time.Hour),
@@ -74,6 +77,9 @@ func (g *generation) sequence(ctx context.Context) error {
 		case w, ok := <-g.ordered:
 			if !ok {
 				s.judgeSeam(true)
+				if s.gap.open() && g.stopping.Load() {
+					s.withdrawTo(s.gap.from) // it is read again
+				}
 				s.flush()
 				return nil
 			}
@@ -81,7 +87,7 @@ func (g *generation) sequence(ctx context.Context) error {
 				return err
 			}
 		case <-s.age.C:
-			s.flush()
+			s.due()
 		case <-s.link.stray.C:
 			s.strayTooLong()
 		case <-s.watch.C:
@@ -100,6 +106,9 @@ func (g *generation) sequence(ctx context.Context) error {
 func (s *sequencer) take(ctx context.Context, w *work) error {
 	if w.barrier != nil {
 		s.reopen()
+		if s.gap.open() {
+			s.askGap()
+		}
 		w.barrier <- s.tracker.Position()
 		return nil
 	}
@@ -152,7 +161,7 @@ func (s *sequencer) portion(ctx context.Context, w *work) error {
 // queued: these events have waited already, in the socket, and all else would
 // be another timer. When the sink is behind, waiting makes batches larger.
 func (s *sequencer) lull(chunk *event.Chunk) {
-	if chunk.Lull && s.entered && !s.opening() && len(s.ordered) == 0 && len(s.filled) == 0 {
+	if chunk.Lull && s.entered && !s.opening() && !s.gap.open() && len(s.ordered) == 0 && len(s.filled) == 0 {
 		s.flush()
 	}
 }
@@ -178,19 +187,29 @@ func (s *sequencer) account(ctx context.Context, chunk *event.Chunk, m *mark) er
 	if step.Verdict == event.Repeat && s.takeBack(m.seq) {
 		step = s.tracker.Observe(m.seq, chunk.Conn, chunk.Arrived)
 	}
-	if step.Verdict == event.Leap && chunk.Judged {
-		step = s.tracker.Believe(m.seq, chunk.Conn, chunk.Arrived)
+	if step.Verdict == event.Leap && chunk.Judged && !s.tracker.JumpsOver(m.seq) {
+		step = s.tracker.Believe(m.seq, chunk.Arrived)
 	}
 	switch {
 	case step.Verdict == event.Repeat:
 		s.counts.Repeats++
-		s.repeated(m.seq, &step)
+		if !s.goBack(m.seq, &step) {
+			s.repeated(m.seq, &step)
+		}
 		return nil
 	case step.Verdict == event.Leap:
 		s.doubt(m, step)
 		return nil
 	}
 	s.settle(m.seq, step)
+	if !chunk.Judged { // what a source judges was kept back until it was confirmed
+		s.gap.note(before.Seq, m, &step)
+	}
+	if step.Unsure && !chunk.Judged && s.cfg.UntilSeq > 0 && m.seq >= s.cfg.UntilSeq {
+		s.gap = gap{from: before.Seq, seq: m.seq, frame: bytes.Clone(m.frame)}
+		s.askGap() // it would end the run
+		return nil
+	}
 	if s.beyondUntil(m.seq) {
 		return nil
 	}
@@ -207,7 +226,9 @@ func (s *sequencer) account(ctx context.Context, chunk *event.Chunk, m *mark) er
 	} else {
 		s.report(m)
 	}
-	return s.store(ctx, chunk, m)
+	err := s.store(ctx, chunk, m)
+	s.confirmed()
+	return err
 }
 
 // beyondUntil ends the run in front of an event above UntilSeq, which is then
@@ -311,6 +332,7 @@ func (s *sequencer) flush() {
 		return
 	}
 	s.age.Stop()
+	s.overdue = false
 	if sent, _, ok := s.times.Middle(); ok {
 		s.filling.Time = append(s.filling.Time[:0], sent...)
 	}

@@ -12,7 +12,8 @@ type call struct {
 	stored int64
 	// Entries that are left out: foreign are in the stream already, by another writer,
 	// lost were left out by that one.
-	foreign, lost int
+	// ours are our own, of before a Return.
+	foreign, lost, ours int
 }
 
 // continuation says what a batch continues from.
@@ -29,7 +30,7 @@ func (k *call) build(w *Writer, b *event.Batch, at continuation, after int64, fu
 	if len(b.Time) > 0 { // a batch without entries says nothing new
 		w.time = append(w.time[:0], b.Time...)
 	}
-	k.foreign, k.lost, k.stored = 0, 0, after
+	k.foreign, k.lost, k.ours, k.stored = 0, 0, 0, after
 	for i := len(b.Entries) - 1; i >= 0; i-- {
 		if w.others.verdicts[b.Entries[i].Seq] == toStore {
 			k.stored = int64(b.Entries[i].Seq)
@@ -63,7 +64,9 @@ func (k *call) build(w *Writer, b *event.Batch, at continuation, after int64, fu
 		switch w.others.verdicts[e.Seq] {
 		case isPresent:
 			k.foreign++
-		case isLost:
+		case isOwn:
+			k.ours++
+		case isLost, isTaken:
 			k.lost++
 		default:
 			k.Add(e.Seq, e.Kind, e.Data)

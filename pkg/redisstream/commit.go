@@ -129,7 +129,7 @@ func (c *commit) receive(ctx context.Context, calls []call, took time.Duration) 
 		if r.Status != script.OK {
 			return c.refused(ctx, r)
 		}
-		if err := c.accept(r, took, &calls[i]); err != nil {
+		if err := c.accept(ctx, r, took, &calls[i]); err != nil {
 			return err
 		}
 	}
@@ -161,15 +161,16 @@ func (c *commit) failed(ctx context.Context, err error, sent int) error {
 }
 
 // accept acknowledges the first batch left.
-func (c *commit) accept(r script.Reply, took time.Duration, k *call) error {
+func (c *commit) accept(ctx context.Context, r script.Reply, took time.Duration, k *call) error {
 	w, b := c.w, c.left[0]
 	c.receipts = append(c.receipts, event.Receipt{
-		Appended: r.Appended, Present: r.Present + k.foreign, Foreign: k.foreign, Lost: k.lost,
+		Appended: r.Appended, Present: r.Present + k.foreign + k.ours, Foreign: k.foreign, Lost: k.lost,
 		Cursor: r.Cursor, Length: r.Length, Took: took, Trimmed: w.retention.losses(r.Trimmed), Refused: c.refusals,
 	})
 	w.stored = k.stored
 	if k.lost > 0 {
 		w.tellLost(b)
+		w.tellTaken(ctx, b)
 	}
 	c.left, c.partial, c.unsure, c.severed, c.refusals = c.left[1:], 0, false, severed{}, 0
 	if w.at.expected == "" {

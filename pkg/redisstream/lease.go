@@ -200,7 +200,7 @@ func (w *Writer) ask(ctx context.Context) (event.Lead, error) {
 		return event.Lead{}, w.foreign(m.Detail)
 	case script.Led:
 		w.lease.followed, w.lease.sideGone = true, time.Time{}
-		if w.behindUs(m) {
+		if w.behindUs(m) && !w.wentOver(ctx, m) {
 			return event.Lead{}, w.rolledBack(m)
 		}
 		w.follow(m)
@@ -244,7 +244,7 @@ func (w *Writer) takeOver(ctx context.Context, m script.State) error {
 		return nil
 	case !m.Present && w.acked > 0:
 		return w.restore(ctx, w.acked.String(), "")
-	case w.behindUs(m):
+	case w.behindUs(m) && !w.wentOver(ctx, m):
 		return w.rolledBack(m)
 	}
 	w.follow(m)

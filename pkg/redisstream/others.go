@@ -31,7 +31,8 @@ type others struct {
 	otherRelay bool      // one was not: their numbers mean something else
 	sign       time.Time // when something of them was seen last
 	verdicts   map[event.Seq]verdict
-	most       int // bounds left: mostOthers, less in tests
+	again      event.Seq // entries up to here are our own: see Writer.Return
+	most       int       // bounds left: mostOthers, less in tests
 	teller     teller
 }
 
@@ -49,6 +50,8 @@ const (
 	toStore verdict = iota
 	isPresent
 	isLost
+	isOwn   // stored by our own kind before a Return
+	isTaken // its number is
 )
 
 const (
@@ -76,7 +79,7 @@ func (o *others) watch() {
 
 // unwatch forgets them.
 func (o *others) unwatch() {
-	o.watching, o.looked, o.left, o.more, o.verdicts = false, "", nil, false, nil
+	o.watching, o.looked, o.left, o.more, o.verdicts, o.again = false, "", nil, false, nil, 0
 }
 
 // from is the id behind which entries that are still needed begin.
@@ -105,6 +108,9 @@ func (o *others) note(head []byte, cursor event.Seq) []byte {
 	if to <= cursor {
 		return head
 	}
+	if o.again > cursor {
+		head = strconv.AppendInt(append(head, `,"again":`...), int64(o.again), 10)
+	}
 	return strconv.AppendInt(append(head, `,"othersTo":`...), int64(to), 10)
 }
 
@@ -132,12 +138,18 @@ func (o *others) judge(batches []*event.Batch, trusted bool) {
 	for _, e := range o.left {
 		if repo, has := mine[e.seq]; has {
 			same := e.repo == 0 || e.repo == repo
+			if e.seq <= o.again {
+				if o.verdicts[e.seq] = isOwn; !same {
+					o.verdicts[e.seq] = isTaken
+				}
+				continue
+			}
 			o.sameRelay, o.otherRelay = o.sameRelay || same && e.repo != 0, o.otherRelay || !same
 			if same {
 				o.verdicts[e.seq] = isPresent
 			}
 		}
-		if high, has := latest[e.repo]; has && e.repo != 0 {
+		if high, has := latest[e.repo]; has && e.repo != 0 && e.seq > o.again {
 			latest[e.repo] = max(high, e.seq)
 		}
 	}
@@ -188,6 +200,9 @@ func (w *Writer) watch(ctx context.Context, batches []*event.Batch) error {
 	if stored == nil && w.sided && found == w.acked {
 		return w.restore(ctx, w.acked.String(), found.String()) // ours vanished: the cursor is no bridge's
 	}
+	if stored != nil {
+		o.again = max(o.again, event.Seq(stored.Again))
+	}
 	own := ownOr(stored, min(found, w.acked))
 	if err := w.findOthers(ctx, own, stored); err != nil {
 		return err
@@ -201,7 +216,7 @@ func (w *Writer) watch(ctx context.Context, batches []*event.Batch) error {
 	o.judge(batches, w.config.Identity.Relay == script.BridgeRelay)
 	if len(o.left) > 0 {
 		o.sign = time.Now()
-	} else if !o.more && time.Since(o.sign) > othersGone {
+	} else if !o.more && (time.Since(o.sign) > othersGone || o.again > 0 && o.again <= own) {
 		o.unwatch()
 	}
 	return nil
@@ -310,7 +325,9 @@ func (w *Writer) tellLost(b *event.Batch) {
 			last = seq
 		}
 	}
-	w.others.teller.lost(w.config.Alarm, n, first, last)
+	if n > 0 {
+		w.others.teller.lost(w.config.Alarm, n, first, last)
+	}
 }
 
 func rangeOf(first, last event.Seq) string {

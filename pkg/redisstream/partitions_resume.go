@@ -44,6 +44,9 @@ func (s *PartitionSet) Resume(ctx context.Context) (event.Resume, error) {
 	if err := s.inOrder(ctx, stands); err != nil {
 		return event.Resume{}, err
 	}
+	if stands, err = s.returned(ctx, stands); err != nil {
+		return event.Resume{}, err
+	}
 	if from := s.config.From; from.Requested && !s.parts[0].knows().passed && !allApplied(stands, from) {
 		return s.begin(ctx, stands)
 	}
@@ -342,6 +345,9 @@ func (s *PartitionSet) realign(ctx context.Context, because *event.Moved) error 
 			return err
 		}
 		if stands, err = s.restored(ctx, stands, s.parts[0].knows()); err != nil {
+			return err
+		}
+		if stands, err = s.returned(ctx, stands); err != nil {
 			return err
 		}
 		if sameEpoch(stands) {

@@ -101,7 +101,7 @@ func (w *Writer) wentBack(cursor string, stored *script.Side) error {
 	if stored == nil {
 		return nil
 	}
-	if m := (script.State{Cursor: seq, Present: ok, Epoch: stored.Epoch}); w.behindUs(m) {
+	if m := (script.State{Cursor: seq, Present: ok, Epoch: stored.Epoch}); w.behindUs(m) && stored.Again < int64(w.acked) {
 		return w.rolledBack(m)
 	}
 	return nil

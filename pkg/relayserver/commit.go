@@ -41,7 +41,7 @@ func (c *client) commit(ctx context.Context, f *strike, frame []byte) error {
 		c.slow = f.wait
 	case "time":
 		c.retimed = f.name
-	case "leap":
+	case "leap", "ahead":
 		return c.leap(frame, f.number)
 	case "skip":
 		c.skip += f.number

@@ -27,6 +27,7 @@ type Fault struct {
 	//	repeat:N       send the last N (10) frames again
 	//	regress:N      send the frame N (10) back again
 	//	leap:N         send a copy of the due frame, its seq N higher (2^53-1)
+	//	ahead:N        the same, N (3) higher
 	//	time:TEXT      send the due frame with this time (1970-01-01T00:00:00Z)
 	//	skip:N         never send the next N (1) frames; see Server.Skipped
 	//	text           send a text message
@@ -72,7 +73,7 @@ var kinds = map[string]argument{
 	"stall": waitOf(5 * time.Second), "mute": waitOf(5 * time.Second), "endless": waitOf(5 * time.Second), "slow": waitOf(time.Millisecond),
 	"repeat": numberOf(10), "regress": numberOf(10), "skip": numberOf(1),
 	"garbage": numberOf(64), "oversize": numberOf(5_000_001), "close": numberOf(1000),
-	"leap": leapOf, "time": nameOf("1970-01-01T00:00:00Z"),
+	"leap": leapOf, "ahead": numberOf(3), "time": nameOf("1970-01-01T00:00:00Z"),
 	"unknown": nameOf("#unknown"), "info": nameOf("OutdatedCursor"), "error": nameOf("ConsumerTooSlow"),
 	"http": status,
 }

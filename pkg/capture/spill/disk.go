@@ -18,6 +18,7 @@ type disk struct {
 	next     int // the first that was not handed on
 	number   int64
 	acked    event.Seq // what the sink has stored
+	fell     event.Seq // what the next segment follows, where that is below the last one; else 0
 }
 
 // pending reports whether frames wait on disk.
@@ -42,7 +43,10 @@ func (d *disk) used() (n int64) {
 // tail is the last seq on disk, or what the relay was asked for behind; 0 when
 // neither is known.
 func (d *disk) tail() event.Seq {
-	if len(d.segments) == 0 {
+	switch {
+	case d.fell > 0:
+		return d.fell
+	case len(d.segments) == 0:
 		return 0
 	}
 	return d.segments[len(d.segments)-1].last
@@ -80,6 +84,7 @@ func (d *disk) append(frames []event.Frame, prev event.Seq, full int64) error {
 		if s, err = d.begin(prev); err != nil {
 			return err
 		}
+		d.fell = 0
 		d.segments = append(d.segments, s)
 	}
 	if err := s.write(frames); err != nil {
@@ -147,7 +152,7 @@ func (d *disk) clear() {
 	for _, s := range d.segments {
 		d.delete(s)
 	}
-	d.segments, d.next = nil, 0
+	d.segments, d.next, d.fell = nil, 0, 0
 }
 
 // divide makes two segments of the next one: what was read of it, up to at, and

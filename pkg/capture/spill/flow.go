@@ -55,6 +55,8 @@ type flow struct {
 	decoded event.Event
 	line    event.Tracker // judges the seqs it brings
 	leap    leap
+	unsure  unsure
+	back    event.Seq                 // the pump is to go back to here; 0 when it need not
 	noticed map[event.Alarm]time.Time // when a notice of the relay was last told of
 
 	// The receiver's own.
@@ -161,7 +163,7 @@ func (f *flow) placeAt(at event.Position) (dropped []*event.Chunk) {
 func (f *flow) aim(at event.Position) {
 	f.epoch++
 	f.pumpAt, f.catch, f.high = at, 0, at.Seq
-	f.start, f.opening, f.bogus = at, false, 0
+	f.start, f.opening, f.bogus, f.unsure, f.back = at, false, 0, unsure{}, 0
 	f.line.Rewind(at)
 	if f.disk.pending() {
 		if next := f.disk.segments[f.disk.next]; next.prev > at.Seq && at.Start != event.Live {
@@ -181,7 +183,7 @@ func (f *flow) aim(at event.Position) {
 // behindDisk makes the pump go on behind the last frame on disk.
 func (f *flow) behindDisk() {
 	f.catch, f.high = 0, f.disk.tail()
-	f.pumpAt = f.behind(f.high)
+	f.pumpAt, f.unsure = f.behind(f.high), unsure{}
 	f.line.Rewind(f.pumpAt)
 }
 

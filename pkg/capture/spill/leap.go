@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
@@ -33,8 +34,11 @@ type leap struct {
 // keepSound takes frames out of a chunk whose seq is far ahead and not confirmed,
 // and has them confirmed by other connections. f.mu is held.
 func (f *flow) keepSound(chunk *event.Chunk) {
-	sound := chunk.Frames[:0]
-	for _, fr := range chunk.Frames {
+	frames, sound := chunk.Frames, chunk.Frames[:0]
+	if f.unsure.seq > 0 {
+		frames = slices.Clone(frames) // one more may pass than came
+	}
+	for _, fr := range frames {
 		seq, ok := frame.PeekSeq(fr.Data)
 		if !ok || fr.Fault != event.ReasonNone {
 			sound = append(sound, fr)
@@ -47,17 +51,30 @@ func (f *flow) keepSound(chunk *event.Chunk) {
 			last = 0
 			step = f.line.Observe(seq, chunk.Conn, chunk.Arrived)
 		}
+		if step.Verdict == event.Repeat && f.goBack(seq, chunk.Conn, &step) {
+			break
+		}
 		if step.Verdict == event.Fresh {
 			f.opens(last == 0, seq)
+			if u := f.unsure; u.seq > 0 {
+				sound = append(sound, u.frame)
+				f.unsure = unsure{}
+			}
 		}
 		if step.Verdict == event.Leap {
 			f.doubt(chunk, seq, fr.Data, step.Ask)
 			continue
 		}
 		f.settle(seq, step)
+		if step.Unsure {
+			f.holdUnsure(chunk, fr, last, seq)
+			continue
+		}
 		sound = append(sound, fr)
 	}
-	clear(chunk.Frames[len(sound):])
+	if len(sound) < len(chunk.Frames) {
+		clear(chunk.Frames[len(sound):])
+	}
 	chunk.Frames = sound
 }
 
@@ -141,12 +158,12 @@ func (f *flow) settle(seq event.Seq, step event.Step) {
 	case step.Refuted > 0:
 		for i, far := range l.seqs {
 			f.cfg.Rejected(&event.Reject{Reason: event.ReasonLeap, Seq: far,
-				Detail: fmt.Sprintf("far above %s, the last sound seq, and not confirmed", f.high)}, l.kept[i])
+				Detail: fmt.Sprintf("above %s, the last sound seq, and not confirmed", f.high)}, l.kept[i])
 		}
 		if now := time.Now(); now.Sub(l.told) > leapPause {
 			l.told = now
 			f.cfg.Alarm(event.AlarmLeap, f.high, fmt.Sprintf(
-				"seq %s came after %s, far above what rate and time allow, and %s which followed disproves it: it is not stored, and reading goes on behind the last sound seq", l.seqs[0], f.high, seq))
+				"seq %s came after %s, and %s which followed disproves it: it is not stored, and reading goes on behind the last sound seq", l.seqs[0], f.high, seq))
 		}
 	}
 	*l = leap{told: l.told}

@@ -61,6 +61,7 @@ func (f *flow) dial(ctx context.Context) (event.Position, error) {
 	}
 	f.asking = false
 	f.reopen()
+	f.askUnsure()
 	f.dialled, f.hangup = f.epoch, nil
 	return f.pumpAt, ctx.Err()
 }
@@ -75,6 +76,7 @@ func (f *flow) put(ctx context.Context, chunk *event.Chunk) bool {
 		f.hangUpPump(errMoved)
 		return false
 	}
+	defer f.fallBack()
 	prev, epoch := f.high, f.epoch
 	caught := f.advance(chunk)
 	f.checkWindow(chunk, prev)

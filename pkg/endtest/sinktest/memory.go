@@ -17,6 +17,7 @@ type Memory struct {
 	cursor event.Seq
 	known  bool // there is a cursor
 	seqs   []event.Seq
+	again  bool // the cursor went back: what lies above it may be stored
 }
 
 // Open gives the Memory itself.
@@ -52,7 +53,9 @@ func (m *Memory) Commit(ctx context.Context, batches []*event.Batch) (receipts [
 			return receipts, &event.Moved{To: event.AfterSeq(m.cursor), Alarm: event.AlarmConflict, Detail: "the batch does not follow"}
 		}
 		for i := range b.Entries {
-			m.seqs = append(m.seqs, b.Entries[i].Seq)
+			if !m.again || !slices.Contains(m.seqs, b.Entries[i].Seq) {
+				m.seqs = append(m.seqs, b.Entries[i].Seq)
+			}
 		}
 		m.cursor, m.known = b.Upto, true
 		receipts = append(receipts, event.Receipt{Appended: len(b.Entries), Cursor: b.Upto, Length: int64(len(m.seqs))})
@@ -67,10 +70,18 @@ func (m *Memory) Poll(context.Context) (seq event.Seq, ok bool, err error) {
 	return m.cursor, m.known, nil
 }
 
+// Return moves the cursor back. What is stored above it is not stored again.
+func (m *Memory) Return(_ context.Context, seq event.Seq) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cursor, m.again = seq, true
+	return nil
+}
+
 // Rebase moves the cursor.
 func (m *Memory) Rebase(_ context.Context, seq event.Seq) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.cursor, m.known = seq, true
+	m.cursor, m.known, m.again = seq, true, false
 	return nil
 }

@@ -35,6 +35,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Store) {
 		"repeats":                 (*trial).repeats,
 		"a gap":                   (*trial).gap,
 		"a new numbering":         (*trial).renumbered,
+		"a false number is left":  (*trial).returned,
 		"a commit that is ended":  (*trial).ended,
 	} {
 		t.Run(name, func(t *testing.T) { test(&trial{T: t, store: fresh(t)}) })
@@ -165,6 +166,30 @@ func (r *trial) renumbered() {
 	r.commit(sink, Batch(at, 5, 6))
 	if got := slices.Sorted(slices.Values(r.store.Stored(r.T))); !slices.Equal(got, []event.Seq{5, 6, 101, 102}) {
 		r.Errorf("stored is %v", got)
+	}
+}
+
+// returned: a process goes back over what it stored, since a number was false. What lies
+// between is stored, and what is there already is not stored twice, whoever goes on (G2).
+func (r *trial) returned() {
+	sink, at := r.begin()
+	r.commit(sink, Batch(at, 1, 2))
+	r.commit(sink, Batch(event.AfterSeq(2), 6, 7))
+	if err := sink.Return(r.context(), 2); err != nil {
+		r.Fatalf("Return: %v", err)
+	}
+	r.commit(sink, Batch(event.AfterSeq(2), 3))
+	for _, seqs := range [][]event.Seq{{4, 5, 6}, {7, 8}, {9}} {
+		sink, at = r.begin()
+		if at != event.AfterSeq(seqs[0]-1) {
+			r.Fatalf("it goes on at %s, want behind %d", at, seqs[0]-1)
+		}
+		r.commit(sink, Batch(at, seqs...))
+	}
+	got := r.store.Stored(r.T)
+	slices.Sort(got)
+	if want := []event.Seq{1, 2, 3, 4, 5, 6, 7, 8, 9}; !slices.Equal(got, want) {
+		r.Errorf("stored is %v, want %v", got, want)
 	}
 }
 

@@ -3,6 +3,7 @@ package follow_test
 import (
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -193,6 +194,35 @@ func TestFollowerOfARelayThatFallsBack(t *testing.T) {
 			t.Errorf("nothing but a repeat for a minute: restarted %v, %v", restarted, l.why())
 		}
 	})
+}
+
+// What lies inside a gap that was none is taken, and nothing twice.
+func TestFollowerLeavesAFalseGap(t *testing.T) {
+	l := newLine(event.AfterSeq(5000))
+	defer l.Close()
+	var taken []event.Seq
+	take := func(seqs ...event.Seq) {
+		for _, seq := range seqs {
+			if l.Take(seq) == event.Fresh {
+				taken = append(taken, seq)
+			}
+		}
+	}
+	l.connect()
+	take(5001, 5007, 5008, 5002, 5003)
+	if l.why() == nil {
+		t.Error("the connection was not closed")
+	}
+	if at, restarted, _ := l.Resume(); restarted || at != event.AfterSeq(5001) {
+		t.Errorf("read on at %s, restarted %v", at, restarted)
+	}
+	l.connect()
+	for seq := event.Seq(5002); seq < 5012; seq++ {
+		take(seq)
+	}
+	if want := []event.Seq{5001, 5007, 5008, 5002, 5003, 5004, 5005, 5006, 5009, 5010, 5011}; !slices.Equal(taken, want) {
+		t.Errorf("taken: %v", taken)
+	}
 }
 
 // A leap is shown on two connections before the third delivers it, also where nothing

@@ -3,6 +3,7 @@ package follow
 import (
 	"errors"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 )
 
 var (
+	errGap   = errors.New("an event came from inside a gap: what lies behind the gap's beginning is asked for again")
 	errLeap  = errors.New("the numbers leapt: another connection shall confirm it")
 	errStray = errors.New("the relay sends only events below those asked for")
 )
@@ -33,6 +35,8 @@ type Follower struct {
 	stray  *time.Timer   // hangs up when nothing but repeats comes
 	tired  atomic.Uint64 // the connection that it hung up
 	closed bool          // the present connection, by us: what it still sends is dropped
+
+	taken []event.Seq // before a gap was left again, rising: they are not taken twice
 }
 
 // New begins at a position. Idle is after how long without a new event the source ends
@@ -68,7 +72,7 @@ func (f *Follower) Resume() (at event.Position, restarted bool, first event.Seq)
 func (f *Follower) Rewind(at event.Position) {
 	f.stopTimers()
 	f.tracker = *event.NewTracker(at)
-	f.judge, f.asked = Judge{}, 0
+	f.judge, f.asked, f.taken = Judge{}, 0, nil
 }
 
 // Enter notes whose frames follow.
@@ -82,21 +86,52 @@ func (f *Follower) Enter(chunk *event.Chunk) {
 
 // Take judges an event's seq. Only what is Fresh is to be used.
 func (f *Follower) Take(seq event.Seq) event.Verdict {
+	if f.closed {
+		return event.Repeat
+	}
 	last := f.tracker.Last()
 	f.tracker.Waited(f.stood.Load())
 	step := f.tracker.Observe(seq, f.chunk.Conn, f.chunk.Arrived)
 	switch step.Verdict {
 	case event.Repeat:
-		f.repeated(seq, last, step.Contradicts)
+		if !f.goBack(seq, &step) {
+			f.repeated(seq, last, step.Contradicts)
+		}
 	case event.Leap:
 		f.leapt(seq, last, step.Ask)
 	default:
 		f.judge.Fresh()
 		stop(f.stray)
 		f.decided(seq, last, step)
+		if _, again := slices.BinarySearch(f.taken, seq); again {
+			return event.Repeat
+		}
 	}
 	return step.Verdict
 }
+
+// goBack goes back to the beginning of a gap from inside which an event came. False where
+// that is not known, or was done already and brought nothing new.
+func (f *Follower) goBack(seq event.Seq, step *event.Step) bool {
+	from, to := step.Between[0], step.Between[1]
+	if !step.Contradicts || from == 0 || f.chunk.Hangup == nil || !f.tracker.MayReturn() {
+		return false
+	}
+	f.taken = append(f.taken, f.tracker.Return(from, seq, f.chunk.Conn)...)
+	slices.Sort(f.taken)
+	if n := len(f.taken) - mostTaken; n > 0 {
+		f.taken = f.taken[n:]
+	}
+	f.log.Warn("An event came from inside a gap, so that one of the seqs is false; what lies behind the gap's beginning is asked for again",
+		"seq", seq.String(), "after", from.String(), "before", to.String())
+	f.closed = true
+	f.stopTimers()
+	hangup(f.chunk, errGap)
+	return true
+}
+
+// mostTaken bounds how many seqs are remembered because gaps were left again.
+const mostTaken = 1 << 16
 
 func (f *Follower) decided(seq, last event.Seq, step event.Step) {
 	switch {
@@ -126,9 +161,6 @@ func (f *Follower) leapt(seq, last event.Seq, ask bool) {
 }
 
 func (f *Follower) repeated(seq, last event.Seq, contradicts bool) {
-	if f.closed {
-		return
-	}
 	switch f.judge.Old(seq, last, contradicts) {
 	case Boundary:
 		stop(f.stray)

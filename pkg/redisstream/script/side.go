@@ -36,6 +36,9 @@ type Side struct {
 	// writer that starts reads them again from there.
 	OthersTo   int64  `json:"othersTo"`
 	OthersFrom string `json:"othersFrom"`
+	// Again is up to where such entries may be of the writer's own kind, since it went
+	// back over them; 0 once the cursor has passed it.
+	Again int64 `json:"again"`
 	// Floor is the seq before the oldest entry that some group had not
 	// acknowledged when this was written; nil when nobody knew.
 	Floor *int64 `json:"floor"`

@@ -1,0 +1,84 @@
+package spill
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+var errGap = errors.New("an event came from inside a gap: what lies behind the gap's beginning is asked for again")
+
+// unsure is the frame behind an unusual gap: it is passed on once another one follows,
+// or another connection has shown it as well.
+type unsure struct {
+	frame event.Frame
+	seq   event.Seq // 0 when there is none
+	from  event.Seq // the seq before the gap
+	conn  uint64
+}
+
+// holdUnsure keeps a frame back. f.mu is held.
+func (f *flow) holdUnsure(chunk *event.Chunk, fr event.Frame, from, seq event.Seq) {
+	f.unsure = unsure{frame: event.Frame{Data: bytes.Clone(fr.Data)}, seq: seq, from: from, conn: chunk.Conn}
+	conn, hangup := chunk.Conn, chunk.Hangup
+	time.AfterFunc(event.LeapWaitWithin(f.cfg.IdleTimeout), func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.unsure.seq == seq && f.unsure.conn == conn {
+			f.askUnsure()
+			if hangup != nil {
+				hangup(errLeap)
+			}
+		}
+	})
+}
+
+// askUnsure has another connection show the frame that is kept back. f.mu is held.
+func (f *flow) askUnsure() {
+	u := f.unsure
+	if f.unsure = (unsure{}); u.seq == 0 {
+		return
+	}
+	f.leap.add(u.seq, u.frame.Data)
+	f.line.Ask(u.from, u.seq, u.conn)
+}
+
+// goBack goes back to the beginning of a gap from inside which an event came: the relay
+// is asked again from there, once the frames before this event are kept. False where that
+// was done already and brought nothing new. f.mu is held.
+func (f *flow) goBack(seq event.Seq, conn uint64, step *event.Step) bool {
+	if !step.Contradicts || step.Between[0] == 0 || !f.line.MayReturn() {
+		return false
+	}
+	from, to := step.Between[0], step.Between[1]
+	f.line.Return(from, seq, conn)
+	if u := f.unsure; u.seq > 0 {
+		f.leap.add(u.seq, u.frame.Data)
+	}
+	f.unsure, f.back = unsure{}, from
+	f.cfg.Logger.Warn(fmt.Sprintf("Going back to the beginning of a gap: seq %s came after %s, and %s, which followed, lies between: one of them is false", to, from, seq), "seq", from.String())
+	return true
+}
+
+// fallBack makes the pump read from where goBack said. f.mu is held.
+func (f *flow) fallBack() {
+	if f.back == 0 {
+		return
+	}
+	f.high, f.pumpAt = f.back, event.AfterSeq(f.back)
+	f.disk.fall(f.back)
+	f.back = 0
+	f.epoch++
+	f.hangUpPump(errGap)
+}
+
+// fall ends the segment that is being written: what comes next is behind a seq again,
+// below the last one on disk.
+func (d *disk) fall(at event.Seq) {
+	if d.roll(); len(d.segments) > 0 {
+		d.fell = at
+	}
+}

@@ -1,0 +1,191 @@
+package pipeline_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fhctl/fhctl/pkg/event"
+)
+
+// liveRelay makes an event every so often, from seq 1001 on, and shows all behind what is
+// asked for to each connection, as a relay does; lies are false seqs that come once, or
+// on each connection, behind a true one.
+type liveRelay struct {
+	began time.Time
+	every time.Duration
+	log   event.Seq // that it holds when it begins
+	most  event.Seq
+	lies  map[event.Seq][]event.Seq
+	each  bool
+	told  map[event.Seq]bool
+}
+
+func newLiveRelay(every time.Duration, log, most event.Seq, lies map[event.Seq][]event.Seq) *liveRelay {
+	return &liveRelay{began: time.Now(), every: every, log: log, most: most, lies: lies, told: map[event.Seq]bool{}}
+}
+
+func (l *liveRelay) newest() event.Seq {
+	return min(l.most, l.log+event.Seq(time.Since(l.began)/l.every))
+}
+
+func (l *liveRelay) play(ctx context.Context, from event.Position, send func(...[]byte) bool) {
+	next := max(from.Seq+1, 1001)
+	for ctx.Err() == nil {
+		for ; next <= l.newest(); next++ {
+			if !send(identity(next)) {
+				return
+			}
+			if lies := l.lies[next]; len(lies) > 0 && (l.each || !l.told[next]) {
+				l.told[next] = true
+				if !send(frames(lies...)...) {
+					return
+				}
+			}
+		}
+		select {
+		case <-time.After(l.every / 2):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// G1, G2, G7: a false seq, however little it is ahead, and whatever its company, costs no
+// event; what is stored of it is none of the relay's numbers lost or stored twice.
+func TestSmallFalseSeqCostsItselfOnly(t *testing.T) {
+	const last = 5000
+	cases := map[string]struct {
+		every time.Duration
+		log   event.Seq
+		most  event.Seq
+		lies  map[event.Seq][]event.Seq
+		each  bool
+		clean bool // no lie is stored
+	}{
+		"three ahead":             {5 * time.Millisecond, 1200, last, map[event.Seq][]event.Seq{1400: {1403}}, false, true},
+		"one ahead":               {5 * time.Millisecond, 1200, last, map[event.Seq][]event.Seq{1400: {1402}}, false, true},
+		"five hundred":            {5 * time.Millisecond, 1200, last, map[event.Seq][]event.Seq{1400: {1900}}, false, true},
+		"nine hundred in backlog": {5 * time.Millisecond, 3000, last, map[event.Seq][]event.Seq{1400: {2300}}, false, true},
+		"twenty thousand":         {5 * time.Millisecond, 1200, last, map[event.Seq][]event.Seq{4000: {24_000}}, false, true},
+		"twenty thousand, each":   {5 * time.Millisecond, 1200, last, map[event.Seq][]event.Seq{4000: {24_000}}, true, true},
+		"on each connection":      {5 * time.Millisecond, 1200, last, map[event.Seq][]event.Seq{1400: {2300}}, true, true},
+		"again and again":         {5 * time.Millisecond, 1200, last, map[event.Seq][]event.Seq{1400: {1900}, 1450: {1460}, 3000: {3900}, 3001: {3002, 3500}}, false, false},
+		"two in a row":            {5 * time.Millisecond, 1200, last, map[event.Seq][]event.Seq{1400: {2300, 2301}}, false, false},
+		"many in a row":           {5 * time.Millisecond, 1200, last, map[event.Seq][]event.Seq{1400: span(2300, 2900)}, false, false},
+		"a staircase":             {5 * time.Millisecond, 1200, last, map[event.Seq][]event.Seq{1400: {2300, 3200, 4100, 5000, 5900}}, false, false},
+		"a quiet host":            {2 * time.Second, 1030, 1200, map[event.Seq][]event.Seq{1040: {1940}}, false, true},
+		"a quiet host, two":       {2 * time.Second, 1030, 1200, map[event.Seq][]event.Seq{1040: {1940, 1941}}, false, false},
+		"a quiet host, each":      {5 * time.Second, 1030, 1100, map[event.Seq][]event.Seq{1040: {1940}}, true, false},
+		"at the end":              {5 * time.Millisecond, 1200, 1400, map[event.Seq][]event.Seq{1400: {1403}}, false, true}, // nothing disproves it, and it is not stored
+	}
+	for name, c := range cases {
+		for _, chunk := range []int{1, 64} {
+			t.Run(fmt.Sprint(name, "/", chunk), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					l := newLiveRelay(c.every, c.log, c.most, c.lies)
+					l.each = c.each
+					r := newSetup(slices.Repeat([]connection{l.play}, 4000)...)
+					r.relay.chunk, r.relay.lull = chunk, chunk == 1
+					r.sink.set(1000)
+					r.runFor(t, time.Duration(c.most-c.log)*c.every+time.Minute)
+					var lies []event.Seq
+					for _, some := range c.lies {
+						lies = append(lies, some...)
+					}
+					got := r.sink.seqs()
+					if n := len(got); c.clean && r.sink.cursor != c.most || n == 0 {
+						t.Errorf("cursor %d", r.sink.cursor)
+					}
+					slices.Sort(got)
+					if len(slices.Compact(slices.Clone(got))) != len(got) {
+						t.Error("something is stored twice")
+					}
+					wantEach(t, got, c.most, lies, c.clean)
+					if name == "at the end" {
+						return
+					}
+					if r.seen.alarmed(event.AlarmLeap) == 0 || r.seen.alarmed(event.AlarmReset) > 0 {
+						t.Errorf("alarms: %v", r.seen.alarms)
+					}
+					if c.clean && int(r.seen.total().Rejected[event.ReasonLeap]) < len(lies) {
+						t.Errorf("rejected: %v", r.seen.rejects)
+					}
+				})
+			})
+		}
+	}
+}
+
+// wantEach fails unless every seq up to one is stored, and of lies none if clean.
+func wantEach(t *testing.T, got []event.Seq, most event.Seq, lies []event.Seq, clean bool) {
+	t.Helper()
+	for seq := event.Seq(1001); seq <= most; seq++ {
+		if _, ok := slices.BinarySearch(got, seq); !ok {
+			t.Errorf("seq %d is missing, of %d stored", seq, len(got))
+			return
+		}
+	}
+	for _, seq := range got {
+		if seq > most && (clean || !slices.Contains(lies, seq)) {
+			t.Errorf("seq %d is stored", seq)
+		}
+	}
+}
+
+// Q1: gaps are legal. A relay that skips numbers is not asked again and again, nor are
+// its events held back for long.
+func TestQ1SmallGapsAreNotSlowed(t *testing.T) {
+	for name, c := range map[string]struct {
+		every time.Duration
+		step  func(i int) event.Seq
+		conns int
+	}{
+		"busy, now and then one":   {5 * time.Millisecond, func(i int) event.Seq { return 1 + event.Seq(i%97/96) }, 1},
+		"busy, now and then wide":  {5 * time.Millisecond, func(i int) event.Seq { return 1 + event.Seq(i%97/96*700) }, 1},
+		"busy, always":             {5 * time.Millisecond, func(i int) event.Seq { return 2 + event.Seq(i*7%13) }, 1},
+		"quiet, always":            {4 * time.Second, func(i int) event.Seq { return 10 }, 4},
+		"quiet, of many widths":    {4 * time.Second, func(i int) event.Seq { return 2 + event.Seq(i*7%13) }, 12},
+		"quiet, now and then one":  {4 * time.Second, func(i int) event.Seq { return 1 + event.Seq(i%20/19) }, 12},
+		"quiet, now and then wide": {4 * time.Second, func(i int) event.Seq { return 1 + event.Seq(i%20/19*700) }, 12},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var seqs []event.Seq
+				for i, seq := 0, event.Seq(1000); i < 140; i++ {
+					seq += c.step(i)
+					seqs = append(seqs, seq)
+				}
+				began := time.Now()
+				r := newSetup(again(func(ctx context.Context, from event.Position, send func(...[]byte) bool) {
+					for i, seq := range seqs {
+						if seq <= from.Seq {
+							continue
+						}
+						select {
+						case <-time.After(time.Until(began.Add(time.Duration(i) * c.every))):
+						case <-ctx.Done():
+							return
+						}
+						if !send(identity(seq)) {
+							return
+						}
+					}
+					hangUpSeen(ctx)
+				})...)
+				r.relay.lull = true
+				leapRun(t, r)
+				wantSeqs(t, r.sink, seqs)
+				if n := len(r.relay.positions()); n > c.conns {
+					t.Errorf("%d connections", n)
+				}
+				if len(r.seen.alarms) > 0 {
+					t.Errorf("alarms: %v", r.seen.alarms)
+				}
+			})
+		})
+	}
+}

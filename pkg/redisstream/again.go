@@ -1,0 +1,156 @@
+package redisstream
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/script"
+)
+
+// Return moves the cursor back to seq, of the same numbering, since the numbers above it
+// were not all true. The entries above it stay, and what they hold is not stored a second
+// time: the side key says up to where the stream holds entries of ours above the cursor
+// (again), so that a process that dies midway, or another that takes over, knows as well.
+//
+// An event whose number an entry of another account has cannot be stored any more: it is
+// told of, and noted in the ledger of losses.
+//
+// It waits for Redis as Commit does. An *event.Moved error means that the cursor was not
+// where this Writer left it.
+func (w *Writer) Return(ctx context.Context, to event.Seq) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if to >= w.acked {
+		return nil
+	}
+	from, err := w.firstAbove(ctx, to)
+	if err != nil {
+		return err
+	}
+	c, until := &w.config, w.acked
+	head := c.head(nil, w.time, 0, int64(to), w.floor.upTo(to))
+	head = fmt.Appendf(head, `,"othersFrom":"%s","othersTo":%d,"again":%[2]d`, from, until)
+	var m script.State
+	err = c.retry(ctx, "move cursor back", func(ctx context.Context) (err error) {
+		m, err = script.Rebase{From: until, To: to, Owner: c.owner(), Epoch: w.epoch, Side: string(head), Keep: true}.Run(ctx, w.client, w.keys)
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case m.Status == script.Missing:
+		return w.restore(ctx, until.String(), "")
+	case m.Status == script.BadCursor:
+		return w.badCursor(m.Detail)
+	case m.Status == script.Mismatch:
+		return w.foreign(m.Detail)
+	case m.Status == script.Conflict && (m.Cursor != to || m.Epoch != w.epoch): // else an earlier try had moved it
+		return w.movedTo(m.Cursor, m.Epoch, event.AlarmConflict, fmt.Sprintf("the cursor is %s, %s was acknowledged", m.Cursor, until))
+	}
+	w.acked, w.epoch, w.floor, w.ahead = to, m.Epoch, w.floor.upTo(to), ahead{}
+	w.stored, w.sided = 0, true
+	w.at = continuation{expected: to.String(), epoch: m.Epoch}
+	w.others.unwatch()
+	w.others.watch()
+	w.others.again = until
+	return nil
+}
+
+// firstAbove is an id behind which all entries with a seq above one lie. They are near
+// the stream's end.
+func (w *Writer) firstAbove(ctx context.Context, seq event.Seq) (ID, error) {
+	first, start := ID(""), "+"
+	for looked := 0; looked < mostLooked; {
+		p, err := w.scan(ctx, "XREVRANGE", start, "-", seq, "")
+		if err != nil {
+			return "", err
+		}
+		if n := len(p.Above); n > 0 {
+			first = ID(p.Above[n-1].ID)
+		} else if p.Looked > 0 && first == "" {
+			first = ID(p.First).Next()
+		}
+		if looked += p.Looked; len(p.Above) == 0 || p.Looked < lookPage {
+			break
+		}
+		start = "(" + p.Last
+	}
+	if before, ok := previous(first); ok {
+		return before, nil
+	}
+	return "0-0", nil
+}
+
+// wentOver reports whether a cursor below what this process knew to be stored was moved
+// there by Return: nothing is lost.
+func (w *Writer) wentOver(ctx context.Context, m script.State) bool {
+	_, present, stored, err := w.stateOnce(ctx)
+	return err == nil && present && stored != nil && stored.Again >= int64(w.acked) && m.Epoch == stored.Epoch
+}
+
+// tellTaken tells of events whose numbers entries of other accounts have, and that are not
+// stored for that reason (G7).
+func (w *Writer) tellTaken(ctx context.Context, b *event.Batch) {
+	n, first, last := 0, event.Seq(0), event.Seq(0)
+	for i := range b.Entries {
+		if seq := b.Entries[i].Seq; w.others.verdicts[seq] == isTaken {
+			if n++; first == 0 {
+				first = seq
+			}
+			last = seq
+		}
+	}
+	if n == 0 {
+		return
+	}
+	w.note(ctx, gone{from: first, to: last, kept: last + 1})
+	w.config.Alarm(event.AlarmLeap, first, fmt.Sprintf(
+		"%d events, %s, are not stored: false events that came before them have their numbers in %s", n, rangeOf(first, last), w.config.StreamKey))
+}
+
+// Return is Writer.Return for the set: all cursors go back. Where a crash leaves some that
+// have not, the next Resume moves those.
+func (s *PartitionSet) Return(ctx context.Context, to event.Seq) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.each(ctx, func(ctx context.Context, p *partition) error { return p.Return(ctx, to) })
+	if err := s.failed(ctx); err != nil {
+		return s.settle(ctx, err)
+	}
+	for _, p := range s.parts {
+		p.from = min(p.from, to)
+	}
+	s.at = min(s.at, to)
+	return nil
+}
+
+// returned moves partitions back that a crash kept from it while the others were moved. To
+// do so once too often does no harm: what is stored is known again.
+func (s *PartitionSet) returned(ctx context.Context, stands []standing) ([]standing, error) {
+	to, found := event.Seq(0), false
+	for i := range stands {
+		st := &stands[i]
+		if st.present && st.side != nil && st.side.Again > int64(st.cursor) && (!found || st.cursor < to) {
+			to, found = st.cursor, true
+		}
+	}
+	if !found {
+		return stands, nil
+	}
+	for i, p := range s.parts {
+		st := &stands[i]
+		if !st.present || st.side == nil || st.cursor <= to || st.side.Again > int64(st.cursor) {
+			continue
+		}
+		p.stands(st)
+		err := p.Return(ctx, to)
+		if err == nil {
+			*st, err = p.look(ctx)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("partition %d: %w", i, err)
+		}
+	}
+	return stands, nil
+}
