@@ -36,6 +36,9 @@ const (
 	timeGo     = "pkg/event/time.go"
 	trackerGo  = "pkg/event/tracker.go"
 	openingGo  = "pkg/pipeline/opening.go"
+	gapGo      = "pkg/pipeline/gap.go"
+	spillGapGo = "pkg/capture/spill/gap.go"
+	againGo    = "pkg/redisstream/again.go"
 	batchGo    = "pkg/event/batch.go"
 	filterGo   = "pkg/filter/filter.go"
 	sourceGo   = "pkg/relay/source.go"
@@ -123,7 +126,7 @@ var leaseMutants = []mutant{
 	{commonLua, "beat = tonumber(n) or 0", "beat = 0", "renewals are not counted, so that a living leader is taken for dead", in("lease")},
 	{leaseGo, "return counted && time.Since(l.seenSince) > leaseStill", "return counted && time.Since(l.seenSince) < 0", "a lease lasts as long as a wrong clock says", in("lease")},
 	{leaseGo, "case !m.Present && w.acked > 0:", "case false:", "who takes over does not miss the cursor", in("lease", "sim")},
-	{leaseGo, "	case w.behindUs(m):\n", "	case false:\n", "who takes over does not notice a rollback", in("lease", "sim")},
+	{leaseGo, "	case w.behindUs(m) && !w.wentOver(ctx, m):\n", "	case false:\n", "who takes over does not notice a rollback", in("lease", "sim")},
 	{leaseGo, "case m.Epoch < w.epoch || m.Cursor < w.acked:", "case false:", "a quiet leader does not notice a rollback", in("lease", "sim")},
 	{leaseGo, "w.lease.leading, w.lease.followed, w.lease.passed = false, true, true", "w.lease.leading, w.lease.followed, w.lease.passed = true, true, true", "a leader that lost the lead goes on", in("lease", "sim")},
 }
@@ -202,7 +205,7 @@ var writerMutants = []mutant{
 	{missingGo, "		w.unreadRemoved(once, seq)\n", "", "unread entries that something else trims are lost without a word", in("start")},
 	{"pkg/redisstream/unread.go", "g.Lag > length ||", "g.Lag >= 0 ||", "what groups had read counts as lost", in("start")},
 	{leapGo, "	p.learn(*late)\n", "	p.learn(float64(seq - last))\n", "a staircase of gaps carries the cursor anywhere", in("pipeline")},
-	{trackerGo, "	} else if from, to, ok := t.delivered.within(seq, conn); ok {", "	} else if from, to, ok := t.delivered.within(seq, conn); false && ok {", "events from inside a gap that was none are dropped in silence", in("pipeline")},
+	{trackerGo, "	} else if from, to, ok := t.delivered.within(seq); ok {", "	} else if from, to, ok := t.delivered.within(seq); false && ok {", "events from inside a gap that was none are dropped in silence", in("pipeline")},
 	{appendLua, "(known or ARGV[2] == 'held')", "ARGV[2] == 'held'", "a writer that has just gone back does not notice that the stream is gone", in("start")},
 	{appendLua, "if known and not jump and not string.find(newSide, '\"stored\":', 1, true) then newSide = newSide .. ',\"stored\":' .. known end", "", "a position stored behind a rollback makes the side key forget that there are entries", in("start")},
 	{missingGo, "	return min(cursor, w.floor.seq)\n", "	return cursor\n", "a stream that vanished is not read again", in("append", "start")},
@@ -247,15 +250,25 @@ var pipelineMutants = []mutant{
 	{pipeLeapGo, "		s.rejectLeaps(func(event.Seq) bool { return true })\n", "", "a leap that was disproved is not counted", in("pipeline", "sim")},
 	{pipeLeapGo, "	case s.tracker.Waited(s.link.judge.Conn()):\n", "	case false:\n", "a leap of a quiet relay is never confirmed", in("pipeline", "sim")},
 	{pipeLeapGo, "	if step.Ask {\n", "	if false {\n", "a leap of a busy relay waits for nothing", in("event", "pipeline")},
-	{leapGo, "	return rise <= max(allowed, gapSlack*p.widest[1])", "	return true", "one seq moves the cursor anywhere", in("pipeline", "sim")},
+	{leapGo, "	return rise <= allowed\n", "	return true\n", "one seq moves the cursor anywhere", in("pipeline", "sim")},
 	{leapGo, "		allowed = max(allowed, paceSlack*p.rate*passed.Seconds())\n", "", "a pause of a steady relay is a leap", in("event")},
-	{leapGo, "gapSlack*p.widest[1]", "gapSlack*p.widest[0]", "one true leap excuses the next", in("event")},
-	{leapGo, "gapSlack*p.widest[1])", "0)", "sparse numbers are doubted each time", in("pipeline")},
+	{leapGo, "gapSlack * p.widest[1]", "gapSlack * p.widest[0]", "one true leap excuses the next", in("event")},
+	{leapGo, "gapSlack * p.widest[1]", "0 * p.widest[1]", "sparse numbers are doubted each time", in("pipeline")},
+	{leapGo, "	paceSlack = 4\n", "	paceSlack = 100_000\n", "what is far ahead is believed after a moment's pause", in("pipeline")},
+	{trackerGo, "		step.Unsure = step.Skipped > 0 && !known", "		step.Unsure = false && !known", "a false seq a little ahead is stored", in("pipeline")},
+	{trackerGo, " && (t.shown == 0 || !t.JumpsOver(seq)) {", " {", "a false seq that comes again on each connection is stored", in("pipeline")},
+	{trackerGo, "	t.shown, t.news, t.backs = shown, 0, t.backs+1\n", "	t.shown, t.news, t.backs = shown, 1, t.backs+1\n", "a relay that contradicts itself is asked again without end", in("event")},
+	{gapGo, "	if known && s.flushed.Seq > seq {\n		return false\n	}\n", "", "events that are on their way to the sink are taken back", in("pipeline")},
+	{gapGo, "	case now.Sub(s.gap.since) >= wait:\n		s.askGap()\n", "", "silence proves a false seq a little ahead", in("pipeline")},
+	{gapGo, "	if err := g.cfg.Sink.Return(ctx, *h.back); err != nil {", "	if err := g.cfg.Sink.Rebase(ctx, *h.back); err != nil {", "what is stored behind a gap that was none is stored twice", in("pipeline")},
+	{againGo, ",\"again\":%[2]d", "", "who takes over after a Return stores again what is there", in("again")},
+	{againGo, "		if !st.present || st.side == nil || st.cursor <= to ||", "		if true || !st.present || st.side == nil || st.cursor <= to ||", "a Return cut short loses what partitions lack", in("again")},
+	{spillGapGo, "	f.high, f.pumpAt = f.back, event.AfterSeq(f.back)\n", "", "a false gap moves what the relay is asked for while spilling", in("spill")},
 	{leapSpill, "		if step.Verdict == event.Leap {\n", "		if false {\n", "one seq moves what the relay is asked for while spilling", in("spill")},
 	{leapGo, "const leapProofs = 2", "const leapProofs = 0", "one connection proves a leap", in("pipeline", "sim")},
 	{leapGo, "	d.fell(seq, conn, now)\n", "", "a leap that was false is followed by true lower numbers and believed", in("event", "pipeline")},
 	{leapGo, "		if l.stood {\n", "		if true {\n", "a connection that ends at once proves a leap", in("pipeline")},
-	{leapGo, "func (l *line) unreached() bool { return", "func (l *line) unreached() bool { return l.first < 0 &&", "silence proves a seq that nothing has reached", in("pipeline")},
+	{leapGo, "	return (l.over || l.first > absurdSeq) && l.events < absurdEvents", "	return false", "silence proves a seq that nothing has reached", in("pipeline")},
 	{decodeGo, "	if m.filtered = !keep(ev); m.filtered {", "	if m.filtered = !keep(ev); false {", "filtered events are delivered", in("pipeline", "sim")},
 	{decodeGo, "		m.seq = m.reject.Seq\n", "", "a rejected event does not move the position", in("pipeline", "sim")},
 	{readGo, "		w.finish() // the sequencer will wait for this chunk: it has nothing\n", "", "stopping waits for a chunk nobody decodes", in("pipeline")},
@@ -276,14 +289,14 @@ var standbyMutants = []mutant{
 }
 
 var relayMutants = []mutant{
-	{trackerGo, " && (doubted == 0 || seq <= doubted) {", " {", "an event above one in doubt disproves it, and it is left out", in("event")},
+	{trackerGo, " && (doubted == 0 || seq <= doubted)", "", "an event above one in doubt disproves it, and it is left out", in("event")},
 	{trackerGo, "			t.pace = t.pace.afresh(arrived, seq) // a leap", "			t.pace.note(last, seq, arrived) // a leap", "a leap that is read again is learned twice, and excuses a false one", in("event")},
 	{leapGo, "		l.shown[i] = min(l.shown[i], wide)\n", "		l.shown[i] = max(l.shown[i], wide)\n", "a gap that one connection showed excuses another", in("event")},
-	{openingGo, "	if s.opening() && s.at.Position.Start == event.Oldest {\n		s.withdraw()", "	if false {\n		s.withdraw()", "the first seq of a start is believed when its connection ends", in("pipeline")},
+	{openingGo, "	if s.opening() && s.first.Asks() {\n		s.withdraw()", "	if false {\n		s.withdraw()", "the first seq of a start is believed when its connection ends", in("pipeline")},
 	{openingGo, "		s.age.Stop()\n		s.watch.Reset(event.LeapWaitWithin(s.cfg.IdleTimeout))", "		s.watch.Reset(event.LeapWaitWithin(s.cfg.IdleTimeout))", "the first seq of a start is believed when its batch is due", in("pipeline")},
-	{sequenceGo, "	if step.Verdict == event.Leap && chunk.Judged {", "	if false {", "a leap that the spill directory judged is doubted again", in("pipeline")},
+	{sequenceGo, "	if step.Verdict == event.Leap && chunk.Judged && !s.tracker.JumpsOver(m.seq) {", "	if false {", "a leap that the spill directory judged is doubted again", in("pipeline")},
 	{trackerGo, "	if seq <= last {", "	if seq < last {", "the boundary event is passed on twice", in("event", "sim")},
-	{trackerGo, "	t.pos = AfterSeq(seq)\n	return step\n", "	t.pos = AfterSeq(seq - 1)\n	return step\n", "the position lags by one", in("event", "sim")},
+	{trackerGo, "	if t.pos = AfterSeq(seq); seq >= t.shown {", "	if t.pos = AfterSeq(seq - 1); seq >= t.shown {", "the position lags by one", in("event", "sim")},
 	{batchGo, "	*b = Batch{After: after, Entries: b.Entries[:0], Time: b.Time[:0], arena: b.arena[:0]}", "	*b = Batch{After: after, Entries: b.Entries, Time: b.Time[:0], arena: b.arena[:0]}", "a reused batch keeps old entries", in("event", "sim")},
 	{connGo, "	if b.cause != causeHangup && b.cause != causeStopped && !c.enough {", "	if false {", "frames before a cut are not handed over", in("relay")},
 	{connGo, "			c.chunk.Buf = c.chunk.Buf[:start]\n", "			c.chunk.Frames = append(c.chunk.Frames, event.Frame{Data: c.chunk.Buf[start:]})\n", "half a frame is handed over", in("relay", "sim")},
@@ -328,7 +341,7 @@ var spillMutants = []mutant{
 	{"pkg/capture/spill/pump.go", "	if f.takeNotices(chunk); len(chunk.Frames) == 0 {", "	if len(chunk.Frames) == 0 {", "a notice that was spilled is taken for an answer to another cursor", in("spill")},
 	{"pkg/capture/spill/segment.go", "prev: prev, last: prev, from", "prev: prev, from", "a file of notices alone makes reading go on live", in("spill")},
 	{"pkg/capture/spill/flow.go", "	f.disk.apart()\n", "", "what filled a gap between files and was dropped is not read again", in("spill")},
-	{"pkg/capture/spill/leap.go", "			f.takeBack(last)\n", "", "a false first seq hides a missing file", in("spill")},
+	{"pkg/capture/spill/leap.go", "				f.takeBack(first)\n", "", "a false first seq hides a missing file", in("spill")},
 	{"pkg/capture/spill/pump.go", "	f.reopen()\n", "", "a false first seq becomes the pump's place when its connection ends", in("spill")},
 	{spillFile, "		return fmt.Errorf(\"spill frames: %w\", err)\n	}\n	s.size", "		return nil\n	}\n	s.size", "a full disk loses frames", in("spill")},
 	{spillFile, "	if err == nil && n < len(data) {\n", "	if n < 0 {\n", "a short write counts as written", in("spill")},

@@ -129,3 +129,51 @@ func TestE6ParseTime(t *testing.T) {
 		}
 	}
 }
+
+// A seq behind an unusual gap is unsure; a connection that shows it again makes it sure,
+// and what lies below refutes it.
+func TestUnsureSeqIsAskedAbout(t *testing.T) {
+	now := time.Now()
+	for name, c := range map[string]struct {
+		next              event.Seq
+		refuted, believed event.Seq
+		unsure            bool
+	}{"shown again": {1500, 0, 1500, false}, "another below": {1051, 1500, 0, false}, "another behind": {1700, 1500, 0, true}} {
+		tracker := event.NewTracker(event.AfterSeq(1000))
+		follow(tracker, 1, now, 50, 1, time.Millisecond)
+		if step := tracker.Observe(1500, 1, now); step.Verdict != event.Fresh || !step.Unsure {
+			t.Fatalf("%s: %+v", name, step)
+		}
+		tracker.Ask(1050, 1500, 1)
+		if tracker.Last() != 1050 {
+			t.Fatalf("%s: at %s", name, tracker.Last())
+		}
+		if step := tracker.Observe(c.next, 2, now); step.Refuted != c.refuted || step.Believed != c.believed || step.Unsure != c.unsure {
+			t.Errorf("%s: %+v", name, step)
+		}
+	}
+}
+
+// A relay that contradicts itself is asked again for as long as something new comes.
+func TestReturnNeedsNews(t *testing.T) {
+	now := time.Now()
+	tracker := event.NewTracker(event.AfterSeq(1000))
+	follow(tracker, 1, now, 5, 1, time.Millisecond)
+	tracker.Observe(1100, 1, now)
+	step := tracker.Observe(1050, 1, now)
+	if !step.Contradicts || step.Between != [2]event.Seq{1005, 1100} || !tracker.MayReturn() {
+		t.Fatalf("%+v", step)
+	}
+	if got := tracker.Return(1005, 1050, 1); len(got) != 1 || got[0] != 1100 {
+		t.Errorf("delivered behind the gap: %v", got)
+	}
+	if tracker.MayReturn() {
+		t.Error("nothing new has come")
+	}
+	if step := tracker.Observe(1100, 2, now); step.Verdict != event.Leap || !tracker.JumpsOver(1100) {
+		t.Errorf("over an event that was shown: %+v", step)
+	}
+	if step := tracker.Observe(1050, 2, now); step.Verdict != event.Fresh || step.Refuted != 1100 || !tracker.MayReturn() {
+		t.Errorf("the event that was shown: %+v", step)
+	}
+}

@@ -120,7 +120,7 @@ func (s *sequencer) leapAlarm(seq event.Seq, detail string) {
 // watched fires some time after a connection began or leapt.
 func (s *sequencer) watched() {
 	s.judgeSeam(false)
-	if s.opening() && s.at.Position.Start == event.Oldest && !s.link.hungUp {
+	if s.opening() && s.first.Asks() && !s.link.hungUp {
 		s.link.close(errLeap)
 		return
 	}

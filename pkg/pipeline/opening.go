@@ -6,42 +6,32 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 )
 
-// The first event of a start without a cursor has nothing to be compared with: a seq
-// far above the true numbers would become the cursor, and all that follows a repeat. So
-// it is kept out of the stream until a second event is near it. Where none comes, a
-// start from the oldest event asks another connection, which begins with the same
-// event; a live start, which could not get it again, believes it once its batch is due.
+// The first event of a start without a cursor is kept out of the stream until
+// event.Opening is sure of it.
 
 // opening reports whether all there is, on a start without a cursor, is its first
 // event, and that is not handed over yet.
-func (s *sequencer) opening() bool {
-	return s.fresh == 1 && !s.sure && s.at.Position.Start != event.After && s.filling != nil
-}
+func (s *sequencer) opening() bool { return s.first.Open() && s.filling != nil }
 
 // await keeps the first event waiting, unless another connection began with it as well.
 func (s *sequencer) await(seq event.Seq) {
+	waited := s.first.Asks()
+	if refuted := s.first.Fresh(s.fresh == 1, seq); refuted > 0 {
+		s.rejectFirst(refuted, seq)
+	}
 	switch {
-	case s.at.Position.Start != event.Oldest || s.filling == nil:
-	case s.fresh == 2 && !s.sure:
-		s.sure = true
-		s.age.Reset(s.cfg.BatchAge)
-	case !s.opening():
-	case s.first > 0 && !event.FarAhead(s.first, seq) && !event.FarAhead(seq, s.first):
-		s.sure = true
-	default:
-		if s.first > 0 && event.FarAhead(seq, s.first) {
-			s.rejectFirst(s.first, seq)
-		}
-		s.first = seq
+	case s.filling == nil:
+	case s.first.Asks():
 		s.age.Stop()
 		s.watch.Reset(event.LeapWaitWithin(s.cfg.IdleTimeout))
+	case waited && !s.first.Open():
+		s.age.Reset(s.cfg.BatchAge)
 	}
 }
 
-// reopen goes back to the beginning where a connection ended with the first event: the
-// next one has it as well, if it is true.
+// reopen goes back to the beginning where a connection ended with the first event.
 func (s *sequencer) reopen() {
-	if s.opening() && s.at.Position.Start == event.Oldest {
+	if s.opening() && s.first.Asks() {
 		s.withdraw()
 	}
 }
@@ -52,20 +42,21 @@ func (s *sequencer) withdraw() {
 	s.filling.Reset(s.flushed)
 	s.empty <- s.filling
 	s.filling, s.entered, s.fresh = nil, false, 0
+	s.first.Again()
 	*s.tracker = *event.NewTracker(s.at.Position)
 }
 
-// takeBack undoes the first event when one that lies far below follows: which of the
-// two is wrong the next event tells.
+// takeBack undoes the first event when one that lies far below follows.
 func (s *sequencer) takeBack(seq event.Seq) bool {
-	first := s.tracker.Last()
-	if !s.opening() || !event.FarAhead(seq, first) {
+	if !s.opening() {
 		return false
 	}
-	s.withdraw()
-	s.rejectFirst(first, seq)
-	s.first = 0
-	return true
+	first, below := s.first.Below(seq)
+	if below {
+		s.withdraw()
+		s.rejectFirst(first, seq)
+	}
+	return below
 }
 
 // rejectFirst tells that the first event was none, as a later one shows.

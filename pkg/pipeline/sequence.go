@@ -34,9 +34,8 @@ type sequencer struct {
 	overdue bool           // filling waits for its gap to be confirmed
 	times   event.Times    // of the last events
 	fresh   int64          // events that were
-	first   event.Seq      // the first one of a start without a cursor that was not sure
-	sure    bool           // a second event, or another connection, confirmed the first one
-	reached bool           // UntilSeq is covered
+	first   event.Opening
+	reached bool // UntilSeq is covered
 }
 
 func (g *generation) newSequencer() *sequencer {
@@ -51,6 +50,7 @@ func (g *generation) newSequencer() *sequencer {
 	if g.at.Time != "" {
 		s.times.Note([]byte(g.at.Time))
 	}
+	s.first.Begin(g.at.Position)
 	s.age.Stop()
 	s.watch.Stop()
 	s.link.stray = time.NewTimer(time.Hour)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -18,22 +19,22 @@ func TestReturnKnowsItsOwnEntries(t *testing.T) {
 		w, _ := k.open(func(c *Config) {
 			c.Alarm = func(a event.Alarm, seq event.Seq, _ string) { alarms = append(alarms, fmt.Sprint(a, " ", seq)) }
 		})
-		false6 := batch(event.AfterSeq(3))
+		false6 := storetest.Batch(event.AfterSeq(3))
 		false6.Add(6, event.KindCommit, []byte(`{"repo":"did:plc:another","ops":[]}`))
-		k.must(w, run(live, 1, 3), false6, batch(event.AfterSeq(6), 8))
-		must(t, w.Return(k.ctx(), 3))
+		k.must(w, storetest.Run(storetest.Live, 1, 3), false6, storetest.Batch(event.AfterSeq(6), 8))
+		storetest.Must(t, w.Return(k.ctx(), 3))
 		if seq, ok, err := w.Poll(k.ctx()); seq != 3 || !ok || err != nil {
 			t.Fatalf("poll: %v %v %v", seq, ok, err)
 		}
-		r := k.must(w, run(event.AfterSeq(3), 4, 7))[0]
+		r := k.must(w, storetest.Run(event.AfterSeq(3), 4, 7))[0]
 		if r.Appended != 3 || r.Lost != 1 || r.Foreign != 0 {
 			t.Errorf("%+v", r)
 		}
-		r = k.must(w, run(event.AfterSeq(7), 8, 9))[0]
+		r = k.must(w, storetest.Run(event.AfterSeq(7), 8, 9))[0]
 		if r.Appended != 1 || r.Present != 1 || r.Lost != 0 || r.Foreign != 0 {
 			t.Errorf("%+v", r)
 		}
-		k.must(w, run(event.AfterSeq(9), 10, 10))
+		k.must(w, storetest.Run(event.AfterSeq(9), 10, 10))
 		k.want(10, 1, 2, 3, 6, 8, 4, 5, 7, 9, 10)
 		if !slices.Equal(alarms, []string{"seq_leap 6"}) {
 			t.Errorf("alarms %v", alarms)
@@ -53,15 +54,15 @@ func TestReturnIsKnownToAStandby(t *testing.T) {
 		k := newKit(t, server)
 		a, b := k.member("a"), k.member("b")
 		k.leads(a)
-		k.must(a, run(live, 1, 3), batch(event.AfterSeq(3), 9))
+		k.must(a, storetest.Run(storetest.Live, 1, 3), storetest.Batch(event.AfterSeq(3), 9))
 		k.standsBy(b, "a", 9)
-		must(t, a.Return(k.ctx(), 3))
+		storetest.Must(t, a.Return(k.ctx(), 3))
 		k.standsBy(b, "a", 3)
-		k.must(a, run(event.AfterSeq(3), 4, 5))
+		k.must(a, storetest.Run(event.AfterSeq(3), 4, 5))
 		k.standsBy(b, "a", 5)
 		k.expire()
 		k.leads(b)
-		k.must(b, run(event.AfterSeq(5), 6, 10))
+		k.must(b, storetest.Run(event.AfterSeq(5), 6, 10))
 		k.want(10, 1, 2, 3, 9, 4, 5, 6, 7, 8, 10)
 	})
 }
@@ -73,16 +74,16 @@ func TestReturnBeforeALeadersDeath(t *testing.T) {
 		k := newKit(t, server)
 		a, b := k.member("a"), k.member("b")
 		k.leads(a)
-		k.must(a, run(live, 1, 3), batch(event.AfterSeq(3), 9))
+		k.must(a, storetest.Run(storetest.Live, 1, 3), storetest.Batch(event.AfterSeq(3), 9))
 		k.standsBy(b, "a", 9)
-		must(t, a.Return(k.ctx(), 3))
+		storetest.Must(t, a.Return(k.ctx(), 3))
 		k.expire()
 		k.leads(b)
 		at, err := b.Resume(k.ctx())
 		if err != nil || at.Position != event.AfterSeq(3) {
 			t.Fatalf("it goes on at %v, %v", at, err)
 		}
-		k.must(b, run(event.AfterSeq(3), 4, 10))
+		k.must(b, storetest.Run(event.AfterSeq(3), 4, 10))
 		k.want(10, 1, 2, 3, 9, 4, 5, 6, 7, 8, 10)
 	})
 }
@@ -92,13 +93,13 @@ func TestPartitionsReturnIsFinished(t *testing.T) {
 	for moved := range 3 {
 		eachSet(t, 3, func(s *set) {
 			w, _ := s.openSet()
-			s.mustSet(w, s.batch(live, 1, 20), s.batch(event.AfterSeq(20), 31, 45))
+			s.mustSet(w, s.batch(storetest.Live, 1, 20), s.batch(event.AfterSeq(20), 31, 45))
 			for _, p := range w.parts[:moved] {
-				must(s.t, p.Return(s.ctx(), 20))
+				storetest.Must(s.t, p.Return(s.ctx(), 20))
 			}
 			w, at := s.openSet()
 			if moved == 0 {
-				must(s.t, w.Return(s.ctx(), 20))
+				storetest.Must(s.t, w.Return(s.ctx(), 20))
 			} else if at.Position != event.AfterSeq(20) {
 				s.t.Fatalf("it goes on at %s: %s", at.Position, at.Why)
 			}

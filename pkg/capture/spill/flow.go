@@ -32,8 +32,7 @@ type flow struct {
 	pumpAt   event.Position // where the next dial asks for
 	high     event.Seq      // the last seq the pump brought
 	start    event.Position // where reading began when the receiver last found its place
-	opening  bool           // all that came since is one event, start has no seq, and nothing confirms it
-	first    event.Seq      // that event, of this start or an earlier one
+	opening  event.Opening  // judges the first event since then
 	bogus    event.Seq      // such an event that was false
 	catch    event.Seq      // the pump brings frames up to here, then the disk has more; 0 when it need not
 	epoch    int            // rises when the pump must dial anew
@@ -163,7 +162,8 @@ func (f *flow) placeAt(at event.Position) (dropped []*event.Chunk) {
 func (f *flow) aim(at event.Position) {
 	f.epoch++
 	f.pumpAt, f.catch, f.high = at, 0, at.Seq
-	f.start, f.opening, f.bogus, f.unsure, f.back = at, false, 0, unsure{}, 0
+	f.start, f.bogus, f.unsure, f.back = at, 0, unsure{}, 0
+	f.opening.Begin(at)
 	f.line.Rewind(at)
 	if f.disk.pending() {
 		if next := f.disk.segments[f.disk.next]; next.prev > at.Seq && at.Start != event.Live {

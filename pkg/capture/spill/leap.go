@@ -46,16 +46,18 @@ func (f *flow) keepSound(chunk *event.Chunk) {
 		}
 		last := f.line.Last()
 		step := f.line.Observe(seq, chunk.Conn, chunk.Arrived)
-		if step.Verdict == event.Repeat && f.opening && event.FarAhead(seq, last) {
-			f.takeBack(last)
-			last = 0
-			step = f.line.Observe(seq, chunk.Conn, chunk.Arrived)
+		if step.Verdict == event.Repeat {
+			if first, below := f.opening.Below(seq); below {
+				f.takeBack(first)
+				last = 0
+				step = f.line.Observe(seq, chunk.Conn, chunk.Arrived)
+			}
 		}
 		if step.Verdict == event.Repeat && f.goBack(seq, chunk.Conn, &step) {
 			break
 		}
 		if step.Verdict == event.Fresh {
-			f.opens(last == 0, seq)
+			f.opening.Fresh(last == 0, seq) // the receiver tells of one that was false
 			if u := f.unsure; u.seq > 0 {
 				sound = append(sound, u.frame)
 				f.unsure = unsure{}
@@ -78,16 +80,6 @@ func (f *flow) keepSound(chunk *event.Chunk) {
 	chunk.Frames = sound
 }
 
-// opens notes a sound event: the first one of a start without a seq proves nothing,
-// unless an earlier connection began there as well.
-func (f *flow) opens(first bool, seq event.Seq) {
-	if f.opening = first && f.start.Start != event.After; !f.opening {
-		return
-	}
-	f.opening = f.first == 0 || event.FarAhead(f.first, seq) || event.FarAhead(seq, f.first)
-	f.first = seq
-}
-
 // takeBack forgets the first event of a start without a cursor, which lies far above
 // one that follows: the receiver, who gets both, judges which was wrong.
 func (f *flow) takeBack(first event.Seq) {
@@ -102,8 +94,9 @@ func (f *flow) takeBack(first event.Seq) {
 // reopen goes back to the beginning where a connection ended with the first event of a
 // start from the oldest one: the next connection has it as well, if it is true.
 func (f *flow) reopen() {
-	if f.opening && f.start.Start == event.Oldest {
-		f.opening, f.high, f.pumpAt = false, 0, f.start
+	if f.opening.Asks() {
+		f.opening.Again()
+		f.high, f.pumpAt = 0, f.start
 		f.line.Rewind(f.start)
 	}
 }
@@ -151,7 +144,7 @@ func (f *flow) waited(conn uint64, hangup func(error)) {
 func (f *flow) settle(seq event.Seq, step event.Step) {
 	l := &f.leap
 	switch {
-	case len(l.seqs) == 0:
+	case len(l.seqs) == 0 || step.Verdict != event.Fresh:
 		return
 	case step.Believed > 0:
 		f.cfg.Logger.Warn("The numbers leapt, and other connections confirm it", "from", f.high.String(), "to", seq.String())
