@@ -135,7 +135,7 @@ func (r *doctorReport) rows() []output.Row {
 		c := r.Checks[i]
 		rows = append(rows, output.Row{Text: line, Tone: tones[c.Status]})
 		if c.Fix != "" {
-			rows = append(rows, output.Row{Text: "         → " + text.Escape(shell.WithAddresses(c.Fix))})
+			rows = append(rows, output.Row{Text: "         → " + text.Escape(shell.Spell(c.Fix))})
 		}
 	}
 	sum := fmt.Sprintf("%d ok, %s, %s, %d unknown", r.Counts[doctorOK],

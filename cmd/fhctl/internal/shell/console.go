@@ -99,7 +99,7 @@ func writeAttr(b *strings.Builder, prefix string, a slog.Attr) {
 	}
 	said := value.String()
 	if a.Key == "hint" {
-		said = WithAddresses(said)
+		said = Spell(said)
 	}
 	if said == "" || strings.ContainsAny(said, " =\"") || text.Escape(said) != said {
 		said = strconv.QuoteToGraphic(said)

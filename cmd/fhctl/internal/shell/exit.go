@@ -172,7 +172,7 @@ func report(w io.Writer, err error) int {
 		said := oneLine(part)
 		fmt.Fprintf(w, "fhctl: %s\n", text.Escape(said))
 		if hint := fault.HintOf(part); hint != "" {
-			fmt.Fprintf(w, "hint: %s\n", text.Escape(WithAddresses(hint)))
+			fmt.Fprintf(w, "hint: %s\n", text.Escape(Spell(hint)))
 		}
 	}
 	return code

@@ -69,7 +69,7 @@ func inWords(groups []string, a slog.Attr) slog.Attr {
 		a.Value = slog.StringValue(levelName(level))
 	}
 	if a.Key == "hint" {
-		a.Value = slog.StringValue(WithAddresses(a.Value.String()))
+		a.Value = slog.StringValue(Spell(a.Value.String()))
 	}
 	if a.Value.Kind() == slog.KindDuration {
 		a.Value = slog.StringValue(a.Value.Duration().String())

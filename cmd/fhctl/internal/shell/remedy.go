@@ -1,0 +1,24 @@
+package shell
+
+import "github.com/fhctl/fhctl/pkg/fault"
+
+// commandOf is the command of each remedy that is one.
+var commandOf = map[fault.Action]string{
+	fault.MoveCursor: "fhctl cursor set", fault.UndoMove: "fhctl cursor set --undo", fault.LookAtCursor: "fhctl cursor get",
+	fault.ListMoves: "fhctl cursor history", fault.Examine: "fhctl doctor", fault.Ingest: "fhctl ingest", fault.Verify: "fhctl verify",
+}
+
+// Spell writes the remedies that a library speaks of as flags and commands, and gives
+// the documents it names by address.
+func Spell(text string) string {
+	return WithAddresses(fault.Spell(text, func(r fault.Remedy) string {
+		typed := commandOf[r.Do]
+		if r.Do == fault.Set {
+			typed = "--" + r.Setting
+		}
+		if r.Value != "" {
+			typed += " " + r.Value
+		}
+		return typed
+	}))
+}
