@@ -2,7 +2,6 @@ package redisstream
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"strings"
 	"time"
@@ -63,42 +62,6 @@ func (c CursorState) EventTime(stored, now time.Time, window time.Duration) (at 
 	return at, ok && !old && !at.After(now.Add(clockSlack))
 }
 
-// Heartbeat is the contract's firehose:status, which any writer renews every
-// few seconds and which expires after ten.
-type Heartbeat struct {
-	Present       bool
-	Connected     bool
-	URL           string
-	CurrentCursor string // "" is null
-	Writer        string // "fhctl/HOST-PID"; "" is a writer that is not fhctl
-	// Stopped is a writer's last words: it has stored all it will.
-	Stopped bool
-	// Held names what a writer waits for an operator for, an alarm; "" when it does
-	// not wait. It stores nothing until the cursor is moved or the relay is repaired.
-	Held   string
-	stream string // that it writes, of a set its base; "" when it does not say
-	maxLen *int64
-	// TTL is how long it has left; 0 when this Redis user may not ask.
-	TTL time.Duration
-}
-
-// MaxLen is at which length its writer trims a stream, 0 for never; false where that is
-// not known, or it writes another one.
-func (h Heartbeat) MaxLen(streamKey string) (n int64, ok bool) {
-	if h.maxLen == nil || streamKey != h.stream && !strings.HasPrefix(streamKey, h.stream+":{") {
-		return 0, false
-	}
-	return *h.maxLen, true
-}
-
-// Age is how long ago it was written, at most; 0 when unknown.
-func (h Heartbeat) Age() time.Duration {
-	if h.TTL <= 0 {
-		return 0
-	}
-	return max(0, statusTTL-h.TTL)
-}
-
 // Cursor reads cursor, side key and heartbeat in one exchange. It fails with
 // fault.Data when one of the keys is not a string.
 func (r *Reader) Cursor(ctx context.Context) (CursorState, error) {
@@ -135,20 +98,8 @@ func (r *Reader) CursorAt(ctx context.Context, key string) (c CursorState, err e
 		c.Side, c.SideBroken = script.ParseSide(raw)
 	}
 	if beat.Err() == nil {
-		c.Status = parseHeartbeat(beat.Val())
+		c.Status = ParseHeartbeat(beat.Val())
 		c.Status.TTL = max(0, left.Val())
 	}
 	return c, nil
-}
-
-// parseHeartbeat reads what it understands of a status: another writer's may
-// hold anything.
-func parseHeartbeat(text string) Heartbeat {
-	var s status
-	_ = json.Unmarshal([]byte(text), &s)
-	h := Heartbeat{Present: true, Connected: s.Connected, URL: s.URL, Writer: s.Writer, Stopped: s.Stopped, Held: s.Held, stream: s.Stream, maxLen: s.MaxLen}
-	if s.CurrentCursor != nil {
-		h.CurrentCursor = *s.CurrentCursor
-	}
-	return h
 }

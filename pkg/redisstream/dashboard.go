@@ -231,20 +231,6 @@ func (d *Dashboard) farewell(ctx context.Context) {
 	d.writeStatus(ctx)
 }
 
-// status is the contract's object; what follows currentCursor is ours, and safe to
-// add. Stopped tells the last words of a writer from a relay that is away, held one
-// that waits for an operator to move the cursor.
-type status struct {
-	Connected     bool    `json:"connected"`
-	URL           string  `json:"url"`
-	CurrentCursor *string `json:"currentCursor"`
-	Writer        string  `json:"writer"`
-	Stopped       bool    `json:"stopped,omitempty"`
-	Held          string  `json:"held,omitempty"`
-	Stream        string  `json:"stream,omitempty"`
-	MaxLen        *int64  `json:"maxStreamLen,omitempty"`
-}
-
 func (d *Dashboard) status() []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -22,10 +22,10 @@ type board struct {
 	alarms []event.Alarm
 }
 
-func (k *kit) board(change ...func(*DashboardConfig)) *board {
+func newBoard(k *base, change ...func(*DashboardConfig)) *board {
 	k.t.Helper()
 	b := &board{}
-	cfg := DashboardConfig{Connection: k.config().Connection, RelayURL: "wss://configured.example", Writer: "fhctl/test"}
+	cfg := DashboardConfig{Connection: k.connection(), RelayURL: "wss://configured.example", Writer: "fhctl/test"}
 	cfg.Alarm = func(a event.Alarm, _ string) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -57,12 +57,12 @@ func (b *board) alarmed() int {
 // Of several processes only the one that leads writes, and it does so at once.
 func TestDashboardOfAStandbyIsSilent(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
-		k := newKit(t, server)
+		k := newBase(t, server)
 		shared := func(c *DashboardConfig) { c.Shared = true }
-		b := k.board(shared)
+		b := newBoard(k, shared)
 		b.Link(event.Link{State: event.LinkUp})
 		b.Role(event.Role{By: "another", Cursor: 5})
-		led := k.board(shared, func(c *DashboardConfig) { c.Writer = "fhctl/other" })
+		led := newBoard(k, shared, func(c *DashboardConfig) { c.Writer = "fhctl/other" })
 		led.Role(event.Role{Leading: true, Cursor: 6})
 		storetest.Eventually(t, "the leader's status", func() bool { return strings.Contains(k.get(StatusKey), `"currentCursor":"6","writer":"fhctl/other"`) })
 		b.Link(event.Link{State: event.LinkDown})
@@ -70,7 +70,7 @@ func TestDashboardOfAStandbyIsSilent(t *testing.T) {
 		if got := k.get(StatusKey); !strings.Contains(got, "fhctl/other") {
 			t.Fatalf("status: %s", got)
 		}
-		c := k.board(shared)
+		c := newBoard(k, shared)
 		c.Role(event.Role{By: "another"})
 		c.Role(event.Role{Leading: true, Cursor: 7})
 		storetest.Eventually(t, "the new leader's status", func() bool { return strings.Contains(k.get(StatusKey), `"currentCursor":"7","writer":"fhctl/test"`) })
@@ -82,8 +82,8 @@ func TestDashboardOfAStandbyIsSilent(t *testing.T) {
 
 func TestDashboardStatus(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
-		k := newKit(t, server)
-		b := k.board()
+		k := newBase(t, server)
+		b := newBoard(k)
 		want := func(text string) {
 			t.Helper()
 			storetest.Eventually(t, text, func() bool { return k.get(StatusKey) == text })
@@ -108,8 +108,8 @@ func TestDashboardStatus(t *testing.T) {
 
 func TestDashboardKeepsWritingWhenIdle(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, redistest.Start(t))
-	k.board()
+	k := newBase(t, redistest.Start(t))
+	newBoard(k)
 	for range 2 {
 		storetest.Eventually(t, "a status", func() bool { return k.get(StatusKey) != "" })
 		k.do("del", StatusKey)
@@ -153,13 +153,13 @@ func TestDashboardSamples(t *testing.T) {
 func TestDashboardBroadcastsAndRecents(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
-		k := newKit(t, server)
+		k := newBase(t, server)
 		sub := k.client.Subscribe(k.ctx(), Broadcasts)
 		defer sub.Close()
 		if _, err := sub.Receive(k.ctx()); err != nil {
 			t.Fatal(err)
 		}
-		b := k.board(func(c *DashboardConfig) { c.Rate = 200 })
+		b := newBoard(k, func(c *DashboardConfig) { c.Rate = 200 })
 		heard := 0
 		for i := 0; heard < 60; i++ {
 			e := &event.Batch{}
@@ -200,9 +200,9 @@ func TestDashboardBroadcastsAndRecents(t *testing.T) {
 func TestDashboardForeignWriter(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
-		k := newKit(t, server)
+		k := newBase(t, server)
 		k.set(StatusKey, `{"connected":true,"url":"wss://bsky.network","currentCursor":"1"}`) // left by the bridge
-		b := k.board()
+		b := newBoard(k)
 		storetest.Eventually(t, "our status", func() bool { return strings.Contains(k.get(StatusKey), "fhctl/test") })
 		k.set(StatusKey, `{"connected":true,"writer":"fhctl/other"}`)
 		storetest.Eventually(t, "our status", func() bool { return strings.Contains(k.get(StatusKey), "fhctl/test") })
@@ -218,9 +218,9 @@ func TestDashboardForeignWriter(t *testing.T) {
 // once, and again when another foreign writer takes its place (contract §4).
 func TestDashboardForeignWriterIsToldOnce(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, redistest.Start(t))
+	k := newBase(t, redistest.Start(t))
 	present := make(chan bool, 16)
-	b := k.board(func(c *DashboardConfig) { c.Foreign = func(p bool) { present <- p } })
+	b := newBoard(k, func(c *DashboardConfig) { c.Foreign = func(p bool) { present <- p } })
 	ours := func() {
 		t.Helper()
 		b.tell()
@@ -266,9 +266,9 @@ func TestDashboardShowsTheFirstCursorAtOnce(t *testing.T) {
 // Run ends in time.
 func TestDashboardNeverDisturbs(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, redistest.Start(t))
+	k := newBase(t, redistest.Start(t))
 	proxy := redistest.NewProxy(t, k.server.Addr())
-	b := k.board(func(c *DashboardConfig) { c.URL = proxy.URL() })
+	b := newBoard(k, func(c *DashboardConfig) { c.URL = proxy.URL() })
 	storetest.Eventually(t, "a status", func() bool { return k.get(StatusKey) != "" })
 	proxy.Stall(true)
 	for i := range 1000 {
@@ -289,8 +289,8 @@ func TestDashboardNeverDisturbs(t *testing.T) {
 func TestDashboardStopsWithinTwoSecondsWhileRedisHangs(t *testing.T) {
 	redistest.RequireReal(t)
 	t.Parallel()
-	k := newKit(t, redistest.Start(t))
-	d := k.board()
+	k := newBase(t, redistest.Start(t))
+	d := newBoard(k)
 	storetest.Eventually(t, "the first status", func() bool { return k.get(StatusKey) != "" })
 	k.server.Pause()
 	defer k.server.Continue()
@@ -308,7 +308,7 @@ func TestDashboardStopsWithinTwoSecondsWhileRedisHangs(t *testing.T) {
 func TestDashboardStopIsNoOutage(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
-		k := newKit(t, server)
+		k := newBase(t, server)
 		arrived, release := make(chan struct{}), make(chan struct{})
 		man := redistest.NewMiddleman(t, server.Addr(), func(command []string) string {
 			if command[0] == "SETEX" && strings.Contains(fmt.Sprint(command), `"connected":true`) {
@@ -317,7 +317,7 @@ func TestDashboardStopIsNoOutage(t *testing.T) {
 			}
 			return ""
 		})
-		d := k.board(func(c *DashboardConfig) { c.URL = man.URL() })
+		d := newBoard(k, func(c *DashboardConfig) { c.URL = man.URL() })
 		d.Link(event.Link{State: event.LinkUp})
 		<-arrived
 		d.stop()

@@ -256,15 +256,6 @@ func TestFaultPausedServer(t *testing.T) {
 // has besides is for commands that look.
 const rights = "+evalsha +eval +get +set +xadd +xtrim +xlen +xinfo +xpending +xrange +xrevrange +setex +publish +ping +hello +info +client|setname"
 
-func (k *kit) user(name, password, commands string) {
-	k.t.Helper()
-	args := []any{"acl", "setuser", name, "reset", "on", ">" + password, "~firehose:*", "&firehose:*"}
-	for _, word := range strings.Fields(commands) {
-		args = append(args, word)
-	}
-	k.do(args...)
-}
-
 func (k *kit) asUser(name, password string) func(*Config) {
 	return func(c *Config) { c.URL = fmt.Sprintf("redis://%s:%s@%s", name, password, k.server.Addr()) }
 }

@@ -50,23 +50,6 @@ func (d *Dashboard) lookAt(found []byte) {
 	}
 }
 
-// isOurs reports whether a status names an fhctl as its writer.
-func isOurs(writer string) bool {
-	return len(writer) > len("fhctl/") && strings.HasPrefix(writer, "fhctl/")
-}
-
-// nameOfStatus is what a foreign status tells of its writer, in a few words.
-func nameOfStatus(s status) string {
-	who := "its status names no writer"
-	if s.Writer != "" {
-		who = "its status says writer " + clip(s.Writer, 60)
-	}
-	if s.URL != "" {
-		who += ", relay " + clip(s.URL, 100)
-	}
-	return who
-}
-
 // clip bounds text that somebody else wrote.
 func clip(foreign string, most int) string {
 	return text.Shorten(strings.ToValidUTF8(foreign, "?"), most)

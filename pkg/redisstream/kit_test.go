@@ -1,23 +1,17 @@
 package redisstream
 
 import (
-	"context"
 	"errors"
 	flags "flag"
 	"fmt"
-	"log/slog"
 	"regexp"
 	"runtime"
 	"strconv"
 	"sync"
 	"testing"
-	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
@@ -32,21 +26,35 @@ func TestMain(m *testing.M) {
 
 // kit is a server, its test client, and what writers said.
 type kit struct {
-	t      testing.TB
-	server *redistest.Server
-	client *redis.Client
-	log    *storetest.Log
+	*base
 	mu     sync.Mutex
 	stores []event.Store
 }
 
-func newKit(t testing.TB, server *redistest.Server) *kit {
-	return &kit{t: t, server: server, client: server.Client(), log: &storetest.Log{}}
+func newKit(t testing.TB, server *redistest.Server) *kit { return &kit{base: newBase(t, server)} }
+
+func eachServer(t *testing.T, test func(t *testing.T, k *kit)) {
+	redistest.Each(t, func(t *testing.T, s *redistest.Server) { test(t, newKit(t, s)) })
+}
+
+// reader opens a Reader on the kit's server.
+func (k *kit) reader(change ...func(*ReaderConfig)) *Reader {
+	k.t.Helper()
+	cfg := ReaderConfig{Connection: k.connection()}
+	for _, c := range change {
+		c(&cfg)
+	}
+	r, err := OpenReader(k.ctx(), cfg)
+	if err != nil {
+		k.t.Fatalf("open reader: %v", err)
+	}
+	k.t.Cleanup(func() { _ = r.Close() })
+	return r
 }
 
 func (k *kit) config(change ...func(*Config)) Config {
 	cfg := Config{
-		Connection: conn.Connection{URL: k.server.URL(), CommandTimeout: 2 * time.Second, Logger: slog.New(slog.NewTextHandler(k.log, nil))},
+		Connection: k.connection(),
 		Identity:   Identity{Relay: storetest.Relay},
 		Notify: func(s event.Store) {
 			k.mu.Lock()
@@ -80,12 +88,6 @@ func (k *kit) open(change ...func(*Config)) (*Writer, event.Resume) {
 		k.t.Fatalf("resume: %v (hint: %s)", err, fault.HintOf(err))
 	}
 	return w, at
-}
-
-func (k *kit) ctx() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	k.t.Cleanup(cancel)
-	return ctx
 }
 
 // must commits and expects success.
@@ -162,22 +164,6 @@ func (k *kit) wantRun(first, last event.Seq) {
 	}
 }
 
-func (k *kit) get(key string) string {
-	k.t.Helper()
-	text, err := k.client.Get(k.ctx(), key).Result()
-	if err != nil && err != redis.Nil {
-		k.t.Fatal(err)
-	}
-	return text
-}
-
-func (k *kit) set(key, value string) {
-	k.t.Helper()
-	if err := k.client.Set(k.ctx(), key, value, 0).Err(); err != nil {
-		k.t.Fatal(err)
-	}
-}
-
 // rollBack lets Redis forget: cursor and side key are what they were, together, as
 // they are after every loss. A cursor that is set alone is a stranger's work.
 func (k *kit) rollBack(cursorKey string, to event.Seq) {
@@ -195,11 +181,4 @@ func (k *kit) rollBack(cursorKey string, to event.Seq) {
 func (k *kit) side() string {
 	k.t.Helper()
 	return regexp.MustCompile(`"othersFrom":"[^"]*",`).ReplaceAllString(k.get(keyspace.DefaultCursor+":meta"), "")
-}
-
-func (k *kit) do(args ...any) {
-	k.t.Helper()
-	if err := k.client.Do(k.ctx(), args...).Err(); err != nil {
-		k.t.Fatalf("%v: %v", args, err)
-	}
 }

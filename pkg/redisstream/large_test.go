@@ -13,7 +13,7 @@ import (
 
 // largeStream holds entries of sizes that make a thousand of them anything from a
 // kilobyte to gigabytes, and gives how long the data of each is, by seq.
-func largeStream(k *kit) (sizes []int) {
+func largeStream(k *readKit) (sizes []int) {
 	add := func(n int) {
 		sizes = append(sizes, n)
 		k.do("xadd", keyspace.DefaultStream, "*", "type", "commit", "data", strings.Repeat("x", n), "seq", fmt.Sprint(len(sizes)))
@@ -49,9 +49,9 @@ func checkLarge(t *testing.T, s Stored, seq int, sizes []int) {
 // megabytes or one entry; ranges and followers yield each entry whole, once.
 func TestReadersHoldLargeEntriesOneAtATime(t *testing.T) {
 	redistest.RequireReal(t)
-	k := newKit(t, redistest.Start(t))
+	k := newReadKit(t, redistest.Start(t))
 	sizes := largeStream(k)
-	r, err := OpenReader(k.ctx(), ReaderConfig{Connection: k.config().Connection})
+	r, err := OpenReader(k.ctx(), ReaderConfig{Connection: k.connection()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,9 +125,9 @@ func TestReadersHoldLargeEntriesOneAtATime(t *testing.T) {
 // What is asked for its seq or id alone is never held whole.
 func TestReadersCutWhatIsOnlyLookedAt(t *testing.T) {
 	redistest.RequireReal(t)
-	k := newKit(t, redistest.Start(t))
+	k := newReadKit(t, redistest.Start(t))
 	sizes := largeStream(k)
-	r, err := OpenReader(k.ctx(), ReaderConfig{Connection: k.config().Connection})
+	r, err := OpenReader(k.ctx(), ReaderConfig{Connection: k.connection()})
 	if err != nil {
 		t.Fatal(err)
 	}

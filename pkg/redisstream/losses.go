@@ -53,7 +53,7 @@ func (r *Reader) Losses(ctx context.Context, n int) (losses []Loss, why string, 
 
 // ownLosses is Losses of one stream.
 func (r *Reader) ownLosses(ctx context.Context, n int) (losses []Loss, why string, err error) {
-	lines, err := r.of(r.LedgerKey()).heads(ctx, "xrevrange", "+", "-", n)
+	lines, err := r.Lines(ctx, r.LedgerKey(), n)
 	switch class := fault.ClassOf(err); {
 	case errors.Is(err, ErrNoStream):
 		return nil, "", nil

@@ -52,11 +52,11 @@ type Move struct {
 
 // CheckSlot refuses, as fault.Usage, keys that no script can touch together: in Redis
 // Cluster they may be on different nodes.
-func (r *Reader) CheckSlot() error {
-	if !r.client.IsCluster() || r.IsSet() {
+func CheckSlot(r *Reader) error {
+	if !r.Client().IsCluster() || r.IsSet() {
 		return nil
 	}
-	return keyspace.CheckSlot(r.config.StreamKey, r.config.CursorKey)
+	return keyspace.CheckSlot(r.StreamKey(), r.CursorKey())
 }
 
 // MoveCursor changes the cursor in one step with its side key and its history,
@@ -69,22 +69,22 @@ func (r *Reader) CheckSlot() error {
 // Reader's. After fault.Unreachable nobody knows whether it was done; the
 // error says so, unless Redis answered that it cannot now.
 func MoveCursor(ctx context.Context, r *Reader, m Move) error {
-	if err := r.CheckSlot(); err != nil {
+	if err := CheckSlot(r); err != nil {
 		return err
 	}
-	once, cancel := r.config.Within(ctx)
+	once, cancel := r.Connection().Within(ctx)
 	defer cancel()
 	status, holds, err := script.Move{
 		Present: m.Seen.Present, Raw: m.Seen.Raw, Epoch: m.Seen.Side.Epoch, Remove: m.Remove, To: m.To, Side: headOf(m.Owner, m.To, m.Adopt),
 		Keep: historyKept, Relay: m.Owner.Relay, How: m.How, By: m.By, Undoes: string(m.Undoes), Above: m.above, Unowned: m.Unowned,
-	}.Run(once, r.client, script.KeysOf(r.config.StreamKey, r.config.CursorKey, false), r.HistoryKey())
+	}.Run(once, r.Client(), script.KeysOf(r.StreamKey(), r.CursorKey(), false), HistoryKey(r))
 	if errors.Is(err, conn.ErrReply) {
 		return fmt.Errorf("move cursor: %w", err)
 	}
 	if err != nil {
 		var refused redis.Error
 		answered := errors.As(err, &refused)
-		err = r.config.Classed(ctx, "move cursor", err)
+		err = r.Connection().Classed(ctx, "move cursor", err)
 		if fault.ClassOf(err) == fault.Unreachable && !answered {
 			err = fault.New(fault.Unreachable, fmt.Errorf("%w; it may have been moved or not", err), "look with: fhctl cursor get")
 		}
@@ -96,7 +96,7 @@ func MoveCursor(ctx context.Context, r *Reader, m Move) error {
 			"a writer is at work, or somebody else moved it: look with fhctl cursor get, then repeat")
 	}
 	if m.Remove {
-		return r.gone(ctx)
+		return awaitRemoval(ctx, r)
 	}
 	return nil
 }
@@ -115,7 +115,7 @@ const forcedTries = 50
 func MoveCursors(ctx context.Context, r *Reader, m Move, seen []CursorState, undoes []ID, force bool) error {
 	parts := r.Partitions()
 	for i, part := range parts {
-		changes, err := part.History(ctx)
+		changes, err := History(ctx, part)
 		if err != nil {
 			return err
 		}
@@ -129,7 +129,7 @@ func MoveCursors(ctx context.Context, r *Reader, m Move, seen []CursorState, und
 		if undoes != nil {
 			m.Undoes = undoes[i]
 		}
-		err := part.move(ctx, m, force)
+		err := move(ctx, part, m, force)
 		switch {
 		case err == nil:
 			continue
@@ -144,7 +144,7 @@ func MoveCursors(ctx context.Context, r *Reader, m Move, seen []CursorState, und
 
 // move moves one cursor, again and again where a writer at work may have moved it
 // meanwhile.
-func (r *Reader) move(ctx context.Context, m Move, force bool) error {
+func move(ctx context.Context, r *Reader, m Move, force bool) error {
 	for try := 1; ; try++ {
 		err := MoveCursor(ctx, r, m)
 		if fault.ClassOf(err) != fault.Conflict || !force || try == forcedTries {
@@ -161,21 +161,21 @@ func (r *Reader) move(ctx context.Context, m Move, force bool) error {
 	}
 }
 
-// gone waits for a key that had to be made to expire, for as long as a command may
+// awaitRemoval waits for a key that had to be made to expire, for as long as a command may
 // take.
-func (r *Reader) gone(ctx context.Context) error {
-	patience, cancel := r.config.Within(ctx)
+func awaitRemoval(ctx context.Context, r *Reader) error {
+	patience, cancel := r.Connection().Within(ctx)
 	defer cancel()
 	for {
-		err := r.present(ctx)
+		err := present(ctx, r)
 		if errors.Is(err, redis.Nil) {
 			return nil
 		}
 		if err != nil {
-			return r.config.Classed(ctx, "read cursor", err)
+			return r.Connection().Classed(ctx, "read cursor", err)
 		}
 		if wait.For(patience, 5*time.Millisecond) != nil && fault.Ended(ctx) == nil {
-			return fault.New(fault.Unreachable, fmt.Errorf("remove cursor %s: it is to expire at once, and is still there", r.config.CursorKey),
+			return fault.New(fault.Unreachable, fmt.Errorf("remove cursor %s: it is to expire at once, and is still there", r.CursorKey()),
 				"is the clock of that Redis standing still, or is something else writing the key? Look, then repeat")
 		}
 	}
@@ -183,10 +183,10 @@ func (r *Reader) gone(ctx context.Context) error {
 
 // present is redis.Nil when there is no cursor. Its time is its own, so that what ends
 // a wait is not taken for a Redis that does not answer.
-func (r *Reader) present(ctx context.Context) error {
-	once, cancel := r.config.Within(ctx)
+func present(ctx context.Context, r *Reader) error {
+	once, cancel := r.Connection().Within(ctx)
 	defer cancel()
-	return r.client.Get(once, r.config.CursorKey).Err()
+	return r.Client().Get(once, r.CursorKey()).Err()
 }
 
 func orNone(cursor string) string {
@@ -225,12 +225,12 @@ type Change struct {
 }
 
 // HistoryKey is the stream that holds the changes.
-func (r *Reader) HistoryKey() string { return keyspace.History(r.first().config.CursorKey) }
+func HistoryKey(r *Reader) string { return keyspace.History(r.Partitions()[0].CursorKey()) }
 
 // History is what MoveCursor changed, newest first; at most the last hundred.
 // Moves that writers made themselves are not in it.
-func (r *Reader) History(ctx context.Context) ([]Change, error) {
-	entries, err := r.of(r.HistoryKey()).heads(ctx, "xrevrange", "+", "-", historyKept)
+func History(ctx context.Context, r *Reader) ([]Change, error) {
+	entries, err := r.Lines(ctx, HistoryKey(r), historyKept)
 	if err != nil {
 		return nil, fmt.Errorf("read history: %w", err)
 	}
@@ -262,48 +262,4 @@ func changeOf(s Stored) Change {
 		c.Owner, c.OwnerKnown = owner, !broken
 	}
 	return c
-}
-
-// countLimit is how many entries are counted one by one.
-const countLimit = 100_000
-
-// CountAfter is how many stored entries have a seq above the one given. It is
-// exact near both ends of the stream; in the middle of a long one, exact is
-// false and it is estimated from the seqs. The conditions are SeekSeq's.
-func (r *Reader) CountAfter(ctx context.Context, seq event.Seq) (n int64, exact bool, err error) {
-	if r.parts != nil {
-		return r.setCount(ctx, seq)
-	}
-	s, found, err := r.SeekSeq(ctx, seq+1)
-	if err != nil || !found {
-		return 0, err == nil, err
-	}
-	b, err := r.Bounds(ctx)
-	if err != nil {
-		return 0, false, err
-	}
-	if s.ID.Compare(b.First.ID) <= 0 {
-		return b.Length, true, nil
-	}
-	n = estimate(s, b)
-	switch {
-	case n <= countLimit:
-		n, err = r.count(ctx, s.ID, b.Last.ID)
-		return n, err == nil, err
-	case b.Length-n <= countLimit:
-		before, _ := previous(s.ID)
-		n, err = r.count(ctx, b.First.ID, before)
-		return b.Length - n, err == nil, err
-	}
-	return n, false, nil
-}
-
-func (r *Reader) count(ctx context.Context, from, to ID) (n int64, err error) {
-	for _, err := range r.Range(ctx, from, to) {
-		if err != nil {
-			return n, err
-		}
-		n++
-	}
-	return n, nil
 }

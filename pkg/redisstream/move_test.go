@@ -1,8 +1,6 @@
 package redisstream
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -109,20 +107,20 @@ func TestHistoryKeepsTheLastChanges(t *testing.T) {
 		r := k.reader()
 		k.move(r, func(m *Move) { m.To = 7 })
 		k.move(r, func(m *Move) { m.Remove = true })
-		h, err := r.History(k.ctx())
+		h, err := History(k.ctx(), r)
 		if err != nil || len(h) != 2 {
 			t.Fatal(h, err)
 		}
 		k.move(r, func(m *Move) { m.To = 7; m.Undoes = h[0].ID })
-		h, _ = r.History(k.ctx())
+		h, _ = History(k.ctx(), r)
 		if len(h) != 3 || h[0].Before != "" || h[0].After != "7" || h[1].Before != "7" || h[1].After != "" || !h[1].Undone || h[2].Undone ||
 			h[2].Before != "5" || h[2].OwnerKnown || h[1].Owner.Relay != storetest.Relay || h[2].By != "me" || h[0].Epoch != 3 {
 			t.Errorf("%+v", h)
 		}
-		for i := range historyKept + 5 {
+		for i := range 100 + 5 {
 			k.move(r, func(m *Move) { m.To = event.Seq(i) })
 		}
-		if h, _ = r.History(k.ctx()); len(h) != historyKept || h[0].After != fmt.Sprint(historyKept+4) {
+		if h, _ = History(k.ctx(), r); len(h) != 100 || h[0].After != fmt.Sprint(100+4) {
 			t.Errorf("%d changes are kept", len(h))
 		}
 	})
@@ -141,7 +139,7 @@ func TestMoveWithOnlyTheListedRights(t *testing.T) {
 	if k.get(keyspace.DefaultCursor) != "" {
 		t.Error("the cursor is still there")
 	}
-	if h, err := r.History(k.ctx()); err != nil || len(h) != 2 {
+	if h, err := History(k.ctx(), r); err != nil || len(h) != 2 {
 		t.Error(h, err)
 	}
 	if _, err := r.Groups(k.ctx()); err != nil {
@@ -190,31 +188,7 @@ func TestMoveThatMayNotWriteLeavesNoTrace(t *testing.T) {
 	k.do("acl", "setuser", "fhctl", "on", ">pw", "~firehose:*", "+@all", "-set")
 	r := k.reader(func(c *ReaderConfig) { c.URL = "redis://fhctl:pw@" + k.server.Addr() })
 	storetest.WantErr(t, MoveCursor(k.ctx(), r, k.seen(r, func(m *Move) { m.To = 2 })), fault.Refused)
-	if h, err := r.History(k.ctx()); err != nil || len(h) != 0 || k.get(keyspace.DefaultCursor) != "9" {
+	if h, err := History(k.ctx(), r); err != nil || len(h) != 0 || k.get(keyspace.DefaultCursor) != "9" {
 		t.Error(h, err)
-	}
-}
-
-// A cursor that was to expire and does not, on a server whose clock stands: the wait
-// ends with the time that a command may take, which is no deadline of the caller's,
-// and with the caller's context.
-func TestRemovalIsNotWaitedForInVain(t *testing.T) {
-	k := newKit(t, redistest.StartEmbedded(t))
-	k.set(keyspace.DefaultCursor, "9")
-	r := k.reader(func(c *ReaderConfig) { c.CommandTimeout = 500 * time.Millisecond })
-	err := r.gone(k.ctx())
-	storetest.WantErr(t, err, fault.Unreachable)
-	if errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "still there") {
-		t.Errorf("a command's time was over: %v", err)
-	}
-	ctx, cancel := context.WithCancel(k.ctx())
-	time.AfterFunc(20*time.Millisecond, cancel)
-	patient := k.reader(func(c *ReaderConfig) { c.CommandTimeout = time.Hour })
-	if err := patient.gone(ctx); !errors.Is(err, context.Canceled) || fault.ClassOf(err) == fault.Unreachable {
-		t.Errorf("the context was over: %v", err)
-	}
-	k.do("del", keyspace.DefaultCursor)
-	if err := patient.gone(k.ctx()); err != nil {
-		t.Errorf("it has gone: %v", err)
 	}
 }

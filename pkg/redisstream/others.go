@@ -85,7 +85,7 @@ func (o *others) unwatch() {
 // from is the id behind which entries that are still needed begin.
 func (o *others) from() ID {
 	if len(o.left) > 0 {
-		if id, ok := previous(o.left[0].id); ok {
+		if id, ok := o.left[0].id.Previous(); ok {
 			return id
 		}
 		return "0-0"
@@ -270,7 +270,7 @@ func (w *Writer) firstOther(ctx context.Context, cursor event.Seq, stored *scrip
 	o := &w.others
 	low := ID("-")
 	if stored != nil {
-		if _, ok := parsePosition(ID(stored.OthersFrom)); ok {
+		if _, ok := ParseID(stored.OthersFrom); ok {
 			low = "(" + ID(stored.OthersFrom)
 		}
 		if stored.OthersTo > int64(cursor) {

@@ -93,6 +93,18 @@ func (r *Reader) of(key string) *Reader {
 	return other
 }
 
+// Lines are the newest n entries of another stream, newest first, over the same
+// connection, with values longer than 64 KiB cut.
+func (r *Reader) Lines(ctx context.Context, key string, n int) ([]Stored, error) {
+	return r.of(key).heads(ctx, "xrevrange", "+", "-", n)
+}
+
+// Client is the connection that this Reader uses, for who changes what it reads.
+func (r *Reader) Client() *conn.Client { return r.client }
+
+// Connection says where that leads.
+func (r *Reader) Connection() *conn.Connection { return &r.config.Connection }
+
 // Close closes the connection.
 func (r *Reader) Close() error {
 	r.unbind()
@@ -206,7 +218,7 @@ func (r *Reader) heads(ctx context.Context, command string, from, to ID, count i
 		}
 		last, ok := some[len(some)-1].ID, true
 		if from = last.Next(); command == "xrevrange" {
-			from, ok = previous(last)
+			from, ok = last.Previous()
 		}
 		if !ok {
 			break
@@ -336,7 +348,7 @@ func (r *Reader) LastHeads(ctx context.Context, n int) ([]Stored, error) {
 
 // HeadsBefore is the newest n entries below an id, as LastHeads gives them.
 func (r *Reader) HeadsBefore(ctx context.Context, id ID, n int) ([]Stored, error) {
-	to, ok := previous(id)
+	to, ok := id.Previous()
 	if !ok {
 		return nil, nil
 	}
@@ -357,7 +369,7 @@ func (r *Reader) newestHeads(ctx context.Context, to ID, n int) (heads []Stored,
 		if len(some) < ask {
 			break
 		}
-		before, ok := previous(some[len(some)-1].ID)
+		before, ok := some[len(some)-1].ID.Previous()
 		if !ok {
 			break
 		}
@@ -408,7 +420,7 @@ func (r *Reader) nthNewest(ctx context.Context, n int) (id ID, err error) {
 		}
 		if len(entries) > 0 {
 			id = entries[len(entries)-1].ID
-			to, ok = previous(id)
+			to, ok = id.Previous()
 		}
 		if n -= ask; len(entries) < ask {
 			break
@@ -431,7 +443,7 @@ func (r *Reader) newest(ctx context.Context, to ID, n int) ([]Stored, error) {
 		if !more {
 			break
 		}
-		before, ok := previous(entries[len(entries)-1].ID)
+		before, ok := entries[len(entries)-1].ID.Previous()
 		if !ok {
 			break
 		}
@@ -439,18 +451,6 @@ func (r *Reader) newest(ctx context.Context, to ID, n int) ([]Stored, error) {
 	}
 	slices.Reverse(newest)
 	return newest, nil
-}
-
-// previous is the id just below; ok is false below the lowest there is.
-func previous(id ID) (ID, bool) {
-	p, ok := parsePosition(id)
-	switch {
-	case !ok || p == position{}:
-		return "", false
-	case p.n == 0:
-		return position{p.ms - 1, ^uint64(0)}.id(), true
-	}
-	return position{p.ms, p.n - 1}.id(), true
 }
 
 // followBlock is how long one XREAD waits for news: less than any sensible

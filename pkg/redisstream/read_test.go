@@ -22,10 +22,19 @@ import (
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
+// kit is a server and a Reader's way to it.
+type readKit struct{ *base }
+
+func newReadKit(t testing.TB, server *redistest.Server) *readKit { return &readKit{newBase(t, server)} }
+
+func eachReadServer(t *testing.T, test func(t *testing.T, k *readKit)) {
+	redistest.Each(t, func(t *testing.T, s *redistest.Server) { test(t, newReadKit(t, s)) })
+}
+
 // reader opens a Reader on the kit's server.
-func (k *kit) reader(change ...func(*ReaderConfig)) *Reader {
+func (k *readKit) reader(change ...func(*ReaderConfig)) *Reader {
 	k.t.Helper()
-	cfg := ReaderConfig{Connection: k.config().Connection}
+	cfg := ReaderConfig{Connection: k.connection()}
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -35,21 +44,6 @@ func (k *kit) reader(change ...func(*ReaderConfig)) *Reader {
 	}
 	k.t.Cleanup(func() { _ = r.Close() })
 	return r
-}
-
-// add appends entries with chosen ids and seqs, quickly.
-func (k *kit) add(n int, at func(i int) (id string, seq event.Seq)) {
-	k.t.Helper()
-	for from := 0; from < n; from += 5000 {
-		pipe := k.client.Pipeline()
-		for i := from; i < min(n, from+5000); i++ {
-			id, seq := at(i)
-			pipe.Do(k.ctx(), "xadd", keyspace.DefaultStream, id, "type", "commit", "data", `{"repo":"did:plc:x","ops":[]}`, "seq", seq.String())
-		}
-		if _, err := pipe.Exec(k.ctx()); err != nil {
-			k.t.Fatal(err)
-		}
-	}
 }
 
 func collect(t testing.TB, entries iter.Seq2[Stored, error]) (all []Stored) {
@@ -63,12 +57,8 @@ func collect(t testing.TB, entries iter.Seq2[Stored, error]) (all []Stored) {
 	return all
 }
 
-func eachServer(t *testing.T, test func(t *testing.T, k *kit)) {
-	redistest.Each(t, func(t *testing.T, s *redistest.Server) { test(t, newKit(t, s)) })
-}
-
 func TestRangePagesThroughAStream(t *testing.T) {
-	eachServer(t, func(t *testing.T, k *kit) {
+	eachReadServer(t, func(t *testing.T, k *readKit) {
 		k.add(25, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-%d", 1000+i/4, i%4), event.Seq(10 * (i + 1)) })
 		r := k.reader(func(c *ReaderConfig) { c.Page = 10 })
 		all := collect(t, r.Range(k.ctx(), "", ""))
@@ -97,7 +87,7 @@ func TestRangePagesThroughAStream(t *testing.T) {
 }
 
 func TestRangeCutShortIsAnError(t *testing.T) {
-	k := newKit(t, redistest.Start(t))
+	k := newReadKit(t, redistest.Start(t))
 	k.add(100, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+1), event.Seq(i + 1) })
 	r := k.reader(func(c *ReaderConfig) { c.Page = 10 })
 	ctx, cancel := context.WithCancel(k.ctx())
@@ -115,7 +105,7 @@ func TestRangeCutShortIsAnError(t *testing.T) {
 }
 
 func TestLastIsOldestFirst(t *testing.T) {
-	eachServer(t, func(t *testing.T, k *kit) {
+	eachReadServer(t, func(t *testing.T, k *readKit) {
 		k.add(25, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+1), event.Seq(i + 1) })
 		r := k.reader(func(c *ReaderConfig) { c.Page = 4 })
 		if before, err := r.HeadsBefore(k.ctx(), "11", 3); err != nil || len(before) != 3 || before[0].ID != "8-0" || before[2].ID != "10-0" {
@@ -139,7 +129,7 @@ func TestLastIsOldestFirst(t *testing.T) {
 }
 
 func TestBoundsTellEmptyFromMissing(t *testing.T) {
-	eachServer(t, func(t *testing.T, k *kit) {
+	eachReadServer(t, func(t *testing.T, k *readKit) {
 		r := k.reader()
 		if _, err := r.Bounds(k.ctx()); !errors.Is(err, ErrNoStream) {
 			t.Errorf("missing: %v", err)
@@ -173,7 +163,7 @@ func TestOpenReaderFailsAtOnce(t *testing.T) {
 }
 
 func TestFollowSeesWhatComes(t *testing.T) {
-	eachServer(t, func(t *testing.T, k *kit) {
+	eachReadServer(t, func(t *testing.T, k *readKit) {
 		r := k.reader()
 		ctx, cancel := context.WithCancel(k.ctx())
 		got, done := make(chan Stored, 100), make(chan error, 1)
@@ -214,7 +204,7 @@ func TestFollowSeesWhatComes(t *testing.T) {
 func TestFollowSurvivesARestart(t *testing.T) {
 	redistest.RequireReal(t)
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
-	k := newKit(t, server)
+	k := newReadKit(t, server)
 	k.add(2, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+1), event.Seq(i + 1) })
 	r := k.reader()
 	ctx, cancel := context.WithCancel(k.ctx())
@@ -271,7 +261,7 @@ func TestSeekSeq(t *testing.T) {
 	}
 	for name, at := range shapes {
 		t.Run(name, func(t *testing.T) {
-			eachServer(t, func(t *testing.T, k *kit) {
+			eachReadServer(t, func(t *testing.T, k *readKit) {
 				const n = 3000
 				k.add(n, at)
 				r := k.reader(func(c *ReaderConfig) { c.Page = 100 })
@@ -312,7 +302,7 @@ func (c *counting) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pro
 
 func TestSeekTakesFewExchanges(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, redistest.Start(t))
+	k := newReadKit(t, redistest.Start(t))
 	const n = 100_000
 	k.add(n, func(i int) (string, event.Seq) {
 		return fmt.Sprintf("%d-0", 1_700_000_000_000+i*300), event.Seq(7e9 + 3*i)
@@ -333,7 +323,7 @@ func TestSeekTakesFewExchanges(t *testing.T) {
 }
 
 func TestSeekPassesOverEntriesWithoutSeq(t *testing.T) {
-	eachServer(t, func(t *testing.T, k *kit) {
+	eachReadServer(t, func(t *testing.T, k *readKit) {
 		for i := 1; i <= 400; i++ {
 			if i > 100 && i < 300 {
 				k.do("xadd", keyspace.DefaultStream, fmt.Sprintf("%d-0", i*100), "other", "field")
@@ -351,7 +341,7 @@ func TestSeekPassesOverEntriesWithoutSeq(t *testing.T) {
 }
 
 func TestSeekTime(t *testing.T) {
-	eachServer(t, func(t *testing.T, k *kit) {
+	eachReadServer(t, func(t *testing.T, k *readKit) {
 		r := k.reader()
 		if _, found, err := r.SeekTime(k.ctx(), time.Now()); found || err != nil {
 			t.Errorf("no stream: %v, %v", found, err)
@@ -370,7 +360,7 @@ func TestSeekTime(t *testing.T) {
 }
 
 func TestCursorState(t *testing.T) {
-	eachServer(t, func(t *testing.T, k *kit) {
+	eachReadServer(t, func(t *testing.T, k *readKit) {
 		r := k.reader()
 		read := func() CursorState {
 			t.Helper()
@@ -412,7 +402,7 @@ func TestCursorState(t *testing.T) {
 }
 
 func TestGroups(t *testing.T) {
-	eachServer(t, func(t *testing.T, k *kit) {
+	eachReadServer(t, func(t *testing.T, k *readKit) {
 		r := k.reader(func(c *ReaderConfig) { c.Page = 10 })
 		if _, err := r.Groups(k.ctx()); !errors.Is(err, ErrNoStream) {
 			t.Errorf("no stream: %v", err)
@@ -465,7 +455,7 @@ func FuzzEntries(f *testing.F) {
 
 // BenchmarkRange reads a stream as bare XRANGE does and as Range does.
 func BenchmarkRange(b *testing.B) {
-	k := newKit(b, redistest.Start(b))
+	k := newReadKit(b, redistest.Start(b))
 	data := `{"repo":"did:plc:x","ops":[],"pad":"` + strings.Repeat("x", 430) + `"}`
 	const n = 100_000
 	for range n / 1000 {
@@ -510,7 +500,7 @@ func BenchmarkRange(b *testing.B) {
 // it first.
 func TestFollowsEndIsNoOutage(t *testing.T) {
 	t.Parallel()
-	eachServer(t, func(t *testing.T, k *kit) {
+	eachReadServer(t, func(t *testing.T, k *readKit) {
 		log := &bytes.Buffer{}
 		r := k.reader(func(c *ReaderConfig) { c.Logger = slog.New(slog.NewTextHandler(log, nil)) })
 		for i := range 15 {

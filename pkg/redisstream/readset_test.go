@@ -9,6 +9,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 )
 
 func (s *set) reader(change ...func(*ReaderConfig)) *Reader {
@@ -140,6 +141,47 @@ func TestMoveCursorsOfASet(t *testing.T) {
 		s.mustSet(w, s.batch(event.AfterSeq(20), 21, 60))
 		if got := len(s.seqs(0)) + len(s.seqs(1)) + len(s.seqs(2)); got != 90 {
 			t.Fatalf("%d entries, want 50 and 40 again", got)
+		}
+	})
+}
+
+// Dead letters are one stream, whoever asks: a reader of a set does not ask its
+// partitions for them.
+func TestDeadLettersOfASet(t *testing.T) {
+	eachSet(t, 2, func(s *set) {
+		w, _ := s.openSet()
+		s.mustSet(w, s.batch(storetest.Live, 1, 40))
+		r := s.reader()
+		if d, err := r.DeadLetters(s.ctx()); err != nil || d.Length != 0 || d.Newest.ID != "" {
+			s.t.Errorf("none: %+v, %v", d, err)
+		}
+		s.do("xadd", DeadLetterKey, "7-0", "type", "commit", "data", "{}", "seq", 70)
+		d, err := r.DeadLetters(s.ctx())
+		if seq, ok := d.Newest.Seq(); err != nil || d.Length != 1 || d.Newest.ID != "7-0" || !ok || seq != 70 {
+			s.t.Errorf("one: %+v, %v", d, err)
+		}
+	})
+}
+
+// Each partition has a ledger of its own: a reader of the set gives the newest lines
+// of all.
+func TestLossesOfASet(t *testing.T) {
+	eachSet(t, 2, func(s *set) {
+		r := s.reader()
+		for i, id := range []string{"5-0", "4-0"} {
+			s.do("xadd", keyspace.Ledger(keyspace.Partition(keyspace.DefaultCursor, i)), id, "group", fmt.Sprint("g", i), "unread", 1)
+			s.do("xadd", keyspace.Ledger(keyspace.Partition(keyspace.DefaultCursor, i)), fmt.Sprintf("%d-0", 8+i), "group", fmt.Sprint("h", i), "unread", 1)
+		}
+		losses, why, err := r.Losses(s.ctx(), 3)
+		if err != nil || why != "" {
+			s.t.Fatalf("losses: %q, %v", why, err)
+		}
+		var groups []string
+		for _, l := range losses {
+			groups = append(groups, l.Group)
+		}
+		if got := strings.Join(groups, " "); got != "h1 h0 g0" {
+			s.t.Errorf("the newest losses are of %s, want h1 h0 g0", got)
 		}
 	})
 }

@@ -121,7 +121,7 @@ func (k *seek) firstNumbered(ctx context.Context, at position) (Stored, event.Se
 
 // scan reads a page from the interval's beginning, entry by entry.
 func (k *seek) scan(ctx context.Context) error {
-	end, _ := previous(k.to.id())
+	end, _ := k.to.id().Previous()
 	count := min(k.config.Page, 4*seekScan)
 	entries, err := k.heads(ctx, "xrange", k.from.id(), end, count)
 	if err != nil {

@@ -108,7 +108,7 @@ func (r *Reader) Newest(ctx context.Context, n int) iter.Seq2[Stored, error] {
 			if n -= len(entries); !more {
 				return
 			}
-			to, ok = previous(entries[len(entries)-1].ID)
+			to, ok = entries[len(entries)-1].ID.Previous()
 		}
 	}
 }

@@ -47,6 +47,18 @@ func (id ID) Next() ID {
 	return p.next().id()
 }
 
+// Previous is the id just below; ok is false below the lowest there is.
+func (id ID) Previous() (before ID, ok bool) {
+	p, ok := parsePosition(id)
+	switch {
+	case !ok || p == position{}:
+		return "", false
+	case p.n == 0:
+		return position{p.ms - 1, ^uint64(0)}.id(), true
+	}
+	return position{p.ms, p.n - 1}.id(), true
+}
+
 // position is an id as two numbers.
 type position struct{ ms, n uint64 }
 

@@ -3,7 +3,6 @@ package redisstream
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
+	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // Whose change is it? A writer of ours moves the cursor in a script that notes in the
@@ -218,9 +218,8 @@ func (w *Writer) culprit(ctx context.Context) string {
 	defer cancel()
 	var known []string
 	if text, err := w.control.Get(ctx, StatusKey).Result(); err == nil {
-		var s status
-		if json.Unmarshal([]byte(text), &s) == nil && !isOurs(s.Writer) {
-			known = append(known, nameOfStatus(s))
+		if who := ForeignWriter(text); who != "" {
+			known = append(known, who)
 		}
 	}
 	if list, err := w.control.ClientList(ctx).Result(); err == nil {
@@ -242,10 +241,10 @@ func setters(list string) (found []string) {
 		if cmd != "set" && cmd != "mset" && cmd != "setex" && cmd != "getset" || strings.HasPrefix(fields["name"], "fhctl") {
 			continue
 		}
-		who := "connection " + clip(fields["addr"], 60)
+		who := "connection " + shorten(fields["addr"], 60)
 		for _, name := range []string{"name", "lib-name", "user"} {
 			if fields[name] != "" && fields[name] != "default" {
-				who += " " + name + " " + clip(fields[name], 40)
+				who += " " + name + " " + shorten(fields[name], 40)
 			}
 		}
 		if found = append(found, who+" ran "+strings.ToUpper(cmd)+" last"); len(found) == 3 {
@@ -253,6 +252,11 @@ func setters(list string) (found []string) {
 		}
 	}
 	return found
+}
+
+// shorten bounds text that somebody else wrote.
+func shorten(foreign string, most int) string {
+	return text.Shorten(strings.ToValidUTF8(foreign, "?"), most)
 }
 
 // teller bounds how often the same is told: a stranger that saves its cursor again

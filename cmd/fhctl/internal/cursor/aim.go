@@ -133,14 +133,14 @@ func (o *cursorSet) aimBack(ctx context.Context, r *redisstream.Reader, p *curso
 
 // newestChange is the newest change that was not taken back.
 func newestChange(ctx context.Context, r *redisstream.Reader) (redisstream.Change, error) {
-	changes, err := r.History(ctx)
+	changes, err := redisstream.History(ctx, r)
 	for _, c := range changes {
 		if !c.Undone && c.Undoes == "" {
 			return c, nil
 		}
 	}
 	if err == nil {
-		err = fault.New(fault.Cursor, fmt.Errorf("%s holds no change that could be undone", r.HistoryKey()), "look with fhctl cursor history")
+		err = fault.New(fault.Cursor, fmt.Errorf("%s holds no change that could be undone", redisstream.HistoryKey(r)), "look with fhctl cursor history")
 	}
 	return redisstream.Change{}, err
 }

@@ -62,13 +62,13 @@ ingest stored, and where its own --from began, is not in it.`,
 			return err
 		}
 		defer func() { _ = r.Close() }()
-		changes, err := r.History(ctx)
+		changes, err := redisstream.History(ctx, r)
 		if err != nil {
 			return err
 		}
 		return format.Write(env.Out, reportHistory(r, changes), func(w io.Writer) error {
 			if len(changes) == 0 {
-				fmt.Fprintf(env.Err, "No change of %s is recorded in %s.\n", text.Escape(r.CursorKey()), text.Escape(r.HistoryKey()))
+				fmt.Fprintf(env.Err, "No change of %s is recorded in %s.\n", text.Escape(r.CursorKey()), text.Escape(redisstream.HistoryKey(r)))
 				return nil
 			}
 			return writeHistory(w, changes)
@@ -100,7 +100,7 @@ type changeReport struct {
 }
 
 func reportHistory(r *redisstream.Reader, changes []redisstream.Change) historyReport {
-	report := historyReport{V: cursorVersion, Key: r.HistoryKey(), Changes: []changeReport{}}
+	report := historyReport{V: cursorVersion, Key: redisstream.HistoryKey(r), Changes: []changeReport{}}
 	for _, c := range changes {
 		report.Changes = append(report.Changes, changeReport{
 			ID: string(c.ID), At: c.ID.Time(), Before: unlessEmpty(c.Before), After: unlessEmpty(c.After),

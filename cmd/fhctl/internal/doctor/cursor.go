@@ -52,7 +52,7 @@ func (e *examination) position(ctx context.Context, r *redisstream.Reader, s *st
 // onPurpose reports whether the cursor stands, or is away, where the newest
 // "fhctl cursor set" put it.
 func (e *examination) onPurpose(ctx context.Context, r *redisstream.Reader, c redisstream.CursorState) bool {
-	changes, err := r.History(ctx)
+	changes, err := redisstream.History(ctx, r)
 	return err == nil && len(changes) > 0 && changes[0].After == c.Raw
 }
 

@@ -130,7 +130,7 @@ func (e *examination) redis(ctx context.Context, down endpoint.Downstream) error
 		return nil
 	}
 	defer func() { _ = reader.Close() }()
-	if err := reader.CheckSlot(); err != nil {
+	if err := redisstream.CheckSlot(reader); err != nil {
 		return err
 	}
 	e.ok("redis", "answers at %s", down.Name)
