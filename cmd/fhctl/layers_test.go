@@ -33,7 +33,8 @@ var rooms = map[string]room{
 	"pkg/mst": {1, 2}, "pkg/frame": {1, 2}, "pkg/template": {1, 2},
 	"pkg/redisstream/resp": {1, 0},
 	"pkg/relay":            {2, 0}, "pkg/relayserver": {2, 0}, "pkg/capture": {2, 0}, "pkg/sim": {2, 0},
-	"pkg/redisstream": {2, 9}, "pkg/redisstream/script": {2, 2}, "pkg/redisstream/conn": {2, 1},
+	"pkg/redisstream": {2, 9}, "pkg/redisstream/admin": {2, 5}, "pkg/redisstream/reader": {2, 4}, "pkg/redisstream/dashboard": {2, 3},
+	"pkg/redisstream/script": {2, 2}, "pkg/redisstream/conn": {2, 1},
 	"pkg/redisstream/keyspace": {2, 0}, "pkg/redisstream/embedded": {2, 0},
 	"pkg/identity": {2, 0},
 	"pkg/output":   {2, 0}, "pkg/verify": {2, 0}, "pkg/health": {2, 0}, "pkg/rejects": {2, 0},
@@ -50,7 +51,7 @@ var rooms = map[string]room{
 
 // testKits stand outside the floors: they may import anything, and only tests
 // may import them.
-var testKits = []string{"pkg/redisstream/internal/storetest", "pkg/thirdparty", "pkg/relaytest", "pkg/redistest", "pkg/endtest", "cmd/fhctl/internal/followtest"}
+var testKits = []string{"pkg/redisstream/internal/storetest", "pkg/redisstream/internal/testkit", "pkg/thirdparty", "pkg/relaytest", "pkg/redistest", "pkg/endtest", "cmd/fhctl/internal/followtest"}
 
 // doors lists, per outside library, the rooms that may import it, so that
 // replacing a library touches those rooms alone. The longest prefix counts.

@@ -14,7 +14,7 @@ import (
 // whenever its package has shrunk, first of all that of cmd/fhctl.
 var mostLines = map[string]int{
 	"cmd/fhctl":                 200,
-	"cmd/fhctl/internal/replay": 2750,
+	"cmd/fhctl/internal/replay": 2755,
 	"pkg/atproto":               250,
 	"pkg/blocks":                500,
 	"pkg/capture":               1200,
@@ -37,7 +37,10 @@ var mostLines = map[string]int{
 	"pkg/pipeline":              2350,
 	"pkg/pipeline/follow":       350,
 	"pkg/place":                 400,
-	"pkg/redisstream":           7600,
+	"pkg/redisstream":           4600,
+	"pkg/redisstream/admin":     300,
+	"pkg/redisstream/dashboard": 550,
+	"pkg/redisstream/reader":    2300,
 	"pkg/redisstream/keyspace":  100,
 	"pkg/redisstream/script":    900,
 	"pkg/redisstream/conn":      2150,

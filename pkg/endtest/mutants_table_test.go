@@ -405,6 +405,6 @@ var swellMutants = []mutant{
 	{"pkg/verify/block.go", "b.large = b.large || len(b.buf)+n > dagcbor.MaxRecord", "b.large = false", "a record of any size is turned into its block", in("verify")},
 	{"pkg/verify/data.go", "	if t.IsClosed(k.record) {\n", "	if false {\n", "the records of a large commit are taken for empty", in("verify")},
 	{"pkg/verify/data.go", "		if i == frame.MaxOps {\n", "		if i < 0 {\n", "ops without end are findings without end", in("verify")},
-	{"pkg/redisstream/reply.go", "	if r.heads {\n", "	if false {\n", "a look at the ends of a stream holds whole entries", in("store")},
-	{"pkg/redisstream/reply.go", "if r.most > 0 && len(r.buf)+r.held+int(limited.N) > r.most {", "if false {", "a page has no bound in bytes", in("store")},
+	{"pkg/redisstream/reader/reply.go", "	if r.heads {\n", "	if false {\n", "a look at the ends of a stream holds whole entries", in("store")},
+	{"pkg/redisstream/reader/reply.go", "if r.most > 0 && len(r.buf)+r.held+int(limited.N) > r.most {", "if false {", "a page has no bound in bytes", in("store")},
 }

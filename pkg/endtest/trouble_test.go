@@ -8,8 +8,9 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/admin"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/relayserver"
 )
 
@@ -303,19 +304,19 @@ func (w *world) spoil(key string, command ...string) {
 func (w *world) moveCursor() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	reader, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: conn.Connection{
+	stream, err := reader.Open(ctx, reader.Config{Connection: conn.Connection{
 		URL: "redis://store:6379", Dialer: (&wiring{}).through(w.store.dial),
 	}})
 	if err != nil {
 		return // Redis is in trouble of its own
 	}
-	defer reader.Close()
-	seen, err := reader.Cursor(ctx)
+	defer stream.Close()
+	seen, err := stream.Cursor(ctx)
 	if err != nil || w.spoilt() || !seen.Present || !seen.SidePresent || seen.NotSeq {
 		return
 	}
 	to := max(1, seen.Seq+event.Seq(w.rng.IntN(60)-40))
-	if redisstream.MoveCursor(ctx, reader, redisstream.Move{Seen: seen, To: to, Owner: seen.Side, How: strconv.Itoa(int(to)), By: "trouble"}) == nil {
+	if admin.MoveCursor(ctx, stream, admin.Move{Seen: seen, To: to, Owner: seen.Side, How: strconv.Itoa(int(to)), By: "trouble"}) == nil {
 		w.counts.tell("the operator moves the cursor from %s to %s", seen.Seq, to)
 		w.counts.struck("operator moves the cursor")
 	}

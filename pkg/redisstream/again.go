@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
@@ -59,24 +60,24 @@ func (w *Writer) Return(ctx context.Context, to event.Seq) error {
 
 // firstAbove is an id behind which all entries with a seq above one lie. They are near
 // the stream's end.
-func (w *Writer) firstAbove(ctx context.Context, seq event.Seq) (ID, error) {
-	first, start := ID(""), "+"
+func (w *Writer) firstAbove(ctx context.Context, seq event.Seq) (reader.ID, error) {
+	first, start := reader.ID(""), "+"
 	for looked := 0; looked < mostLooked; {
 		p, err := w.scan(ctx, "XREVRANGE", start, "-", seq, "")
 		if err != nil {
 			return "", err
 		}
 		if n := len(p.Above); n > 0 {
-			first = ID(p.Above[n-1].ID)
+			first = reader.ID(p.Above[n-1].ID)
 		} else if p.Looked > 0 && first == "" {
-			first = ID(p.First).Next()
+			first = reader.ID(p.First).Next()
 		}
 		if looked += p.Looked; len(p.Above) == 0 || p.Looked < lookPage {
 			break
 		}
 		start = "(" + p.Last
 	}
-	if before, ok := previous(first); ok {
+	if before, ok := first.Previous(); ok {
 		return before, nil
 	}
 	return "0-0", nil

@@ -22,8 +22,8 @@ func TestReturnKnowsItsOwnEntries(t *testing.T) {
 		false6 := storetest.Batch(event.AfterSeq(3))
 		false6.Add(6, event.KindCommit, []byte(`{"repo":"did:plc:another","ops":[]}`))
 		k.must(w, storetest.Run(storetest.Live, 1, 3), false6, storetest.Batch(event.AfterSeq(6), 8))
-		storetest.Must(t, w.Return(k.ctx(), 3))
-		if seq, ok, err := w.Poll(k.ctx()); seq != 3 || !ok || err != nil {
+		storetest.Must(t, w.Return(k.Ctx(), 3))
+		if seq, ok, err := w.Poll(k.Ctx()); seq != 3 || !ok || err != nil {
 			t.Fatalf("poll: %v %v %v", seq, ok, err)
 		}
 		r := k.must(w, storetest.Run(event.AfterSeq(3), 4, 7))[0]
@@ -56,7 +56,7 @@ func TestReturnIsKnownToAStandby(t *testing.T) {
 		k.leads(a)
 		k.must(a, storetest.Run(storetest.Live, 1, 3), storetest.Batch(event.AfterSeq(3), 9))
 		k.standsBy(b, "a", 9)
-		storetest.Must(t, a.Return(k.ctx(), 3))
+		storetest.Must(t, a.Return(k.Ctx(), 3))
 		k.standsBy(b, "a", 3)
 		k.must(a, storetest.Run(event.AfterSeq(3), 4, 5))
 		k.standsBy(b, "a", 5)
@@ -76,10 +76,10 @@ func TestReturnBeforeALeadersDeath(t *testing.T) {
 		k.leads(a)
 		k.must(a, storetest.Run(storetest.Live, 1, 3), storetest.Batch(event.AfterSeq(3), 9))
 		k.standsBy(b, "a", 9)
-		storetest.Must(t, a.Return(k.ctx(), 3))
+		storetest.Must(t, a.Return(k.Ctx(), 3))
 		k.expire()
 		k.leads(b)
-		at, err := b.Resume(k.ctx())
+		at, err := b.Resume(k.Ctx())
 		if err != nil || at.Position != event.AfterSeq(3) {
 			t.Fatalf("it goes on at %v, %v", at, err)
 		}
@@ -95,13 +95,13 @@ func TestPartitionsReturnIsFinished(t *testing.T) {
 			w, _ := s.openSet()
 			s.mustSet(w, s.batch(storetest.Live, 1, 20), s.batch(event.AfterSeq(20), 31, 45))
 			for _, p := range w.parts[:moved] {
-				storetest.Must(s.t, p.Return(s.ctx(), 20))
+				storetest.Must(s.T, p.Return(s.Ctx(), 20))
 			}
 			w, at := s.openSet()
 			if moved == 0 {
-				storetest.Must(s.t, w.Return(s.ctx(), 20))
+				storetest.Must(s.T, w.Return(s.Ctx(), 20))
 			} else if at.Position != event.AfterSeq(20) {
-				s.t.Fatalf("it goes on at %s: %s", at.Position, at.Why)
+				s.T.Fatalf("it goes on at %s: %s", at.Position, at.Why)
 			}
 			s.mustSet(w, s.batch(event.AfterSeq(20), 21, 33))
 			w, at = s.openSet()
@@ -113,7 +113,7 @@ func TestPartitionsReturnIsFinished(t *testing.T) {
 			slices.Sort(got)
 			for i, seq := range got {
 				if len(got) != 50 || seq != event.Seq(i+1) {
-					s.t.Fatalf("%d moved: stored %v", moved, got)
+					s.T.Fatalf("%d moved: stored %v", moved, got)
 				}
 			}
 		})

@@ -14,6 +14,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -79,7 +80,7 @@ func TestAnswersAreClassed(t *testing.T) {
 func TestAnswersToEachCommand(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	newKit(t, server).add(20, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+1), event.Seq(i + 1) })
+	newKit(t, server).Add(20, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+1), event.Seq(i + 1) })
 	barred := func(name string) string { return "-ERR unknown command '" + name + "', with args beginning with: 'x'" }
 	strange := func(string) string { return "-ERR the moon is full" }
 	for _, name := range strings.Fields("PING GET SET XADD XTRIM XLEN XINFO XPENDING XRANGE XREVRANGE XREAD EVAL EVALSHA INFO CLIENT HELLO SELECT TIME PTTL MEMORY") {
@@ -124,7 +125,7 @@ func useAll(t *testing.T, url string) map[string]error {
 		_, _, did["poll"] = w.Poll(ctx)
 		_ = w.Close()
 	}
-	r, err := OpenReader(ctx, ReaderConfig{Connection: conn.Connection{URL: url}})
+	r, err := reader.Open(ctx, reader.Config{Connection: conn.Connection{URL: url}})
 	if did["open reader"] = err; err != nil {
 		return did
 	}
@@ -177,7 +178,7 @@ func TestPassingAnswersHaveTheirOwnHints(t *testing.T) {
 				return ""
 			})
 			c := conn.Connection{URL: man.URL(), CommandTimeout: 2 * time.Second}
-			r, err := OpenReader(t.Context(), ReaderConfig{Connection: c})
+			r, err := reader.Open(t.Context(), reader.Config{Connection: c})
 			storetest.Must(t, err)
 			defer r.Close()
 			_, err = r.Cursor(t.Context())
@@ -212,7 +213,7 @@ func TestPassingAnswersHaveTheirOwnHints(t *testing.T) {
 func TestAnswerOfAnotherForm(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	newKit(t, server).add(3, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+1), event.Seq(i + 1) })
+	newKit(t, server).Add(3, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+1), event.Seq(i + 1) })
 	for _, name := range strings.Fields("GET XLEN XINFO XRANGE XREVRANGE TIME PTTL MEMORY XPENDING INFO") {
 		for _, answer := range []string{"+OK", ":-3", "$2\r\nOK", "*1\r\n+OK", "*0"} {
 			t.Run(name+answer, func(t *testing.T) {
@@ -223,7 +224,7 @@ func TestAnswerOfAnotherForm(t *testing.T) {
 					}
 					return ""
 				})
-				r, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: man.URL(), CommandTimeout: 2 * time.Second}})
+				r, err := reader.Open(t.Context(), reader.Config{Connection: conn.Connection{URL: man.URL(), CommandTimeout: 2 * time.Second}})
 				storetest.Must(t, err)
 				defer r.Close()
 				_, bounds := r.Bounds(t.Context())

@@ -17,11 +17,11 @@ func TestAppendCursorWithLeadingZeros(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Run(storetest.Live, 5, 7))
-		k.set(keyspace.DefaultCursor, "0000000007")
+		k.Set(keyspace.DefaultCursor, "0000000007")
 		k.must(w, storetest.Run(event.AfterSeq(7), 8, 9))
 		k.wantRun(5, 9)
 		k.rollBack(keyspace.DefaultCursor, 6)
-		k.set(keyspace.DefaultCursor, "0006")
+		k.Set(keyspace.DefaultCursor, "0006")
 		k.moved(w, event.AlarmRollback, event.AfterSeq(6), storetest.Batch(event.AfterSeq(9), 10))
 	})
 }
@@ -44,13 +44,13 @@ func TestAppendStartsRightBehindASeq(t *testing.T) {
 func TestAppendProvesTheCursorFirst(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t))
-	k.do("acl", "setuser", "few", "on", ">pw", "~firehose:*", "&*", "+@all")
-	w, _ := k.open(func(c *Config) { c.URL = "redis://few:pw@" + k.server.Addr() })
+	k.Do("acl", "setuser", "few", "on", ">pw", "~firehose:*", "&*", "+@all")
+	w, _ := k.open(func(c *Config) { c.URL = "redis://few:pw@" + k.Server.Addr() })
 	k.must(w, storetest.Run(storetest.Live, 1, 3))
-	if err := k.client.Do(k.ctx(), "acl", "setuser", "few", "-set", "(+set ~"+keyspace.DefaultCursor+":*)").Err(); err != nil {
+	if err := k.Client.Do(k.Ctx(), "acl", "setuser", "few", "-set", "(+set ~"+keyspace.DefaultCursor+":*)").Err(); err != nil {
 		t.Skip("needs Redis 7, whose users may have a command on some keys only: ", err)
 	}
-	if _, err := w.Commit(k.ctx(), []*event.Batch{storetest.Run(event.AfterSeq(3), 4, 6)}); err == nil {
+	if _, err := w.Commit(k.Ctx(), []*event.Batch{storetest.Run(event.AfterSeq(3), 4, 6)}); err == nil {
 		t.Error("a commit succeeds without the right to write the cursor")
 	}
 	k.wantRun(1, 3)
@@ -63,8 +63,8 @@ func TestRebaseOfACursorThatIsNoString(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Run(storetest.Live, 1, 3))
-		k.do("del", keyspace.DefaultCursor)
-		k.do("hset", keyspace.DefaultCursor, "f", "v")
-		storetest.WantErr(t, w.Rebase(k.ctx(), 1), fault.Cursor)
+		k.Do("del", keyspace.DefaultCursor)
+		k.Do("hset", keyspace.DefaultCursor, "f", "v")
+		storetest.WantErr(t, w.Rebase(k.Ctx(), 1), fault.Cursor)
 	})
 }

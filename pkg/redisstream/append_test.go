@@ -41,10 +41,10 @@ func TestAppendOK(t *testing.T) {
 		if side := k.side(); side != sideAt(9007199254740991, 9007199254740991, 6) {
 			t.Fatalf("side key is %s", side)
 		}
-		if seq, ok, err := w.Poll(k.ctx()); err != nil || !ok || seq != event.MaxSeq {
+		if seq, ok, err := w.Poll(k.Ctx()); err != nil || !ok || seq != event.MaxSeq {
 			t.Fatalf("poll: %d %t %v", seq, ok, err)
 		}
-		if n, err := w.Length(k.ctx()); err != nil || n != 6 {
+		if n, err := w.Length(k.Ctx()); err != nil || n != 6 {
 			t.Fatalf("length: %d %v", n, err)
 		}
 	})
@@ -60,7 +60,7 @@ func TestAppendKeepsBytes(t *testing.T) {
 		b.Add(1, event.KindIdentity, []byte(data))
 		b.Add(2, event.KindAccount, []byte(big))
 		k.must(w, b)
-		rows, err := k.client.XRange(k.ctx(), keyspace.DefaultStream, "-", "+").Result()
+		rows, err := k.Client.XRange(k.Ctx(), keyspace.DefaultStream, "-", "+").Result()
 		if err != nil || len(rows) != 2 {
 			t.Fatalf("%d rows, %v", len(rows), err)
 		}
@@ -115,20 +115,20 @@ func TestAppendEpochConflict(t *testing.T) {
 		w, _ := k.open()
 		k.must(w, storetest.Batch(storetest.Live, 1000))
 		other, _ := k.open()
-		if err := other.Rebase(k.ctx(), 5000); err != nil {
+		if err := other.Rebase(k.Ctx(), 5000); err != nil {
 			t.Fatal(err)
 		}
 		// Without the epoch 1001 would count as present, and be lost.
 		k.moved(w, event.AlarmConflict, event.AfterSeq(5000), storetest.Batch(event.AfterSeq(1000), 1001))
-		if err := other.Rebase(k.ctx(), 10); err != nil {
+		if err := other.Rebase(k.Ctx(), 10); err != nil {
 			t.Fatal(err)
 		}
 		k.moved(w, event.AlarmConflict, event.AfterSeq(10), storetest.Batch(event.AfterSeq(5000), 5001))
 		k.want(10, 1000)
-		if err := w.Rebase(k.ctx(), 3); err != nil {
+		if err := w.Rebase(k.Ctx(), 3); err != nil {
 			t.Fatal(err)
 		}
-		storetest.WantErr(t, other.Rebase(k.ctx(), 4), fault.Conflict)
+		storetest.WantErr(t, other.Rebase(k.Ctx(), 4), fault.Conflict)
 	})
 }
 
@@ -137,7 +137,7 @@ func TestAppendMissingTakesNewestEntry(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Batch(storetest.Live, 1, 2, 3))
-		k.do("del", keyspace.DefaultCursor)
+		k.Do("del", keyspace.DefaultCursor)
 		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(3), storetest.Batch(event.AfterSeq(3), 4))
 		k.want(3, 1, 2, 3)
 		k.must(w, storetest.Batch(event.AfterSeq(3), 4))
@@ -150,23 +150,23 @@ func TestAppendFlushAllGoesBackToUnacknowledged(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Run(storetest.Live, 1, 9))
-		k.do("xgroup", "create", keyspace.DefaultStream, "fast", "0")
-		k.do("xgroup", "create", keyspace.DefaultStream, "slow", "0")
-		k.do("xreadgroup", "group", "fast", "c", "count", "9", "streams", keyspace.DefaultStream, ">")
-		read, err := k.client.Do(k.ctx(), "xreadgroup", "group", "slow", "c", "count", "6", "streams", keyspace.DefaultStream, ">").Slice()
+		k.Do("xgroup", "create", keyspace.DefaultStream, "fast", "0")
+		k.Do("xgroup", "create", keyspace.DefaultStream, "slow", "0")
+		k.Do("xreadgroup", "group", "fast", "c", "count", "9", "streams", keyspace.DefaultStream, ">")
+		read, err := k.Client.Do(k.Ctx(), "xreadgroup", "group", "slow", "c", "count", "6", "streams", keyspace.DefaultStream, ">").Slice()
 		if err != nil {
 			t.Fatal(err)
 		}
 		rows := read[0].([]any)[1].([]any)
 		for _, i := range []int{0, 1, 3} { // seqs 1, 2 and 4; 3 is pending
-			k.do("xack", keyspace.DefaultStream, "slow", rows[i].([]any)[0])
+			k.Do("xack", keyspace.DefaultStream, "slow", rows[i].([]any)[0])
 		}
 		for _, row := range k.ids() {
-			k.do("xack", keyspace.DefaultStream, "fast", row)
+			k.Do("xack", keyspace.DefaultStream, "fast", row)
 		}
 		w.floor = floor{}
 		k.must(w, storetest.Watermark(event.AfterSeq(9), 12))
-		k.do("flushall")
+		k.Do("flushall")
 		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(2), storetest.Batch(event.AfterSeq(12), 13))
 		k.must(w, storetest.Run(event.AfterSeq(2), 3, 13))
 		k.wantRun(3, 13)
@@ -174,10 +174,10 @@ func TestAppendFlushAllGoesBackToUnacknowledged(t *testing.T) {
 }
 
 func (k *kit) ids() (ids []string) {
-	k.t.Helper()
-	rows, err := k.client.XRange(k.ctx(), keyspace.DefaultStream, "-", "+").Result()
+	k.T.Helper()
+	rows, err := k.Client.XRange(k.Ctx(), keyspace.DefaultStream, "-", "+").Result()
 	if err != nil {
-		k.t.Fatal(err)
+		k.T.Fatal(err)
 	}
 	for _, row := range rows {
 		ids = append(ids, row.ID)
@@ -190,7 +190,7 @@ func TestAppendFlushAllWithoutGroups(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Batch(storetest.Live, 5, 6))
-		k.do("flushall")
+		k.Do("flushall")
 		// Nobody had acknowledged any of it: all that was held comes again.
 		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(4), storetest.Batch(event.AfterSeq(6), 7))
 	})
@@ -203,7 +203,7 @@ func TestAppendFlushAllAfterARestart(t *testing.T) {
 		w, _ := k.open()
 		k.must(w, storetest.Batch(storetest.Live, 5, 6))
 		w, _ = k.open()
-		k.do("flushall")
+		k.Do("flushall")
 		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(4), storetest.Batch(event.AfterSeq(6), 7))
 	})
 }
@@ -215,19 +215,19 @@ func TestAppendRefusesForGood(t *testing.T) {
 		spoil func(k *kit)
 		class fault.Class
 	}{
-		{"BADCURSOR garbage", func(k *kit) { k.set(keyspace.DefaultCursor, "12x") }, fault.Cursor},
-		{"BADCURSOR empty", func(k *kit) { k.set(keyspace.DefaultCursor, "") }, fault.Cursor},
-		{"BADCURSOR negative", func(k *kit) { k.set(keyspace.DefaultCursor, "-1") }, fault.Cursor},
-		{"BADCURSOR float", func(k *kit) { k.set(keyspace.DefaultCursor, "1e3") }, fault.Cursor},
-		{"BADCURSOR beyond 2^53", func(k *kit) { k.set(keyspace.DefaultCursor, "90071992547409920") }, fault.Cursor},
-		{"BADCURSOR hash", func(k *kit) { k.do("del", keyspace.DefaultCursor); k.do("hset", keyspace.DefaultCursor, "a", "b") }, fault.Cursor},
-		{"MISMATCH relay", func(k *kit) { k.set(keyspace.DefaultCursor+":meta", `{"relay":"other.example"}`) }, fault.Cursor},
-		{"MISMATCH filter", func(k *kit) { k.set(keyspace.DefaultCursor+":meta", `{"relay":"relay.example","filter":"abc"}`) }, fault.Cursor},
-		{"MISMATCH partitions", func(k *kit) { k.set(keyspace.DefaultCursor+":meta", `{"relay":"relay.example","partitions":2}`) }, fault.Cursor},
-		{"MISMATCH garbage", func(k *kit) { k.set(keyspace.DefaultCursor+":meta", `?`) }, fault.Cursor},
+		{"BADCURSOR garbage", func(k *kit) { k.Set(keyspace.DefaultCursor, "12x") }, fault.Cursor},
+		{"BADCURSOR empty", func(k *kit) { k.Set(keyspace.DefaultCursor, "") }, fault.Cursor},
+		{"BADCURSOR negative", func(k *kit) { k.Set(keyspace.DefaultCursor, "-1") }, fault.Cursor},
+		{"BADCURSOR float", func(k *kit) { k.Set(keyspace.DefaultCursor, "1e3") }, fault.Cursor},
+		{"BADCURSOR beyond 2^53", func(k *kit) { k.Set(keyspace.DefaultCursor, "90071992547409920") }, fault.Cursor},
+		{"BADCURSOR hash", func(k *kit) { k.Do("del", keyspace.DefaultCursor); k.Do("hset", keyspace.DefaultCursor, "a", "b") }, fault.Cursor},
+		{"MISMATCH relay", func(k *kit) { k.Set(keyspace.DefaultCursor+":meta", `{"relay":"other.example"}`) }, fault.Cursor},
+		{"MISMATCH filter", func(k *kit) { k.Set(keyspace.DefaultCursor+":meta", `{"relay":"relay.example","filter":"abc"}`) }, fault.Cursor},
+		{"MISMATCH partitions", func(k *kit) { k.Set(keyspace.DefaultCursor+":meta", `{"relay":"relay.example","partitions":2}`) }, fault.Cursor},
+		{"MISMATCH garbage", func(k *kit) { k.Set(keyspace.DefaultCursor+":meta", `?`) }, fault.Cursor},
 		// Beside the writer's own cursor it was lost: TestAppendSideKeyVanished.
-		{"MISMATCH absent", func(k *kit) { k.do("del", keyspace.DefaultCursor+":meta"); k.set(keyspace.DefaultCursor, "9") }, fault.Cursor},
-		{"PARTIAL stream is a string", func(k *kit) { k.do("del", keyspace.DefaultStream); k.set(keyspace.DefaultStream, "x") }, fault.Data},
+		{"MISMATCH absent", func(k *kit) { k.Do("del", keyspace.DefaultCursor+":meta"); k.Set(keyspace.DefaultCursor, "9") }, fault.Cursor},
+		{"PARTIAL stream is a string", func(k *kit) { k.Do("del", keyspace.DefaultStream); k.Set(keyspace.DefaultStream, "x") }, fault.Data},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -236,19 +236,19 @@ func TestAppendRefusesForGood(t *testing.T) {
 				w, _ := k.open()
 				k.must(w, storetest.Batch(storetest.Live, 1, 2))
 				c.spoil(k)
-				before, _ := k.client.Get(k.ctx(), keyspace.DefaultCursor).Result()
-				_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(2), 3)})
+				before, _ := k.Client.Get(k.Ctx(), keyspace.DefaultCursor).Result()
+				_, err := w.Commit(k.Ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(2), 3)})
 				storetest.WantErr(t, err, c.class)
-				if after, _ := k.client.Get(k.ctx(), keyspace.DefaultCursor).Result(); after != before {
+				if after, _ := k.Client.Get(k.Ctx(), keyspace.DefaultCursor).Result(); after != before {
 					t.Fatalf("cursor went from %q to %q", before, after)
 				}
-				fresh, err := Open(k.ctx(), k.config())
+				fresh, err := Open(k.Ctx(), k.config())
 				if err != nil { // wrong types are refused there
 					storetest.WantErr(t, err, fault.Data)
 					return
 				}
 				defer fresh.Close()
-				_, err = fresh.Resume(k.ctx())
+				_, err = fresh.Resume(k.Ctx())
 				storetest.WantErr(t, err, fault.Cursor)
 			})
 		})
@@ -260,8 +260,8 @@ func TestAppendPartial(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		// The last but one possible id: the second append must fail.
-		k.do("xadd", keyspace.DefaultStream, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
-		receipts, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(storetest.Live, 5, 6, 7), storetest.Batch(event.AfterSeq(7), 8)})
+		k.Do("xadd", keyspace.DefaultStream, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
+		receipts, err := w.Commit(k.Ctx(), []*event.Batch{storetest.Batch(storetest.Live, 5, 6, 7), storetest.Batch(event.AfterSeq(7), 8)})
 		if !server.Real() && err == nil {
 			t.Skip("the embedded server's ids wrap around instead of running out")
 		}
@@ -280,8 +280,8 @@ func TestAppendPartialBehindOthers(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	w, _ := k.open()
 	k.must(w, storetest.Batch(storetest.Live, 1))
-	k.do("xadd", keyspace.DefaultStream, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
-	receipts, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(1), 2), storetest.Batch(event.AfterSeq(2), 3), storetest.Batch(event.AfterSeq(3), 4)})
+	k.Do("xadd", keyspace.DefaultStream, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
+	receipts, err := w.Commit(k.Ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(1), 2), storetest.Batch(event.AfterSeq(2), 3), storetest.Batch(event.AfterSeq(3), 4)})
 	storetest.WantErr(t, err, fault.Data)
 	if len(receipts) != 1 || receipts[0].Cursor != 2 {
 		t.Fatalf("receipts %+v", receipts)
@@ -297,7 +297,7 @@ func TestAppendMissingButBack(t *testing.T) {
 		k.must(w, storetest.Batch(storetest.Live, 1, 2, 3))
 		k.rollBack(keyspace.DefaultCursor, 2)
 		var moved *event.Moved
-		if err := w.restore(k.ctx(), w.acked.String(), ""); !errors.As(err, &moved) || moved.To != event.AfterSeq(2) {
+		if err := w.restore(k.Ctx(), w.acked.String(), ""); !errors.As(err, &moved) || moved.To != event.AfterSeq(2) {
 			t.Fatalf("restore: %v", err)
 		}
 		k.want(2, 1, 2, 3)
@@ -309,7 +309,7 @@ func TestAppendNoScript(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Batch(storetest.Live, 1))
-		k.do("script", "flush")
+		k.Do("script", "flush")
 		k.must(w, storetest.Batch(event.AfterSeq(1), 2), storetest.Batch(event.AfterSeq(2), 3))
 		k.want(3, 1, 2, 3)
 		if told := k.told(); len(told) != 0 {
@@ -343,8 +343,8 @@ func TestAppendCursorSetAhead(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Batch(storetest.Live, 1, 2))
-		k.set(keyspace.DefaultCursor+":meta", `{"relay":"relay.example","filter":"","partitions":1,"epoch":0}`)
-		k.set(keyspace.DefaultCursor, "1000")
+		k.Set(keyspace.DefaultCursor+":meta", `{"relay":"relay.example","filter":"","partitions":1,"epoch":0}`)
+		k.Set(keyspace.DefaultCursor, "1000")
 		k.must(w, storetest.Batch(event.AfterSeq(2), 3))
 		w.ahead.since = w.ahead.since.Add(-aheadFor)
 		k.moved(w, event.AlarmConflict, event.AfterSeq(1000), storetest.Batch(event.AfterSeq(3), 4))
@@ -366,7 +366,7 @@ func TestAppendNotesTheLastEntryAndTheCursor(t *testing.T) {
 		_ = w.Close()
 		w, _ = k.open()
 		k.must(w, storetest.Watermark(event.AfterSeq(9), 12))
-		if side := k.get(keyspace.DefaultCursor + ":meta"); !strings.Contains(side, `"stored":7,"upto":12`) {
+		if side := k.Get(keyspace.DefaultCursor + ":meta"); !strings.Contains(side, `"stored":7,"upto":12`) {
 			t.Errorf("after a restart the side key is %s", side)
 		}
 	})
@@ -379,12 +379,12 @@ func TestAppendSideKeyVanished(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Batch(storetest.Live, 5, 6))
-		k.do("del", keyspace.DefaultCursor+":meta")
+		k.Do("del", keyspace.DefaultCursor+":meta")
 		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(6), storetest.Batch(event.AfterSeq(6), 7))
 		k.must(w, storetest.Batch(event.AfterSeq(6), 7))
-		k.do("del", keyspace.DefaultCursor+":meta")
-		k.set(keyspace.DefaultCursor, "9")
-		_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(7), 8)})
+		k.Do("del", keyspace.DefaultCursor+":meta")
+		k.Set(keyspace.DefaultCursor, "9")
+		_, err := w.Commit(k.Ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(7), 8)})
 		storetest.WantErr(t, err, fault.Cursor)
 		k.want(9, 5, 6, 7)
 	})
@@ -397,19 +397,19 @@ func TestAppendStreamVanished(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Batch(storetest.Live, 5, 6), storetest.Batch(event.AfterSeq(6), 7, 8))
-		k.do("del", keyspace.DefaultStream)
+		k.Do("del", keyspace.DefaultStream)
 		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(4), storetest.Batch(event.AfterSeq(8), 9), storetest.Batch(event.AfterSeq(9), 10))
 		k.must(w, storetest.Run(event.AfterSeq(4), 5, 10))
 		k.wantRun(5, 10)
 
-		k.do("xgroup", "create", keyspace.DefaultStream, "all", "$")
+		k.Do("xgroup", "create", keyspace.DefaultStream, "all", "$")
 		w.floor = floor{}
 		k.must(w, storetest.Watermark(event.AfterSeq(10), 12))
-		k.do("xtrim", keyspace.DefaultStream, "maxlen", "0")
+		k.Do("xtrim", keyspace.DefaultStream, "maxlen", "0")
 		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(12), storetest.Batch(event.AfterSeq(12), 13))
 		k.must(w, storetest.Batch(event.AfterSeq(12), 13))
 
-		k.do("del", keyspace.DefaultStream)
+		k.Do("del", keyspace.DefaultStream)
 		w, at, told := k.start() // which knows what its predecessor noted
 		k.tells(told, event.AlarmCursorMissing, "seq 13 to 13 is read again")
 		k.must(w, storetest.Batch(at.Position, 13, 14))
@@ -425,11 +425,11 @@ func TestAppendCursorBeyondEveryRelay(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Run(storetest.Live, 1, 3))
-		k.set(keyspace.DefaultCursor, "99999999999999999")
-		side := k.get(keyspace.DefaultCursor + ":meta")
-		_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Run(event.AfterSeq(3), 4, 9)})
+		k.Set(keyspace.DefaultCursor, "99999999999999999")
+		side := k.Get(keyspace.DefaultCursor + ":meta")
+		_, err := w.Commit(k.Ctx(), []*event.Batch{storetest.Run(event.AfterSeq(3), 4, 9)})
 		storetest.WantErr(t, err, fault.Cursor)
-		if got := k.get(keyspace.DefaultCursor + ":meta"); got != side {
+		if got := k.Get(keyspace.DefaultCursor + ":meta"); got != side {
 			t.Errorf("the side key became %s, was %s", got, side)
 		}
 		if got := k.stream(); len(got) != 3 {
@@ -447,7 +447,7 @@ func TestAppendFlushAllAtTheVeryBeginning(t *testing.T) {
 		w.floor.next = time.Now().Add(time.Hour) // the groups are not asked
 		k.must(w, storetest.Batch(storetest.Live, 5, 6))
 		k.must(w, storetest.Batch(event.AfterSeq(6), 7))
-		k.do("flushall")
+		k.Do("flushall")
 		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(4), storetest.Batch(event.AfterSeq(7), 8))
 	})
 }
@@ -463,7 +463,7 @@ func TestRememberTellsOfAnOutage(t *testing.T) {
 		w.floor = floor{}
 		proxy.Refuse(true)
 		proxy.Cut()
-		w.remember(k.ctx())
+		w.remember(k.Ctx())
 		if told := k.told(); len(told) == 0 || told[len(told)-1].Up || told[len(told)-1].Cause != "connection" {
 			t.Fatalf("observers heard %+v", told)
 		}
@@ -493,15 +493,15 @@ func TestAppendAnothersStartIsNotOnesOwn(t *testing.T) {
 func TestAppendSideKeyUnwritable(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t))
-	k.do("acl", "setuser", "fh", "on", ">pw", "~firehose:*", "&*", "+@all")
-	w, _ := k.open(func(c *Config) { c.URL = "redis://fh:pw@" + k.server.Addr() })
+	k.Do("acl", "setuser", "fh", "on", ">pw", "~firehose:*", "&*", "+@all")
+	w, _ := k.open(func(c *Config) { c.URL = "redis://fh:pw@" + k.Server.Addr() })
 	k.must(w, storetest.Batch(storetest.Live, 1))
-	meta := k.get(keyspace.DefaultCursor + ":meta")
-	k.do("acl", "setuser", "fh", "resetkeys", "%R~firehose:*", "~"+keyspace.DefaultStream, "~"+keyspace.DefaultCursor, "~"+keyspace.DefaultCursor+":l*")
-	_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(1), 2, 3)})
+	meta := k.Get(keyspace.DefaultCursor + ":meta")
+	k.Do("acl", "setuser", "fh", "resetkeys", "%R~firehose:*", "~"+keyspace.DefaultStream, "~"+keyspace.DefaultCursor, "~"+keyspace.DefaultCursor+":l*")
+	_, err := w.Commit(k.Ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(1), 2, 3)})
 	storetest.WantErr(t, err, fault.Refused)
 	k.want(1, 1)
-	if got := k.get(keyspace.DefaultCursor + ":meta"); got != meta {
+	if got := k.Get(keyspace.DefaultCursor + ":meta"); got != meta {
 		t.Errorf("the side key is %s, was %s", got, meta)
 	}
 }

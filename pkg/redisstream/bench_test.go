@@ -24,7 +24,7 @@ func BenchmarkCommit(b *testing.B) {
 				}
 				k := newKit(b, server(b))
 				w, _ := k.open(func(c *Config) { c.MaxLen = 20_000 })
-				k.do("xgroup", "create", keyspace.DefaultStream, "g", "$", "mkstream")
+				k.Do("xgroup", "create", keyspace.DefaultStream, "g", "$", "mkstream")
 				data := []byte(`"` + strings.Repeat("x", 500) + `"`)
 				next, at := event.Seq(1), storetest.Live
 				batches := make([]*event.Batch, flight)
@@ -48,10 +48,10 @@ func BenchmarkCommit(b *testing.B) {
 						b.Fatal(err)
 					}
 				}
-				if err := k.client.Do(ctx, "xgroup", "destroy", keyspace.DefaultStream, "g").Err(); err != nil {
+				if err := k.Client.Do(ctx, "xgroup", "destroy", keyspace.DefaultStream, "g").Err(); err != nil {
 					b.Fatal(err)
 				}
-				k.do("xgroup", "create", keyspace.DefaultStream, "g", "$")
+				k.Do("xgroup", "create", keyspace.DefaultStream, "g", "$")
 				start := next
 				b.ReportAllocs()
 				b.ResetTimer()

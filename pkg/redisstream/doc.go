@@ -1,9 +1,9 @@
-// Package redisstream stores events in a Redis stream, owns the cursor beside
-// it, and keeps the dashboard keys. It is the project's only door to go-redis.
+// Package redisstream stores events in a Redis stream and owns the cursor beside it.
 //
-// To store, call [Open], [Writer.Resume] and [Writer.Commit]; to look at what is
-// stored, [OpenReader]. [OpenPartitions] stores in several streams at once, which a
-// [Reader] then reads as one.
+// To store, call [Open], [Writer.Resume] and [Writer.Commit]; [OpenPartitions] stores in
+// several streams at once. The packages below look at what is stored (reader), move
+// the cursor for an operator (admin), keep the dashboard's keys (dashboard), run the
+// scripts (script) and connect (conn).
 //
 // # What is stored where
 //
@@ -14,8 +14,8 @@
 //	Config.CursorKey:lease    string   which of several writers leads; 1.5 s
 //	Config.CursorKey:history  stream   what operators changed, the last 100
 //	Config.CursorKey:losses   stream   what groups lost to trimming, the ledger
-//	firehose:status           string   see Dashboard
-//	firehose:recent_events    string   see Dashboard
+//	firehose:status           string   see package dashboard
+//	firehose:recent_events    string   see package dashboard
 //
 // The cursor is what the Python bridge wrote and can read again. The side key
 // says whose cursor it is: a seq means nothing on another relay, and a stream
@@ -48,18 +48,11 @@
 // is stopped by the comparison of cursors. Who wraps several Writers, as for
 // partitions, gives one of them a Config.Writer and lets it decide for all.
 //
-// # Reader and MoveCursor
+// # An operator's move
 //
-// A Reader looks at streams, groups and the cursor and changes nothing. The one
-// change is MoveCursor, an operator's: one script compares, notes what was
-// there in the history, writes side key and cursor, and raises the epoch. A
-// running Writer meets another epoch with its next batch, stores nothing of it,
-// and reads again from the new cursor. Removing cursor and side key means live
-// for the next cold start only: a running Writer restores them (Commit).
-//
-// The history is a stream because an account made for fhctl has the commands
-// of streams and none of lists. Its fields are before, side (the side key then),
-// after, epoch, relay, how, by, undoes; empty is no cursor.
+// A running Writer meets another epoch with its next batch, stores nothing of it, and
+// reads again from the new cursor. Removing cursor and side key means live for the next
+// cold start only: a running Writer restores them (Commit).
 //
 // # Retention
 //

@@ -9,6 +9,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/embedded"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 )
 
 // Store two events, and look at what is there.
@@ -51,7 +52,7 @@ func Example() {
 	}
 	fmt.Println("appended", receipts[0].Appended, "present", receipts[0].Present)
 
-	reader, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: connection})
+	reader, err := reader.Open(ctx, reader.Config{Connection: connection})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -43,21 +43,21 @@ func TestFaultBusyAtTheFirstCommand(t *testing.T) {
 		k.mu.Lock()
 		k.stores = nil
 		k.mu.Unlock()
-		other := k.server.Client()
+		other := k.Server.Client()
 		go other.Eval(context.Background(), "while true do end", nil)
-		storetest.Eventually(t, "a busy server", func() bool { return k.client.Ping(k.ctx()).Err() != nil })
+		storetest.Eventually(t, "a busy server", func() bool { return k.Client.Ping(k.Ctx()).Err() != nil })
 		l.cut()
 		done := make(chan error, 1)
 		go func() { done <- do() }()
-		k.waits(done, "busy", func() { k.do("script", "kill") })
+		k.waits(done, "busy", func() { k.Do("script", "kill") })
 	}
 	busy(func() error {
-		_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Run(event.AfterSeq(3), 4, 6)})
+		_, err := w.Commit(k.Ctx(), []*event.Batch{storetest.Run(event.AfterSeq(3), 4, 6)})
 		return err
 	})
 	k.wantRun(1, 6)
 	busy(func() error {
-		at, err := w.Resume(k.ctx())
+		at, err := w.Resume(k.Ctx())
 		if err == nil && at.Position != event.AfterSeq(6) {
 			t.Errorf("resume at %v: %s", at.Position, at.Why)
 		}

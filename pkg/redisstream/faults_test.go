@@ -21,7 +21,7 @@ import (
 // later runs a commit in the background.
 func (k *kit) later(w *Writer, batches ...*event.Batch) <-chan error {
 	done := make(chan error, 1)
-	ctx := k.ctx()
+	ctx := k.Ctx()
 	go func() {
 		_, err := w.Commit(ctx, batches)
 		done <- err
@@ -32,8 +32,8 @@ func (k *kit) later(w *Writer, batches ...*event.Batch) <-chan error {
 // waits checks that a commit is told to be waiting for cause, then ends the
 // cause and expects the commit to succeed and observers to hear of it.
 func (k *kit) waits(done <-chan error, cause string, end func()) {
-	k.t.Helper()
-	storetest.Eventually(k.t, "a store event with cause "+cause, func() bool {
+	k.T.Helper()
+	storetest.Eventually(k.T, "a store event with cause "+cause, func() bool {
 		for _, s := range k.told() {
 			if !s.Up && s.Cause == cause {
 				return true
@@ -41,17 +41,17 @@ func (k *kit) waits(done <-chan error, cause string, end func()) {
 		}
 		select {
 		case err := <-done:
-			k.t.Fatalf("commit ended with %v instead of waiting", err)
+			k.T.Fatalf("commit ended with %v instead of waiting", err)
 		default:
 		}
 		return false
 	})
 	end()
 	if err := <-done; err != nil {
-		k.t.Fatalf("commit: %v", err)
+		k.T.Fatalf("commit: %v", err)
 	}
 	if told := k.told(); !told[len(told)-1].Up {
-		k.t.Fatalf("observers did not hear that Redis is back: %+v", told)
+		k.T.Fatalf("observers did not hear that Redis is back: %+v", told)
 	}
 }
 
@@ -62,7 +62,7 @@ func TestFaultReplyLost(t *testing.T) {
 			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 				k := newKit(t, server)
 				proxy := redistest.NewProxy(t, server.Addr())
-				k.do("script", "load", appendText(t)) // or NOSCRIPT is what gets lost
+				k.Do("script", "load", appendText(t)) // or NOSCRIPT is what gets lost
 				at, seq := storetest.Live, event.Seq(1)
 				if first != "start" {
 					w, _ := k.open()
@@ -131,29 +131,29 @@ func TestFaultServerStates(t *testing.T) {
 		cause      string
 		begin, end func(k *kit)
 	}{
-		{"oom", func(k *kit) { k.do("config", "set", "maxmemory", "1mb") }, func(k *kit) { k.do("config", "set", "maxmemory", "0") }},
-		{"readonly", func(k *kit) { k.do("replicaof", "127.0.0.1", "1") }, func(k *kit) { k.do("replicaof", "no", "one") }},
+		{"oom", func(k *kit) { k.Do("config", "set", "maxmemory", "1mb") }, func(k *kit) { k.Do("config", "set", "maxmemory", "0") }},
+		{"readonly", func(k *kit) { k.Do("replicaof", "127.0.0.1", "1") }, func(k *kit) { k.Do("replicaof", "no", "one") }},
 		{"masterdown", func(k *kit) {
-			k.do("config", "set", "replica-serve-stale-data", "no")
-			k.do("replicaof", "127.0.0.1", "1")
-		}, func(k *kit) { k.do("replicaof", "no", "one") }},
-		{"noreplicas", func(k *kit) { k.do("config", "set", "min-replicas-to-write", "1") }, func(k *kit) { k.do("config", "set", "min-replicas-to-write", "0") }},
+			k.Do("config", "set", "replica-serve-stale-data", "no")
+			k.Do("replicaof", "127.0.0.1", "1")
+		}, func(k *kit) { k.Do("replicaof", "no", "one") }},
+		{"noreplicas", func(k *kit) { k.Do("config", "set", "min-replicas-to-write", "1") }, func(k *kit) { k.Do("config", "set", "min-replicas-to-write", "0") }},
 		{"misconf", func(k *kit) {
 			// A snapshot that cannot be written: its name is a directory.
-			storetest.Must(k.t, os.Mkdir(filepath.Join(k.server.Dir(), "dump.rdb"), 0o700))
-			storetest.Must(k.t, os.WriteFile(filepath.Join(k.server.Dir(), "dump.rdb", "x"), nil, 0o600))
-			k.do("config", "set", "save", "3600 1000000")
-			k.client.Do(k.ctx(), "bgsave")
-			storetest.Eventually(k.t, "a failed snapshot", func() bool {
-				return strings.Contains(k.client.Info(k.ctx(), "persistence").Val(), "rdb_last_bgsave_status:err")
+			storetest.Must(k.T, os.Mkdir(filepath.Join(k.Server.Dir(), "dump.rdb"), 0o700))
+			storetest.Must(k.T, os.WriteFile(filepath.Join(k.Server.Dir(), "dump.rdb", "x"), nil, 0o600))
+			k.Do("config", "set", "save", "3600 1000000")
+			k.Client.Do(k.Ctx(), "bgsave")
+			storetest.Eventually(k.T, "a failed snapshot", func() bool {
+				return strings.Contains(k.Client.Info(k.Ctx(), "persistence").Val(), "rdb_last_bgsave_status:err")
 			})
-		}, func(k *kit) { k.do("config", "set", "stop-writes-on-bgsave-error", "no") }},
+		}, func(k *kit) { k.Do("config", "set", "stop-writes-on-bgsave-error", "no") }},
 		{"busy", func(k *kit) {
-			k.do("config", "set", "busy-reply-threshold", "1")
-			other := k.server.Client()
+			k.Do("config", "set", "busy-reply-threshold", "1")
+			other := k.Server.Client()
 			go other.Eval(context.Background(), "while true do end", nil)
-			storetest.Eventually(k.t, "a busy server", func() bool { return k.client.Ping(k.ctx()).Err() != nil })
-		}, func(k *kit) { k.do("script", "kill") }},
+			storetest.Eventually(k.T, "a busy server", func() bool { return k.Client.Ping(k.Ctx()).Err() != nil })
+		}, func(k *kit) { k.Do("script", "kill") }},
 	}
 	for _, c := range cases {
 		t.Run(c.cause, func(t *testing.T) {
@@ -168,8 +168,8 @@ func TestFaultServerStates(t *testing.T) {
 			if told := k.told(); told[0].Up || told[0].Err == nil || told[0].Attempt != 1 {
 				t.Fatalf("observers first heard %+v", told[0])
 			}
-			if n := strings.Count(k.log.String(), "not available; waiting"); n != 1 {
-				t.Fatalf("logged %d times:\n%s", n, k.log)
+			if n := strings.Count(k.Logged.String(), "not available; waiting"); n != 1 {
+				t.Fatalf("logged %d times:\n%s", n, k.Logged)
 			}
 		})
 	}
@@ -180,13 +180,13 @@ func TestFaultKilledWithDataLost(t *testing.T) {
 	k := newKit(t, redistest.Start(t, "--save", "3600 1000000"))
 	w, _ := k.open()
 	k.must(w, storetest.Run(storetest.Live, 1, 100))
-	k.do("save")
+	k.Do("save")
 	k.must(w, storetest.Run(event.AfterSeq(100), 101, 200))
 	done := k.later(w) // nothing: only to show that an empty commit is fine
 	storetest.Must(t, <-done)
-	k.server.Kill()
+	k.Server.Kill()
 	done = k.later(w, storetest.Run(event.AfterSeq(200), 201, 210))
-	k.server.Restart()
+	k.Server.Restart()
 	err := <-done
 	var moved *event.Moved
 	if !errors.As(err, &moved) || moved.Alarm != event.AlarmRollback || moved.To != event.AfterSeq(100) {
@@ -201,7 +201,7 @@ func TestFaultKilledWithEverythingLost(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	w, _ := k.open()
 	k.must(w, storetest.Run(storetest.Live, 11, 100))
-	k.server.Restart()
+	k.Server.Restart()
 	k.moved(w, event.AlarmCursorMissing, event.AfterSeq(10), storetest.Run(event.AfterSeq(100), 101, 110))
 	k.must(w, storetest.Run(event.AfterSeq(10), 11, 110))
 	k.wantRun(11, 110)
@@ -216,7 +216,7 @@ func TestFaultKilledAgainAndAgain(t *testing.T) {
 	w, _ := k.open(func(c *Config) { c.MaxLen = 0 })
 	const last, every = 4000, 500
 	done, due := make(chan error, 1), make(chan struct{}, last/every)
-	ctx := k.ctx()
+	ctx := k.Ctx()
 	go func() {
 		at := storetest.Live
 		for seq := event.Seq(1); seq <= last; seq += 40 {
@@ -236,7 +236,7 @@ func TestFaultKilledAgainAndAgain(t *testing.T) {
 	}()
 	for range due {
 		time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond) // anywhere in an exchange
-		k.server.Restart()
+		k.Server.Restart()
 	}
 	storetest.Must(t, <-done)
 	k.wantRun(1, last)
@@ -247,8 +247,8 @@ func TestFaultPausedServer(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	w, _ := k.open(func(c *Config) { c.CommandTimeout = 100 * time.Millisecond })
 	k.must(w, storetest.Batch(storetest.Live, 1))
-	k.server.Pause()
-	k.waits(k.later(w, storetest.Batch(event.AfterSeq(1), 2), storetest.Batch(event.AfterSeq(2), 3)), "timeout", k.server.Continue)
+	k.Server.Pause()
+	k.waits(k.later(w, storetest.Batch(event.AfterSeq(1), 2), storetest.Batch(event.AfterSeq(2), 3)), "timeout", k.Server.Continue)
 	k.want(3, 1, 2, 3)
 }
 
@@ -257,7 +257,7 @@ func TestFaultPausedServer(t *testing.T) {
 const rights = "+evalsha +eval +get +set +xadd +xtrim +xlen +xinfo +xpending +xrange +xrevrange +setex +publish +ping +hello +info +client|setname"
 
 func (k *kit) asUser(name, password string) func(*Config) {
-	return func(c *Config) { c.URL = fmt.Sprintf("redis://%s:%s@%s", name, password, k.server.Addr()) }
+	return func(c *Config) { c.URL = fmt.Sprintf("redis://%s:%s@%s", name, password, k.Server.Addr()) }
 }
 
 func TestRightsDocumentedUserSuffices(t *testing.T) {
@@ -270,12 +270,12 @@ func TestRightsDocumentedUserSuffices(t *testing.T) {
 		t.Errorf("the user of docs/deploy/README.md has not these rights: %s", rights)
 	}
 	k := newKit(t, redistest.Start(t))
-	k.user("fh", "secret", rights)
+	k.User("fh", "secret", rights)
 	w := k.member("a", k.asUser("fh", "secret"), func(c *Config) { c.MaxLen = 50 })
 	k.leads(w)
-	k.do("xgroup", "create", keyspace.DefaultStream, "slow", "0", "mkstream")
+	k.Do("xgroup", "create", keyspace.DefaultStream, "slow", "0", "mkstream")
 	k.must(w, storetest.Run(storetest.Live, 1, 200))
-	k.do("xreadgroup", "group", "slow", "c", "count", 20, "streams", keyspace.DefaultStream, ">")
+	k.Do("xreadgroup", "group", "slow", "c", "count", 20, "streams", keyspace.DefaultStream, ">")
 	got := k.must(w, storetest.Run(event.AfterSeq(200), 201, 500))
 	if len(got[0].Trimmed) == 0 {
 		t.Fatalf("no trim was counted: %+v", got)
@@ -285,10 +285,10 @@ func TestRightsDocumentedUserSuffices(t *testing.T) {
 	if !w.floor.known {
 		t.Fatal("groups could not be read")
 	}
-	storetest.Must(t, w.Rebase(k.ctx(), 400))
-	k.do("del", keyspace.DefaultCursor)
+	storetest.Must(t, w.Rebase(k.Ctx(), 400))
+	k.Do("del", keyspace.DefaultCursor)
 	k.moved(w, event.AlarmCursorMissing, event.AfterSeq(501), storetest.Batch(event.AfterSeq(400), 401))
-	if log := k.log.String(); strings.Contains(log, "could not be trimmed") || strings.Contains(log, "unchecked") {
+	if log := k.Logged.String(); strings.Contains(log, "could not be trimmed") || strings.Contains(log, "unchecked") {
 		t.Fatalf("log:\n%s", log)
 	}
 }
@@ -298,17 +298,17 @@ func TestRightsMissingAreRefusedAtStart(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	for _, word := range strings.Fields("evalsha eval get set xadd xtrim xlen xinfo xpending xrange xrevrange ping") {
 		t.Run(word, func(t *testing.T) {
-			k.t = t
-			k.user("fh", "canary-5ecret", strings.Replace(rights, "+"+word+" ", "", 1))
-			_, err := Open(k.ctx(), k.config(k.asUser("fh", "canary-5ecret")))
+			k.T = t
+			k.User("fh", "canary-5ecret", strings.Replace(rights, "+"+word+" ", "", 1))
+			_, err := Open(k.Ctx(), k.config(k.asUser("fh", "canary-5ecret")))
 			storetest.WantErr(t, err, fault.Refused)
 			if !strings.Contains(err.Error(), word) {
 				t.Fatalf("error does not name the command: %v", err)
 			}
-			if n := k.client.Exists(k.ctx(), keyspace.DefaultStream, keyspace.DefaultCursor, keyspace.DefaultCursor+":meta").Val(); n != 0 {
+			if n := k.Client.Exists(k.Ctx(), keyspace.DefaultStream, keyspace.DefaultCursor, keyspace.DefaultCursor+":meta").Val(); n != 0 {
 				t.Fatal("probing left a key")
 			}
-			storetest.NoCanary(t, "canary-5ecret", err, k.log.String())
+			storetest.NoCanary(t, "canary-5ecret", err, k.Logged.String())
 		})
 	}
 }
@@ -316,8 +316,8 @@ func TestRightsMissingAreRefusedAtStart(t *testing.T) {
 func TestRightsOfKeysAreRefusedAtStart(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t))
-	k.do("acl", "setuser", "fh", "on", ">pw", "~other:*", "+@all")
-	_, err := Open(k.ctx(), k.config(k.asUser("fh", "pw")))
+	k.Do("acl", "setuser", "fh", "on", ">pw", "~other:*", "+@all")
+	_, err := Open(k.Ctx(), k.config(k.asUser("fh", "pw")))
 	storetest.WantErr(t, err, fault.Refused)
 }
 
@@ -328,11 +328,11 @@ func TestRightsWithdrawn(t *testing.T) {
 	for _, word := range []string{"xadd", "set", "evalsha"} {
 		t.Run(word, func(t *testing.T) {
 			k := newKit(t, redistest.Start(t))
-			k.user("fh", "pw", rights)
+			k.User("fh", "pw", rights)
 			w, _ := k.open(k.asUser("fh", "pw"))
 			k.must(w, storetest.Batch(storetest.Live, 1))
-			k.do("acl", "setuser", "fh", "-"+word)
-			_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(1), 2)})
+			k.Do("acl", "setuser", "fh", "-"+word)
+			_, err := w.Commit(k.Ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(1), 2)})
 			storetest.WantErr(t, err, fault.Refused)
 			k.want(1, 1)
 		})
@@ -342,23 +342,23 @@ func TestRightsWithdrawn(t *testing.T) {
 func TestCredentials(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t))
-	k.user("fh", "right", rights)
-	k.do("acl", "setuser", "default", "nopass", "on")
+	k.User("fh", "right", rights)
+	k.Do("acl", "setuser", "default", "nopass", "on")
 	closed := newKit(t, redistest.Start(t, "--requirepass", "right"))
 	cases := []struct{ name, url string }{
-		{"wrong user password", "redis://fh:canary-5ecret@" + k.server.Addr()},
-		{"unknown user", "redis://nobody:canary-5ecret@" + k.server.Addr()},
-		{"wrong password", "redis://:canary-5ecret@" + closed.server.Addr()},
-		{"no password", "redis://" + closed.server.Addr()},
+		{"wrong user password", "redis://fh:canary-5ecret@" + k.Server.Addr()},
+		{"unknown user", "redis://nobody:canary-5ecret@" + k.Server.Addr()},
+		{"wrong password", "redis://:canary-5ecret@" + closed.Server.Addr()},
+		{"no password", "redis://" + closed.Server.Addr()},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := Open(k.ctx(), k.config(func(cfg *Config) { cfg.URL = c.url }))
+			_, err := Open(k.Ctx(), k.config(func(cfg *Config) { cfg.URL = c.url }))
 			storetest.WantErr(t, err, fault.Refused)
-			storetest.NoCanary(t, "canary-5ecret", err, k.log.String())
+			storetest.NoCanary(t, "canary-5ecret", err, k.Logged.String())
 		})
 	}
-	w, err := Open(k.ctx(), k.config(func(cfg *Config) { cfg.URL = "redis://:right@" + closed.server.Addr() }))
+	w, err := Open(k.Ctx(), k.config(func(cfg *Config) { cfg.URL = "redis://:right@" + closed.Server.Addr() }))
 	storetest.Must(t, err)
 	storetest.Must(t, w.Close())
 }

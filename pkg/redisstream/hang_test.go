@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -47,11 +48,11 @@ func TestNothingWaitsBehindItsContext(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(context.Context, conn.Connection) error{
 		"reader": func(ctx context.Context, c conn.Connection) error {
-			_, err := OpenReader(ctx, ReaderConfig{Connection: c})
+			_, err := reader.Open(ctx, reader.Config{Connection: c})
 			return err
 		},
 		"reader of partitions": func(ctx context.Context, c conn.Connection) error {
-			_, err := OpenReader(ctx, ReaderConfig{Connection: c, Partitions: 2})
+			_, err := reader.Open(ctx, reader.Config{Connection: c, Partitions: 2})
 			return err
 		},
 		"writer": func(ctx context.Context, c conn.Connection) error {
@@ -93,7 +94,7 @@ func TestReadsEndWithTheContextOfTheReader(t *testing.T) {
 		return ""
 	})
 	t.Cleanup(func() { close(over) })
-	r, err := OpenReader(ctx, ReaderConfig{Connection: conn.Connection{URL: hung.URL(), CommandTimeout: time.Hour}})
+	r, err := reader.Open(ctx, reader.Config{Connection: conn.Connection{URL: hung.URL(), CommandTimeout: time.Hour}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 )
 
 // The command of the hint is one that redis-cli takes: it knows no sockets, Sentinels
@@ -25,7 +26,7 @@ func TestHintsNameACommandThatWorks(t *testing.T) {
 		"rediss-cluster://127.0.0.1:1":                  "redis-cli -h 127.0.0.1 -p 1 --tls PING",
 		"REDIS-CLUSTER://[::1]:1":                       "redis-cli -h ::1 -p 1 PING",
 	} {
-		_, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: url, CommandTimeout: 2 * time.Second}})
+		_, err := reader.Open(t.Context(), reader.Config{Connection: conn.Connection{URL: url, CommandTimeout: 2 * time.Second}})
 		storetest.WantErr(t, err, fault.Unreachable)
 		if hint := fault.HintOf(err); !strings.HasSuffix(hint, "Try: "+want) {
 			t.Errorf("%s: hint %q, want %q", url, hint, want)

@@ -20,6 +20,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/embedded"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redisstream/resp"
 )
 
@@ -223,24 +224,24 @@ func startEmbedded(t testing.TB) *embedded.Server {
 
 // phases are commands at which a peer can turn hostile, and how a Reader comes
 // to send them.
-var phases = map[string]func(ctx context.Context, r *Reader) error{
+var phases = map[string]func(ctx context.Context, r *reader.Reader) error{
 	"HELLO":  nil,
 	"CLIENT": nil,
 	"PING":   nil,
 	"SELECT": nil,
-	"XRANGE": func(ctx context.Context, r *Reader) error {
+	"XRANGE": func(ctx context.Context, r *reader.Reader) error {
 		_, err := r.Last(ctx, 0)
 		return errors.Join(err, last(r.Range(ctx, "", "")))
 	},
-	"XREVRANGE":    func(ctx context.Context, r *Reader) error { _, err := r.Last(ctx, 5); return err },
-	"XINFO GROUPS": func(ctx context.Context, r *Reader) error { _, err := r.Groups(ctx); return err },
-	"XINFO STREAM": func(ctx context.Context, r *Reader) error { _, err := r.EntriesAdded(ctx); return err },
-	"XLEN":         func(ctx context.Context, r *Reader) error { _, err := r.Bounds(ctx); return err },
-	"GET":          func(ctx context.Context, r *Reader) error { _, err := r.Cursor(ctx); return err },
-	"INFO":         func(ctx context.Context, r *Reader) error { _, err := r.Vitals(ctx); return err },
-	"TIME":         func(ctx context.Context, r *Reader) error { _, _, err := r.Now(ctx); return err },
-	"MEMORY":       func(ctx context.Context, r *Reader) error { _, _, err := r.MemoryUsage(ctx); return err },
-	"SCAN":         func(ctx context.Context, r *Reader) error { _, err := r.Streams(ctx); return err },
+	"XREVRANGE":    func(ctx context.Context, r *reader.Reader) error { _, err := r.Last(ctx, 5); return err },
+	"XINFO GROUPS": func(ctx context.Context, r *reader.Reader) error { _, err := r.Groups(ctx); return err },
+	"XINFO STREAM": func(ctx context.Context, r *reader.Reader) error { _, err := r.EntriesAdded(ctx); return err },
+	"XLEN":         func(ctx context.Context, r *reader.Reader) error { _, err := r.Bounds(ctx); return err },
+	"GET":          func(ctx context.Context, r *reader.Reader) error { _, err := r.Cursor(ctx); return err },
+	"INFO":         func(ctx context.Context, r *reader.Reader) error { _, err := r.Vitals(ctx); return err },
+	"TIME":         func(ctx context.Context, r *reader.Reader) error { _, _, err := r.Now(ctx); return err },
+	"MEMORY":       func(ctx context.Context, r *reader.Reader) error { _, _, err := r.MemoryUsage(ctx); return err },
+	"SCAN":         func(ctx context.Context, r *reader.Reader) error { _, err := r.Streams(ctx); return err },
 }
 
 func last[T any](seq func(func(T, error) bool)) (err error) {
@@ -253,15 +254,15 @@ func last[T any](seq func(func(T, error) bool)) (err error) {
 func TestHostilePeerOfAReader(t *testing.T) {
 	server := startEmbedded(t)
 	h := startHostile(t, server.Addr())
-	open := func() (*Reader, error) {
-		return OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: "redis://" + h.addr + "/1", CommandTimeout: 5 * time.Second}})
+	open := func() (*reader.Reader, error) {
+		return reader.Open(t.Context(), reader.Config{Connection: conn.Connection{URL: "redis://" + h.addr + "/1", CommandTimeout: 5 * time.Second}})
 	}
 	for attack, reply := range attacks() {
 		for command, ask := range phases {
 			t.Run(command+"/"+attack, func(t *testing.T) {
 				h.behave("", nil)
 				bounded(t, func() {
-					var r *Reader
+					var r *reader.Reader
 					var err error
 					if ask != nil {
 						r, err = open()
@@ -390,7 +391,7 @@ func FuzzHostilePeer(f *testing.F) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		r, err := OpenReader(ctx, ReaderConfig{Connection: conn.Connection{URL: "redis://h", Dialer: dial, CommandTimeout: 5 * time.Millisecond}})
+		r, err := reader.Open(ctx, reader.Config{Connection: conn.Connection{URL: "redis://h", Dialer: dial, CommandTimeout: 5 * time.Millisecond}})
 		if err != nil {
 			t.Skip(err)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 )
 
 func bulk(words ...string) string {
@@ -89,7 +90,7 @@ func TestHostileSentinel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bounded(t, func() {
 				sentinel := startSentinel(t, server.Addr(), change)
-				r, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: "redis-sentinel://" + sentinel.addr + "/m", CommandTimeout: 2 * time.Second}})
+				r, err := reader.Open(t.Context(), reader.Config{Connection: conn.Connection{URL: "redis-sentinel://" + sentinel.addr + "/m", CommandTimeout: 2 * time.Second}})
 				if strings.Contains(name, "address") {
 					storetest.WantErr(t, err, fault.Unreachable)
 					if hint := fault.HintOf(err); !strings.Contains(hint, "look at what") {
@@ -117,7 +118,7 @@ func TestSentinelThatDoesNotKnowTheMaster(t *testing.T) {
 	for _, null := range []string{"$-1\r\n", "*-1\r\n", "_\r\n"} {
 		sentinel := startSentinel(t, "127.0.0.1:1", map[string]func() io.Reader{"SENTINEL GET": sends(null)})
 		wantUnknownMaster(t, "redis-sentinel://"+sentinel.addr+"/othr", sentinel.addr)
-		_, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: "redis-sentinel://" + sentinel.addr + ",127.0.0.1:1/othr"}})
+		_, err := reader.Open(t.Context(), reader.Config{Connection: conn.Connection{URL: "redis-sentinel://" + sentinel.addr + ",127.0.0.1:1/othr"}})
 		storetest.WantErr(t, err, fault.Unreachable)
 		if !strings.Contains(err.Error(), `no master named "othr"`) {
 			t.Errorf("one of two: %v", err)
@@ -128,7 +129,7 @@ func TestSentinelThatDoesNotKnowTheMaster(t *testing.T) {
 func wantUnknownMaster(t *testing.T, url, addr string) {
 	t.Helper()
 	c := conn.Connection{URL: url, CommandTimeout: 2 * time.Second}
-	_, reading := OpenReader(t.Context(), ReaderConfig{Connection: c})
+	_, reading := reader.Open(t.Context(), reader.Config{Connection: c})
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	_, writing := Open(ctx, Config{Connection: c, Identity: Identity{Relay: storetest.Relay}})
@@ -176,7 +177,7 @@ func attackCluster(t *testing.T, backend, where string, reply func() io.Reader) 
 	first.answer.Store(&answer)
 	other.behave("", reply)
 	err := func() error {
-		r, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: "redis-cluster://" + first.addr, CommandTimeout: 5 * time.Second}})
+		r, err := reader.Open(t.Context(), reader.Config{Connection: conn.Connection{URL: "redis-cluster://" + first.addr, CommandTimeout: 5 * time.Second}})
 		if err != nil {
 			return err
 		}
@@ -205,7 +206,7 @@ func TestHostileClusterOfManyNodes(t *testing.T) {
 		return strings.NewReader("-ERR unknown command\r\n")
 	}
 	first.answer.Store(&answer)
-	_, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: "redis-cluster://" + first.addr}})
+	_, err := reader.Open(t.Context(), reader.Config{Connection: conn.Connection{URL: "redis-cluster://" + first.addr}})
 	storetest.WantErr(t, err, fault.Unreachable)
 	if !strings.Contains(err.Error(), "CLUSTER SLOTS") {
 		t.Errorf("got %v", err)
@@ -232,7 +233,7 @@ func TestClusterBehindAPlainURL(t *testing.T) {
 		}
 	}
 	h.behave("XLEN", sends("-MOVED 1234 127.0.0.1:7001\r\n"))
-	r, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: "redis://" + h.addr}})
+	r, err := reader.Open(t.Context(), reader.Config{Connection: conn.Connection{URL: "redis://" + h.addr}})
 	storetest.Must(t, err)
 	defer r.Close()
 	_, err = r.Bounds(t.Context())

@@ -18,41 +18,41 @@ import (
 
 // member opens a writer that takes part in the lease.
 func (k *kit) member(name string, change ...func(*Config)) *Writer {
-	k.t.Helper()
+	k.T.Helper()
 	w, _ := k.open(append(change, func(c *Config) { c.Writer = "fhctl/" + name })...)
 	return w
 }
 
 // leads asks, and expects the lead without further news.
 func (k *kit) leads(w *Writer) {
-	k.t.Helper()
-	lead, err := w.Lead(k.ctx())
+	k.T.Helper()
+	lead, err := w.Lead(k.Ctx())
 	if err != nil || !lead.Leading {
-		k.t.Fatalf("lead: %+v, %v", lead, err)
+		k.T.Fatalf("lead: %+v, %v", lead, err)
 	}
 }
 
 // standsBy asks, and expects that another leads.
 func (k *kit) standsBy(w *Writer, by string, cursor event.Seq) {
-	k.t.Helper()
-	lead, err := w.Lead(k.ctx())
+	k.T.Helper()
+	lead, err := w.Lead(k.Ctx())
 	if err != nil || lead.Leading || lead.By != "fhctl/"+by || lead.Cursor != cursor {
-		k.t.Fatalf("lead: %+v, %v; want %s leading at %d", lead, err, by, cursor)
+		k.T.Fatalf("lead: %+v, %v; want %s leading at %d", lead, err, by, cursor)
 	}
 }
 
 // refused commits and expects that another leads.
 func (k *kit) refused(w *Writer, by string, batches ...*event.Batch) {
-	k.t.Helper()
-	receipts, err := w.Commit(k.ctx(), batches)
+	k.T.Helper()
+	receipts, err := w.Commit(k.Ctx(), batches)
 	var led *event.Led
 	if !errors.As(err, &led) || led.By != "fhctl/"+by || len(receipts) != 0 {
-		k.t.Fatalf("commit: %v, %v; want to hear that %s leads", receipts, err, by)
+		k.T.Fatalf("commit: %v, %v; want to hear that %s leads", receipts, err, by)
 	}
 }
 
 // expire ends the lease as time would.
-func (k *kit) expire() { k.do("del", keyspace.DefaultCursor+":lease") }
+func (k *kit) expire() { k.Do("del", keyspace.DefaultCursor+":lease") }
 
 func TestLeaseOneLeads(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
@@ -66,7 +66,7 @@ func TestLeaseOneLeads(t *testing.T) {
 		k.refused(b, "a", storetest.Batch(event.AfterSeq(2), 3))
 		k.must(a, storetest.Batch(event.AfterSeq(2), 3))
 		k.want(3, 1, 2, 3)
-		if text := k.get(keyspace.DefaultCursor + ":lease"); !strings.HasPrefix(text, "fhctl/a/") {
+		if text := k.Get(keyspace.DefaultCursor + ":lease"); !strings.HasPrefix(text, "fhctl/a/") {
 			t.Fatalf("the lease is %q", text)
 		}
 	})
@@ -129,12 +129,12 @@ func TestLeaseExpires(t *testing.T) {
 		k := newKit(t, server)
 		a, b := k.member("a"), k.member("b")
 		k.leads(a)
-		left, err := k.client.PTTL(k.ctx(), keyspace.DefaultCursor+":lease").Result()
+		left, err := k.Client.PTTL(k.Ctx(), keyspace.DefaultCursor+":lease").Result()
 		if err != nil || left <= 0 || left > leaseFor {
 			t.Fatalf("the lease ends in %v (%v)", left, err)
 		}
 		storetest.Eventually(t, "the lease to run out", func() bool {
-			lead, err := b.Lead(k.ctx())
+			lead, err := b.Lead(k.Ctx())
 			storetest.Must(t, err)
 			return lead.Leading
 		})
@@ -166,8 +166,8 @@ func TestLeaseOfTheDeadIsTakenAtOnce(t *testing.T) {
 		"another id altogether":        {"fhctl/a/", false},
 		"pid 0":                        {"fhctl/a/x/0@" + pidSpace(), false},
 	} {
-		k.set(keyspace.DefaultCursor+":lease", c.id)
-		lead, err := b.Lead(k.ctx())
+		k.Set(keyspace.DefaultCursor+":lease", c.id)
+		lead, err := b.Lead(k.Ctx())
 		if err != nil || lead.Leading != c.dead {
 			t.Errorf("%s: %+v, %v", name, lead, err)
 		}
@@ -183,7 +183,7 @@ func TestLeaseWhenRedisClockIsSetBack(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		a, b := k.member("a"), k.member("b")
-		setBack := func() { k.do("pexpire", keyspace.DefaultCursor+":lease", 3_600_000) }
+		setBack := func() { k.Do("pexpire", keyspace.DefaultCursor+":lease", 3_600_000) }
 		later := func() { b.lease.seenSince = b.lease.seenSince.Add(-leaseStill) }
 		k.must(a, storetest.Run(storetest.Live, 1, 5))
 		setBack()
@@ -209,7 +209,7 @@ func TestLeaseWhenRedisClockIsSetBack(t *testing.T) {
 func TestLeaseOfAnOlderVersion(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	b := k.member("b")
-	k.set(keyspace.DefaultCursor+":lease", "fhctl/a/x/7@elsewhere")
+	k.Set(keyspace.DefaultCursor+":lease", "fhctl/a/x/7@elsewhere")
 	k.standsBy(b, "a", 0)
 	b.lease.seenSince = b.lease.seenSince.Add(-time.Hour)
 	k.standsBy(b, "a", 0)
@@ -223,12 +223,12 @@ func TestLeaseIsRenewedWhenIdle(t *testing.T) {
 		k.must(a, storetest.Batch(storetest.Live, 1))
 		k.expire()
 		k.leads(a) // fresh from the batch: Redis is not asked
-		if k.get(keyspace.DefaultCursor+":lease") != "" {
+		if k.Get(keyspace.DefaultCursor+":lease") != "" {
 			t.Fatal("asked without need")
 		}
 		a.lease.since = a.lease.since.Add(-leaseEach)
 		k.leads(a)
-		if k.get(keyspace.DefaultCursor+":lease") == "" {
+		if k.Get(keyspace.DefaultCursor+":lease") == "" {
 			t.Fatal("not renewed")
 		}
 		b := k.member("b")
@@ -236,7 +236,7 @@ func TestLeaseIsRenewedWhenIdle(t *testing.T) {
 		k.leads(b)
 		a.lease.since = a.lease.since.Add(-leaseEach)
 		var led *event.Led
-		if _, err := a.Lead(k.ctx()); !errors.As(err, &led) {
+		if _, err := a.Lead(k.Ctx()); !errors.As(err, &led) {
 			t.Fatalf("a leader that lost its lease hears %v", err)
 		}
 		k.standsBy(a, "b", 1)
@@ -278,23 +278,23 @@ func TestLeaseComesAfterBadCursorAndMismatch(t *testing.T) {
 		k := newKit(t, server)
 		a, b := k.member("a"), k.member("b")
 		k.must(a, storetest.Batch(storetest.Live, 1))
-		other, err := Open(k.ctx(), k.config(func(c *Config) { c.Writer, c.Identity.Filter = "fhctl/c", "abc" }))
+		other, err := Open(k.Ctx(), k.config(func(c *Config) { c.Writer, c.Identity.Filter = "fhctl/c", "abc" }))
 		storetest.Must(t, err)
 		defer other.Close()
-		_, err = other.Resume(k.ctx())
+		_, err = other.Resume(k.Ctx())
 		storetest.WantErr(t, err, fault.Cursor)
-		_, err = other.Lead(k.ctx())
+		_, err = other.Lead(k.Ctx())
 		storetest.WantErr(t, err, fault.Cursor)
 		for _, garbage := range []string{"12x", "9999999999999999"} {
-			k.set(keyspace.DefaultCursor, garbage)
-			_, err = b.Lead(k.ctx())
+			k.Set(keyspace.DefaultCursor, garbage)
+			_, err = b.Lead(k.Ctx())
 			storetest.WantErr(t, err, fault.Cursor)
-			_, err = b.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(1), 2)})
+			_, err = b.Commit(k.Ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(1), 2)})
 			storetest.WantErr(t, err, fault.Cursor)
 		}
-		k.do("del", keyspace.DefaultCursor)
-		k.do("hset", keyspace.DefaultCursor, "a", "b")
-		_, err = b.Lead(k.ctx())
+		k.Do("del", keyspace.DefaultCursor)
+		k.Do("hset", keyspace.DefaultCursor, "a", "b")
+		_, err = b.Lead(k.Ctx())
 		storetest.WantErr(t, err, fault.Cursor)
 	})
 }
@@ -310,11 +310,11 @@ func TestLeaseAndAnOperatorsMove(t *testing.T) {
 		k.standsBy(b, "a", 9)
 		k.must(a, storetest.Run(event.AfterSeq(9), 10, 12))
 		k.standsBy(b, "a", 12)
-		storetest.Must(t, a.Rebase(k.ctx(), 4))
+		storetest.Must(t, a.Rebase(k.Ctx(), 4))
 		k.standsBy(b, "a", 4)
 		k.expire()
 		k.leads(b)
-		at, err := b.Resume(k.ctx())
+		at, err := b.Resume(k.Ctx())
 		storetest.Must(t, err)
 		if at.Position != event.AfterSeq(4) {
 			t.Fatalf("took over at %s", at.Position)
@@ -334,7 +334,7 @@ func TestLeaseTakenAfterARollback(t *testing.T) {
 		k.standsBy(b, "a", 9)
 		k.expire()
 		k.rollBack(keyspace.DefaultCursor, 4)
-		_, err := b.Lead(k.ctx())
+		_, err := b.Lead(k.Ctx())
 		var moved *event.Moved
 		if !errors.As(err, &moved) || moved.Alarm != event.AlarmRollback || moved.To != event.AfterSeq(4) {
 			t.Fatalf("lead: %v", err)
@@ -350,14 +350,14 @@ func TestLeaseTakenAfterFlushAll(t *testing.T) {
 		k := newKit(t, server)
 		a, b := k.member("a"), k.member("b")
 		k.must(a, storetest.Run(storetest.Live, 1, 9))
-		k.do("xgroup", "create", keyspace.DefaultStream, "slow", "0")
-		k.do("xreadgroup", "group", "slow", "c", "count", "6", "streams", keyspace.DefaultStream, ">")
+		k.Do("xgroup", "create", keyspace.DefaultStream, "slow", "0")
+		k.Do("xreadgroup", "group", "slow", "c", "count", "6", "streams", keyspace.DefaultStream, ">")
 		for _, id := range k.ids()[:3] {
-			k.do("xack", keyspace.DefaultStream, "slow", id)
+			k.Do("xack", keyspace.DefaultStream, "slow", id)
 		}
 		k.standsBy(b, "a", 9)
-		k.do("flushall")
-		_, err := b.Lead(k.ctx())
+		k.Do("flushall")
+		_, err := b.Lead(k.Ctx())
 		var moved *event.Moved
 		if !errors.As(err, &moved) || moved.Alarm != event.AlarmCursorMissing || moved.To != event.AfterSeq(3) {
 			t.Fatalf("lead: %v", err)
@@ -378,8 +378,8 @@ func TestLeaseTakenAfterAYoungStreamVanished(t *testing.T) {
 		k.standsBy(b, "a", 0)
 		k.must(a, storetest.Run(storetest.Live, 11, 15))
 		k.standsBy(b, "a", 15)
-		k.do("flushall")
-		_, err := b.Lead(k.ctx())
+		k.Do("flushall")
+		_, err := b.Lead(k.Ctx())
 		var moved *event.Moved
 		if !errors.As(err, &moved) || moved.Alarm != event.AlarmCursorMissing || moved.To != event.AfterSeq(10) {
 			t.Fatalf("lead: %v", err)
@@ -394,7 +394,7 @@ func TestLeaseWhileTheCursorIsGone(t *testing.T) {
 		a, b := k.member("a"), k.member("b")
 		k.must(a, storetest.Run(storetest.Live, 1, 3))
 		k.standsBy(b, "a", 3)
-		k.do("del", keyspace.DefaultCursor)
+		k.Do("del", keyspace.DefaultCursor)
 		k.refused(b, "a", storetest.Batch(event.AfterSeq(3), 4))
 		k.standsBy(b, "a", 3)
 		k.moved(a, event.AlarmCursorMissing, event.AfterSeq(3), storetest.Batch(event.AfterSeq(3), 4))
@@ -409,8 +409,8 @@ func TestLeaseWhileTheSideKeyIsGone(t *testing.T) {
 		a, b := k.member("a"), k.member("b")
 		k.must(a, storetest.Run(storetest.Live, 1, 3))
 		k.standsBy(b, "a", 3)
-		k.do("del", keyspace.DefaultCursor+":meta")
-		_, err := b.Lead(k.ctx())
+		k.Do("del", keyspace.DefaultCursor+":meta")
+		_, err := b.Lead(k.Ctx())
 		var moved *event.Moved
 		if !errors.As(err, &moved) || moved.To != event.AfterSeq(3) {
 			t.Fatalf("lead: %v", err)
@@ -428,10 +428,10 @@ func TestLeaseRenewalDoesNotWait(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	a := k.member("a")
 	k.leads(a)
-	k.server.Pause()
+	k.Server.Pause()
 	a.lease.since = a.lease.since.Add(-leaseEach)
 	k.leads(a)
-	k.server.Continue()
+	k.Server.Continue()
 	if told := k.told(); len(told) != 1 || told[0].Up || told[0].Cause != "timeout" {
 		t.Fatalf("observers heard of it: %+v", told)
 	}
@@ -443,10 +443,10 @@ func TestLeaseOfTheWrongTypeIsNamed(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		a := k.member("a")
-		k.do("hset", keyspace.DefaultCursor+":lease", "a", "b")
-		_, err := a.Commit(k.ctx(), []*event.Batch{storetest.Batch(storetest.Live, 1)})
+		k.Do("hset", keyspace.DefaultCursor+":lease", "a", "b")
+		_, err := a.Commit(k.Ctx(), []*event.Batch{storetest.Batch(storetest.Live, 1)})
 		storetest.WantErr(t, err, fault.Data)
-		_, err = Open(k.ctx(), k.config())
+		_, err = Open(k.Ctx(), k.config())
 		storetest.WantErr(t, err, fault.Data)
 		if !strings.Contains(err.Error(), ":lease") {
 			t.Fatal(err)
@@ -458,8 +458,8 @@ func TestLeaseOfTheWrongTypeIsNamed(t *testing.T) {
 func TestLeaseKeyMissingInRightsIsNamed(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t))
-	k.do("acl", "setuser", "fh", "on", ">pw", "~"+keyspace.DefaultStream, "~"+keyspace.DefaultCursor, "~"+keyspace.DefaultCursor+":meta", "+@all")
-	_, err := Open(k.ctx(), k.config(k.asUser("fh", "pw")))
+	k.Do("acl", "setuser", "fh", "on", ">pw", "~"+keyspace.DefaultStream, "~"+keyspace.DefaultCursor, "~"+keyspace.DefaultCursor+":meta", "+@all")
+	_, err := Open(k.Ctx(), k.config(k.asUser("fh", "pw")))
 	storetest.WantErr(t, err, fault.Refused)
 	if !strings.Contains(err.Error(), "get "+keyspace.DefaultCursor+":lease") || !strings.Contains(err.Error(), "set "+keyspace.DefaultCursor+":lease") {
 		t.Fatal(err)
@@ -477,21 +477,21 @@ func TestLeaderWithNothingToStoreNotices(t *testing.T) {
 			to    event.Seq
 		}{
 			"rollback": {func(k *kit) { k.rollBack(keyspace.DefaultCursor, 2) }, event.AlarmRollback, 2},
-			"missing":  {func(k *kit) { k.do("del", keyspace.DefaultCursor) }, event.AlarmCursorMissing, 5},
+			"missing":  {func(k *kit) { k.Do("del", keyspace.DefaultCursor) }, event.AlarmCursorMissing, 5},
 			"moved": {func(k *kit) {
-				k.set(keyspace.DefaultCursor, "9")
-				k.set(keyspace.DefaultCursor+":meta", `{"relay":"relay.example","filter":"","partitions":1,"epoch":1}`)
+				k.Set(keyspace.DefaultCursor, "9")
+				k.Set(keyspace.DefaultCursor+":meta", `{"relay":"relay.example","filter":"","partitions":1,"epoch":1}`)
 			}, event.AlarmConflict, 9},
 		} {
 			t.Run(name, func(t *testing.T) {
 				k := newKit(t, server)
-				k.do("flushall")
+				k.Do("flushall")
 				w, at := k.open(func(c *Config) { c.Writer = "quiet" })
 				k.must(w, storetest.Run(at.Position, 1, 5))
 				c.harm(k)
 				var moved *event.Moved
 				storetest.Eventually(t, "the leader to notice", func() bool {
-					_, err := w.Lead(k.ctx())
+					_, err := w.Lead(k.Ctx())
 					return errors.As(err, &moved)
 				})
 				if moved.Alarm != c.alarm || moved.To != event.AfterSeq(c.to) {
@@ -514,19 +514,19 @@ func TestLeaseRenewalTellsOfAnOutage(t *testing.T) {
 		proxy.Refuse(true)
 		proxy.Cut()
 		storetest.Eventually(t, "word of the outage", func() bool {
-			_, err := w.Lead(k.ctx())
+			_, err := w.Lead(k.Ctx())
 			storetest.Must(t, err)
 			told := k.told()
 			return len(told) > 1 && !told[len(told)-1].Up && told[len(told)-1].Cause == "connection"
 		})
 		proxy.Refuse(false)
 		storetest.Eventually(t, "word of its end", func() bool {
-			_, err := w.Lead(k.ctx())
+			_, err := w.Lead(k.Ctx())
 			storetest.Must(t, err)
 			return k.told()[len(k.told())-1].Up
 		})
-		if n := strings.Count(k.log.String(), "not available; waiting"); n != 1 {
-			t.Errorf("logged %d times:\n%s", n, k.log)
+		if n := strings.Count(k.Logged.String(), "not available; waiting"); n != 1 {
+			t.Errorf("logged %d times:\n%s", n, k.Logged)
 		}
 	})
 }
@@ -541,8 +541,8 @@ func TestLeaseSideKeyVanished(t *testing.T) {
 		k.must(a, storetest.Batch(storetest.Live, 5, 6))
 		k.standsBy(b, "a", 6)
 		k.must(a, storetest.Batch(event.AfterSeq(6), 7)) // news to b
-		k.do("del", keyspace.DefaultCursor+":meta")
-		if l, err := b.Lead(k.ctx()); err != nil || l.Leading {
+		k.Do("del", keyspace.DefaultCursor+":meta")
+		if l, err := b.Lead(k.Ctx()); err != nil || l.Leading {
 			t.Fatalf("lead: %+v, %v", l, err)
 		}
 		k.moved(a, event.AlarmCursorMissing, event.AfterSeq(7), storetest.Batch(event.AfterSeq(7), 8))
@@ -551,12 +551,12 @@ func TestLeaseSideKeyVanished(t *testing.T) {
 		k.want(8, 5, 6, 7, 8)
 
 		k.must(a, storetest.Batch(event.AfterSeq(8), 9))
-		k.do("del", keyspace.DefaultCursor+":meta")
-		if l, err := b.Lead(k.ctx()); err != nil || l.Leading {
+		k.Do("del", keyspace.DefaultCursor+":meta")
+		if l, err := b.Lead(k.Ctx()); err != nil || l.Leading {
 			t.Fatalf("lead: %+v, %v", l, err)
 		}
 		b.lease.sideGone = b.lease.sideGone.Add(-3 * leaseFor)
-		_, err := b.Lead(k.ctx())
+		_, err := b.Lead(k.Ctx())
 		storetest.WantErr(t, err, fault.Cursor)
 	})
 }
@@ -572,7 +572,7 @@ func TestLeaseStandbyTellsOfARollback(t *testing.T) {
 		k.standsBy(b, "a", 9)
 		k.rollBack(keyspace.DefaultCursor, 4)
 		var moved *event.Moved
-		if _, err := b.Lead(k.ctx()); !errors.As(err, &moved) || moved.Alarm != event.AlarmRollback || moved.To != event.AfterSeq(4) {
+		if _, err := b.Lead(k.Ctx()); !errors.As(err, &moved) || moved.Alarm != event.AlarmRollback || moved.To != event.AfterSeq(4) {
 			t.Fatalf("lead: %v", err)
 		}
 		k.standsBy(b, "a", 4)
@@ -588,17 +588,17 @@ func TestLeaseRollbackBringsADeadLeaderBack(t *testing.T) {
 		k.leads(a)
 		k.must(a, storetest.Run(storetest.Live, 1, 9))
 		k.rollBack(keyspace.DefaultCursor, 4)
-		k.set(keyspace.DefaultCursor+":lease", "dead/0")
-		_, err := a.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(9), 10)})
+		k.Set(keyspace.DefaultCursor+":lease", "dead/0")
+		_, err := a.Commit(k.Ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(9), 10)})
 		var led *event.Led
 		if !errors.As(err, &led) {
 			t.Fatalf("commit: %v", err)
 		}
 		var moved *event.Moved
-		if _, err = a.Resume(k.ctx()); !errors.As(err, &moved) || moved.Alarm != event.AlarmRollback || moved.To != event.AfterSeq(4) {
+		if _, err = a.Resume(k.Ctx()); !errors.As(err, &moved) || moved.Alarm != event.AlarmRollback || moved.To != event.AfterSeq(4) {
 			t.Fatalf("resume: %v", err)
 		}
-		if at, err := a.Resume(k.ctx()); err != nil || at.Position != event.AfterSeq(4) {
+		if at, err := a.Resume(k.Ctx()); err != nil || at.Position != event.AfterSeq(4) {
 			t.Fatalf("resume again: %+v, %v", at, err)
 		}
 	})
@@ -613,13 +613,13 @@ func TestLeaseStartWhileTheSideKeyIsMissing(t *testing.T) {
 		named := func(name string) func(*Config) { return func(c *Config) { c.Writer = name } }
 		leader, _ := k.open(named("a"))
 		k.must(leader, storetest.Run(storetest.Live, 1, 5))
-		k.do("del", keyspace.DefaultCursor+":meta")
-		other, err := Open(k.ctx(), k.config(named("b")))
+		k.Do("del", keyspace.DefaultCursor+":meta")
+		other, err := Open(k.Ctx(), k.config(named("b")))
 		storetest.Must(t, err)
 		t.Cleanup(func() { _ = other.Close() })
 		started := make(chan error, 1)
 		go func() {
-			_, err := other.Resume(k.ctx())
+			_, err := other.Resume(k.Ctx())
 			started <- err
 		}()
 		select {
@@ -630,8 +630,8 @@ func TestLeaseStartWhileTheSideKeyIsMissing(t *testing.T) {
 		k.moved(leader, event.AlarmCursorMissing, event.AfterSeq(5), storetest.Run(event.AfterSeq(5), 6, 9))
 		storetest.Must(t, <-started)
 
-		k.do("del", keyspace.DefaultCursor+":meta", keyspace.DefaultCursor+":lease")
-		_, err = other.Resume(k.ctx())
+		k.Do("del", keyspace.DefaultCursor+":meta", keyspace.DefaultCursor+":lease")
+		_, err = other.Resume(k.Ctx())
 		storetest.WantErr(t, err, fault.Cursor)
 	})
 }

@@ -25,7 +25,7 @@ func TestModelExactlyOnceInOrder(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		for seed := range seeds {
 			k := newKit(t, server)
-			k.do("flushall")
+			k.Do("flushall")
 			m := &model{kit: k, rand: rand.New(rand.NewPCG(seed, 7)), proxy: redistest.NewProxy(t, server.Addr())}
 			m.play(150)
 			if t.Failed() {
@@ -55,7 +55,7 @@ func (m *model) join() *player {
 }
 
 func (m *model) play(steps int) {
-	m.t.Helper()
+	m.T.Helper()
 	m.last = 1
 	m.writers = []*player{m.join()}
 	m.step(m.writers[0])
@@ -71,8 +71,8 @@ func (m *model) play(steps int) {
 		}
 	}
 	m.wantRun(1, m.last)
-	if got := m.get(keyspace.DefaultCursor); got != m.last.String() {
-		m.t.Fatalf("cursor %s, want %s", got, m.last)
+	if got := m.Get(keyspace.DefaultCursor); got != m.last.String() {
+		m.T.Fatalf("cursor %s, want %s", got, m.last)
 	}
 }
 
@@ -84,11 +84,11 @@ func (m *model) trouble() {
 	case 2:
 		m.proxy.Cut()
 	case 3:
-		m.do("script", "flush")
+		m.Do("script", "flush")
 	case 4:
-		m.do("del", keyspace.DefaultCursor)
+		m.Do("del", keyspace.DefaultCursor)
 	case 5: // killed and replaced, also while the cursor is gone
-		if m.get(keyspace.DefaultCursor+":meta") != "" {
+		if m.Get(keyspace.DefaultCursor+":meta") != "" {
 			m.writers[m.rand.IntN(len(m.writers))] = m.join()
 		}
 	case 6: // the cursor fell back to an older one, the entries with it
@@ -98,27 +98,27 @@ func (m *model) trouble() {
 
 // rollback takes the newest entries and sets the cursor as it was before them.
 func (m *model) rollback() {
-	rows, err := m.client.XRevRangeN(m.ctx(), keyspace.DefaultStream, "+", "-", int64(2+m.rand.IntN(5))).Result()
+	rows, err := m.Client.XRevRangeN(m.Ctx(), keyspace.DefaultStream, "+", "-", int64(2+m.rand.IntN(5))).Result()
 	if err != nil || len(rows) < 2 {
 		return
 	}
 	for _, row := range rows[:len(rows)-1] {
-		m.do("xdel", keyspace.DefaultStream, row.ID)
+		m.Do("xdel", keyspace.DefaultStream, row.ID)
 	}
 	seq := rows[len(rows)-1].Values["seq"].(string)
-	m.set(keyspace.DefaultCursor, seq)
+	m.Set(keyspace.DefaultCursor, seq)
 	var beside map[string]any // went back with them
-	if json.Unmarshal([]byte(m.get(keyspace.DefaultCursor+":meta")), &beside) == nil {
+	if json.Unmarshal([]byte(m.Get(keyspace.DefaultCursor+":meta")), &beside) == nil {
 		beside["stored"], beside["upto"] = json.Number(seq), json.Number(seq)
 		text, _ := json.Marshal(beside)
-		m.set(keyspace.DefaultCursor+":meta", string(text))
+		m.Set(keyspace.DefaultCursor+":meta", string(text))
 	}
 }
 
 // step lets a player read what the relay has for it and commit it as up to
 // three batches.
 func (m *model) step(p *player) {
-	m.t.Helper()
+	m.T.Helper()
 	var batches []*event.Batch
 	at := p.at
 	for range 1 + m.rand.IntN(3) {
@@ -133,13 +133,13 @@ func (m *model) step(p *player) {
 	if len(batches) == 0 {
 		return
 	}
-	_, err := p.w.Commit(m.ctx(), batches)
+	_, err := p.w.Commit(m.Ctx(), batches)
 	var moved *event.Moved
 	switch {
 	case errors.As(err, &moved):
 		p.at = moved.To
 	case err != nil:
-		m.t.Fatalf("commit: %v", err)
+		m.T.Fatalf("commit: %v", err)
 	default:
 		p.at = at
 	}

@@ -23,7 +23,7 @@ func TestOpenWaitsForRedis(t *testing.T) {
 		proxy.Refuse(true)
 		opened := make(chan error, 1)
 		go func() {
-			w, err := Open(k.ctx(), k.config(func(c *Config) { c.URL = proxy.URL() }))
+			w, err := Open(k.Ctx(), k.config(func(c *Config) { c.URL = proxy.URL() }))
 			if err == nil {
 				err = w.Close()
 			}
@@ -32,8 +32,8 @@ func TestOpenWaitsForRedis(t *testing.T) {
 		storetest.Eventually(t, "a third attempt", func() bool { return len(k.told()) >= 3 })
 		proxy.Refuse(false)
 		storetest.Must(t, <-opened)
-		if told := k.told(); !told[len(told)-1].Up || !strings.Contains(k.log.String(), "Redis is not available") {
-			t.Fatalf("told %+v, log:\n%s", told, k.log)
+		if told := k.told(); !told[len(told)-1].Up || !strings.Contains(k.Logged.String(), "Redis is not available") {
+			t.Fatalf("told %+v, log:\n%s", told, k.Logged)
 		}
 	})
 }
@@ -60,9 +60,9 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		{"replica", []string{"--replicaof", "127.0.0.1 1"}, nil, fault.Usage, "replica"},
 		{"eviction", []string{"--maxmemory-policy", "allkeys-lru"}, nil, fault.Usage, "allkeys-lru"},
-		{"stream is a list", nil, func(k *kit) { k.do("rpush", keyspace.DefaultStream, "x") }, fault.Data, keyspace.DefaultStream},
-		{"cursor is a hash", nil, func(k *kit) { k.do("hset", keyspace.DefaultCursor, "a", "b") }, fault.Data, keyspace.DefaultCursor},
-		{"side key is a set", nil, func(k *kit) { k.do("sadd", keyspace.DefaultCursor+":meta", "x") }, fault.Data, keyspace.DefaultCursor + ":meta"},
+		{"stream is a list", nil, func(k *kit) { k.Do("rpush", keyspace.DefaultStream, "x") }, fault.Data, keyspace.DefaultStream},
+		{"cursor is a hash", nil, func(k *kit) { k.Do("hset", keyspace.DefaultCursor, "a", "b") }, fault.Data, keyspace.DefaultCursor},
+		{"side key is a set", nil, func(k *kit) { k.Do("sadd", keyspace.DefaultCursor+":meta", "x") }, fault.Data, keyspace.DefaultCursor + ":meta"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -70,7 +70,7 @@ func TestOpenRefuses(t *testing.T) {
 			if c.spoil != nil {
 				c.spoil(k)
 			}
-			_, err := Open(k.ctx(), k.config())
+			_, err := Open(k.Ctx(), k.config())
 			storetest.WantErr(t, err, c.class)
 			if !strings.Contains(err.Error(), c.word) {
 				t.Fatalf("error does not say %q: %v", c.word, err)
@@ -83,8 +83,8 @@ func TestOpenAllowsEvictionWhenTold(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t, "--maxmemory-policy", "allkeys-lru"))
 	k.open(func(c *Config) { c.AllowEviction = true })
-	if !strings.Contains(k.log.String(), "may evict") {
-		t.Fatalf("no warning:\n%s", k.log)
+	if !strings.Contains(k.Logged.String(), "may evict") {
+		t.Fatalf("no warning:\n%s", k.Logged)
 	}
 }
 
@@ -97,7 +97,7 @@ func TestOpenWarnsOfVolatileEviction(t *testing.T) {
 			t.Parallel()
 			k := newKit(t, redistest.Start(t, "--maxmemory-policy", policy, "--appendonly", "yes", "--rename-command", "CONFIG", ""))
 			w, _ := k.open()
-			if log := k.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "stream and cursor do not expire") {
+			if log := k.Logged.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "stream and cursor do not expire") {
 				t.Errorf("log:\n%s", log)
 			}
 			k.must(w, storetest.Batch(storetest.Live, 1))
@@ -107,7 +107,7 @@ func TestOpenWarnsOfVolatileEviction(t *testing.T) {
 		t.Run(policy, func(t *testing.T) {
 			t.Parallel()
 			k := newKit(t, redistest.Start(t, "--maxmemory-policy", policy))
-			_, err := Open(k.ctx(), k.config())
+			_, err := Open(k.Ctx(), k.config())
 			storetest.WantErr(t, err, fault.Usage)
 			if hint := fault.HintOf(err); !strings.Contains(hint, "--allow-eviction") {
 				t.Errorf("hint: %s", hint)
@@ -120,12 +120,12 @@ func TestOpenWarnsAboutPersistence(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t))
 	k.open()
-	if !strings.Contains(k.log.String(), "append-only") {
-		t.Fatalf("no warning:\n%s", k.log)
+	if !strings.Contains(k.Logged.String(), "append-only") {
+		t.Fatalf("no warning:\n%s", k.Logged)
 	}
 	quiet := newKit(t, redistest.Start(t, "--appendonly", "yes"))
 	quiet.open()
-	if text := quiet.log.String(); text != "" {
+	if text := quiet.Logged.String(); text != "" {
 		t.Fatalf("warned for nothing:\n%s", text)
 	}
 }
@@ -134,7 +134,7 @@ func TestOpenProbesLeaveNothing(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		k.open()
-		if n := k.client.DBSize(k.ctx()).Val(); n != 0 {
+		if n := k.Client.DBSize(k.Ctx()).Val(); n != 0 {
 			t.Fatalf("%d keys", n)
 		}
 		w, _ := k.open()
@@ -150,7 +150,7 @@ func TestOpenProbesLeaveNothing(t *testing.T) {
 func TestOpenEmbeddedWarnsNothing(t *testing.T) {
 	k := newKit(t, redistest.StartEmbedded(t))
 	k.open()
-	if text := k.log.String(); text != "" {
+	if text := k.Logged.String(); text != "" {
 		t.Fatalf("log:\n%s", text)
 	}
 }
@@ -176,30 +176,30 @@ func TestClusterOneNode(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t, "--cluster-enabled", "yes"))
 	cluster := func(c *Config) {
-		c.URL = "redis-cluster://" + k.server.Addr()
+		c.URL = "redis-cluster://" + k.Server.Addr()
 		c.CursorKey = "{firehose:events}:cursor"
 	}
 	opened := make(chan *Writer, 1)
 	go func() {
-		w, err := Open(k.ctx(), k.config(cluster))
+		w, err := Open(k.Ctx(), k.config(cluster))
 		if err != nil {
 			t.Error(err)
 		}
 		opened <- w
 	}()
-	k.do("cluster", "addslotsrange", 0, 16383) // until then CLUSTERDOWN
+	k.Do("cluster", "addslotsrange", 0, 16383) // until then CLUSTERDOWN
 	w := <-opened
 	if t.Failed() {
 		return
 	}
 	defer w.Close()
-	_, err := w.Resume(k.ctx())
+	_, err := w.Resume(k.Ctx())
 	storetest.Must(t, err)
 	k.must(w, storetest.Batch(storetest.Live, 1, 2), storetest.Batch(event.AfterSeq(2), 3))
-	k.do("script", "flush")
+	k.Do("script", "flush")
 	k.must(w, storetest.Batch(event.AfterSeq(3), 4))
 	k.wantRun(1, 4)
-	if got := k.get("{firehose:events}:cursor"); got != "4" {
+	if got := k.Get("{firehose:events}:cursor"); got != "4" {
 		t.Fatalf("cursor %s", got)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
@@ -25,7 +26,7 @@ import (
 type others struct {
 	watching   bool // entries are looked for before each exchange
 	left       []other
-	looked     ID        // entries up to here were looked at; "" none were
+	looked     reader.ID // entries up to here were looked at; "" none were
 	more       bool      // entries behind looked wait until some of left are done with
 	sameRelay  bool      // an entry of theirs was the very event with that seq
 	otherRelay bool      // one was not: their numbers mean something else
@@ -38,7 +39,7 @@ type others struct {
 
 // other is one entry that is not ours.
 type other struct {
-	id   ID
+	id   reader.ID
 	seq  event.Seq
 	repo uint64 // hash of the DID; 0 when the entry does not tell it
 }
@@ -83,7 +84,7 @@ func (o *others) unwatch() {
 }
 
 // from is the id behind which entries that are still needed begin.
-func (o *others) from() ID {
+func (o *others) from() reader.ID {
 	if len(o.left) > 0 {
 		if id, ok := o.left[0].id.Previous(); ok {
 			return id
@@ -251,10 +252,10 @@ func (w *Writer) findOthers(ctx context.Context, cursor event.Seq, stored *scrip
 			return err
 		}
 		for _, e := range page.Above {
-			o.left = append(o.left, other{id: ID(e.ID), seq: e.Seq, repo: hashOf([]byte(e.DID))})
+			o.left = append(o.left, other{id: reader.ID(e.ID), seq: e.Seq, repo: hashOf([]byte(e.DID))})
 		}
 		if page.Looked > 0 {
-			o.looked = ID(page.Last)
+			o.looked = reader.ID(page.Last)
 			start = "(" + page.Last
 		}
 		if page.Looked < lookPage {
@@ -266,28 +267,28 @@ func (w *Writer) findOthers(ctx context.Context, cursor event.Seq, stored *scrip
 // firstOther is where entries of others begin that lie above a cursor: where the
 // side key says that a former look had begun, or the lowest such entry of those
 // behind the beginning of this epoch, no more than mostLooked of them.
-func (w *Writer) firstOther(ctx context.Context, cursor event.Seq, stored *script.Side) (ID, error) {
+func (w *Writer) firstOther(ctx context.Context, cursor event.Seq, stored *script.Side) (reader.ID, error) {
 	o := &w.others
-	low := ID("-")
+	low := reader.ID("-")
 	if stored != nil {
-		if _, ok := ParseID(stored.OthersFrom); ok {
-			low = "(" + ID(stored.OthersFrom)
+		if _, ok := reader.ParseID(stored.OthersFrom); ok {
+			low = "(" + reader.ID(stored.OthersFrom)
 		}
 		if stored.OthersTo > int64(cursor) {
 			return low, nil
 		}
 	}
-	first, start := ID(""), "+"
+	first, start := reader.ID(""), "+"
 	for looked := 0; looked < mostLooked; {
 		page, err := w.scan(ctx, "XREVRANGE", start, string(low), cursor, "")
 		if err != nil {
 			return "", err
 		}
 		if n := len(page.Above); n > 0 {
-			first = ID(page.Above[n-1].ID)
+			first = reader.ID(page.Above[n-1].ID)
 		}
 		if page.Looked > 0 && o.looked == "" {
-			o.looked = ID(page.First)
+			o.looked = reader.ID(page.First)
 		}
 		looked += page.Looked
 		start = "(" + page.Last

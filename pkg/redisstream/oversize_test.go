@@ -92,7 +92,7 @@ func TestBatchesThatAreNotTaken(t *testing.T) {
 			}
 		})
 		k.must(w, sized(storetest.Live, 1, 1000))
-		_, err := w.Commit(k.ctx(), []*event.Batch{sized(event.AfterSeq(1), 2, 300_000, 300_000)})
+		_, err := w.Commit(k.Ctx(), []*event.Batch{sized(event.AfterSeq(1), 2, 300_000, 300_000)})
 		if fault.ClassOf(err) != fault.Refused || !strings.Contains(fault.HintOf(err), "client-query-buffer-limit") {
 			t.Errorf("%v (hint: %s)", err, fault.HintOf(err))
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -54,7 +55,7 @@ func TestLastWordsAreTold(t *testing.T) {
 			t.Parallel()
 			url := cmp.Or(c.scheme, "redis") + "://" + storetest.StartPeer(t, c.peer)
 			for _, with := range []string{url, strings.Replace(url, "://", "://:secret@", 1), url + "/1"} {
-				_, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: with, CommandTimeout: 300 * time.Millisecond}})
+				_, err := reader.Open(t.Context(), reader.Config{Connection: conn.Connection{URL: with, CommandTimeout: 300 * time.Millisecond}})
 				storetest.WantErr(t, err, c.class)
 				if !strings.Contains(err.Error(), c.says) || !strings.Contains(fault.HintOf(err), c.hint) {
 					t.Errorf("%s: %v\nhint: %s\nwant %q and %q", with, err, fault.HintOf(err), c.says, c.hint)
@@ -91,7 +92,7 @@ func TestTLSMismatchesOfARealServerAreNamed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 2 {
-				_, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: c.url, TLS: c.files, CommandTimeout: 800 * time.Millisecond}})
+				_, err := reader.Open(t.Context(), reader.Config{Connection: conn.Connection{URL: c.url, TLS: c.files, CommandTimeout: 800 * time.Millisecond}})
 				storetest.WantErr(t, err, fault.Unreachable)
 				if !strings.Contains(err.Error(), c.says) || !strings.Contains(fault.HintOf(err), c.hint) {
 					t.Errorf("%v\nhint: %s", err, fault.HintOf(err))
@@ -114,7 +115,7 @@ func TestTooManyClientsAreNamed(t *testing.T) {
 		storetest.Must(t, err)
 	}
 	for range 10 {
-		_, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: server.URL(), CommandTimeout: time.Second}})
+		_, err := reader.Open(t.Context(), reader.Config{Connection: conn.Connection{URL: server.URL(), CommandTimeout: time.Second}})
 		storetest.WantErr(t, err, fault.Unreachable)
 		if !strings.Contains(err.Error(), "max number of clients") {
 			t.Errorf("got %v", err)

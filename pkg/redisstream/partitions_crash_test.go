@@ -48,13 +48,13 @@ func (p *pulled) Write(b []byte) (int, error) {
 
 // without commits while the cable is pulled, for a moment.
 func (s *set) without(w *PartitionSet, c *cable, batches ...*event.Batch) []event.Receipt {
-	s.t.Helper()
+	s.T.Helper()
 	c.pulled.Store(true)
-	ctx, cancel := context.WithTimeout(s.ctx(), time.Second)
+	ctx, cancel := context.WithTimeout(s.Ctx(), time.Second)
 	defer cancel()
 	receipts, err := w.Commit(ctx, batches)
 	if err == nil {
-		s.t.Fatal("commit succeeds without one of the partitions")
+		s.T.Fatal("commit succeeds without one of the partitions")
 	}
 	return receipts
 }
@@ -99,12 +99,12 @@ func TestPartitionsRestoredAboveAnother(t *testing.T) {
 		key := keyspace.Partition(keyspace.DefaultStream, 0)
 		for _, seq := range s.seqs(0) {
 			if seq > 40 {
-				rows, _ := s.client.XRevRangeN(s.ctx(), key, "+", "-", 1).Result()
-				s.do("xdel", key, rows[0].ID)
+				rows, _ := s.Client.XRevRangeN(s.Ctx(), key, "+", "-", 1).Result()
+				s.Do("xdel", key, rows[0].ID)
 			}
 		}
-		s.set(keyspace.Partition(keyspace.DefaultCursor, 0), "40")
-		s.do("del", keyspace.Partition(keyspace.DefaultCursor, 2), keyspace.Partition(keyspace.DefaultCursor, 2)+":meta")
+		s.Set(keyspace.Partition(keyspace.DefaultCursor, 0), "40")
+		s.Do("del", keyspace.Partition(keyspace.DefaultCursor, 2), keyspace.Partition(keyspace.DefaultCursor, 2)+":meta")
 		if mine := s.seqs(2); mine[len(mine)-1] <= 40 {
 			t.Fatalf("partition 2 ends at %v: too low for this test", mine)
 		}
@@ -125,9 +125,9 @@ func TestPartitionsCrashAfterAStreamVanished(t *testing.T) {
 		w, _ := s.openSet()
 		s.mustSet(w, s.batch(storetest.Live, 11, 60))
 		for _, i := range []int{1, 2} {
-			s.do("del", keyspace.Partition(keyspace.DefaultStream, i))
+			s.Do("del", keyspace.Partition(keyspace.DefaultStream, i))
 			next := s.batch(event.AfterSeq(60), 61, 61)
-			if _, err := w.parts[i].Commit(s.ctx(), []*event.Batch{next}); !isMoved(err) {
+			if _, err := w.parts[i].Commit(s.Ctx(), []*event.Batch{next}); !isMoved(err) {
 				t.Fatalf("partition %d: %v, want that it moved", i, err)
 			}
 			_, at := s.openSet()
@@ -148,11 +148,11 @@ func TestPartitionsStreamVanishedAfterAllWasAcknowledged(t *testing.T) {
 		w, _ := s.openSet()
 		s.mustSet(w, s.batch(storetest.Live, 1, 60))
 		for i := range s.n {
-			s.do("xgroup", "create", keyspace.Partition(keyspace.DefaultStream, i), "all", "$")
+			s.Do("xgroup", "create", keyspace.Partition(keyspace.DefaultStream, i), "all", "$")
 		}
 		w, _ = s.openSet()
-		s.do("del", keyspace.Partition(keyspace.DefaultStream, 1))
-		_, err := w.Commit(s.ctx(), []*event.Batch{s.batch(event.AfterSeq(60), 61, 90)})
+		s.Do("del", keyspace.Partition(keyspace.DefaultStream, 1))
+		_, err := w.Commit(s.Ctx(), []*event.Batch{s.batch(event.AfterSeq(60), 61, 90)})
 		var moved *event.Moved
 		if !errors.As(err, &moved) || moved.Alarm != event.AlarmCursorMissing || moved.To != event.AfterSeq(60) {
 			t.Fatalf("commit: %v", err)
@@ -173,8 +173,8 @@ func TestPartitionsFlushAllAfterARestart(t *testing.T) {
 		w, _ := s.openSet()
 		s.mustSet(w, s.batch(storetest.Live, 11, 60))
 		w, _ = s.openSet()
-		s.do("flushall")
-		_, err := w.Commit(s.ctx(), []*event.Batch{s.batch(event.AfterSeq(60), 61, 90)})
+		s.Do("flushall")
+		_, err := w.Commit(s.Ctx(), []*event.Batch{s.batch(event.AfterSeq(60), 61, 90)})
 		var moved *event.Moved
 		if !errors.As(err, &moved) || moved.Alarm != event.AlarmCursorMissing || moved.To.Seq > 10 {
 			t.Fatalf("commit: %v", err)
@@ -195,7 +195,7 @@ func TestPartitionsPollTheLowest(t *testing.T) {
 		w, _ := s.openSet()
 		s.mustSet(w, s.batch(storetest.Live, 1, 60))
 		s.rollBack(keyspace.Partition(keyspace.DefaultCursor, 1), 40)
-		if seq, ok, err := w.Poll(s.ctx()); seq != 40 || !ok || err != nil {
+		if seq, ok, err := w.Poll(s.Ctx()); seq != 40 || !ok || err != nil {
 			t.Errorf("poll: %v, %v, %v", seq, ok, err)
 		}
 	})
@@ -212,16 +212,16 @@ func TestPartitionsStreamVanishedAtAStart(t *testing.T) {
 		return keys
 	}
 	for name, vanish := range map[string]func(*set){
-		"one":         func(s *set) { s.do("del", keyspace.Partition(keyspace.DefaultStream, 1)) },
-		"one trimmed": func(s *set) { s.do("xtrim", keyspace.Partition(keyspace.DefaultStream, 2), "maxlen", 0) },
+		"one":         func(s *set) { s.Do("del", keyspace.Partition(keyspace.DefaultStream, 1)) },
+		"one trimmed": func(s *set) { s.Do("xtrim", keyspace.Partition(keyspace.DefaultStream, 2), "maxlen", 0) },
 		"one with cursor": func(s *set) {
-			s.do("del", keyspace.Partition(keyspace.DefaultStream, 1), keyspace.Partition(keyspace.DefaultCursor, 1))
+			s.Do("del", keyspace.Partition(keyspace.DefaultStream, 1), keyspace.Partition(keyspace.DefaultCursor, 1))
 		},
-		"all": func(s *set) { s.do(append([]any{"del"}, keys(s, keyspace.DefaultStream)...)...) },
+		"all": func(s *set) { s.Do(append([]any{"del"}, keys(s, keyspace.DefaultStream)...)...) },
 		"all with cursors": func(s *set) {
-			s.do(append(append([]any{"del"}, keys(s, keyspace.DefaultStream)...), keys(s, keyspace.DefaultCursor)...)...)
+			s.Do(append(append([]any{"del"}, keys(s, keyspace.DefaultStream)...), keys(s, keyspace.DefaultCursor)...)...)
 		},
-		"all cursors alone": func(s *set) { s.do(append([]any{"del"}, keys(s, keyspace.DefaultCursor)...)...) },
+		"all cursors alone": func(s *set) { s.Do(append([]any{"del"}, keys(s, keyspace.DefaultCursor)...)...) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

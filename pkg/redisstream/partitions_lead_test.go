@@ -23,17 +23,17 @@ func TestPartitionsResumeBesideLead(t *testing.T) {
 			t.Parallel()
 			s := newSet(t, redistest.StartEmbedded(t), 2)
 			leader, at := s.openSet(func(c *Config) { c.Writer = "a" })
-			if lead, err := leader.Lead(s.ctx()); err != nil || !lead.Leading {
+			if lead, err := leader.Lead(s.Ctx()); err != nil || !lead.Leading {
 				t.Fatalf("lead: %+v, %v", lead, err)
 			}
 			s.mustSet(leader, s.batch(at.Position, 1, 1))
-			standby, err := OpenPartitions(s.ctx(), s.config(s.partitioned, func(c *Config) { c.Writer, c.From = "b", from }))
+			standby, err := OpenPartitions(s.Ctx(), s.config(s.partitioned, func(c *Config) { c.Writer, c.From = "b", from }))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer standby.Close()
 
-			ctx, stop := context.WithCancel(s.ctx())
+			ctx, stop := context.WithCancel(s.Ctx())
 			var others sync.WaitGroup
 			others.Go(func() {
 				for seq := event.Seq(2); ctx.Err() == nil; seq++ {
@@ -49,14 +49,14 @@ func TestPartitionsResumeBesideLead(t *testing.T) {
 				}
 			})
 			for range 20 {
-				_, _ = standby.Resume(s.ctx())
+				_, _ = standby.Resume(s.Ctx())
 			}
 			// With the cursors gone Resume asks what was known of them.
 			for range 3 {
 				for i := range s.n {
-					s.do("del", keyspace.Partition(keyspace.DefaultCursor, i))
+					s.Do("del", keyspace.Partition(keyspace.DefaultCursor, i))
 				}
-				_, _ = standby.Resume(s.ctx())
+				_, _ = standby.Resume(s.Ctx())
 			}
 			stop()
 			others.Wait()

@@ -31,7 +31,7 @@ func TestModelPartitions(t *testing.T) {
 		struck := [setTroubles]int{}
 		for seed := from; seed < seeds; seed++ {
 			m := &setModel{set: newSet(t, server, 2+int(seed)%4), rand: rand.New(rand.NewPCG(seed, 11)), proxy: redistest.NewProxy(t, server.Addr())}
-			m.do("flushall")
+			m.Do("flushall")
 			t.Logf("repeat with FHCTL_SEED=%d", seed)
 			m.struck = &struck
 			m.play(100)
@@ -74,13 +74,13 @@ type setPlayer struct {
 }
 
 func (m *setModel) join() *setPlayer {
-	m.t.Helper()
+	m.T.Helper()
 	w, at := m.openSet(func(c *Config) { c.URL = m.proxy.URL() })
 	return &setPlayer{w: w, at: at.Position}
 }
 
 func (m *setModel) play(steps int) {
-	m.t.Helper()
+	m.T.Helper()
 	m.last = 1
 	m.writers = []*setPlayer{m.join()}
 	m.step(m.writers[0])
@@ -112,14 +112,14 @@ func (m *setModel) trouble() {
 	case setCut:
 		m.proxy.Cut()
 	case setScriptFlush:
-		m.do("script", "flush")
+		m.Do("script", "flush")
 	case setDelCursor:
-		m.do("del", cursor)
+		m.Do("del", cursor)
 	case setDelSide:
-		m.do("del", cursor, cursor+":meta")
+		m.Do("del", cursor, cursor+":meta")
 	case setDelAllCursors:
 		for i := range m.n {
-			m.do("del", keyspace.Partition(keyspace.DefaultCursor, i))
+			m.Do("del", keyspace.Partition(keyspace.DefaultCursor, i))
 		}
 		// All at once is a cold start for a process that begins now: let one
 		// that knows them put them back.
@@ -170,7 +170,7 @@ func (m *setModel) halfStored() {
 		p.w.split(batches)
 		for _, part := range p.w.parts {
 			if m.rand.IntN(2) == 0 {
-				_ = part.store(m.ctx()) // it may find that the cursor moved
+				_ = part.store(m.Ctx()) // it may find that the cursor moved
 			}
 		}
 	}
@@ -192,7 +192,7 @@ for i = 1, #fields, 2 do
   if fields[i] == 'seq' then redis.call('SET', KEYS[2], fields[i + 1]) end
 end
 return 1`
-	m.do("eval", script, 2, keyspace.Partition(keyspace.DefaultStream, i), keyspace.Partition(keyspace.DefaultCursor, i), 2+m.rand.IntN(5))
+	m.Do("eval", script, 2, keyspace.Partition(keyspace.DefaultStream, i), keyspace.Partition(keyspace.DefaultCursor, i), 2+m.rand.IntN(5))
 }
 
 // batches is up to three that the relay has behind a place.
@@ -210,20 +210,20 @@ func (m *setModel) batches(at event.Position) (batches []*event.Batch) {
 }
 
 func (m *setModel) step(p *setPlayer) {
-	m.t.Helper()
+	m.T.Helper()
 	batches := m.batches(p.at)
 	if len(batches) == 0 {
 		return
 	}
-	receipts, err := p.w.Commit(m.ctx(), batches)
+	receipts, err := p.w.Commit(m.Ctx(), batches)
 	var moved *event.Moved
 	switch {
 	case errors.As(err, &moved):
 		p.at = moved.To
 	case err != nil:
-		m.t.Fatalf("commit: %v", err)
+		m.T.Fatalf("commit: %v", err)
 	case len(receipts) != len(batches):
-		m.t.Fatalf("%d receipts for %d batches", len(receipts), len(batches))
+		m.T.Fatalf("%d receipts for %d batches", len(receipts), len(batches))
 	default:
 		p.at = event.AfterSeq(batches[len(batches)-1].Upto)
 	}

@@ -15,12 +15,12 @@ import (
 // filters are the filter sets that the partitions' cursors belong to, each with
 // how often that cursor was moved on purpose.
 func (s *set) filters() string {
-	s.t.Helper()
+	s.T.Helper()
 	var all []string
 	for i := range s.n {
-		side, broken := script.ParseSide([]byte(s.get(keyspace.Side(keyspace.Partition(keyspace.DefaultCursor, i)))))
+		side, broken := script.ParseSide([]byte(s.Get(keyspace.Side(keyspace.Partition(keyspace.DefaultCursor, i)))))
 		if broken {
-			s.t.Fatal("a side key is not JSON")
+			s.T.Fatal("a side key is not JSON")
 		}
 		all = append(all, fmt.Sprintf("%s/%d", side.Filter, side.Epoch))
 	}
@@ -37,7 +37,7 @@ func TestPartitionsRefilterTogether(t *testing.T) {
 		if got := s.filters(); got != "old/0 old/0 old/0" {
 			t.Errorf("Refilter itself must change nothing stored: %s", got)
 		}
-		at, err := w.Resume(s.ctx())
+		at, err := w.Resume(s.Ctx())
 		if err != nil || at.Position != event.AfterSeq(60) {
 			t.Fatalf("resume: %+v, %v", at, err)
 		}
@@ -59,7 +59,7 @@ func TestPartitionsRefilterInterrupted(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		for name, changed := range map[string][]int{"the first": {0}, "the last": {2}, "all but one": {0, 2}} {
 			for _, apart := range []bool{false, true} {
-				s.do("flushall")
+				s.Do("flushall")
 				dies, _ := s.openSet(filtered("old"))
 				s.mustSet(dies, s.batch(storetest.Live, 1, 60))
 				if apart {
@@ -67,7 +67,7 @@ func TestPartitionsRefilterInterrupted(t *testing.T) {
 				}
 				for _, i := range changed {
 					dies.parts[i].Refilter("new")
-					_, err := dies.parts[i].look(s.ctx())
+					_, err := dies.parts[i].look(s.Ctx())
 					storetest.Must(t, err)
 				}
 				half := s.filters()

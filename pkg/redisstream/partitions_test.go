@@ -44,36 +44,36 @@ func (s *set) batch(at event.Position, first, last event.Seq) *event.Batch {
 func (s *set) partitioned(c *Config) { c.Identity.Partitions = s.n }
 
 func (s *set) openSet(change ...func(*Config)) (*PartitionSet, event.Resume) {
-	s.t.Helper()
+	s.T.Helper()
 	w, at, err := s.tryOpen(change...)
 	if err != nil {
-		s.t.Fatalf("open set: %v (hint: %s)", err, fault.HintOf(err))
+		s.T.Fatalf("open set: %v (hint: %s)", err, fault.HintOf(err))
 	}
 	return w, at
 }
 
 func (s *set) tryOpen(change ...func(*Config)) (*PartitionSet, event.Resume, error) {
-	s.t.Helper()
-	w, err := OpenPartitions(s.ctx(), s.config(append([]func(*Config){s.partitioned}, change...)...))
+	s.T.Helper()
+	w, err := OpenPartitions(s.Ctx(), s.config(append([]func(*Config){s.partitioned}, change...)...))
 	if err != nil {
 		return nil, event.Resume{}, err
 	}
-	s.t.Cleanup(func() { _ = w.Close() })
-	at, err := w.Resume(s.ctx())
+	s.T.Cleanup(func() { _ = w.Close() })
+	at, err := w.Resume(s.Ctx())
 	for s.warned = nil; isMoved(err) && len(s.warned) < 5; { // asked again, as the pipeline does
 		moved, _ := asMoved(err)
 		s.warned = append(s.warned, moved)
-		at, err = w.Resume(s.ctx())
+		at, err = w.Resume(s.Ctx())
 	}
 	return w, at, err
 }
 
-func (s *set) cursor(i int) string { return s.get(keyspace.Partition(keyspace.DefaultCursor, i)) }
+func (s *set) cursor(i int) string { return s.Get(keyspace.Partition(keyspace.DefaultCursor, i)) }
 
 // wantSet checks that each event from first to last is in its partition once and
 // in order, and that every cursor is at the last.
 func (s *set) wantSet(first, last event.Seq) {
-	s.t.Helper()
+	s.T.Helper()
 	want := make([][]event.Seq, s.n)
 	for seq := first; seq <= last; seq++ {
 		i := entry.PartitionOf(repoOf(seq), s.n)
@@ -81,19 +81,19 @@ func (s *set) wantSet(first, last event.Seq) {
 	}
 	for i := range s.n {
 		if got := s.seqs(i); fmt.Sprint(got) != fmt.Sprint(want[i]) {
-			s.t.Fatalf("partition %d is\n%v, want\n%v", i, got, want[i])
+			s.T.Fatalf("partition %d is\n%v, want\n%v", i, got, want[i])
 		}
 		if got := s.cursor(i); got != last.String() {
-			s.t.Fatalf("cursor %d is %s, want %s", i, got, last)
+			s.T.Fatalf("cursor %d is %s, want %s", i, got, last)
 		}
 	}
 }
 
 func (s *set) seqs(i int) (seqs []event.Seq) {
-	s.t.Helper()
-	rows, err := s.client.XRange(s.ctx(), keyspace.Partition(keyspace.DefaultStream, i), "-", "+").Result()
+	s.T.Helper()
+	rows, err := s.Client.XRange(s.Ctx(), keyspace.Partition(keyspace.DefaultStream, i), "-", "+").Result()
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	for _, row := range rows {
 		seq, _ := seqOf(row)
@@ -103,10 +103,10 @@ func (s *set) seqs(i int) (seqs []event.Seq) {
 }
 
 func (s *set) mustSet(w *PartitionSet, batches ...*event.Batch) []event.Receipt {
-	s.t.Helper()
-	receipts, err := w.Commit(s.ctx(), batches)
+	s.T.Helper()
+	receipts, err := w.Commit(s.Ctx(), batches)
 	if err != nil {
-		s.t.Fatalf("commit: %v (hint: %s)", err, fault.HintOf(err))
+		s.T.Fatalf("commit: %v (hint: %s)", err, fault.HintOf(err))
 	}
 	return append([]event.Receipt(nil), receipts...)
 }
@@ -181,10 +181,10 @@ func (s *set) count(i int, first, last event.Seq) (n int) {
 // onlyPartition stores one partition's share, as if the process had died before
 // the others had theirs.
 func (s *set) onlyPartition(w *PartitionSet, i int, b *event.Batch) {
-	s.t.Helper()
+	s.T.Helper()
 	w.split([]*event.Batch{b})
-	if err := w.parts[i].store(s.ctx()); err != nil {
-		s.t.Fatal(err)
+	if err := w.parts[i].store(s.Ctx()); err != nil {
+		s.T.Fatal(err)
 	}
 }
 
@@ -193,7 +193,7 @@ func (s *set) onlyPartition(w *PartitionSet, i int, b *event.Batch) {
 func TestPartitionsColdStartCutShort(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
-		if _, err := w.parts[1].Commit(s.ctx(), []*event.Batch{{After: storetest.Live, Upto: 10}}); err != nil {
+		if _, err := w.parts[1].Commit(s.Ctx(), []*event.Batch{{After: storetest.Live, Upto: 10}}); err != nil {
 			t.Fatal(err)
 		}
 		w, at := s.openSet()
@@ -211,7 +211,7 @@ func TestPartitionsRestoreWhatIsMissing(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
 		s.mustSet(w, s.batch(storetest.Live, 1, 60))
-		s.do("del", keyspace.Partition(keyspace.DefaultCursor, 2), keyspace.Partition(keyspace.DefaultCursor, 2)+":meta")
+		s.Do("del", keyspace.Partition(keyspace.DefaultCursor, 2), keyspace.Partition(keyspace.DefaultCursor, 2)+":meta")
 		w, at := s.openSet()
 		mine := s.seqs(2)
 		if newest := mine[len(mine)-1]; at.Position != event.AfterSeq(newest) {
@@ -221,8 +221,8 @@ func TestPartitionsRestoreWhatIsMissing(t *testing.T) {
 		s.mustSet(w, s.batch(at.Position, at.Position.Seq+1, 80))
 		s.wantSet(1, 80)
 		// While it runs, and with the stream gone as well.
-		s.do("del", keyspace.Partition(keyspace.DefaultCursor, 0), keyspace.Partition(keyspace.DefaultCursor, 0)+":meta", keyspace.Partition(keyspace.DefaultStream, 0))
-		_, err := w.Commit(s.ctx(), []*event.Batch{s.batch(event.AfterSeq(80), 81, 99)})
+		s.Do("del", keyspace.Partition(keyspace.DefaultCursor, 0), keyspace.Partition(keyspace.DefaultCursor, 0)+":meta", keyspace.Partition(keyspace.DefaultStream, 0))
+		_, err := w.Commit(s.Ctx(), []*event.Batch{s.batch(event.AfterSeq(80), 81, 99)})
 		var moved *event.Moved
 		// No group has read anything, so all that this process knows of is read again.
 		if !errors.As(err, &moved) || moved.To.Start != event.Oldest || moved.Alarm != event.AlarmCursorMissing {
@@ -232,9 +232,9 @@ func TestPartitionsRestoreWhatIsMissing(t *testing.T) {
 		s.wantSet(1, 99)
 		// The entries alone: that partition moves its cursor back on purpose, and the
 		// others are moved with it, each to where it is.
-		s.do("xgroup", "create", keyspace.Partition(keyspace.DefaultStream, 1), "g", "0")
-		s.do("xtrim", keyspace.Partition(keyspace.DefaultStream, 1), "maxlen", 0)
-		_, err = w.Commit(s.ctx(), []*event.Batch{s.batch(event.AfterSeq(99), 100, 120)})
+		s.Do("xgroup", "create", keyspace.Partition(keyspace.DefaultStream, 1), "g", "0")
+		s.Do("xtrim", keyspace.Partition(keyspace.DefaultStream, 1), "maxlen", 0)
+		_, err = w.Commit(s.Ctx(), []*event.Batch{s.batch(event.AfterSeq(99), 100, 120)})
 		if !errors.As(err, &moved) || moved.Alarm != event.AlarmCursorMissing {
 			t.Fatalf("commit: %v", err)
 		}
@@ -251,12 +251,12 @@ func TestPartitionsRollback(t *testing.T) {
 		key := keyspace.Partition(keyspace.DefaultStream, 1)
 		for _, seq := range s.seqs(1) {
 			if seq > 40 {
-				rows, _ := s.client.XRevRangeN(s.ctx(), key, "+", "-", 1).Result()
-				s.do("xdel", key, rows[0].ID)
+				rows, _ := s.Client.XRevRangeN(s.Ctx(), key, "+", "-", 1).Result()
+				s.Do("xdel", key, rows[0].ID)
 			}
 		}
-		s.set(keyspace.Partition(keyspace.DefaultCursor, 1), "40")
-		_, err := w.Commit(s.ctx(), []*event.Batch{s.batch(event.AfterSeq(60), 61, 70)})
+		s.Set(keyspace.Partition(keyspace.DefaultCursor, 1), "40")
+		_, err := w.Commit(s.Ctx(), []*event.Batch{s.batch(event.AfterSeq(60), 61, 70)})
 		var moved *event.Moved
 		if !errors.As(err, &moved) || moved.To != event.AfterSeq(40) || moved.Alarm != event.AlarmRollback || !strings.Contains(moved.Detail, "partition 1") {
 			t.Fatalf("commit: %v", err)
@@ -280,12 +280,12 @@ func TestPartitionsOfAnotherNumberAreRefused(t *testing.T) {
 			}
 		}
 		// One stream of the same names would start live beside the set.
-		one, err := Open(s.ctx(), s.config())
+		one, err := Open(s.Ctx(), s.config())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer one.Close()
-		_, err = one.Resume(s.ctx())
+		_, err = one.Resume(s.Ctx())
 		storetest.WantErr(t, err, fault.Cursor)
 	})
 }
@@ -312,12 +312,12 @@ func TestPartitionsMovedAloneAreRefused(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
 		s.mustSet(w, s.batch(storetest.Live, 1, 20))
-		s.set(keyspace.Partition(keyspace.DefaultCursor, 1), "500")
+		s.Set(keyspace.Partition(keyspace.DefaultCursor, 1), "500")
 		_, _, err := s.tryOpen()
 		storetest.WantErr(t, err, fault.Cursor)
-		s.set(keyspace.Partition(keyspace.DefaultCursor, 1), "20")
+		s.Set(keyspace.Partition(keyspace.DefaultCursor, 1), "20")
 		s.openSet()
-		if err := w.parts[2].Rebase(s.ctx(), 10); err != nil {
+		if err := w.parts[2].Rebase(s.Ctx(), 10); err != nil {
 			t.Fatal(err)
 		}
 		_, _, err = s.tryOpen()
@@ -336,7 +336,7 @@ func TestPartitionsBeginAsRequested(t *testing.T) {
 		if at.Position != storetest.Live {
 			t.Fatalf("resume at %v", at.Position)
 		}
-		if _, err := w.parts[2].Commit(s.ctx(), []*event.Batch{{After: storetest.Live, Upto: 99}}); err != nil {
+		if _, err := w.parts[2].Commit(s.Ctx(), []*event.Batch{{After: storetest.Live, Upto: 99}}); err != nil {
 			t.Fatal(err)
 		}
 		w, at = s.openSet(from("live"))
@@ -358,10 +358,10 @@ func TestPartitionsRebase(t *testing.T) {
 	eachSet(t, 3, func(s *set) {
 		w, _ := s.openSet()
 		s.mustSet(w, s.batch(storetest.Live, 100, 120))
-		if err := w.Rebase(s.ctx(), 4); err != nil {
+		if err := w.Rebase(s.Ctx(), 4); err != nil {
 			t.Fatal(err)
 		}
-		if seq, ok, err := w.Poll(s.ctx()); seq != 4 || !ok || err != nil {
+		if seq, ok, err := w.Poll(s.Ctx()); seq != 4 || !ok || err != nil {
 			t.Fatalf("poll: %v %v %v", seq, ok, err)
 		}
 		s.mustSet(w, s.batch(event.AfterSeq(4), 5, 9))
@@ -378,12 +378,12 @@ func TestPartitionsTellStoreOnce(t *testing.T) {
 	s := newSet(t, redistest.Start(t), 3)
 	w, _ := s.openSet()
 	s.mustSet(w, s.batch(storetest.Live, 1, 5))
-	s.server.Do("config", "set", "min-replicas-to-write", "1")
-	ctx, cancel := context.WithCancel(s.ctx())
+	s.Server.Do("config", "set", "min-replicas-to-write", "1")
+	ctx, cancel := context.WithCancel(s.Ctx())
 	defer cancel()
 	go func() {
 		storetest.Eventually(t, "the outage to be told", func() bool { return len(s.told()) > 0 })
-		s.server.Do("config", "set", "min-replicas-to-write", "0")
+		s.Server.Do("config", "set", "min-replicas-to-write", "0")
 	}()
 	if _, err := w.Commit(ctx, []*event.Batch{s.batch(event.AfterSeq(5), 6, 40)}); err != nil {
 		t.Fatal(err)
@@ -411,7 +411,7 @@ func TestPartitionsRefuseSettings(t *testing.T) {
 		func(c *Config) { c.Identity.Partitions = keyspace.MostPartitions + 1 },
 		func(c *Config) { c.Identity.Partitions = 1 },
 	} {
-		_, err := OpenPartitions(s.ctx(), s.config(s.partitioned, change))
+		_, err := OpenPartitions(s.Ctx(), s.config(s.partitioned, change))
 		if fault.ClassOf(err) != fault.Usage {
 			t.Fatalf("error %v", err)
 		}

@@ -8,25 +8,27 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/admin"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 )
 
-func (s *set) reader(change ...func(*ReaderConfig)) *Reader {
-	s.t.Helper()
-	cfg := ReaderConfig{Connection: s.config().Connection, Partitions: s.n, Page: 7}
+func (s *set) reader(change ...func(*reader.Config)) *reader.Reader {
+	s.T.Helper()
+	cfg := reader.Config{Connection: s.config().Connection, Partitions: s.n, Page: 7}
 	for _, c := range change {
 		c(&cfg)
 	}
-	r, err := OpenReader(s.ctx(), cfg)
+	r, err := reader.Open(s.Ctx(), cfg)
 	if err != nil {
-		s.t.Fatalf("open reader: %v", err)
+		s.T.Fatalf("open reader: %v", err)
 	}
-	s.t.Cleanup(func() { _ = r.Close() })
+	s.T.Cleanup(func() { _ = r.Close() })
 	return r
 }
 
-func consecutive(t *testing.T, got []Stored, first event.Seq) {
+func consecutive(t *testing.T, got []reader.Stored, first event.Seq) {
 	t.Helper()
 	for i, e := range got {
 		if seq, _ := e.Seq(); seq != first+event.Seq(i) {
@@ -42,41 +44,41 @@ func TestReaderOfASet(t *testing.T) {
 		w, _ := s.openSet()
 		s.mustSet(w, s.batch(storetest.Live, 1, 90))
 		r := s.reader()
-		b, err := r.Bounds(s.ctx())
+		b, err := r.Bounds(s.Ctx())
 		if first, _ := b.First.Seq(); err != nil || first != 1 || b.Length != 90 {
 			t.Fatalf("bounds %+v, %v", b, err)
 		}
-		var all []Stored
-		for e, err := range r.Range(s.ctx(), b.First.ID, b.Last.ID) {
+		var all []reader.Stored
+		for e, err := range r.Range(s.Ctx(), b.First.ID, b.Last.ID) {
 			storetest.Must(t, err)
 			all = append(all, e)
 		}
 		if consecutive(t, all, 1); len(all) != 90 {
 			t.Fatalf("%d entries", len(all))
 		}
-		newest, err := r.Last(s.ctx(), 20)
+		newest, err := r.Last(s.Ctx(), 20)
 		storetest.Must(t, err)
 		if consecutive(t, newest, 71); len(newest) != 20 {
 			t.Fatalf("%d newest entries", len(newest))
 		}
-		if at, found, err := r.SeekSeq(s.ctx(), 55); !found || err != nil || fmt.Sprint(at.Fields[5]) != "55" {
+		if at, found, err := r.SeekSeq(s.Ctx(), 55); !found || err != nil || fmt.Sprint(at.Fields[5]) != "55" {
 			t.Fatalf("seek: %+v %v %v", at, found, err)
 		}
-		if n, exact, err := r.CountAfter(s.ctx(), 60); n != 30 || !exact || err != nil {
+		if n, exact, err := r.CountAfter(s.Ctx(), 60); n != 30 || !exact || err != nil {
 			t.Fatalf("count: %d %v %v", n, exact, err)
 		}
-		end, err := r.End(s.ctx())
+		end, err := r.End(s.Ctx())
 		storetest.Must(t, err)
 		s.mustSet(w, s.batch(event.AfterSeq(90), 91, 130))
 		all = nil
-		for e, err := range r.UpTo(s.ctx(), "", end) {
+		for e, err := range r.UpTo(s.Ctx(), "", end) {
 			storetest.Must(t, err)
 			all = append(all, e)
 		}
 		if len(all) != 90 {
 			t.Fatalf("%d entries up to the former end", len(all))
 		}
-		ctx, stop := context.WithCancel(s.ctx())
+		ctx, stop := context.WithCancel(s.Ctx())
 		defer stop()
 		last, n := map[int]event.Seq{}, 0
 		for e, err := range r.FollowFrom(ctx, end) {
@@ -98,9 +100,9 @@ func TestReaderOfASetOfAnotherNumber(t *testing.T) {
 	eachSet(t, 4, func(s *set) {
 		w, _ := s.openSet()
 		s.mustSet(w, s.batch(storetest.Live, 1, 9))
-		_, err := OpenReader(s.ctx(), ReaderConfig{Connection: s.config().Connection, Partitions: 2})
+		_, err := reader.Open(s.Ctx(), reader.Config{Connection: s.config().Connection, Partitions: 2})
 		storetest.WantErr(t, err, fault.Usage)
-		s.reader(func(c *ReaderConfig) { c.Partitions, c.OtherCount = 2, true })
+		s.reader(func(c *reader.Config) { c.Partitions, c.OtherCount = 2, true })
 	})
 }
 
@@ -111,22 +113,22 @@ func TestMoveCursorsOfASet(t *testing.T) {
 		w, _ := s.openSet()
 		s.mustSet(w, s.batch(storetest.Live, 1, 50))
 		r := s.reader()
-		seen, err := r.Cursors(s.ctx())
+		seen, err := r.Cursors(s.Ctx())
 		storetest.Must(t, err)
-		move := Move{To: 20, Owner: seen[0].Side, How: "20"}
-		stale := append([]CursorState(nil), seen...)
+		move := admin.Move{To: 20, Owner: seen[0].Side, How: "20"}
+		stale := append([]reader.CursorState(nil), seen...)
 		stale[1].Raw = "7"
-		err = MoveCursors(s.ctx(), r, move, stale, nil, false)
+		err = admin.MoveCursors(s.Ctx(), r, move, stale, nil, false)
 		storetest.WantErr(t, err, fault.Conflict)
 		if !strings.Contains(err.Error(), "only 1 of 3") || s.cursor(0) != "20" || s.cursor(1) != "50" {
 			t.Fatalf("cursors %s %s: %v", s.cursor(0), s.cursor(1), err)
 		}
 		_, _, err = s.tryOpen()
 		storetest.WantErr(t, err, fault.Cursor)
-		seen, err = r.Cursors(s.ctx())
+		seen, err = r.Cursors(s.Ctx())
 		storetest.Must(t, err)
-		storetest.Must(t, MoveCursors(s.ctx(), r, move, seen, nil, false))
-		seen, err = r.Cursors(s.ctx())
+		storetest.Must(t, admin.MoveCursors(s.Ctx(), r, move, seen, nil, false))
+		seen, err = r.Cursors(s.Ctx())
 		storetest.Must(t, err)
 		for i, c := range seen {
 			if c.Raw != "20" || c.Side.Epoch != seen[0].Side.Epoch {
@@ -134,7 +136,7 @@ func TestMoveCursorsOfASet(t *testing.T) {
 			}
 		}
 		// The writer that runs notices, and all is stored once more.
-		_, err = w.Commit(s.ctx(), []*event.Batch{s.batch(event.AfterSeq(50), 51, 60)})
+		_, err = w.Commit(s.Ctx(), []*event.Batch{s.batch(event.AfterSeq(50), 51, 60)})
 		if moved, ok := asMoved(err); !ok || moved.To != event.AfterSeq(20) {
 			t.Fatalf("commit: %v", err)
 		}
@@ -152,13 +154,13 @@ func TestDeadLettersOfASet(t *testing.T) {
 		w, _ := s.openSet()
 		s.mustSet(w, s.batch(storetest.Live, 1, 40))
 		r := s.reader()
-		if d, err := r.DeadLetters(s.ctx()); err != nil || d.Length != 0 || d.Newest.ID != "" {
-			s.t.Errorf("none: %+v, %v", d, err)
+		if d, err := r.DeadLetters(s.Ctx()); err != nil || d.Length != 0 || d.Newest.ID != "" {
+			s.T.Errorf("none: %+v, %v", d, err)
 		}
-		s.do("xadd", DeadLetterKey, "7-0", "type", "commit", "data", "{}", "seq", 70)
-		d, err := r.DeadLetters(s.ctx())
+		s.Do("xadd", reader.DeadLetterKey, "7-0", "type", "commit", "data", "{}", "seq", 70)
+		d, err := r.DeadLetters(s.Ctx())
 		if seq, ok := d.Newest.Seq(); err != nil || d.Length != 1 || d.Newest.ID != "7-0" || !ok || seq != 70 {
-			s.t.Errorf("one: %+v, %v", d, err)
+			s.T.Errorf("one: %+v, %v", d, err)
 		}
 	})
 }
@@ -169,19 +171,19 @@ func TestLossesOfASet(t *testing.T) {
 	eachSet(t, 2, func(s *set) {
 		r := s.reader()
 		for i, id := range []string{"5-0", "4-0"} {
-			s.do("xadd", keyspace.Ledger(keyspace.Partition(keyspace.DefaultCursor, i)), id, "group", fmt.Sprint("g", i), "unread", 1)
-			s.do("xadd", keyspace.Ledger(keyspace.Partition(keyspace.DefaultCursor, i)), fmt.Sprintf("%d-0", 8+i), "group", fmt.Sprint("h", i), "unread", 1)
+			s.Do("xadd", keyspace.Ledger(keyspace.Partition(keyspace.DefaultCursor, i)), id, "group", fmt.Sprint("g", i), "unread", 1)
+			s.Do("xadd", keyspace.Ledger(keyspace.Partition(keyspace.DefaultCursor, i)), fmt.Sprintf("%d-0", 8+i), "group", fmt.Sprint("h", i), "unread", 1)
 		}
-		losses, why, err := r.Losses(s.ctx(), 3)
+		losses, why, err := r.Losses(s.Ctx(), 3)
 		if err != nil || why != "" {
-			s.t.Fatalf("losses: %q, %v", why, err)
+			s.T.Fatalf("losses: %q, %v", why, err)
 		}
 		var groups []string
 		for _, l := range losses {
 			groups = append(groups, l.Group)
 		}
 		if got := strings.Join(groups, " "); got != "h1 h0 g0" {
-			s.t.Errorf("the newest losses are of %s, want h1 h0 g0", got)
+			s.T.Errorf("the newest losses are of %s, want h1 h0 g0", got)
 		}
 	})
 }

@@ -17,10 +17,10 @@ const sideKey = keyspace.DefaultCursor + ":meta"
 
 // resume asks again where to begin; it must succeed.
 func (k *kit) resume(w *Writer) event.Resume {
-	k.t.Helper()
-	at, err := w.Resume(k.ctx())
+	k.T.Helper()
+	at, err := w.Resume(k.Ctx())
 	if err != nil {
-		k.t.Fatalf("resume: %v (hint: %s)", err, fault.HintOf(err))
+		k.T.Fatalf("resume: %v (hint: %s)", err, fault.HintOf(err))
 	}
 	return at
 }
@@ -38,21 +38,21 @@ func TestRefilterTakesTheCursorAlong(t *testing.T) {
 		w, _ := k.open(filtered("old"))
 		k.must(w, storetest.Batch(storetest.Live, 1, 2, 3))
 		other, _ := k.open(filtered("old"))
-		before := k.get(sideKey)
+		before := k.Get(sideKey)
 
 		w.Refilter("new")
-		if k.get(sideKey) != before {
+		if k.Get(sideKey) != before {
 			t.Error("Refilter itself must change nothing stored")
 		}
 		if at := k.resume(w); at.Position != event.AfterSeq(3) || at.Time != "2026-01-02T03:04:05Z" {
 			t.Fatalf("resumes at %+v; before: %s", at, before)
 		}
-		after := k.get(sideKey)
+		after := k.Get(sideKey)
 		if !strings.Contains(after, `"filter":"new"`) || !strings.Contains(after, `"epoch":1`) || !strings.Contains(after, `"upto":3`) {
 			t.Errorf("side key %s, before %s", after, before)
 		}
 		k.must(w, storetest.Batch(event.AfterSeq(3), 4))
-		if _, err := other.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(3), 4)}); fault.ClassOf(err) != fault.Cursor {
+		if _, err := other.Commit(k.Ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(3), 4)}); fault.ClassOf(err) != fault.Cursor {
 			t.Errorf("the writer with the former filters: %v", err)
 		}
 		k.want(4, 1, 2, 3, 4)
@@ -68,11 +68,11 @@ func TestRefilterFindsItsFiltersInPlace(t *testing.T) {
 	second, _ := k.open(filtered("old"))
 	first.Refilter("new")
 	k.resume(first)
-	side := k.get(sideKey)
+	side := k.Get(sideKey)
 	second.Refilter("new")
 	k.resume(second)
-	if k.get(sideKey) != side {
-		t.Errorf("side key %s, want %s untouched", k.get(sideKey), side)
+	if k.Get(sideKey) != side {
+		t.Errorf("side key %s, want %s untouched", k.Get(sideKey), side)
 	}
 	second.Refilter("old")
 	second.Refilter("new")
@@ -86,28 +86,28 @@ func TestRefilterUnderAWriterThatStores(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		for range 10 {
-			k.do("flushall")
+			k.Do("flushall")
 			busy, _ := k.open(filtered("old"))
 			k.must(busy, storetest.Batch(storetest.Live, 1))
 			w, _ := k.open(filtered("old"))
 			refused := make(chan error, 1)
 			go func() {
 				for seq := event.Seq(1); ; seq++ {
-					if _, err := busy.Commit(k.ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(seq), seq+1)}); err != nil {
+					if _, err := busy.Commit(k.Ctx(), []*event.Batch{storetest.Batch(event.AfterSeq(seq), seq+1)}); err != nil {
 						refused <- err
 						return
 					}
 				}
 			}()
 			w.Refilter("new")
-			at, err := w.Resume(k.ctx())
+			at, err := w.Resume(k.Ctx())
 			if err != nil {
-				k.do("del", keyspace.DefaultCursor, sideKey) // ends the other one, too
+				k.Do("del", keyspace.DefaultCursor, sideKey) // ends the other one, too
 				<-refused
 				t.Fatal(err)
 			}
 			storetest.WantErr(t, <-refused, fault.Cursor)
-			side, _ := script.ParseSide([]byte(k.get(sideKey)))
+			side, _ := script.ParseSide([]byte(k.Get(sideKey)))
 			if side.Filter != "new" || event.Seq(side.Upto) != at.Position.Seq || side.Stored != side.Upto || side.Epoch != 1 {
 				t.Errorf("side key %+v, resumes at %v", side, at.Position)
 			}
@@ -122,13 +122,13 @@ func TestRefilterReplacesOnlyItsOwn(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	w, _ := k.open(filtered("old"))
 	k.must(w, storetest.Batch(storetest.Live, 1))
-	k.set(sideKey, strings.Replace(k.get(sideKey), `"old"`, `"theirs"`, 1))
+	k.Set(sideKey, strings.Replace(k.Get(sideKey), `"old"`, `"theirs"`, 1))
 	w.Refilter("new")
-	if _, err := w.Resume(k.ctx()); fault.ClassOf(err) != fault.Cursor {
+	if _, err := w.Resume(k.Ctx()); fault.ClassOf(err) != fault.Cursor {
 		t.Errorf("Resume: %v, want a refusal", err)
 	}
-	if !strings.Contains(k.get(sideKey), `"theirs"`) {
-		t.Errorf("side key %s", k.get(sideKey))
+	if !strings.Contains(k.Get(sideKey), `"theirs"`) {
+		t.Errorf("side key %s", k.Get(sideKey))
 	}
 }
 
@@ -138,9 +138,9 @@ func TestResumeAgainRestoresTheCursor(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	w, _ := k.open(filtered("old"))
 	k.must(w, storetest.Batch(storetest.Live, 1, 2))
-	k.do("DEL", keyspace.DefaultCursor)
+	k.Do("DEL", keyspace.DefaultCursor)
 	w.Refilter("new")
-	_, err := w.Resume(k.ctx())
+	_, err := w.Resume(k.Ctx())
 	var moved *event.Moved
 	if !errors.As(err, &moved) || moved.Alarm != event.AlarmCursorMissing || moved.To != event.AfterSeq(2) {
 		t.Fatalf("Resume: %v", err)

@@ -6,8 +6,10 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/admin"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
@@ -43,7 +45,7 @@ func TestResumeColdStart(t *testing.T) {
 				if at.Position != want || at.Why == "" {
 					t.Fatalf("resume: %+v", at)
 				}
-				if k.get(keyspace.DefaultCursor) != "" {
+				if k.Get(keyspace.DefaultCursor) != "" {
 					t.Fatal("a cursor was written before any event")
 				}
 				k.must(w, storetest.Batch(want, 601, 602))
@@ -137,11 +139,11 @@ func TestResumeLiveLosesTheRace(t *testing.T) {
 func TestResumePythonBridgeCursor(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
-		k.set(keyspace.DefaultCursor, "7000000123")
-		w, err := Open(k.ctx(), k.config())
+		k.Set(keyspace.DefaultCursor, "7000000123")
+		w, err := Open(k.Ctx(), k.config())
 		storetest.Must(t, err)
 		defer w.Close()
-		_, err = w.Resume(k.ctx())
+		_, err = w.Resume(k.Ctx())
 		storetest.WantErr(t, err, fault.Cursor)
 		if !strings.Contains(err.Error(), "bsky.network") || !strings.Contains(fault.HintOf(err), "fhctl cursor set SEQ --relay "+k.config().Identity.Relay) {
 			t.Fatalf("%v (hint: %s)", err, fault.HintOf(err))
@@ -153,16 +155,16 @@ func TestResumePythonBridgeCursor(t *testing.T) {
 		}
 		k.must(w, storetest.Batch(at.Position, 7000000124))
 		k.want(7000000124, 7000000124)
-		if side := k.get(keyspace.DefaultCursor + ":meta"); !strings.Contains(side, `"relay":"bsky.network"`) {
+		if side := k.Get(keyspace.DefaultCursor + ":meta"); !strings.Contains(side, `"relay":"bsky.network"`) {
 			t.Fatalf("side key is %s", side)
 		}
 		// What the hint says to type is this move.
-		r, err := OpenReader(k.ctx(), ReaderConfig{Connection: k.config().Connection})
+		r, err := reader.Open(k.Ctx(), reader.Config{Connection: k.config().Connection})
 		storetest.Must(t, err)
 		defer r.Close()
-		seen, err := r.Cursor(k.ctx())
+		seen, err := r.Cursor(k.Ctx())
 		storetest.Must(t, err)
-		storetest.Must(t, MoveCursor(k.ctx(), r, Move{Seen: seen, To: seen.Seq, Owner: script.Side{
+		storetest.Must(t, admin.MoveCursor(k.Ctx(), r, admin.Move{Seen: seen, To: seen.Seq, Owner: script.Side{
 			Relay: k.config().Identity.Relay, Filter: k.config().Identity.Filter, Partitions: 1,
 		}}))
 		if _, at := k.open(); at.Position != event.AfterSeq(7000000124) {
@@ -182,10 +184,10 @@ func TestResumeAnotherRelaysCursor(t *testing.T) {
 			func(c *Config) { c.Identity.Partitions = 4 },
 			func(c *Config) { c.Identity.Relay = "other.example"; from(t, "oldest")(c) },
 		} {
-			other, err := Open(k.ctx(), k.config(change))
+			other, err := Open(k.Ctx(), k.config(change))
 			storetest.Must(t, err)
 			defer other.Close()
-			_, err = other.Resume(k.ctx())
+			_, err = other.Resume(k.Ctx())
 			storetest.WantErr(t, err, fault.Cursor)
 			if !strings.Contains(err.Error(), storetest.Relay) {
 				t.Fatalf("error does not name both sides: %v", err)
@@ -200,7 +202,7 @@ func TestResumeCursorGoneButSideKeyLeft(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Batch(storetest.Live, 1))
-		k.do("del", keyspace.DefaultCursor)
+		k.Do("del", keyspace.DefaultCursor)
 		w, at, told := k.start()
 		k.tells(told, event.AlarmCursorMissing, keyspace.DefaultCursor)
 		if at.Position != event.AfterSeq(1) {

@@ -23,23 +23,23 @@ func blocking(limit int64, timeout time.Duration) func(*Config) {
 // feed commits batches of 50 until the stream is full or n are stored, and
 // gives the last seq that was.
 func (k *kit) feed(w *Writer, from event.Seq, n int) (last event.Seq, full *event.Full) {
-	k.t.Helper()
+	k.T.Helper()
 	last = from
 	for range n {
 		at := event.AfterSeq(last)
 		if last == 0 {
 			at = storetest.Live
 		}
-		receipts, err := w.Commit(k.ctx(), []*event.Batch{storetest.Run(at, last+1, last+50)})
+		receipts, err := w.Commit(k.Ctx(), []*event.Batch{storetest.Run(at, last+1, last+50)})
 		if errors.As(err, &full) {
 			return last, full
 		}
 		if err != nil {
-			k.t.Fatal(err)
+			k.T.Fatal(err)
 		}
 		for _, r := range receipts {
 			if len(r.Trimmed) > 0 {
-				k.t.Fatalf("lost %v at %d", r.Trimmed, last)
+				k.T.Fatalf("lost %v at %d", r.Trimmed, last)
 			}
 		}
 		last += 50
@@ -49,18 +49,18 @@ func (k *kit) feed(w *Writer, from event.Seq, n int) (last event.Seq, full *even
 
 // read gives a group up to n entries and acknowledges them, if told to.
 func (k *kit) read(group string, n int, ack bool) int {
-	k.t.Helper()
-	streams, err := k.client.XReadGroup(k.ctx(), &redis.XReadGroupArgs{
+	k.T.Helper()
+	streams, err := k.Client.XReadGroup(k.Ctx(), &redis.XReadGroupArgs{
 		Group: group, Consumer: "c", Count: int64(n), Block: -1, Streams: []string{keyspace.DefaultStream, ">"}}).Result()
 	if errors.Is(err, redis.Nil) {
 		return 0
 	}
 	if err != nil {
-		k.t.Fatal(err)
+		k.T.Fatal(err)
 	}
 	for _, m := range streams[0].Messages {
 		if ack {
-			k.do("xack", keyspace.DefaultStream, group, m.ID)
+			k.Do("xack", keyspace.DefaultStream, group, m.ID)
 		}
 	}
 	return len(streams[0].Messages)
@@ -68,10 +68,10 @@ func (k *kit) read(group string, n int, ack bool) int {
 
 // resumes waits for Resume to find room, which it must within the kit's patience.
 func (k *kit) resumes(w *Writer, want event.Seq) {
-	k.t.Helper()
-	at, err := w.Resume(k.ctx())
+	k.T.Helper()
+	at, err := w.Resume(k.Ctx())
 	if err != nil || at.Position != event.AfterSeq(want) {
-		k.t.Fatalf("resume: %v, %v; want %s", at, err, want)
+		k.T.Fatalf("resume: %v, %v; want %s", at, err, want)
 	}
 }
 
@@ -81,7 +81,7 @@ func TestBlockKeepsWhatIsUnreadOrPending(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open(blocking(300, time.Hour))
 		for _, g := range []string{"fast", "slow"} {
-			k.do("xgroup", "create", keyspace.DefaultStream, g, "0", "mkstream")
+			k.Do("xgroup", "create", keyspace.DefaultStream, g, "0", "mkstream")
 		}
 		last, full := k.feed(w, 0, 100)
 		if full == nil || last < 300 || last > 350 {
@@ -97,14 +97,14 @@ func TestBlockKeepsWhatIsUnreadOrPending(t *testing.T) {
 			t.Fatal("pending entries do not hold the stream")
 		}
 		k.wantRun(1, last)
-		k.do("xack", keyspace.DefaultStream, "slow", k.ids()[0], k.ids()[1])
+		k.Do("xack", keyspace.DefaultStream, "slow", k.ids()[0], k.ids()[1])
 		k.feed(w, last, 1)
 		if first := k.stream()[0]; first != 1 && first != 3 {
 			t.Fatalf("the stream begins at %d", first)
 		}
 		k.read("slow", 1000, true)
 		for _, id := range k.ids()[:100] {
-			k.do("xack", keyspace.DefaultStream, "slow", id)
+			k.Do("xack", keyspace.DefaultStream, "slow", id)
 		}
 		k.resumes(w, last)
 		upto, full := k.feed(w, last, 100)
@@ -129,8 +129,8 @@ func TestBlockLetsGoOfTheAbandoned(t *testing.T) {
 	}{
 		"silent consumer": {begin: func(k *kit) { k.read("g", 10, true) }, lost: true},
 		"no consumer":     {lost: true},
-		"destroyed":       {end: func(k *kit) { k.do("xgroup", "destroy", keyspace.DefaultStream, "g") }},
-		"set forward":     {end: func(k *kit) { k.do("xgroup", "setid", keyspace.DefaultStream, "g", "$") }},
+		"destroyed":       {end: func(k *kit) { k.Do("xgroup", "destroy", keyspace.DefaultStream, "g") }},
+		"set forward":     {end: func(k *kit) { k.Do("xgroup", "setid", keyspace.DefaultStream, "g", "$") }},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -144,7 +144,7 @@ func TestBlockLetsGoOfTheAbandoned(t *testing.T) {
 					wait = timeout
 				}
 				w, _ := k.open(blocking(200, wait))
-				k.do("xgroup", "create", keyspace.DefaultStream, "g", "0", "mkstream")
+				k.Do("xgroup", "create", keyspace.DefaultStream, "g", "0", "mkstream")
 				k.feed(w, 0, 1)
 				if c.begin != nil {
 					c.begin(k)
@@ -156,7 +156,7 @@ func TestBlockLetsGoOfTheAbandoned(t *testing.T) {
 				if c.end != nil {
 					c.end(k)
 				}
-				k.resumes(w, event.Seq(mustSeq(t, k.get(keyspace.DefaultCursor))))
+				k.resumes(w, event.Seq(mustSeq(t, k.Get(keyspace.DefaultCursor))))
 				var unread int64
 				more := 3 // less than fills the stream again
 				if c.lost {
@@ -179,14 +179,14 @@ func TestBlockLetsGoOfTheAbandoned(t *testing.T) {
 
 // feedUntold is feed for groups that may lose, on a slow machine early.
 func (k *kit) feedUntold(w *Writer, from event.Seq, n int) (last event.Seq, full *event.Full) {
-	k.t.Helper()
+	k.T.Helper()
 	for last = from; n > 0; n-- {
-		_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Run(event.AfterSeq(last), last+1, last+50)})
+		_, err := w.Commit(k.Ctx(), []*event.Batch{storetest.Run(event.AfterSeq(last), last+1, last+50)})
 		if errors.As(err, &full) {
 			return last, full
 		}
 		if err != nil {
-			k.t.Fatal(err)
+			k.T.Fatal(err)
 		}
 		last += 50
 	}
@@ -210,7 +210,7 @@ func TestBlockLoweredLimit(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Run(storetest.Live, 1, 5000))
-		k.do("xgroup", "create", keyspace.DefaultStream, "g", "0")
+		k.Do("xgroup", "create", keyspace.DefaultStream, "g", "0")
 		k.read("g", 4900, true)
 		w, _ = k.open(blocking(200, time.Hour))
 		last, full := k.feed(w, 5000, 20)
@@ -228,9 +228,9 @@ func TestWaitStoresWhenThereIsRoom(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open(blocking(100, time.Hour), func(c *Config) { c.WhenFull = Wait })
-		k.do("xgroup", "create", keyspace.DefaultStream, "g", "0", "mkstream")
+		k.Do("xgroup", "create", keyspace.DefaultStream, "g", "0", "mkstream")
 		k.must(w, storetest.Run(storetest.Live, 1, 150))
-		ctx, cancel := context.WithCancel(k.ctx())
+		ctx, cancel := context.WithCancel(k.Ctx())
 		stopped := make(chan error, 1)
 		go func() {
 			_, err := w.Commit(ctx, []*event.Batch{storetest.Run(event.AfterSeq(150), 151, 200)})
@@ -246,7 +246,7 @@ func TestWaitStoresWhenThereIsRoom(t *testing.T) {
 		}
 		before := len(k.told())
 		go func() {
-			_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Run(event.AfterSeq(150), 151, 200)})
+			_, err := w.Commit(k.Ctx(), []*event.Batch{storetest.Run(event.AfterSeq(150), 151, 200)})
 			stopped <- err
 		}()
 		storetest.Eventually(t, "the second to wait", func() bool { return len(k.told()) > before })
@@ -258,7 +258,7 @@ func TestWaitStoresWhenThereIsRoom(t *testing.T) {
 			t.Fatal("nobody was told that there is room")
 		}
 		k.want(200, k.stream()...)
-		if log := k.log.String(); !strings.Contains(log, "newest_stored") || !strings.Contains(log, "group g is ") {
+		if log := k.Logged.String(); !strings.Contains(log, "newest_stored") || !strings.Contains(log, "group g is ") {
 			t.Fatalf("log:\n%s", log)
 		}
 	})
@@ -274,17 +274,17 @@ func TestLedgerIsOptional(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			k := newKit(t, server)
-			k.do("flushall")
+			k.Do("flushall")
 			args := []any{"acl", "setuser", "limited", "reset", "on", ">secret"}
 			for _, right := range strings.Fields(c.rights) {
 				args = append(args, right)
 			}
-			k.do(args...)
+			k.Do(args...)
 			w, _ := k.open(func(c *Config) {
 				c.MaxLen = 100
 				c.URL = strings.Replace(server.URL(), "redis://", "redis://limited:secret@", 1)
 			})
-			k.do("xgroup", "create", keyspace.DefaultStream, "g", "0", "mkstream")
+			k.Do("xgroup", "create", keyspace.DefaultStream, "g", "0", "mkstream")
 			var unread int64
 			for i := range event.Seq(10) {
 				at := event.AfterSeq(i * 50)
@@ -298,10 +298,10 @@ func TestLedgerIsOptional(t *testing.T) {
 			if unread != 400 {
 				t.Fatalf("counted %d unread", unread)
 			}
-			if n := strings.Count(k.log.String(), c.says); n != 1 {
-				t.Fatalf("said %d times %q:\n%s", n, c.says, k.log.String())
+			if n := strings.Count(k.Logged.String(), c.says); n != 1 {
+				t.Fatalf("said %d times %q:\n%s", n, c.says, k.Logged.String())
 			}
-			lines, err := k.client.XLen(k.ctx(), keyspace.DefaultCursor+":losses").Result()
+			lines, err := k.Client.XLen(k.Ctx(), keyspace.DefaultCursor+":losses").Result()
 			if want := map[string]int64{"no key": 0, "no xdel": 8}[c.name]; err != nil || lines != want {
 				t.Fatalf("%d lines in the ledger, want %d (%v)", lines, want, err)
 			}
@@ -314,10 +314,10 @@ func TestBlockKeepsForTheSlowestWhateverItsName(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		for _, slow := range []string{"a", "z"} {
 			k := newKit(t, server)
-			k.do("flushall")
+			k.Do("flushall")
 			w, _ := k.open(blocking(300, time.Hour))
 			for _, g := range []string{"a", "m", "z"} {
-				k.do("xgroup", "create", keyspace.DefaultStream, g, "0", "mkstream")
+				k.Do("xgroup", "create", keyspace.DefaultStream, g, "0", "mkstream")
 			}
 			last := event.Seq(0)
 			for range 20 {
@@ -344,14 +344,14 @@ func TestBlockKeepsForTheSlowestWhateverItsName(t *testing.T) {
 func TestBlockAcknowledgesWhatIsStoredWhileFull(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
-		k.do("xgroup", "create", keyspace.DefaultStream, "g", "0", "mkstream")
+		k.Do("xgroup", "create", keyspace.DefaultStream, "g", "0", "mkstream")
 		w, _ := k.open(blocking(100, 0))
 		last, full := k.feed(w, 0, 10)
 		if full == nil {
 			t.Fatalf("%d stored, and the stream is not full", last)
 		}
 		again := storetest.Run(event.AfterSeq(last-50), last-49, last)
-		receipts, err := w.Commit(k.ctx(), []*event.Batch{again})
+		receipts, err := w.Commit(k.Ctx(), []*event.Batch{again})
 		if err != nil || len(receipts) != 1 || receipts[0].Present != 50 || receipts[0].Cursor != last {
 			t.Fatalf("the last batch again: %+v, %v", receipts, err)
 		}

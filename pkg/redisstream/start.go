@@ -9,6 +9,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
@@ -193,8 +194,8 @@ func (w *Writer) stillHolds(ctx context.Context, f found) (there, sure bool, err
 	err = w.config.retry(ctx, "look for the last entry", func(ctx context.Context) error {
 		row, err := w.client.Do(ctx, "xinfo", "stream", w.config.StreamKey).Result()
 		if err == nil {
-			last := ID(conn.RowOf(row).Text("last-generated-id"))
-			if sure = last != "" && last.Compare(ID(f.ID)) > 0; sure {
+			last := reader.ID(conn.RowOf(row).Text("last-generated-id"))
+			if sure = last != "" && last.Compare(reader.ID(f.ID)) > 0; sure {
 				return nil // what came last was deleted
 			}
 		}

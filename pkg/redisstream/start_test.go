@@ -13,6 +13,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
@@ -20,12 +21,12 @@ import (
 // start opens a writer as a new process does: it resumes again for as long as the
 // cursor had to be moved first, and gives what that told.
 func (k *kit) start(change ...func(*Config)) (w *Writer, at event.Resume, told []*event.Moved) {
-	k.t.Helper()
-	w, err := Open(k.ctx(), k.config(change...))
+	k.T.Helper()
+	w, err := Open(k.Ctx(), k.config(change...))
 	if err != nil {
-		k.t.Fatalf("open: %v (hint: %s)", err, fault.HintOf(err))
+		k.T.Fatalf("open: %v (hint: %s)", err, fault.HintOf(err))
 	}
-	k.t.Cleanup(func() { _ = w.Close() })
+	k.T.Cleanup(func() { _ = w.Close() })
 	at, told = k.settle(w)
 	return w, at, told
 }
@@ -33,46 +34,46 @@ func (k *kit) start(change ...func(*Config)) (w *Writer, at event.Resume, told [
 func (k *kit) settle(w interface {
 	Resume(ctx context.Context) (event.Resume, error)
 }) (at event.Resume, told []*event.Moved) {
-	k.t.Helper()
+	k.T.Helper()
 	for len(told) < 5 {
-		at, err := w.Resume(k.ctx())
+		at, err := w.Resume(k.Ctx())
 		var moved *event.Moved
 		if !errors.As(err, &moved) {
 			if err != nil {
-				k.t.Fatalf("resume: %v (hint: %s)", err, fault.HintOf(err))
+				k.T.Fatalf("resume: %v (hint: %s)", err, fault.HintOf(err))
 			}
 			return at, told
 		}
 		told = append(told, moved)
 	}
-	k.t.Fatalf("resume never ends: %v", told)
+	k.T.Fatalf("resume never ends: %v", told)
 	return at, told
 }
 
 // tells wants exactly one alarm of that kind, which speaks of all these words.
 func (k *kit) tells(told []*event.Moved, alarm event.Alarm, words ...string) {
-	k.t.Helper()
+	k.T.Helper()
 	if len(told) != 1 || told[0].Alarm != alarm {
-		k.t.Fatalf("told %v, want one alarm %s", told, alarm)
+		k.T.Fatalf("told %v, want one alarm %s", told, alarm)
 	}
 	for _, word := range words {
 		if !strings.Contains(told[0].Detail, word) {
-			k.t.Fatalf("%q does not speak of %q", told[0].Detail, word)
+			k.T.Fatalf("%q does not speak of %q", told[0].Detail, word)
 		}
 	}
 }
 
 // reads lets a group take n entries and acknowledge them.
 func (k *kit) reads(group string, n int) {
-	k.t.Helper()
+	k.T.Helper()
 	if n > 0 {
-		k.do("xreadgroup", "group", group, "c", "count", n, "noack", "streams", keyspace.DefaultStream, ">")
+		k.Do("xreadgroup", "group", group, "c", "count", n, "noack", "streams", keyspace.DefaultStream, ">")
 	}
 }
 
 // noted lets the writer ask the groups and write down what it learnt.
 func (k *kit) noted(w *Writer, last event.Seq) {
-	k.t.Helper()
+	k.T.Helper()
 	w.floor.next = time.Time{}
 	k.must(w, storetest.Watermark(event.AfterSeq(last), last+1))
 	k.must(w, storetest.Watermark(event.AfterSeq(last+1), last+2))
@@ -80,17 +81,17 @@ func (k *kit) noted(w *Writer, last event.Seq) {
 
 // How a stream can lose everything while its cursor stays.
 var vanishings = map[string]func(*kit){
-	"deleted": func(k *kit) { k.do("del", keyspace.DefaultStream) },
-	"trimmed": func(k *kit) { k.do("xtrim", keyspace.DefaultStream, "maxlen", "0") },
-	"renamed": func(k *kit) { k.do("rename", keyspace.DefaultStream, "elsewhere") },
+	"deleted": func(k *kit) { k.Do("del", keyspace.DefaultStream) },
+	"trimmed": func(k *kit) { k.Do("xtrim", keyspace.DefaultStream, "maxlen", "0") },
+	"renamed": func(k *kit) { k.Do("rename", keyspace.DefaultStream, "elsewhere") },
 	"recreated": func(k *kit) {
-		k.do("del", keyspace.DefaultStream)
-		k.do("xgroup", "create", keyspace.DefaultStream, "one", "0", "mkstream")
+		k.Do("del", keyspace.DefaultStream)
+		k.Do("xgroup", "create", keyspace.DefaultStream, "one", "0", "mkstream")
 	},
 	"twice": func(k *kit) {
-		k.do("del", keyspace.DefaultStream)
-		k.do("xgroup", "create", keyspace.DefaultStream, "one", "0", "mkstream")
-		k.do("del", keyspace.DefaultStream)
+		k.Do("del", keyspace.DefaultStream)
+		k.Do("xgroup", "create", keyspace.DefaultStream, "one", "0", "mkstream")
+		k.Do("del", keyspace.DefaultStream)
 	},
 }
 
@@ -134,8 +135,8 @@ func TestStartStreamVanished(t *testing.T) {
 }
 
 func (k *kit) group(name string, read int) {
-	k.t.Helper()
-	k.do("xgroup", "create", keyspace.DefaultStream, name, "0")
+	k.T.Helper()
+	k.Do("xgroup", "create", keyspace.DefaultStream, name, "0")
 	k.reads(name, read)
 }
 
@@ -148,7 +149,7 @@ func TestStartStreamVanishedAfterAllWasAcknowledged(t *testing.T) {
 		k.must(w, storetest.Run(storetest.Live, 1, 9))
 		k.group("one", 9)
 		k.noted(w, 9)
-		k.do("del", keyspace.DefaultStream)
+		k.Do("del", keyspace.DefaultStream)
 		w, at, told := k.start()
 		k.tells(told, event.AlarmCursorMissing, "nothing is read again")
 		if at.Position != event.AfterSeq(11) || strings.Contains(told[0].Detail, "going back") {
@@ -161,10 +162,10 @@ func TestStartStreamVanishedAfterAllWasAcknowledged(t *testing.T) {
 
 // beside changes fields of the side key; nil takes one away.
 func (k *kit) beside(change map[string]any) {
-	k.t.Helper()
+	k.T.Helper()
 	var fields map[string]any
-	if err := json.Unmarshal([]byte(k.get(keyspace.DefaultCursor+":meta")), &fields); err != nil {
-		k.t.Fatal(err)
+	if err := json.Unmarshal([]byte(k.Get(keyspace.DefaultCursor+":meta")), &fields); err != nil {
+		k.T.Fatal(err)
 	}
 	for name, value := range change {
 		if fields[name] = value; value == nil {
@@ -172,18 +173,18 @@ func (k *kit) beside(change map[string]any) {
 		}
 	}
 	text, _ := json.Marshal(fields)
-	k.set(keyspace.DefaultCursor+":meta", string(text))
+	k.Set(keyspace.DefaultCursor+":meta", string(text))
 }
 
 // losses is the ledger, newest line first.
-func (k *kit) losses() []Loss {
-	k.t.Helper()
-	r, err := OpenReader(k.ctx(), ReaderConfig{Connection: k.config().Connection})
-	storetest.Must(k.t, err)
+func (k *kit) losses() []reader.Loss {
+	k.T.Helper()
+	r, err := reader.Open(k.Ctx(), reader.Config{Connection: k.config().Connection})
+	storetest.Must(k.T, err)
 	defer r.Close()
-	lines, why, err := r.Losses(k.ctx(), 10)
-	if storetest.Must(k.t, err); why != "" {
-		k.t.Fatal(why)
+	lines, why, err := r.Losses(k.Ctx(), 10)
+	if storetest.Must(k.T, err); why != "" {
+		k.T.Fatal(why)
 	}
 	return lines
 }
@@ -197,7 +198,7 @@ func TestStartStreamVanishedWithoutANote(t *testing.T) {
 		w, _ := k.open()
 		k.must(w, storetest.Run(storetest.Live, 1, 9))
 		k.beside(map[string]any{"floor": nil})
-		k.do("del", keyspace.DefaultStream)
+		k.Do("del", keyspace.DefaultStream)
 		w, at, told := k.start()
 		k.tells(told, event.AlarmRemoved, "up to seq 9 is gone", "nothing is read again")
 		if at.Position != event.AfterSeq(9) {
@@ -231,13 +232,13 @@ func TestStartNewestEntriesRemoved(t *testing.T) {
 		"read in part": {read: 8, spoil: (*kit).cutThree, words: "seq 7 to 9; going back to 8: seq 9 to 11 is read again", at: 8, holds: []event.Seq{1, 2, 3, 4, 5, 6, 9, 10, 11, 12}},
 		"read":         {read: 9, spoil: (*kit).cutThree, words: "every group had acknowledged them", at: 11, holds: []event.Seq{1, 2, 3, 4, 5, 6, 12}},
 		"an older copy": {read: -1, spoil: func(k *kit) {
-			k.do("del", keyspace.DefaultStream)
+			k.Do("del", keyspace.DefaultStream)
 			for seq := 1; seq <= 4; seq++ {
-				k.do("xadd", keyspace.DefaultStream, "*", "type", "commit", "data", "{}", "seq", seq)
+				k.Do("xadd", keyspace.DefaultStream, "*", "type", "commit", "data", "{}", "seq", seq)
 			}
 		}, words: "seq 5 to 9; going back to 4", at: 4, holds: []event.Seq{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}},
 		"others appended": {read: -1, spoil: func(k *kit) {
-			k.do("xadd", keyspace.DefaultStream, "*", "type", "commit", "data", "{}", "seq", "3")
+			k.Do("xadd", keyspace.DefaultStream, "*", "type", "commit", "data", "{}", "seq", "3")
 		}, quiet: true, at: 11, holds: []event.Seq{1, 2, 3, 4, 5, 6, 7, 8, 9, 3, 12}},
 	}
 	for name, c := range cases {
@@ -278,9 +279,9 @@ func TestStartNewestEntriesRemoved(t *testing.T) {
 }
 
 func (k *kit) cutThree() {
-	k.t.Helper()
+	k.T.Helper()
 	for _, id := range k.ids()[6:] {
-		k.do("xdel", keyspace.DefaultStream, id)
+		k.Do("xdel", keyspace.DefaultStream, id)
 	}
 }
 
@@ -299,7 +300,7 @@ func TestStartStreamVanishedAndAskedToBeginElsewhere(t *testing.T) {
 				k.must(w, storetest.Run(storetest.Live, 1, 9))
 				k.group("one", 6)
 				k.noted(w, 9)
-				k.do("del", keyspace.DefaultStream)
+				k.Do("del", keyspace.DefaultStream)
 				_, at, told := k.start(from(t, text))
 				if at.Position != c.at {
 					t.Fatalf("resume at %v", at)
@@ -333,14 +334,14 @@ func TestStartCursorVanished(t *testing.T) {
 		"asked for live":      {none, "live", storetest.Live, 0},
 		"older side key":      {func(k *kit) { k.beside(map[string]any{"stored": nil, "upto": nil, "floor": nil}) }, "saved", event.AfterSeq(9), 1},
 		"newest entries gone": {(*kit).cutThree, "saved", event.AfterSeq(6), 2},
-		"with the stream":     {func(k *kit) { k.do("del", keyspace.DefaultStream) }, "saved", event.AfterSeq(5), 1},
+		"with the stream":     {func(k *kit) { k.Do("del", keyspace.DefaultStream) }, "saved", event.AfterSeq(5), 1},
 		"with all it could be from": {func(k *kit) {
-			k.do("del", keyspace.DefaultStream)
+			k.Do("del", keyspace.DefaultStream)
 			k.beside(map[string]any{"stored": nil, "upto": nil, "floor": nil})
 		}, "saved", storetest.Live, 1},
-		"with the side key":          {func(k *kit) { k.do("del", keyspace.DefaultCursor+":meta") }, "saved", storetest.Live, 0},
+		"with the side key":          {func(k *kit) { k.Do("del", keyspace.DefaultCursor+":meta") }, "saved", storetest.Live, 0},
 		"put there by an operator":   {func(k *kit) { k.beside(map[string]any{"stored": nil, "upto": nil, "set": "3"}) }, "saved", event.AfterSeq(3), 1},
-		"under a leader that is led": {func(k *kit) { k.set(keyspace.DefaultCursor+":lease", "b/x/1@elsewhere#1") }, "saved", event.AfterSeq(11), 1},
+		"under a leader that is led": {func(k *kit) { k.Set(keyspace.DefaultCursor+":lease", "b/x/1@elsewhere#1") }, "saved", event.AfterSeq(11), 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -350,14 +351,14 @@ func TestStartCursorVanished(t *testing.T) {
 				k.must(w, storetest.Run(storetest.Live, 1, 9))
 				k.group("one", 5)
 				k.noted(w, 9)
-				k.do("del", keyspace.DefaultCursor)
+				k.Do("del", keyspace.DefaultCursor)
 				c.spoil(k)
 				_, at, told := k.start(from(t, c.from))
 				if at.Position != c.at || len(told) != c.told || c.told > 0 && told[0].Alarm != event.AlarmCursorMissing {
 					t.Fatalf("resume at %v, told %v", at, told)
 				}
-				if c.told > 0 && c.at != storetest.Live && k.get(keyspace.DefaultCursor) != c.at.Seq.String() {
-					t.Fatalf("the cursor is %s", k.get(keyspace.DefaultCursor))
+				if c.told > 0 && c.at != storetest.Live && k.Get(keyspace.DefaultCursor) != c.at.Seq.String() {
+					t.Fatalf("the cursor is %s", k.Get(keyspace.DefaultCursor))
 				}
 			})
 		})
@@ -370,8 +371,8 @@ func TestStartCursorVanished(t *testing.T) {
 func TestStartContradiction(t *testing.T) {
 	t.Parallel()
 	bridge := func(k *kit) {
-		k.set(keyspace.DefaultCursor, "7000000123")
-		k.do("xadd", keyspace.DefaultStream, "*", "type", "commit", "data", "{}", "seq", "7000000124")
+		k.Set(keyspace.DefaultCursor, "7000000123")
+		k.Do("xadd", keyspace.DefaultStream, "*", "type", "commit", "data", "{}", "seq", "7000000124")
 	}
 	for name, c := range map[string]struct {
 		relay   string
@@ -380,20 +381,20 @@ func TestStartContradiction(t *testing.T) {
 		refused bool
 	}{
 		"bridge":                  {storetest.Relay, bridge, "saved", true},
-		"lower numbers":           {storetest.Relay, func(k *kit) { k.set(keyspace.DefaultCursor, "5") }, "saved", true},
-		"bridge, cursor gone":     {storetest.Relay, func(k *kit) { bridge(k); k.do("del", keyspace.DefaultCursor) }, "saved", true},
+		"lower numbers":           {storetest.Relay, func(k *kit) { k.Set(keyspace.DefaultCursor, "5") }, "saved", true},
+		"bridge, cursor gone":     {storetest.Relay, func(k *kit) { bridge(k); k.Do("del", keyspace.DefaultCursor) }, "saved", true},
 		"after cursor set":        {storetest.Relay, func(k *kit) { k.beside(map[string]any{"stored": nil, "upto": nil, "set": "4"}); bridge(k) }, "saved", true},
 		"asked for another place": {storetest.Relay, bridge, "oldest", false},
 		"bridge on its own relay": {script.BridgeRelay, bridge, "saved", false},
-		"older side key":          {storetest.Relay, func(k *kit) { k.beside(map[string]any{"stored": nil, "upto": nil}); k.set(keyspace.DefaultCursor, "5") }, "saved", false},
-		"where the last entry is": {storetest.Relay, func(k *kit) { k.set(keyspace.DefaultCursor, "9") }, "saved", false},
+		"older side key":          {storetest.Relay, func(k *kit) { k.beside(map[string]any{"stored": nil, "upto": nil}); k.Set(keyspace.DefaultCursor, "5") }, "saved", false},
+		"where the last entry is": {storetest.Relay, func(k *kit) { k.Set(keyspace.DefaultCursor, "9") }, "saved", false},
 		"where cursor set put it": {storetest.Relay, func(k *kit) {
 			k.beside(map[string]any{"stored": nil, "upto": nil, "set": "4"})
-			k.set(keyspace.DefaultCursor, "4")
+			k.Set(keyspace.DefaultCursor, "4")
 		}, "saved", false},
 		"while another writer's leads": {storetest.Relay, func(k *kit) {
-			k.set(keyspace.DefaultCursor, "8")
-			k.set(keyspace.DefaultCursor+":lease", "b/x/1@elsewhere#1")
+			k.Set(keyspace.DefaultCursor, "8")
+			k.Set(keyspace.DefaultCursor+":lease", "b/x/1@elsewhere#1")
 		}, "saved", false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -405,11 +406,11 @@ func TestStartContradiction(t *testing.T) {
 				k.must(w, storetest.Run(storetest.Live, 1, 9))
 				k.must(w, storetest.Watermark(event.AfterSeq(9), 11))
 				c.spoil(k)
-				before := k.get(keyspace.DefaultCursor) + k.get(keyspace.DefaultCursor+":meta")
-				w, err := Open(k.ctx(), k.config(mine, from(t, c.from), func(cfg *Config) { cfg.Writer = "a" }))
+				before := k.Get(keyspace.DefaultCursor) + k.Get(keyspace.DefaultCursor+":meta")
+				w, err := Open(k.Ctx(), k.config(mine, from(t, c.from), func(cfg *Config) { cfg.Writer = "a" }))
 				storetest.Must(t, err)
 				defer w.Close()
-				_, err = w.Resume(k.ctx())
+				_, err = w.Resume(k.Ctx())
 				if !c.refused {
 					storetest.Must(t, err)
 					return
@@ -418,7 +419,7 @@ func TestStartContradiction(t *testing.T) {
 				if !strings.Contains(err.Error(), script.BridgeRelay) || !strings.Contains(fault.HintOf(err), storetest.Relay) {
 					t.Fatalf("%v (hint: %s)", err, fault.HintOf(err))
 				}
-				if after := k.get(keyspace.DefaultCursor) + k.get(keyspace.DefaultCursor+":meta"); after != before {
+				if after := k.Get(keyspace.DefaultCursor) + k.Get(keyspace.DefaultCursor+":meta"); after != before {
 					t.Fatalf("%s became %s", before, after)
 				}
 			})
@@ -432,8 +433,8 @@ func TestStartAfterABatchStoredInPart(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t))
 	w, _ := k.open()
-	k.do("xadd", keyspace.DefaultStream, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
-	_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(storetest.Live, 5, 6, 7)})
+	k.Do("xadd", keyspace.DefaultStream, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
+	_, err := w.Commit(k.Ctx(), []*event.Batch{storetest.Batch(storetest.Live, 5, 6, 7)})
 	storetest.WantErr(t, err, fault.Data)
 	if _, at, told := k.start(); at.Position != event.AfterSeq(5) || len(told) > 0 {
 		t.Fatalf("resume at %v, told %v", at, told)
@@ -455,7 +456,7 @@ func TestStartStreamVanishedWhileIdle(t *testing.T) {
 				k.noted(w, 9)
 				vanish(k)
 				w.floor.next = time.Time{}
-				w.remember(k.ctx())
+				w.remember(k.Ctx())
 				if w.floor.seq != 6 {
 					t.Fatalf("the floor became %d", w.floor.seq)
 				}
@@ -480,7 +481,7 @@ func TestStartStreamVanishesBehindARollback(t *testing.T) {
 			if dies {
 				k.must(w, storetest.Watermark(event.AfterSeq(6), 7))
 			}
-			k.do("del", keyspace.DefaultStream)
+			k.Do("del", keyspace.DefaultStream)
 			if dies {
 				var told []*event.Moved
 				w, _, told = k.start()
@@ -501,7 +502,7 @@ func TestStartStreamVanishesWhileItIsFull(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		for _, restarts := range []bool{false, true} {
 			k := newKit(t, server)
-			k.do("flushall")
+			k.Do("flushall")
 			full := blocking(100, time.Hour)
 			w, _ := k.open(full)
 			k.must(w, storetest.Run(storetest.Live, 1, 10))
@@ -511,7 +512,7 @@ func TestStartStreamVanishesWhileItIsFull(t *testing.T) {
 			if stopped == nil {
 				t.Fatalf("not full at seq %s", last)
 			}
-			k.do("del", keyspace.DefaultStream)
+			k.Do("del", keyspace.DefaultStream)
 			var told []*event.Moved
 			if restarts {
 				w, _, told = k.start(full)
@@ -539,7 +540,7 @@ func TestStartBothVanishedTellsTheRange(t *testing.T) {
 			k.must(w, storetest.Run(storetest.Live, 1, 9))
 			prepare(k)
 			k.noted(w, 9)
-			k.do("del", keyspace.DefaultStream, keyspace.DefaultCursor)
+			k.Do("del", keyspace.DefaultStream, keyspace.DefaultCursor)
 			w, at, told := k.start()
 			first := event.Seq(1)
 			if groups == "one group" {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/dashboard"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/text"
 )
@@ -217,8 +218,8 @@ func (w *Writer) culprit(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	var known []string
-	if text, err := w.control.Get(ctx, StatusKey).Result(); err == nil {
-		if who := ForeignWriter(text); who != "" {
+	if text, err := w.control.Get(ctx, dashboard.StatusKey).Result(); err == nil {
+		if who := dashboard.ForeignWriter(text); who != "" {
 			known = append(known, who)
 		}
 	}

@@ -33,7 +33,7 @@ func (b *bridge) goOn(upto event.Seq) {
 		b.k.theirs(int(seq)%worldRepos, seq)
 		b.stored[seq], b.latest[int(seq)%worldRepos] = true, max(seq, b.latest[int(seq)%worldRepos])
 	}
-	b.k.set(keyspace.DefaultCursor, b.at.String()) // what it stored since its last save cannot be known for its own
+	b.k.Set(keyspace.DefaultCursor, b.at.String()) // what it stored since its last save cannot be known for its own
 }
 
 // Fault table, a bridge beside fhctl (G1, G2, G3, G7), in random worlds: whatever the
@@ -50,7 +50,7 @@ func TestStrangerModel(t *testing.T) {
 		for seed := range uint64(seeds) {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				k := newKit(t, server)
-				k.do("flushall")
+				k.Do("flushall")
 				newStrangerWorld(k, seed).play(t)
 			})
 		}
@@ -74,7 +74,7 @@ func newStrangerWorld(k *kit, seed uint64) *strangerWorld {
 	w := &strangerWorld{k: k, rng: rng, heard: &heard{}, mine: map[event.Seq]int{}, lost: map[event.Seq]bool{},
 		theirs: &bridge{k: k, rng: rng, stored: map[event.Seq]bool{}, latest: map[int]event.Seq{}}}
 	w.theirs.goOn(event.Seq(1 + rng.IntN(60)))
-	k.set(keyspace.DefaultCursor, fmt.Sprint(max(1, int(w.theirs.at)-rng.IntN(40)))) // it saves seldom
+	k.Set(keyspace.DefaultCursor, fmt.Sprint(max(1, int(w.theirs.at)-rng.IntN(40)))) // it saves seldom
 	return w
 }
 
@@ -82,7 +82,7 @@ func (w *strangerWorld) begin() {
 	var from event.Resume
 	w.ours, from = w.k.open(w.heard.hear, func(c *Config) { c.Identity.Relay = script.BridgeRelay })
 	if from.Position.Start != event.After {
-		w.k.t.Fatalf("resume at %v", from.Position)
+		w.k.T.Fatalf("resume at %v", from.Position)
 	}
 	w.at = from.Position.Seq
 }
@@ -145,7 +145,7 @@ func (w *strangerWorld) judge(t *testing.T, first event.Seq, lost, foreign int) 
 	if lost != len(w.lost) || foreign != w.there {
 		t.Errorf("told of %d lost and %d present, want %d and %d", lost, foreign, len(w.lost), w.there)
 	}
-	if got := w.k.get(keyspace.DefaultCursor); got != w.at.String() && got != w.theirs.at.String() {
+	if got := w.k.Get(keyspace.DefaultCursor); got != w.at.String() && got != w.theirs.at.String() {
 		t.Errorf("the cursor is %s, ours stands at %s", got, w.at)
 	}
 }

@@ -11,8 +11,11 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/admin"
+	"github.com/fhctl/fhctl/pkg/redisstream/dashboard"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
@@ -65,8 +68,8 @@ func (h *heard) nothing(t *testing.T) {
 
 // theirs adds an entry as the Python bridge writes it.
 func (k *kit) theirs(repo int, seq event.Seq) {
-	k.t.Helper()
-	k.do("xadd", keyspace.DefaultStream, "*", "type", "commit", "data",
+	k.T.Helper()
+	k.Do("xadd", keyspace.DefaultStream, "*", "type", "commit", "data",
 		fmt.Sprintf(`{"repo": "did:plc:%d", "ops": [{"action": "create", "path": "app.bsky.feed.post/%d", "cid": null, "record": {"py_type": "app.bsky.feed.post", "created_at": "x"}}]}`, repo, seq), "seq", seq.String())
 }
 
@@ -102,21 +105,21 @@ func TestStrangerMovesTheCursor(t *testing.T) {
 		} {
 			t.Run(name, func(t *testing.T) {
 				k, h := newKit(t, server), &heard{}
-				k.do("flushall")
+				k.Do("flushall")
 				w, _ := k.open(h.hear)
 				k.must(w, storetest.Run(storetest.Live, 1, 100))
 				at := event.Seq(100)
 				for _, to := range c.to {
 					if to == "" {
-						k.do("del", keyspace.DefaultCursor)
+						k.Do("del", keyspace.DefaultCursor)
 						continue
 					}
-					k.set(keyspace.DefaultCursor, to)
+					k.Set(keyspace.DefaultCursor, to)
 					k.must(w, storetest.Run(event.AfterSeq(at), at+1, at+5), storetest.Run(event.AfterSeq(at+5), at+6, at+9))
 					at += 9
 				}
 				k.wantRun(1, at)
-				if got := k.get(keyspace.DefaultCursor); got != at.String() {
+				if got := k.Get(keyspace.DefaultCursor); got != at.String() {
 					t.Errorf("the cursor is %s, want %s", got, at)
 				}
 				if strings.Contains(c.want, "to 180") {
@@ -145,7 +148,7 @@ func TestStrangerAgainAndAgainIsToldNowAndThen(t *testing.T) {
 	w, _ := k.open(h.hear)
 	k.must(w, storetest.Run(storetest.Live, 1, 100))
 	for at := event.Seq(100); at < 200; at++ {
-		k.set(keyspace.DefaultCursor, (at + 40).String())
+		k.Set(keyspace.DefaultCursor, (at + 40).String())
 		k.must(w, storetest.Batch(event.AfterSeq(at), at+1))
 	}
 	k.wantRun(1, 200)
@@ -163,9 +166,9 @@ func TestOperatorIsNoStranger(t *testing.T) {
 		move := func(to event.Seq) {
 			t.Helper()
 			r := k.reader()
-			seen, err := r.Cursor(k.ctx())
+			seen, err := r.Cursor(k.Ctx())
 			storetest.Must(t, err)
-			storetest.Must(t, MoveCursor(k.ctx(), r, Move{Seen: seen, To: to, Owner: seen.Side, How: "test", By: "test"}))
+			storetest.Must(t, admin.MoveCursor(k.Ctx(), r, admin.Move{Seen: seen, To: to, Owner: seen.Side, How: "test", By: "test"}))
 		}
 		move(60)
 		k.moved(w, event.AlarmConflict, event.AfterSeq(60), storetest.Batch(event.AfterSeq(100), 101))
@@ -173,7 +176,7 @@ func TestOperatorIsNoStranger(t *testing.T) {
 		k.moved(w, event.AlarmConflict, event.AfterSeq(150), storetest.Batch(event.AfterSeq(60), 61))
 		h.nothing(t)
 		// Even before anything was stored behind it, a stranger's is told from it.
-		k.set(keyspace.DefaultCursor, "190")
+		k.Set(keyspace.DefaultCursor, "190")
 		k.must(w, storetest.Run(event.AfterSeq(150), 151, 152))
 		h.said(t, "ahead from 150 to 190")
 		if got := k.stream(); len(got) != 102 {
@@ -192,9 +195,9 @@ func TestStrangersOwnEntriesAreNotRepeated(t *testing.T) {
 		for _, seq := range []event.Seq{101, 104, 103, 107} { // 102 left out, 105 and 106 too; odd order
 			k.theirs(int(seq)%5, seq)
 		}
-		k.do("xadd", keyspace.DefaultStream, "*", "type", "commit", "data", "{}", "seq", "none")
-		k.do("xadd", keyspace.DefaultStream, "*", "type", "commit", "data", "{")
-		k.set(keyspace.DefaultCursor, "107")
+		k.Do("xadd", keyspace.DefaultStream, "*", "type", "commit", "data", "{}", "seq", "none")
+		k.Do("xadd", keyspace.DefaultStream, "*", "type", "commit", "data", "{")
+		k.Set(keyspace.DefaultCursor, "107")
 		// 102 is of repository 2 as 107 is: behind it.
 		got := k.must(w, ofRepos(event.AfterSeq(100), 5, 101, 102, 103), ofRepos(event.AfterSeq(103), 5, 104, 105, 106, 107, 108))
 		if got[0].Present != 2 || got[0].Foreign != 2 || got[0].Lost != 1 || got[0].Appended != 0 {
@@ -213,9 +216,9 @@ func TestStrangersOwnEntriesAreNotRepeated(t *testing.T) {
 
 // seqs are those of all entries that have one, whatever their shape.
 func (k *kit) seqs() (seqs []event.Seq) {
-	k.t.Helper()
-	rows, err := k.client.XRange(k.ctx(), keyspace.DefaultStream, "-", "+").Result()
-	storetest.Must(k.t, err)
+	k.T.Helper()
+	rows, err := k.Client.XRange(k.Ctx(), keyspace.DefaultStream, "-", "+").Result()
+	storetest.Must(k.T, err)
 	for _, row := range rows {
 		if seq, ok := seqOf(row); ok {
 			seqs = append(seqs, seq)
@@ -234,7 +237,7 @@ func TestTakeoverFromAKilledBridge(t *testing.T) {
 				k.theirs(int(seq)%30, seq)
 			}
 		}
-		k.set(keyspace.DefaultCursor, "30")
+		k.Set(keyspace.DefaultCursor, "30")
 		at := event.Seq(30)
 		lost, appended := 0, 0
 		for at < 80 {
@@ -269,7 +272,7 @@ func TestTakeoverFromAKilledBridge(t *testing.T) {
 		if lost != 0 || appended != int(at)-60+3 {
 			t.Errorf("%d lost, %d appended", lost, appended)
 		}
-		if side := k.get(keyspace.DefaultCursor + ":meta"); strings.Contains(side, "othersTo") {
+		if side := k.Get(keyspace.DefaultCursor + ":meta"); strings.Contains(side, "othersTo") {
 			t.Errorf("the side key still tells of others: %s", side)
 		}
 	})
@@ -281,10 +284,10 @@ func TestTakeoverFromABridgeThatGoesOn(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		k.theirs(1, 41)
-		k.set(keyspace.DefaultCursor, "40")
+		k.Set(keyspace.DefaultCursor, "40")
 		w, at := k.open(func(c *Config) { c.Identity.Relay = script.BridgeRelay })
 		k.theirs(4, 44)
-		k.set(keyspace.DefaultCursor, "44")
+		k.Set(keyspace.DefaultCursor, "44")
 		k.must(w, ofRepos(at.Position, 10, 41, 42, 43, 44, 45))
 		if seqs := k.seqs(); fmt.Sprint(seqs) != "[41 44 42 43 45]" {
 			t.Errorf("stream is %v", seqs)
@@ -303,8 +306,8 @@ func TestTakeoverAfterABridgeThatRanAlone(t *testing.T) {
 	for seq := event.Seq(501); seq <= 520; seq++ {
 		k.theirs(int(seq)%5, seq)
 	}
-	k.do("xtrim", keyspace.DefaultStream, "maxlen", "20")
-	k.set(keyspace.DefaultCursor, "510")
+	k.Do("xtrim", keyspace.DefaultStream, "maxlen", "20")
+	k.Set(keyspace.DefaultCursor, "510")
 	w, at := k.open(h.hear, bridge)
 	if at.Position != event.AfterSeq(510) {
 		t.Fatalf("resume at %s: %s", at.Position, at.Why)
@@ -323,11 +326,11 @@ func TestStrangerIsNoticedWhileNothingIsStored(t *testing.T) {
 		w, _ := k.open(h.hear, func(c *Config) { c.Writer = "fhctl/quiet" })
 		k.must(w, storetest.Run(storetest.Live, 1, 5))
 		for _, to := range []string{"44", "2"} {
-			k.set(keyspace.DefaultCursor, to)
+			k.Set(keyspace.DefaultCursor, to)
 			storetest.Eventually(t, "the cursor to be put back", func() bool {
-				_, err := w.Lead(k.ctx())
+				_, err := w.Lead(k.Ctx())
 				storetest.Must(t, err)
-				return k.get(keyspace.DefaultCursor) == "5"
+				return k.Get(keyspace.DefaultCursor) == "5"
 			})
 			h.said(t, "cursor_conflict", "from 5 to "+to)
 		}
@@ -345,14 +348,14 @@ func TestStrangerBesideAPair(t *testing.T) {
 		k.leads(a)
 		k.must(a, storetest.Run(storetest.Live, 1, 9))
 		k.standsBy(b, "a", 9)
-		k.set(keyspace.DefaultCursor, "49")
+		k.Set(keyspace.DefaultCursor, "49")
 		k.standsBy(b, "a", 9)
-		if seq, ok, err := b.Poll(k.ctx()); seq != 9 || !ok || err != nil {
+		if seq, ok, err := b.Poll(k.Ctx()); seq != 9 || !ok || err != nil {
 			t.Errorf("poll: %s, %v, %v", seq, ok, err)
 		}
 		k.expire()
 		k.leads(b)
-		at, err := b.Resume(k.ctx())
+		at, err := b.Resume(k.Ctx())
 		storetest.Must(t, err)
 		if at.Position != event.AfterSeq(9) {
 			t.Fatalf("takes over at %s", at.Position)
@@ -371,7 +374,7 @@ func TestStrangerWhileRepliesAreLost(t *testing.T) {
 		w, _ := k.open(func(c *Config) { c.URL = proxy.URL() })
 		k.must(w, storetest.Run(storetest.Live, 1, 10))
 		for at := event.Seq(10); at < 100; at += 10 {
-			k.set(keyspace.DefaultCursor, (at + event.Seq(at%7) - 3).String())
+			k.Set(keyspace.DefaultCursor, (at + event.Seq(at%7) - 3).String())
 			proxy.LoseReplies(int(at/10) % 4)
 			k.must(w, storetest.Run(event.AfterSeq(at), at+1, at+4), storetest.Run(event.AfterSeq(at+4), at+5, at+10))
 		}
@@ -387,12 +390,12 @@ func TestStrangerAndRollbackAtOnce(t *testing.T) {
 		w, _ := k.open(h.hear)
 		k.must(w, storetest.Run(storetest.Live, 1, 10))
 		k.rollBack(keyspace.DefaultCursor, 6)
-		rows, err := k.client.XRevRangeN(k.ctx(), keyspace.DefaultStream, "+", "-", 4).Result()
+		rows, err := k.Client.XRevRangeN(k.Ctx(), keyspace.DefaultStream, "+", "-", 4).Result()
 		storetest.Must(t, err)
 		for _, row := range rows {
-			k.do("xdel", keyspace.DefaultStream, row.ID)
+			k.Do("xdel", keyspace.DefaultStream, row.ID)
 		}
-		k.set(keyspace.DefaultCursor, "40")
+		k.Set(keyspace.DefaultCursor, "40")
 		k.moved(w, event.AlarmRollback, event.AfterSeq(6), storetest.Batch(event.AfterSeq(10), 11))
 		k.must(w, storetest.Run(event.AfterSeq(6), 7, 12))
 		k.wantRun(1, 12)
@@ -406,8 +409,8 @@ func TestStrangerBesideASet(t *testing.T) {
 		h := &heard{}
 		w, _ := s.openSet(h.hear)
 		s.mustSet(w, s.batch(storetest.Live, 1, 60))
-		s.kit.set(keyspace.Partition(keyspace.DefaultCursor, 1), "90")
-		s.kit.set(keyspace.Partition(keyspace.DefaultCursor, 2), "20")
+		s.kit.Set(keyspace.Partition(keyspace.DefaultCursor, 1), "90")
+		s.kit.Set(keyspace.Partition(keyspace.DefaultCursor, 2), "20")
 		s.mustSet(w, s.batch(event.AfterSeq(60), 61, 80), s.batch(event.AfterSeq(80), 81, 120))
 		s.wantSet(1, 120)
 		if len(h.moves) != 2 {
@@ -422,8 +425,8 @@ func TestAppendPartialIsNoStranger(t *testing.T) {
 	redistest.RequireReal(t)
 	k, h := newKit(t, redistest.Start(t)), &heard{}
 	w, _ := k.open(h.hear)
-	k.do("xadd", keyspace.DefaultStream, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
-	_, err := w.Commit(k.ctx(), []*event.Batch{storetest.Batch(storetest.Live, 5, 6, 7)})
+	k.Do("xadd", keyspace.DefaultStream, "18446744073709551615-18446744073709551614", "type", "commit", "data", "{}", "seq", "1")
+	_, err := w.Commit(k.Ctx(), []*event.Batch{storetest.Batch(storetest.Live, 5, 6, 7)})
 	storetest.WantErr(t, err, fault.Data)
 	if side := k.side(); side != sideAt(5, 5, 4) {
 		t.Errorf("the side key is %s", side)
@@ -437,9 +440,9 @@ func TestStrangerIsNamed(t *testing.T) {
 	k, h := newKit(t, redistest.Start(t)), &heard{}
 	w, _ := k.open(h.hear)
 	k.must(w, storetest.Run(storetest.Live, 1, 5))
-	k.set(StatusKey, `{"connected":true,"url":"wss://bsky.network","currentCursor":"9"}`)
-	k.do("client", "setname", "somebody")
-	k.set(keyspace.DefaultCursor, "2")
+	k.Set(dashboard.StatusKey, `{"connected":true,"url":"wss://bsky.network","currentCursor":"9"}`)
+	k.Do("client", "setname", "somebody")
+	k.Set(keyspace.DefaultCursor, "2")
 	k.must(w, storetest.Batch(event.AfterSeq(5), 6))
 	h.said(t, "relay wss://bsky.network", "somebody ran SET last")
 }
@@ -449,14 +452,14 @@ func TestOthersAreBounded(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t))
 	const n = 3 * lookPage / 2
-	pipe := k.client.Pipeline()
+	pipe := k.Client.Pipeline()
 	for seq := 1; seq <= n; seq++ {
-		pipe.Do(k.ctx(), "xadd", keyspace.DefaultStream, "*", "type", "commit", "data", fmt.Sprintf(`{"repo":"did:plc:%d"}`, seq), "seq", seq)
+		pipe.Do(k.Ctx(), "xadd", keyspace.DefaultStream, "*", "type", "commit", "data", fmt.Sprintf(`{"repo":"did:plc:%d"}`, seq), "seq", seq)
 	}
-	if _, err := pipe.Exec(k.ctx()); err != nil {
+	if _, err := pipe.Exec(k.Ctx()); err != nil {
 		t.Fatal(err)
 	}
-	k.set(keyspace.DefaultCursor, "10")
+	k.Set(keyspace.DefaultCursor, "10")
 	w, _ := k.open(func(c *Config) { c.Identity.Relay = script.BridgeRelay })
 	w.others.most = 100
 	for at := event.Seq(10); at < n+50; at += 50 {
@@ -485,7 +488,7 @@ func TestOthersAreForgotten(t *testing.T) {
 	k := newKit(t, redistest.Start(t))
 	w, _ := k.open()
 	k.must(w, storetest.Run(storetest.Live, 1, 5))
-	k.set(keyspace.DefaultCursor, "9")
+	k.Set(keyspace.DefaultCursor, "9")
 	k.must(w, storetest.Batch(event.AfterSeq(5), 6))
 	if !w.others.watching {
 		t.Fatal("a stranger is not watched")
@@ -496,7 +499,7 @@ func TestOthersAreForgotten(t *testing.T) {
 	if w.others.watching {
 		t.Fatal("a stranger that is gone is watched for ever")
 	}
-	k.set(keyspace.DefaultCursor, "99")
+	k.Set(keyspace.DefaultCursor, "99")
 	k.must(w, storetest.Batch(event.AfterSeq(8), 9))
 	k.wantRun(1, 9)
 }
@@ -509,7 +512,7 @@ func TestStrangerOfAnotherRelay(t *testing.T) {
 	for seq := event.Seq(3); seq <= 30; seq++ {
 		k.theirs(int(seq+1)%5, seq) // the same numbers, other events
 	}
-	k.set(keyspace.DefaultCursor, "30")
+	k.Set(keyspace.DefaultCursor, "30")
 	got := k.must(w, ofRepos(event.AfterSeq(3), 5, 4, 5, 6, 7, 8, 9))
 	if got[0].Appended != 6 || got[0].Lost != 0 {
 		t.Errorf("receipt %+v", got[0])
@@ -525,10 +528,10 @@ func TestTakeoverUnderAnotherKey(t *testing.T) {
 		for seq := event.Seq(38); seq <= 45; seq++ {
 			k.theirs(int(seq), seq)
 		}
-		r := k.reader(func(c *ReaderConfig) { c.CursorKey = "better" })
-		seen, err := r.Cursor(k.ctx())
+		r := k.reader(func(c *reader.Config) { c.CursorKey = "better" })
+		seen, err := r.Cursor(k.Ctx())
 		storetest.Must(t, err)
-		storetest.Must(t, MoveCursor(k.ctx(), r, Move{Seen: seen, To: 40, Owner: script.Side{Relay: script.BridgeRelay}, How: "test", By: "test", Adopt: true}))
+		storetest.Must(t, admin.MoveCursor(k.Ctx(), r, admin.Move{Seen: seen, To: 40, Owner: script.Side{Relay: script.BridgeRelay}, How: "test", By: "test", Adopt: true}))
 		w, at := k.open(func(c *Config) { c.Identity.Relay, c.CursorKey = script.BridgeRelay, "better" })
 		k.must(w, ofRepos(at.Position, 100, 41, 42, 43, 44, 45, 46))
 		if seqs := k.seqs(); fmt.Sprint(seqs) != "[38 39 40 41 42 43 44 45 46]" {

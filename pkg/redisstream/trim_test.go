@@ -44,7 +44,7 @@ func TestTrimCountsExactly(t *testing.T) {
 				k := newKit(t, server)
 				w, _ := k.open(func(c *Config) { c.MaxLen = 150 })
 				for _, g := range c.groups {
-					k.do("xgroup", "create", keyspace.DefaultStream, g.name, "0", "mkstream")
+					k.Do("xgroup", "create", keyspace.DefaultStream, g.name, "0", "mkstream")
 				}
 				at, next := storetest.Live, event.Seq(1)
 				lost := map[string]event.Trim{}
@@ -97,20 +97,20 @@ type snapshot struct {
 }
 
 func (k *kit) observe(groups []groupState) snapshot {
-	k.t.Helper()
+	k.T.Helper()
 	s := snapshot{ids: k.ids(), seqs: k.stream(), last: map[string]string{}, pending: map[string]map[string]bool{}}
 	if len(groups) == 0 {
 		return s
 	}
-	infos, err := k.client.XInfoGroups(k.ctx(), keyspace.DefaultStream).Result()
+	infos, err := k.Client.XInfoGroups(k.Ctx(), keyspace.DefaultStream).Result()
 	if err != nil {
-		k.t.Fatal(err)
+		k.T.Fatal(err)
 	}
 	for _, g := range infos {
 		s.last[g.Name], s.pending[g.Name] = g.LastDeliveredID, map[string]bool{}
-		rows, err := k.client.Do(k.ctx(), "xpending", keyspace.DefaultStream, g.Name, "-", "+", 100000).Slice()
+		rows, err := k.Client.Do(k.Ctx(), "xpending", keyspace.DefaultStream, g.Name, "-", "+", 100000).Slice()
 		if err != nil {
-			k.t.Fatal(err)
+			k.T.Fatal(err)
 		}
 		for _, row := range rows {
 			s.pending[g.Name][row.([]any)[0].(string)] = true
@@ -156,17 +156,17 @@ func (s snapshot) lost(left []string, b *event.Batch, r event.Receipt) (map[stri
 // wantLedger checks that the lines of the ledger add up to what was lost (G7),
 // in few lines, however many batches lost it.
 func (k *kit) wantLedger(lost map[string]event.Trim) {
-	k.t.Helper()
-	rows, err := k.client.XRange(k.ctx(), keyspace.DefaultCursor+":losses", "-", "+").Result()
+	k.T.Helper()
+	rows, err := k.Client.XRange(k.Ctx(), keyspace.DefaultCursor+":losses", "-", "+").Result()
 	if err != nil {
-		k.t.Fatal(err)
+		k.T.Fatal(err)
 	}
 	got := map[string]event.Trim{}
 	for _, row := range rows {
 		number := func(name string) (n int64) {
 			_, err := fmt.Sscan(row.Values[name].(string), &n)
 			if err != nil {
-				k.t.Fatalf("ledger line %v: %s: %v", row.Values, name, err)
+				k.T.Fatalf("ledger line %v: %s: %v", row.Values, name, err)
 			}
 			return n
 		}
@@ -176,10 +176,10 @@ func (k *kit) wantLedger(lost map[string]event.Trim) {
 			From: cmp.Or(sum.From, event.Seq(number("from"))), To: event.Seq(number("to"))}
 	}
 	if fmt.Sprint(got) != fmt.Sprint(lost) {
-		k.t.Fatalf("the ledger says %v, lost were %v", got, lost)
+		k.T.Fatalf("the ledger says %v, lost were %v", got, lost)
 	}
 	if len(rows) > 2*len(lost) {
-		k.t.Fatalf("%d lines for %d groups", len(rows), len(lost))
+		k.T.Fatalf("%d lines for %d groups", len(rows), len(lost))
 	}
 }
 
@@ -199,18 +199,18 @@ func byName(trims []event.Trim) map[string]event.Trim {
 }
 
 func (k *kit) consume(groups []groupState) {
-	k.t.Helper()
+	k.T.Helper()
 	for _, g := range groups {
 		if g.read == 0 {
 			continue
 		}
-		read, err := k.client.Do(k.ctx(), "xreadgroup", "group", g.name, "c", "count", g.read, "streams", keyspace.DefaultStream, ">").Slice()
+		read, err := k.Client.Do(k.Ctx(), "xreadgroup", "group", g.name, "c", "count", g.read, "streams", keyspace.DefaultStream, ">").Slice()
 		if err != nil {
-			k.t.Fatal(err)
+			k.T.Fatal(err)
 		}
 		for _, row := range read[0].([]any)[1].([]any) {
 			if g.ack {
-				k.do("xack", keyspace.DefaultStream, g.name, row.([]any)[0])
+				k.Do("xack", keyspace.DefaultStream, g.name, row.([]any)[0])
 			}
 		}
 	}
@@ -223,8 +223,8 @@ func TestTrimLoweredLimit(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Run(storetest.Live, 1, 3000))
-		k.do("xgroup", "create", keyspace.DefaultStream, "slow", "0")
-		k.do("xreadgroup", "group", "slow", "c", "count", 500, "noack", "streams", keyspace.DefaultStream, ">")
+		k.Do("xgroup", "create", keyspace.DefaultStream, "slow", "0")
+		k.Do("xreadgroup", "group", "slow", "c", "count", 500, "noack", "streams", keyspace.DefaultStream, ">")
 		w, _ = k.open(func(c *Config) { c.MaxLen = 100 })
 		var unread int64
 		for seq := event.Seq(3001); seq <= 3010; seq++ {

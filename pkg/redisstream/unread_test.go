@@ -34,7 +34,7 @@ func TestStartUnreadEntriesRemoved(t *testing.T) {
 	} {
 		for _, restarts := range []bool{false, true} {
 			k, h := newKit(t, server), &heard{}
-			k.do("flushall")
+			k.Do("flushall")
 			limit := func(*Config) {}
 			if c.own {
 				limit = func(c *Config) { c.MaxLen = 5 }
@@ -45,7 +45,7 @@ func TestStartUnreadEntriesRemoved(t *testing.T) {
 			k.noted(w, 18)
 			k.reads("one", c.then)
 			if !c.own {
-				k.do("xtrim", keyspace.DefaultStream, "maxlen", c.keep)
+				k.Do("xtrim", keyspace.DefaultStream, "maxlen", c.keep)
 			}
 			if restarts || c.own {
 				w, _ = k.open(h.hear, limit)
@@ -76,7 +76,7 @@ func TestFirstEntryLaterThanTheStartIsNoLoss(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k, h := newKit(t, server), &heard{}
-		k.do("xgroup", "create", keyspace.DefaultStream, "one", "0", "mkstream")
+		k.Do("xgroup", "create", keyspace.DefaultStream, "one", "0", "mkstream")
 		w, _ := k.open(h.hear)
 		w.floor.next = time.Now().Add(time.Hour)
 		k.must(w, storetest.Batch(event.AfterSeq(0), 500, 501))
@@ -87,7 +87,7 @@ func TestFirstEntryLaterThanTheStartIsNoLoss(t *testing.T) {
 		if len(h.alarms) > 0 {
 			t.Errorf("alarms %v", h.alarms)
 		}
-		if n := k.client.Exists(k.ctx(), w.config.LedgerKey()).Val(); n > 0 {
+		if n := k.Client.Exists(k.Ctx(), w.config.LedgerKey()).Val(); n > 0 {
 			t.Error("there is a ledger of losses")
 		}
 	})
@@ -101,12 +101,12 @@ func TestStartWithoutAnyCursorBesideEntriesIsTold(t *testing.T) {
 		k := newKit(t, server)
 		w, _ := k.open()
 		k.must(w, storetest.Run(storetest.Live, 1, 9))
-		if strings.Contains(k.log.String(), "There is no cursor although") {
+		if strings.Contains(k.Logged.String(), "There is no cursor although") {
 			t.Error("an empty stream is told of")
 		}
-		k.do("del", keyspace.DefaultCursor, keyspace.DefaultCursor+":meta")
-		if _, at := k.open(); at.Position.Start != event.Live || !strings.Contains(k.log.String(), "newest=9") {
-			t.Errorf("it begins at %s and says\n%s", at.Position, k.log)
+		k.Do("del", keyspace.DefaultCursor, keyspace.DefaultCursor+":meta")
+		if _, at := k.open(); at.Position.Start != event.Live || !strings.Contains(k.Logged.String(), "newest=9") {
+			t.Errorf("it begins at %s and says\n%s", at.Position, k.Logged)
 		}
 	})
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 )
 
 // Options are what a report is made by. The zero value measures no rate, trims
@@ -37,7 +37,7 @@ const sampleBytes = 64 << 20
 // is, and holds it against the limits. It changes nothing. A stream that does not
 // exist is reported as such. Of what this Redis user may not read, and of a cursor
 // that is none, the report says why it is unknown; errors are those of the Reader.
-func Collect(ctx context.Context, reader *redisstream.Reader, o Options) (*Report, error) {
+func Collect(ctx context.Context, reader *reader.Reader, o Options) (*Report, error) {
 	c := &collector{reader, o}
 	read := c.report
 	if reader.IsSet() {
@@ -58,7 +58,7 @@ func Collect(ctx context.Context, reader *redisstream.Reader, o Options) (*Repor
 
 // collector reads one stream.
 type collector struct {
-	reader  *redisstream.Reader
+	reader  *reader.Reader
 	options Options
 }
 
@@ -81,7 +81,7 @@ func (c *collector) report(ctx context.Context) (*Report, error) {
 func (c *collector) ends(ctx context.Context, f *facts) (err error) {
 	for range 3 {
 		f.bounds, err = c.reader.Bounds(ctx)
-		if f.exists = err == nil; !f.exists && !errors.Is(err, redisstream.ErrNoStream) {
+		if f.exists = err == nil; !f.exists && !errors.Is(err, reader.ErrNoStream) {
 			return err
 		}
 		f.cursor, err = c.reader.Cursor(ctx)
@@ -100,7 +100,7 @@ func (c *collector) size(ctx context.Context, f *facts) (err error) {
 	if !f.exists {
 		return nil
 	}
-	if f.added, err = c.reader.EntriesAdded(ctx); err != nil && !errors.Is(err, redisstream.ErrNoStream) {
+	if f.added, err = c.reader.EntriesAdded(ctx); err != nil && !errors.Is(err, reader.ErrNoStream) {
 		return err
 	}
 	f.memory, f.memoryWhy, err = c.reader.MemoryUsage(ctx)
@@ -112,7 +112,7 @@ func (c *collector) groups(ctx context.Context, f *facts) error {
 		return nil
 	}
 	groups, err := c.reader.Groups(ctx)
-	if err != nil && !errors.Is(err, redisstream.ErrNoStream) {
+	if err != nil && !errors.Is(err, reader.ErrNoStream) {
 		return err
 	}
 	for _, g := range groups {

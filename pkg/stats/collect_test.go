@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -20,7 +20,7 @@ func fill(server *redistest.Server, from, n int) {
 func TestStatsAreCollected(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
-		reader, err := redisstream.OpenReader(t.Context(), redisstream.ReaderConfig{Connection: conn.Connection{URL: server.URL()}})
+		reader, err := reader.Open(t.Context(), reader.Config{Connection: conn.Connection{URL: server.URL()}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +62,7 @@ func TestWriterTellsItsLimit(t *testing.T) {
 	t.Parallel()
 	redistest.RequireReal(t) // the embedded server does not tell how many entries were added
 	server := redistest.Start(t)
-	reader, err := redisstream.OpenReader(t.Context(), redisstream.ReaderConfig{Connection: conn.Connection{URL: server.URL()}})
+	reader, err := reader.Open(t.Context(), reader.Config{Connection: conn.Connection{URL: server.URL()}})
 	if err != nil {
 		t.Fatal(err)
 	}

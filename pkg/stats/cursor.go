@@ -4,11 +4,12 @@ import (
 	"math"
 
 	"github.com/fhctl/fhctl/pkg/entry"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/dashboard"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 )
 
 func (f *facts) deadLetters() DeadLetters {
-	d := DeadLetters{Key: redisstream.DeadLetterKey, Unknown: f.dead.Why}
+	d := DeadLetters{Key: reader.DeadLetterKey, Unknown: f.dead.Why}
 	if f.dead.Why == "" {
 		d.Length = &f.dead.Length
 	}
@@ -33,7 +34,7 @@ func (f *facts) reportCursor() Cursor {
 	}
 	if relay := c.Relay(); relay != "" {
 		r.Relay, r.RelayAssumed = &relay, !c.SidePresent
-		r.OtherRelay = f.relay != "" && f.relay != relay && !redisstream.IsReplay(relay)
+		r.OtherRelay = f.relay != "" && f.relay != relay && !reader.IsReplay(relay)
 	}
 	if c.NotSeq {
 		return r
@@ -51,7 +52,7 @@ func (f *facts) reportCursor() Cursor {
 		return r
 	}
 	r.AgeSeconds = new(f.since(*r.EventTime))
-	if redisstream.IsReplay(c.Relay()) {
+	if reader.IsReplay(c.Relay()) {
 		return r // no relay has to hold what follows
 	}
 	r.Window.LeftSeconds = new(f.window.Seconds() - *r.AgeSeconds)
@@ -59,7 +60,7 @@ func (f *facts) reportCursor() Cursor {
 }
 
 // WriterOf is nil without a heartbeat.
-func WriterOf(h redisstream.Heartbeat) *Writer {
+func WriterOf(h dashboard.Heartbeat) *Writer {
 	if !h.Present {
 		return nil
 	}
@@ -76,7 +77,7 @@ func WriterOf(h redisstream.Heartbeat) *Writer {
 	return w
 }
 
-func valueOf(s redisstream.Stored, name string) string {
+func valueOf(s reader.Stored, name string) string {
 	v, _ := s.Value(name)
 	return v
 }

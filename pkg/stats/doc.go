@@ -1,5 +1,5 @@
 // Package stats tells how a stream, its consumer groups and its cursor stand at one
-// moment. Call [Collect] with a [redisstream.Reader]: it returns a [Report], which
+// moment. Call [Collect] with a [reader.Reader]: it returns a [Report], which
 // prints as JSON that keeps its shape.
 //
 // # What it reads

@@ -9,6 +9,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/embedded"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/stats"
 )
 
@@ -25,7 +26,7 @@ func Example() {
 		log.Fatal(err)
 	}
 
-	reader, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: connection})
+	reader, err := reader.Open(ctx, reader.Config{Connection: connection})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 )
 
 // IdleAfter is how long nothing must have been stored for the rate to be 0
@@ -23,27 +23,27 @@ type facts struct {
 	window        time.Duration // of the relay
 	windowAssumed bool
 	exists        bool
-	bounds        redisstream.Bounds
+	bounds        reader.Bounds
 	added         int64 // -1 unknown
 	memory        int64
 	memoryWhy     string // not known, because
 	sample        tally
 	groups        []groupFacts
-	dead          redisstream.DeadLetters
-	losses        []redisstream.Loss
+	dead          reader.DeadLetters
+	losses        []reader.Loss
 	lossesWhy     string
 	ledgerKey     string
-	cursor        redisstream.CursorState
+	cursor        reader.CursorState
 	cursorWhy     string // not known, because
 	// cursorEntry is the entry of the cursor's seq, where the side key does
 	// not know the event's time; zero when there is none.
-	cursorEntry redisstream.Stored
+	cursorEntry reader.Stored
 }
 
 type groupFacts struct {
-	redisstream.Group
-	unread     redisstream.Stored // the oldest entry it was not given; zero if none
-	deliveries redisstream.Redeliveries
+	reader.Group
+	unread     reader.Stored // the oldest entry it was not given; zero if none
+	deliveries reader.Redeliveries
 }
 
 // report derives a report without its checks. It reads nothing but f.
@@ -94,7 +94,7 @@ func (f *facts) span() time.Duration {
 
 // entry is nil for no entry. The relay's time is known of the entry the cursor
 // stands at, and of entries that carry it.
-func (f *facts) entry(s redisstream.Stored) *Entry {
+func (f *facts) entry(s reader.Stored) *Entry {
 	if s.ID == "" {
 		return nil
 	}

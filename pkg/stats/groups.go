@@ -1,6 +1,6 @@
 package stats
 
-import "github.com/fhctl/fhctl/pkg/redisstream"
+import "github.com/fhctl/fhctl/pkg/redisstream/reader"
 
 func (f *facts) group(g *groupFacts, rate *float64) Group {
 	out := Group{
@@ -88,7 +88,7 @@ func (f *facts) room(g *groupFacts, out *Group, rate *float64) *Room {
 
 // upTo is how many entries the newest end of the stream has from an id on. Only
 // at its ends is that known; between them ids are taken to be spread evenly.
-func (f *facts) upTo(id redisstream.ID) (n int64, exact bool) {
+func (f *facts) upTo(id reader.ID) (n int64, exact bool) {
 	first, last := f.bounds.First.ID, f.bounds.Last.ID
 	switch {
 	case first == "" || id.Compare(last) > 0:

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 )
 
 var update = flag.Bool("update", false, "write the files of testdata anew")
@@ -21,13 +21,13 @@ func eventful() *facts {
 	f := madeUp()
 	g := &f.groups[0]
 	g.Pending, g.OldestPending, g.OldestPendingIdle = 1, entryAt(100*time.Second, 7900).ID, 3*time.Second
-	g.deliveries = redisstream.Redeliveries{Examined: 1, Entries: 1, Max: 3}
-	f.groups = append(f.groups, groupFacts{Group: redisstream.Group{
+	g.deliveries = reader.Redeliveries{Examined: 1, Entries: 1, Max: 3}
+	f.groups = append(f.groups, groupFacts{Group: reader.Group{
 		Name: "sleepers", LastDelivered: entryAt(2000*time.Second, 6000).ID, EntriesRead: -1, Lag: 1000,
-		Consumers: []redisstream.Consumer{{Name: "s1", Pending: 2, Idle: time.Hour, Inactive: 2 * time.Hour}},
+		Consumers: []reader.Consumer{{Name: "s1", Pending: 2, Idle: time.Hour, Inactive: 2 * time.Hour}},
 	}, unread: entryAt(999*time.Second, 7001)})
 	f.ledgerKey = "firehose:python_cursor:losses"
-	f.losses = []redisstream.Loss{{
+	f.losses = []reader.Loss{{
 		Trim:  event.Trim{Group: "sleepers", Unread: 7, Pending: 1, From: 6001, To: 6010},
 		Since: noon.Add(-time.Hour), Until: noon.Add(-time.Minute), ID: entryAt(time.Minute, 0).ID,
 	}}
@@ -42,7 +42,7 @@ func TestReportsAreTheJSONThatTheyWere(t *testing.T) {
 	one := eventful().report()
 	one.Checks = limits.judge(one, nil)
 	nothing := (&facts{at: noon, redis: "redis://localhost:6379", streamKey: "s", cursorKey: "c", added: -1,
-		memoryWhy: "not allowed", lossesWhy: "not allowed", cursorWhy: "it is a list", dead: redisstream.DeadLetters{Why: "not allowed"}}).report()
+		memoryWhy: "not allowed", lossesWhy: "not allowed", cursorWhy: "it is a list", dead: reader.DeadLetters{Why: "not allowed"}}).report()
 	nothing.Checks = limits.judge(nothing, nil)
 	other := madeUp()
 	other.groups, other.cursor.Seq, other.cursor.Raw, other.bounds.Last = nil, 7000, "7000", entryAt(-time.Second, 8001)

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 )
 
 // shownLosses is how many lines of the ledger a report has.
@@ -43,6 +43,6 @@ func (f *facts) reportLosses() Losses {
 	return out
 }
 
-func lossOf(l redisstream.Loss) Loss {
+func lossOf(l reader.Loss) Loss {
 	return Loss{Group: l.Group, Unread: l.Unread, Pending: l.Pending, From: l.From, To: l.To, Since: l.Since, Until: l.Until.UTC()}
 }

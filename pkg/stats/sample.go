@@ -6,13 +6,13 @@ import (
 	"strings"
 
 	"github.com/fhctl/fhctl/pkg/entry"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 )
 
 // tally is what a sample of entries adds up to.
 type tally struct {
 	entries, bytes, ops, opBytes, unreadable int64
-	newest, oldest                           redisstream.ID
+	newest, oldest                           reader.ID
 	kinds, collections                       map[string]*Share
 }
 
@@ -41,11 +41,11 @@ func countUnder(shares *map[string]*Share, name string, bytes int) {
 }
 
 // add counts an entry; entries come newest first.
-func (t *tally) add(s redisstream.Stored, look *entry.Outline) {
+func (t *tally) add(s reader.Stored, look *entry.Outline) {
 	if t.entries == 0 {
 		t.newest = s.ID
 	}
-	t.oldest = redisstream.ID(strings.Clone(string(s.ID)))
+	t.oldest = reader.ID(strings.Clone(string(s.ID)))
 	t.entries++
 	size := 0
 	for _, text := range s.Fields {

@@ -5,7 +5,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 )
 
 // Partition is one partition of a set.
@@ -185,7 +185,7 @@ func addGroup(all []Group, g Group) []Group {
 		return append(all, g)
 	}
 	k := &all[i]
-	if redisstream.ID(g.LastDelivered).Compare(redisstream.ID(k.LastDelivered)) < 0 {
+	if reader.ID(g.LastDelivered).Compare(reader.ID(k.LastDelivered)) < 0 {
 		k.LastDelivered = g.LastDelivered
 	}
 	k.EntriesRead = together(k.EntriesRead, g.EntriesRead)

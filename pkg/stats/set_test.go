@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -64,7 +64,7 @@ func TestSetsKnowWhatAllPartitionsTell(t *testing.T) {
 	if r = pairOf(nil, func(f *facts) { f.groups = nil }); !slices.Equal(r.Groups[0].MissingIn, []int{1}) {
 		t.Errorf("a partition that nobody reads: %+v", r.Groups)
 	}
-	r = pairOf(nil, func(f *facts) { f.groups, f.bounds, f.exists = nil, redisstream.Bounds{}, false })
+	r = pairOf(nil, func(f *facts) { f.groups, f.bounds, f.exists = nil, reader.Bounds{}, false })
 	if r.Groups[0].MissingIn != nil || !r.Stream.Exists {
 		t.Errorf("nothing to read there yet: %+v", r.Groups)
 	}
@@ -76,9 +76,9 @@ func TestSetsHaveTheLowestCursor(t *testing.T) {
 	at := func(seq event.Seq) func(*facts) {
 		return func(f *facts) { f.cursor.Seq, f.cursor.Raw = seq, seq.String() }
 	}
-	none := func(f *facts) { f.cursor = redisstream.CursorState{} }
-	broken := func(f *facts) { f.cursor = redisstream.CursorState{Present: true, Raw: "abc", NotSeq: true} }
-	unknown := func(f *facts) { f.cursor, f.cursorWhy = redisstream.CursorState{}, "it is a list" }
+	none := func(f *facts) { f.cursor = reader.CursorState{} }
+	broken := func(f *facts) { f.cursor = reader.CursorState{Present: true, Raw: "abc", NotSeq: true} }
+	unknown := func(f *facts) { f.cursor, f.cursorWhy = reader.CursorState{}, "it is a list" }
 	for name, tc := range map[string]struct {
 		a, b func(*facts)
 		want string
@@ -104,7 +104,7 @@ func TestSetsShowTheNewestLosses(t *testing.T) {
 	lost := func(minute int) func(*facts) {
 		return func(f *facts) {
 			for i := range shownLosses {
-				f.losses = append(f.losses, redisstream.Loss{Trim: event.Trim{Unread: 1}, Until: noon.Add(-time.Duration(minute+2*i) * time.Minute)})
+				f.losses = append(f.losses, reader.Loss{Trim: event.Trim{Unread: 1}, Until: noon.Add(-time.Duration(minute+2*i) * time.Minute)})
 			}
 		}
 	}
@@ -131,7 +131,7 @@ func TestPartitionsAreCollected(t *testing.T) {
 		for i, cursor := range []int{30, 29} {
 			server.Do("set", keyspace.Partition("c", i), cursor)
 		}
-		reader, err := redisstream.OpenReader(t.Context(), redisstream.ReaderConfig{
+		reader, err := reader.Open(t.Context(), reader.Config{
 			Connection: conn.Connection{URL: server.URL()}, StreamKey: "s", CursorKey: "c", Partitions: 2,
 		})
 		if err != nil {

@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/entry"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/dashboard"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
@@ -16,8 +17,8 @@ import (
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 // entryAt is an entry stored so long before noon.
-func entryAt(before time.Duration, seq int) redisstream.Stored {
-	return redisstream.Stored{ID: redisstream.IDAt(noon.Add(-before)), Fields: []string{"type", "commit", "data", "{}", "seq", fmt.Sprint(seq)}}
+func entryAt(before time.Duration, seq int) reader.Stored {
+	return reader.Stored{ID: reader.IDAt(noon.Add(-before)), Fields: []string{"type", "commit", "data", "{}", "seq", fmt.Sprint(seq)}}
 }
 
 // madeUp is a stream at its limit of 1,000 entries, one a second, and a group
@@ -26,22 +27,22 @@ func madeUp() *facts {
 	return &facts{
 		at: noon, serverClock: true, redis: "redis://localhost:6379", streamKey: "firehose:events", cursorKey: "firehose:python_cursor",
 		maxLength: 1000, window: 72 * time.Hour, windowAssumed: true, exists: true, added: 5000, memory: 3 << 20,
-		bounds: redisstream.Bounds{First: entryAt(999*time.Second, 7001), Last: entryAt(0, 8000), Length: 1000},
+		bounds: reader.Bounds{First: entryAt(999*time.Second, 7001), Last: entryAt(0, 8000), Length: 1000},
 		sample: tally{
 			entries: 11, bytes: 2200, ops: 3, opBytes: 900, newest: entryAt(0, 8000).ID, oldest: entryAt(10*time.Second, 7990).ID,
 			kinds:       map[string]*Share{"commit": {Name: "commit", Count: 10, Bytes: 2000}, "account": {Name: "account", Count: 1, Bytes: 200}},
 			collections: map[string]*Share{"app.bsky.feed.like": {Name: "app.bsky.feed.like", Count: 3, Bytes: 900}},
 		},
 		groups: []groupFacts{{
-			Group: redisstream.Group{Name: "workers", LastDelivered: entryAt(100*time.Second, 7900).ID, EntriesRead: 4900, Lag: 100, LagExact: true,
-				Consumers: []redisstream.Consumer{{Name: "w1", Idle: 2 * time.Second, Inactive: -1}}},
+			Group: reader.Group{Name: "workers", LastDelivered: entryAt(100*time.Second, 7900).ID, EntriesRead: 4900, Lag: 100, LagExact: true,
+				Consumers: []reader.Consumer{{Name: "w1", Idle: 2 * time.Second, Inactive: -1}}},
 			unread: entryAt(99*time.Second, 7901),
 		}},
-		dead: redisstream.DeadLetters{Length: 2, Newest: redisstream.Stored{ID: redisstream.IDAt(noon.Add(-time.Hour)),
+		dead: reader.DeadLetters{Length: 2, Newest: reader.Stored{ID: reader.IDAt(noon.Add(-time.Hour)),
 			Fields: []string{"type", "commit", "seq", "7500", "origId", "1-1", "deliveries", "10"}}},
-		cursor: redisstream.CursorState{Present: true, Raw: "8000", Seq: 8000, SidePresent: true,
+		cursor: reader.CursorState{Present: true, Raw: "8000", Seq: 8000, SidePresent: true,
 			Side:   script.Side{Relay: "relay.example", EventTime: "2026-01-02T11:58:20Z"},
-			Status: redisstream.Heartbeat{Present: true, Connected: true, URL: "wss://relay.example", Writer: "fhctl/host-1", TTL: 9 * time.Second}},
+			Status: dashboard.Heartbeat{Present: true, Connected: true, URL: "wss://relay.example", Writer: "fhctl/host-1", TTL: 9 * time.Second}},
 	}
 }
 
@@ -91,7 +92,7 @@ func TestStatsRate(t *testing.T) {
 		"one entry has none":                {func(f *facts) { f.sample.entries, f.sample.oldest = 1, f.sample.newest }, -1},
 		"all in one millisecond":            {func(f *facts) { f.sample.oldest = f.sample.newest }, -1},
 		"no sample":                         {func(f *facts) { f.sample = tally{} }, -1},
-		"an empty stream":                   {func(f *facts) { f.sample, f.bounds = tally{}, redisstream.Bounds{} }, 0},
+		"an empty stream":                   {func(f *facts) { f.sample, f.bounds = tally{}, reader.Bounds{} }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := madeUp()
@@ -168,15 +169,15 @@ func TestStatsCursor(t *testing.T) {
 	if c.TimeFrom != "entry" || !c.OtherRelay {
 		t.Errorf("%+v", c)
 	}
-	f.cursorEntry = redisstream.Stored{}
+	f.cursorEntry = reader.Stored{}
 	if c := f.report().Cursor; c.AgeSeconds != nil || c.Window.LeftSeconds != nil || c.TimeFrom != "" {
 		t.Errorf("an age out of nothing: %+v", c)
 	}
-	f.cursor = redisstream.CursorState{Present: true, Raw: "abc", NotSeq: true}
+	f.cursor = reader.CursorState{Present: true, Raw: "abc", NotSeq: true}
 	if c := f.report().Cursor; c.Seq != nil || c.Raw != "abc" {
 		t.Errorf("no number: %+v", c)
 	}
-	f.cursor = redisstream.CursorState{}
+	f.cursor = reader.CursorState{}
 	if c := f.report().Cursor; c.Present || c.Relay != nil {
 		t.Errorf("no cursor: %+v", c)
 	}
@@ -187,9 +188,9 @@ func TestTallyIsBounded(t *testing.T) {
 	var look entry.Outline
 	for i := range shareNames + 50 {
 		data := fmt.Sprintf(`{"repo":"did:plc:x","ops":[{"action":"create","path":"a.b.c%d/k"}]}`, i)
-		sample.add(redisstream.Stored{ID: "5-5", Fields: []string{"type", "commit", "data", data}}, &look)
+		sample.add(reader.Stored{ID: "5-5", Fields: []string{"type", "commit", "data", data}}, &look)
 	}
-	sample.add(redisstream.Stored{ID: "4-0", Fields: []string{"type", "commit", "data", "no JSON"}}, &look)
+	sample.add(reader.Stored{ID: "4-0", Fields: []string{"type", "commit", "data", "no JSON"}}, &look)
 	r := sample.report()
 	if len(r.Collections) != shareNames+1 || r.Collections[0].Name != shareOther || r.Collections[0].Count != 50 {
 		t.Errorf("%d collections, first %+v", len(r.Collections), r.Collections[0])
@@ -215,8 +216,8 @@ func TestStatsChecks(t *testing.T) {
 		"a group that is gone": {Limits{Lag: &hundred}, []string{"workers", "gone"}, nil, "unknown ok"},
 		"one gone, one behind": {Limits{Lag: &ninetyNine}, []string{"workers", "gone"}, nil, "unknown failed"},
 		"no stream":            {Limits{Lag: &hundred}, nil, func(f *facts) { f.exists, f.groups = false, nil }, "unknown"},
-		"no cursor":            {Limits{CursorAge: &minute}, nil, func(f *facts) { f.cursor = redisstream.CursorState{} }, "unknown"},
-		"a broken cursor":      {Limits{CursorAge: &minute}, nil, func(f *facts) { f.cursor, f.cursorWhy = redisstream.CursorState{}, "it is a list" }, "unknown"},
+		"no cursor":            {Limits{CursorAge: &minute}, nil, func(f *facts) { f.cursor = reader.CursorState{} }, "unknown"},
+		"a broken cursor":      {Limits{CursorAge: &minute}, nil, func(f *facts) { f.cursor, f.cursorWhy = reader.CursorState{}, "it is a list" }, "unknown"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := madeUp()
@@ -267,7 +268,7 @@ func TestReportsNoticeWhatIsSpecial(t *testing.T) {
 			func(r *Report) bool {
 				return r.Stream.MemoryBytes == nil && r.Stream.MemoryUnknown == "not allowed"
 			}},
-		"no dead letters to see": {func(f *facts) { f.dead = redisstream.DeadLetters{Why: "not allowed"} },
+		"no dead letters to see": {func(f *facts) { f.dead = reader.DeadLetters{Why: "not allowed"} },
 			func(r *Report) bool {
 				return r.DeadLetters.Length == nil && r.DeadLetters.Unknown == "not allowed"
 			}},
@@ -281,7 +282,7 @@ func TestReportsNoticeWhatIsSpecial(t *testing.T) {
 			func(r *Report) bool {
 				return !r.Cursor.OtherRelay && r.Cursor.Window.LeftSeconds == nil && r.Cursor.AgeSeconds != nil
 			}},
-		"no heartbeat": {func(f *facts) { f.cursor.Status = redisstream.Heartbeat{} },
+		"no heartbeat": {func(f *facts) { f.cursor.Status = dashboard.Heartbeat{} },
 			func(r *Report) bool { return r.Cursor.Writer == nil }},
 		"a cursor that is no number": {func(f *facts) { f.cursor.NotSeq, f.cursor.Raw = true, "a\x1bb" },
 			func(r *Report) bool { return r.Cursor.Seq == nil && r.Cursor.Raw == "a\x1bb" }},

@@ -8,7 +8,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/verify"
 )
 
-// Judge the entries of a stream one after the other; redisstream.Reader.Range gives them.
+// Judge the entries of a stream one after the other; reader.Reader.Range gives them.
 func ExampleStream() {
 	check := verify.NewStream(verify.Config{Report: func(f verify.Finding) {
 		fmt.Printf("%s %s at seq %d: %s\n", f.Severity, f.Rule, f.Seq, f.Detail)

@@ -26,6 +26,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/pipeline"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/dashboard"
 	"github.com/fhctl/fhctl/pkg/redistest"
 	"github.com/fhctl/fhctl/pkg/relay"
 )
@@ -221,7 +222,7 @@ func fhctlChain(ctx context.Context, url, redisURL string, count int) error {
 		return err
 	}
 	defer sink.Close()
-	keys, err := redisstream.NewDashboard(redisstream.DashboardConfig{Connection: connection, RelayURL: url})
+	keys, err := dashboard.New(dashboard.Config{Connection: connection, RelayURL: url})
 	if err != nil {
 		return err
 	}
@@ -243,7 +244,7 @@ func fhctlChain(ctx context.Context, url, redisURL string, count int) error {
 // both is the Observer of ingest without its log.
 type both struct {
 	*health.Monitor
-	keys *redisstream.Dashboard
+	keys *dashboard.Dashboard
 }
 
 func (b both) Link(l event.Link) { b.Monitor.Link(l); b.keys.Link(l) }

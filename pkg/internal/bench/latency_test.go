@@ -19,6 +19,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/pipeline"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/dashboard"
 	"github.com/fhctl/fhctl/pkg/redistest"
 	"github.com/fhctl/fhctl/pkg/relay"
 )
@@ -82,7 +83,7 @@ func (s *stored) Stored(b *event.Batch, r event.Receipt) {
 
 func newBoth(b *testing.B, redisURL, relayURL string) both {
 	b.Helper()
-	keys, err := redisstream.NewDashboard(redisstream.DashboardConfig{Connection: conn.Connection{URL: redisURL}, RelayURL: relayURL})
+	keys, err := dashboard.New(dashboard.Config{Connection: conn.Connection{URL: redisURL}, RelayURL: relayURL})
 	if err != nil {
 		b.Fatal(err)
 	}

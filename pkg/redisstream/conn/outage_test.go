@@ -2,11 +2,12 @@ package conn
 
 import (
 	"errors"
-	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"log/slog"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 )
 
 // G7: an outage whose cause changes to one that waiting does not end, such as a

@@ -2,10 +2,11 @@ package conn
 
 import (
 	"crypto/tls"
-	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 )
 
 // A Redis that speaks nothing newer than TLS 1.1 is not used, however its URL

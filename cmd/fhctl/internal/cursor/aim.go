@@ -13,13 +13,14 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/filter"
 	"github.com/fhctl/fhctl/pkg/place"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/admin"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // aim sets the plan's target and owner.
-func (o *cursorSet) aim(ctx context.Context, r *redisstream.Reader, p *cursorPlan) (err error) {
+func (o *cursorSet) aim(ctx context.Context, r *reader.Reader, p *cursorPlan) (err error) {
 	switch {
 	case o.undo:
 		return o.aimBack(ctx, r, p)
@@ -42,7 +43,7 @@ func (o *cursorSet) aim(ctx context.Context, r *redisstream.Reader, p *cursorPla
 }
 
 // aimAtKey takes another key's cursor, and the relay that is told beside it.
-func (o *cursorSet) aimAtKey(ctx context.Context, r *redisstream.Reader, p *cursorPlan) error {
+func (o *cursorSet) aimAtKey(ctx context.Context, r *reader.Reader, p *cursorPlan) error {
 	from, err := r.CursorAt(ctx, o.fromKey)
 	if err != nil {
 		return err
@@ -87,12 +88,12 @@ func (o *cursorSet) aimAtPartitions(ctx context.Context, p *cursorPlan) error {
 
 // notTakenOver refuses a stream whose entries go beyond its cursor because the Python
 // bridge wrote them: what they hold would be stored again, in other streams.
-func notTakenOver(ctx context.Context, r *redisstream.Reader, c redisstream.CursorState) error {
+func notTakenOver(ctx context.Context, r *reader.Reader, c reader.CursorState) error {
 	if c.SidePresent && c.Side.OthersTo <= int64(c.Seq) {
 		return nil
 	}
 	b, err := r.Bounds(ctx)
-	if errors.Is(err, redisstream.ErrNoStream) {
+	if errors.Is(err, reader.ErrNoStream) {
 		return nil
 	}
 	last, ok := b.Last.Seq()
@@ -105,8 +106,8 @@ func notTakenOver(ctx context.Context, r *redisstream.Reader, c redisstream.Curs
 
 // aimBack takes back the newest change that was not taken back. Of a set it goes
 // back to the lowest of what the partitions had then.
-func (o *cursorSet) aimBack(ctx context.Context, r *redisstream.Reader, p *cursorPlan) error {
-	p.undoesEach = []redisstream.ID{}
+func (o *cursorSet) aimBack(ctx context.Context, r *reader.Reader, p *cursorPlan) error {
+	p.undoesEach = []reader.ID{}
 	for _, part := range r.Partitions() {
 		c, err := newestChange(ctx, part)
 		if err != nil {
@@ -132,23 +133,23 @@ func (o *cursorSet) aimBack(ctx context.Context, r *redisstream.Reader, p *curso
 }
 
 // newestChange is the newest change that was not taken back.
-func newestChange(ctx context.Context, r *redisstream.Reader) (redisstream.Change, error) {
-	changes, err := redisstream.History(ctx, r)
+func newestChange(ctx context.Context, r *reader.Reader) (admin.Change, error) {
+	changes, err := admin.History(ctx, r)
 	for _, c := range changes {
 		if !c.Undone && c.Undoes == "" {
 			return c, nil
 		}
 	}
 	if err == nil {
-		err = fault.New(fault.Cursor, fmt.Errorf("%s holds no change that could be undone", redisstream.HistoryKey(r)), "look with fhctl cursor history")
+		err = fault.New(fault.Cursor, fmt.Errorf("%s holds no change that could be undone", admin.HistoryKey(r)), "look with fhctl cursor history")
 	}
-	return redisstream.Change{}, err
+	return admin.Change{}, err
 }
 
 // ownerOf decides whose cursor it becomes: --relay's, or the one whose it is,
 // which must not contradict a relay that was configured. of is the cursor
 // whose value is taken, held the one that is there.
-func (o *cursorSet) ownerOf(of, held redisstream.CursorState, key string) (script.Side, error) {
+func (o *cursorSet) ownerOf(of, held reader.CursorState, key string) (script.Side, error) {
 	side := of.Side
 	if !of.SidePresent || of.SideBroken {
 		side = script.Side{Filter: o.fingerprint(), From: held.Side.From}

@@ -15,7 +15,8 @@ import (
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/output"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/admin"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
@@ -62,13 +63,13 @@ ingest stored, and where its own --from began, is not in it.`,
 			return err
 		}
 		defer func() { _ = r.Close() }()
-		changes, err := redisstream.History(ctx, r)
+		changes, err := admin.History(ctx, r)
 		if err != nil {
 			return err
 		}
 		return format.Write(env.Out, reportHistory(r, changes), func(w io.Writer) error {
 			if len(changes) == 0 {
-				fmt.Fprintf(env.Err, "No change of %s is recorded in %s.\n", text.Escape(r.CursorKey()), text.Escape(redisstream.HistoryKey(r)))
+				fmt.Fprintf(env.Err, "No change of %s is recorded in %s.\n", text.Escape(r.CursorKey()), text.Escape(admin.HistoryKey(r)))
 				return nil
 			}
 			return writeHistory(w, changes)
@@ -99,8 +100,8 @@ type changeReport struct {
 	Undone      bool    `json:"undone"`
 }
 
-func reportHistory(r *redisstream.Reader, changes []redisstream.Change) historyReport {
-	report := historyReport{V: cursorVersion, Key: redisstream.HistoryKey(r), Changes: []changeReport{}}
+func reportHistory(r *reader.Reader, changes []admin.Change) historyReport {
+	report := historyReport{V: cursorVersion, Key: admin.HistoryKey(r), Changes: []changeReport{}}
 	for _, c := range changes {
 		report.Changes = append(report.Changes, changeReport{
 			ID: string(c.ID), At: c.ID.Time(), Before: unlessEmpty(c.Before), After: unlessEmpty(c.After),
@@ -119,7 +120,7 @@ func relayOf(cursor, relay string) string {
 	return relay
 }
 
-func writeHistory(w io.Writer, changes []redisstream.Change) error {
+func writeHistory(w io.Writer, changes []admin.Change) error {
 	var table output.Table
 	table.Add("WHEN", "BEFORE", "AFTER", "RELAY", "ASKED", "BY")
 	for _, c := range changes {
@@ -163,7 +164,7 @@ func unlessZero(t time.Time) *time.Time {
 func roundSeconds(d time.Duration) float64 { return math.Round(d.Seconds()*1000) / 1000 }
 
 // storedAt tells when the entry of a seq was stored; zero when there is none.
-func storedAt(ctx context.Context, r *redisstream.Reader, seq event.Seq) (time.Time, error) {
+func storedAt(ctx context.Context, r *reader.Reader, seq event.Seq) (time.Time, error) {
 	s, found, err := r.SeekSeq(ctx, seq)
 	if err != nil || !found {
 		return time.Time{}, err

@@ -13,7 +13,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/stats"
 )
 
@@ -46,12 +46,12 @@ stream, and the heartbeat of the writer, if one is running.`,
 	return cmd
 }
 
-func getCursor(ctx context.Context, env *shell.Env, cfg *config.Config, r *redisstream.Reader, format *shell.Format) error {
+func getCursor(ctx context.Context, env *shell.Env, cfg *config.Config, r *reader.Reader, format *shell.Format) error {
 	each, err := r.Cursors(ctx)
 	if err != nil {
 		return err
 	}
-	state := redisstream.LowestCursor(each)
+	state := reader.LowestCursor(each)
 	unusable := cursorUnusable(r.CursorKey(), state)
 	if format.Name == "text" {
 		if unusable == nil {
@@ -74,7 +74,7 @@ func getCursor(ctx context.Context, env *shell.Env, cfg *config.Config, r *redis
 }
 
 // cursorUnusable is the error of a cursor that says no place.
-func cursorUnusable(key string, state redisstream.CursorState) error {
+func cursorUnusable(key string, state reader.CursorState) error {
 	switch {
 	case !state.Present:
 		return fault.New(fault.Cursor, fmt.Errorf("there is no cursor in %s", key),
@@ -120,7 +120,7 @@ type partitionCursor struct {
 	Epoch     int64      `json:"epoch"`
 }
 
-func partitionCursors(r *redisstream.Reader, each []redisstream.CursorState) (list []partitionCursor) {
+func partitionCursors(r *reader.Reader, each []reader.CursorState) (list []partitionCursor) {
 	for i, part := range r.Partitions() {
 		c := &each[i]
 		row := partitionCursor{Partition: i, Key: part.CursorKey(), Epoch: c.Side.Epoch}
@@ -136,8 +136,8 @@ func partitionCursors(r *redisstream.Reader, each []redisstream.CursorState) (li
 }
 
 // tellApart says on standard error which partitions are ahead of the lowest.
-func tellApart(env *shell.Env, r *redisstream.Reader, each []redisstream.CursorState) {
-	lowest := redisstream.LowestCursor(each)
+func tellApart(env *shell.Env, r *reader.Reader, each []reader.CursorState) {
+	lowest := reader.LowestCursor(each)
 	for i, part := range r.Partitions() {
 		if c := &each[i]; c.Raw != lowest.Raw {
 			fmt.Fprintf(env.Err, "%s is %s; ingest goes on at the lowest, and this partition drops what it has\n", part.CursorKey(), nameCursor(c.Raw))
@@ -157,7 +157,7 @@ type streamEnd struct {
 // longestWindow is how far back relays go, with some to spare.
 const longestWindow = 7 * 24 * time.Hour
 
-func reportCursor(ctx context.Context, r *redisstream.Reader, state redisstream.CursorState, now time.Time) (*cursorGetReport, error) {
+func reportCursor(ctx context.Context, r *reader.Reader, state reader.CursorState, now time.Time) (*cursorGetReport, error) {
 	c := &cursorGetReport{
 		V: cursorVersion, Key: r.CursorKey(), Relay: unlessEmpty(state.Relay()),
 		RelayAssumed: state.Present && !state.SidePresent && !state.NotSeq,
@@ -195,9 +195,9 @@ func reportCursor(ctx context.Context, r *redisstream.Reader, state redisstream.
 	return c, nil
 }
 
-func reportStreamEnd(ctx context.Context, r *redisstream.Reader) (*streamEnd, error) {
+func reportStreamEnd(ctx context.Context, r *reader.Reader) (*streamEnd, error) {
 	b, err := r.Bounds(ctx)
-	if errors.Is(err, redisstream.ErrNoStream) {
+	if errors.Is(err, reader.ErrNoStream) {
 		return nil, nil
 	}
 	if err != nil {

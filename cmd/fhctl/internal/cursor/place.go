@@ -12,7 +12,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/place"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
@@ -42,7 +42,7 @@ type cursorTarget struct {
 
 // findCursor looks a place up. Times and entry ids are answered from the
 // stream's own entries: no relay can be asked for them.
-func findCursor(ctx context.Context, r *redisstream.Reader, p place.Place, now time.Time) (cursorTarget, error) {
+func findCursor(ctx context.Context, r *reader.Reader, p place.Place, now time.Time) (cursorTarget, error) {
 	switch {
 	case p.Kind == place.Live:
 		return cursorTarget{remove: true, found: "no cursor: the next ingest starts live"}, nil
@@ -55,18 +55,18 @@ func findCursor(ctx context.Context, r *redisstream.Reader, p place.Place, now t
 }
 
 // findInStream is the last event stored before a time, or up to an entry.
-func findInStream(ctx context.Context, r *redisstream.Reader, p place.Place, now time.Time) (cursorTarget, error) {
+func findInStream(ctx context.Context, r *reader.Reader, p place.Place, now time.Time) (cursorTarget, error) {
 	b, err := r.Bounds(ctx)
-	if errors.Is(err, redisstream.ErrNoStream) || err == nil && b.Length == 0 {
+	if errors.Is(err, reader.ErrNoStream) || err == nil && b.Length == 0 {
 		return cursorTarget{}, fault.New(fault.Cursor, fmt.Errorf("no stored event can tell the seq of %s: %s is empty", p.Text, r.StreamKey()),
 			"give a seq, or oldest for all that the relay still holds")
 	}
 	if err != nil {
 		return cursorTarget{}, err
 	}
-	upto, asked := redisstream.IDAt(p.Time), "before "+text.Time(p.Time)
+	upto, asked := reader.IDAt(p.Time), "before "+text.Time(p.Time)
 	if p.Kind == place.ID {
-		upto, asked = redisstream.ID(p.ID).Next(), "before the entry after "+p.Text
+		upto, asked = reader.ID(p.ID).Next(), "before the entry after "+p.Text
 	}
 	if p.Kind == place.Newest {
 		upto, asked = b.Last.ID.Next(), "up to now"
@@ -93,7 +93,7 @@ func findInStream(ctx context.Context, r *redisstream.Reader, p place.Place, now
 
 // beforeFirst is the seq before the lowest that the stream begins with. Entries may
 // have none, as accounts and identities of the app's own producer.
-func beforeFirst(ctx context.Context, r *redisstream.Reader, b redisstream.Bounds) (event.Seq, error) {
+func beforeFirst(ctx context.Context, r *reader.Reader, b reader.Bounds) (event.Seq, error) {
 	for s, err := range r.Range(ctx, b.First.ID, b.Last.ID) {
 		if err != nil {
 			return 0, err
@@ -108,7 +108,7 @@ func beforeFirst(ctx context.Context, r *redisstream.Reader, b redisstream.Bound
 
 // lastBefore is the newest entry with a seq below an id; zero when there is
 // none.
-func lastBefore(ctx context.Context, r *redisstream.Reader, id redisstream.ID) (event.Seq, time.Time, error) {
+func lastBefore(ctx context.Context, r *reader.Reader, id reader.ID) (event.Seq, time.Time, error) {
 	for {
 		entries, err := r.HeadsBefore(ctx, id, 100)
 		if err != nil || len(entries) == 0 {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/stats"
 )
@@ -33,18 +33,18 @@ type cursorPlan struct {
 	DryRun   bool          `json:"dryRun"`
 	Moved    bool          `json:"moved"`
 
-	seen   redisstream.CursorState
+	seen   reader.CursorState
 	target cursorTarget
 	owner  script.Side
-	undoes redisstream.ID
+	undoes reader.ID
 	adopt  bool // the Python bridge left the cursor that is taken
 	// unowned is set where the cursor is given back to the bridge, with nothing beside it
 	// that says whose it is.
 	unowned bool
 	theirs  int64 // entries behind it that are then the bridge's
 	// Of each partition: its cursor and the change that is taken back.
-	each       []redisstream.CursorState
-	undoesEach []redisstream.ID
+	each       []reader.CursorState
+	undoesEach []reader.ID
 }
 
 // cursorSide is the cursor before or after a change.
@@ -56,7 +56,7 @@ type cursorSide struct {
 }
 
 // plan finds out what VALUE means and what going there does.
-func (o *cursorSet) plan(ctx context.Context, r *redisstream.Reader, state redisstream.CursorState, each []redisstream.CursorState) (*cursorPlan, error) {
+func (o *cursorSet) plan(ctx context.Context, r *reader.Reader, state reader.CursorState, each []reader.CursorState) (*cursorPlan, error) {
 	p := &cursorPlan{
 		V: cursorVersion, Key: r.CursorKey(), Asked: o.asked(), Warnings: []string{},
 		Writer: stats.WriterOf(state.Status), DryRun: o.dryRun, seen: state, each: each,
@@ -108,7 +108,7 @@ func (o *cursorSet) asked() string {
 }
 
 // measure compares both places with what is stored.
-func (p *cursorPlan) measure(ctx context.Context, r *redisstream.Reader) error {
+func (p *cursorPlan) measure(ctx context.Context, r *reader.Reader) error {
 	if p.After.Cursor == nil || p.Before.Relay != nil && *p.Before.Relay != p.owner.Relay {
 		return nil // live, or numbers of another relay
 	}
@@ -136,9 +136,9 @@ func (p *cursorPlan) measure(ctx context.Context, r *redisstream.Reader) error {
 }
 
 // warn notes what surprises people later.
-func (p *cursorPlan) warn(ctx context.Context, r *redisstream.Reader, to event.Seq) error {
+func (p *cursorPlan) warn(ctx context.Context, r *reader.Reader, to event.Seq) error {
 	b, err := r.Bounds(ctx)
-	if err != nil && !errors.Is(err, redisstream.ErrNoStream) {
+	if err != nil && !errors.Is(err, reader.ErrNoStream) {
 		return err
 	}
 	if last, ok := b.Last.Seq(); ok && to > last {
@@ -162,7 +162,7 @@ func (p *cursorPlan) noop() bool {
 }
 
 // there reports whether a cursor is already where it would be.
-func (p *cursorPlan) there(c *redisstream.CursorState) bool {
+func (p *cursorPlan) there(c *reader.CursorState) bool {
 	if p.target.remove {
 		return !c.Present && !c.SidePresent
 	}

@@ -21,8 +21,9 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/place"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/admin"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 )
 
 const cursorSetLong = `Move the cursor, so that "fhctl ingest" goes on from another place. First it
@@ -186,12 +187,12 @@ func (o *cursorSet) canAsk() bool {
 	return ok && term.IsTerminal(int(in.Fd()))
 }
 
-func (o *cursorSet) run(ctx context.Context, r *redisstream.Reader) error {
+func (o *cursorSet) run(ctx context.Context, r *reader.Reader) error {
 	each, err := r.Cursors(ctx)
 	if err != nil {
 		return err
 	}
-	state := redisstream.LowestCursor(each)
+	state := reader.LowestCursor(each)
 	if err := o.expectedIs(r, state); err != nil {
 		return err
 	}
@@ -222,7 +223,7 @@ func (o *cursorSet) run(ctx context.Context, r *redisstream.Reader) error {
 }
 
 // expectedIs refuses what --if-value forbids.
-func (o *cursorSet) expectedIs(r *redisstream.Reader, state redisstream.CursorState) error {
+func (o *cursorSet) expectedIs(r *reader.Reader, state reader.CursorState) error {
 	seq, _ := o.expected()
 	is := state.Present && !state.NotSeq && state.Seq == seq
 	if o.ifValue == "none" {
@@ -286,12 +287,12 @@ func (o *cursorSet) ask(ctx context.Context, p *cursorPlan) error {
 
 // move carries out the plan. Nobody may have moved the cursor since it was
 // looked at, except a writer that --force disregards.
-func (o *cursorSet) move(ctx context.Context, r *redisstream.Reader, p *cursorPlan) error {
-	m := redisstream.Move{
+func (o *cursorSet) move(ctx context.Context, r *reader.Reader, p *cursorPlan) error {
+	m := admin.Move{
 		Seen: p.seen, Remove: p.target.remove, To: p.target.to, Owner: p.owner,
 		How: p.Asked, By: operator(), Undoes: p.undoes, Adopt: p.adopt, Unowned: p.unowned,
 	}
-	return redisstream.MoveCursors(ctx, r, m, p.each, p.undoesEach, o.force && o.ifValue == "")
+	return admin.MoveCursors(ctx, r, m, p.each, p.undoesEach, o.force && o.ifValue == "")
 }
 
 // operator is who is asking, for the history.

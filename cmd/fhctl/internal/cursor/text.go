@@ -7,7 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/dashboard"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
@@ -118,7 +118,7 @@ func (p *cursorPlan) done() string {
 }
 
 // describeWriter is a heartbeat in one line.
-func describeWriter(h redisstream.Heartbeat) string {
+func describeWriter(h dashboard.Heartbeat) string {
 	name := h.Writer
 	if name == "" {
 		name = "one that is not fhctl"

@@ -2,13 +2,13 @@ package doctor
 
 import (
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/stats"
 )
 
 // copied judges the cursor of a stream that a replay made: no relay and no filter is
 // this one's.
-func (e *examination) copied(c redisstream.CursorState, s *stats.Report) {
+func (e *examination) copied(c reader.CursorState, s *stats.Report) {
 	var last event.Seq
 	if s != nil {
 		last = s.Stream.LastSeq()

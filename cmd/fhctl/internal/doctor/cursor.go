@@ -9,14 +9,16 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/place"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/admin"
+	"github.com/fhctl/fhctl/pkg/redisstream/dashboard"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/stats"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // position judges the cursor and whoever writes.
-func (e *examination) position(ctx context.Context, r *redisstream.Reader, s *stats.Report) error {
+func (e *examination) position(ctx context.Context, r *reader.Reader, s *stats.Report) error {
 	c, err := r.Cursor(ctx)
 	switch {
 	case ctx.Err() != nil:
@@ -51,8 +53,8 @@ func (e *examination) position(ctx context.Context, r *redisstream.Reader, s *st
 
 // onPurpose reports whether the cursor stands, or is away, where the newest
 // "fhctl cursor set" put it.
-func (e *examination) onPurpose(ctx context.Context, r *redisstream.Reader, c redisstream.CursorState) bool {
-	changes, err := redisstream.History(ctx, r)
+func (e *examination) onPurpose(ctx context.Context, r *reader.Reader, c reader.CursorState) bool {
+	changes, err := admin.History(ctx, r)
 	return err == nil && len(changes) > 0 && changes[0].After == c.Raw
 }
 
@@ -62,7 +64,7 @@ const aheadSlack = 100_000
 
 // cursor judges where the cursor stands; purpose says that "fhctl cursor set"
 // put it there and nothing has moved it since.
-func (e *examination) cursor(c redisstream.CursorState, s *stats.Report, purpose bool) {
+func (e *examination) cursor(c reader.CursorState, s *stats.Report, purpose bool) {
 	key := e.cfg.Redis.CursorKey
 	var last event.Seq
 	if s != nil {
@@ -109,7 +111,7 @@ func (e *examination) cursor(c redisstream.CursorState, s *stats.Report, purpose
 
 // aheadOf reports whether a cursor lies above the newest entry, and not because
 // the events behind that yielded none.
-func aheadOf(c redisstream.CursorState, last event.Seq) bool {
+func aheadOf(c reader.CursorState, last event.Seq) bool {
 	explained := (c.Side.Stored == int64(last) || c.Side.Stored == 0) && c.Side.Upto == int64(c.Seq)
 	// A filter explains it only where its writer left no note of its own.
 	filtered := c.Side.Filter != "" && c.Side.Filter != "none" && c.Side.Upto == 0
@@ -117,7 +119,7 @@ func aheadOf(c redisstream.CursorState, last event.Seq) bool {
 }
 
 // cursorIsOurs notes whose cursor it is, where it is not these settings'.
-func (e *examination) cursorIsOurs(c redisstream.CursorState) bool {
+func (e *examination) cursorIsOurs(c reader.CursorState) bool {
 	switch relay := c.Relay(); {
 	case c.SideBroken:
 		e.fail("cursor", "fhctl cursor set "+place.Text(c.Seq, time.Now())+" --relay HOST", "%s:meta is not readable, so nobody knows whose cursor %s is", e.cfg.Redis.CursorKey, c.Raw)
@@ -135,7 +137,7 @@ func (e *examination) cursorIsOurs(c redisstream.CursorState) bool {
 	return false
 }
 
-func (e *examination) window(c redisstream.CursorState, s *stats.Report) {
+func (e *examination) window(c reader.CursorState, s *stats.Report) {
 	const fix = "start ingest soon; what the relay no longer holds is lost for this stream"
 	if s == nil || s.Cursor.AgeSeconds == nil || s.Cursor.Window.LeftSeconds == nil {
 		e.ok("cursor", "%s of %s", c.Seq, c.Relay())
@@ -159,8 +161,8 @@ func (e *examination) window(c redisstream.CursorState, s *stats.Report) {
 	}
 }
 
-func (e *examination) writer(h redisstream.Heartbeat) {
-	key := redisstream.StatusKey
+func (e *examination) writer(h dashboard.Heartbeat) {
+	key := dashboard.StatusKey
 	switch {
 	case !h.Present:
 		e.ok("writer", "none at work, or one without dashboard keys")

@@ -12,7 +12,8 @@ import (
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/admin"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/stats"
 )
 
@@ -27,8 +28,8 @@ type examination struct {
 	identity             string // of the relay: what a cursor belongs to
 	filters              string // fingerprint of the settings' filters
 	newest               event.Seq
-	each                 []redisstream.CursorState // of a set, one for each partition
-	copy                 bool                      // of a replay: the stream has a cursor of its own
+	each                 []reader.CursorState // of a set, one for each partition
+	copy                 bool                 // of a replay: the stream has a cursor of its own
 	checks               []doctorCheck
 }
 
@@ -113,7 +114,7 @@ func (e *examination) settings() {
 func (e *examination) redis(ctx context.Context, down endpoint.Downstream) error {
 	e.settings()
 	e.transport()
-	reader, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{
+	stream, err := reader.Open(ctx, reader.Config{
 		Connection: down.Connection, StreamKey: e.cfg.Redis.StreamKey, CursorKey: e.cfg.Redis.CursorKey,
 		Partitions: e.cfg.Redis.Partitions, OtherCount: true, // a wrong number is a finding
 	})
@@ -129,46 +130,46 @@ func (e *examination) redis(ctx context.Context, down endpoint.Downstream) error
 		}
 		return nil
 	}
-	defer func() { _ = reader.Close() }()
-	if err := redisstream.CheckSlot(reader); err != nil {
+	defer func() { _ = stream.Close() }()
+	if err := admin.CheckSlot(stream); err != nil {
 		return err
 	}
 	e.ok("redis", "answers at %s", down.Name)
-	if name := endpoint.CopyCursor(ctx, e.cfg, reader); name != "" {
+	if name := endpoint.CopyCursor(ctx, e.cfg, stream); name != "" {
 		cfg := *e.cfg
 		cfg.Redis.CursorKey = name
 		e.cfg, e.copy = &cfg, true
-		_ = reader.Close()
-		if reader, err = redisstream.OpenReader(ctx, redisstream.ReaderConfig{
+		_ = stream.Close()
+		if stream, err = reader.Open(ctx, reader.Config{
 			Connection: down.Connection, StreamKey: cfg.Redis.StreamKey, CursorKey: name, Partitions: cfg.Redis.Partitions, OtherCount: true,
 		}); err != nil {
 			e.failed("redis", err)
 			return nil
 		}
 	}
-	for _, look := range []func(context.Context, *redisstream.Reader) error{e.clock, e.server, e.rights} {
-		if err := look(ctx, reader); err != nil {
+	for _, look := range []func(context.Context, *reader.Reader) error{e.clock, e.server, e.rights} {
+		if err := look(ctx, stream); err != nil {
 			return err
 		}
 	}
 	o := endpoint.StatsOptions(e.cfg, e.options.window, !e.options.given)
 	o.Sample = doctorSample
-	report, err := stats.Collect(ctx, reader, o)
+	report, err := stats.Collect(ctx, stream, o)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	if err != nil {
 		e.failed("stream", err)
-		return e.position(ctx, reader, nil)
+		return e.position(ctx, stream, nil)
 	}
 	e.stream(report)
 	if report.Stream.Exists {
-		if err := e.entries(ctx, reader); err != nil {
+		if err := e.entries(ctx, stream); err != nil {
 			return err
 		}
 		e.groups(report)
 	}
-	return e.position(ctx, reader, report)
+	return e.position(ctx, stream, report)
 }
 
 // passing turns an error of one look into a check that could not be made; only

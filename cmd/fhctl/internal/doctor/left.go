@@ -2,14 +2,14 @@ package doctor
 
 import (
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
 // asLeft compares cursor and stream with what the last writer noted beside them, and
 // says what ingest will do about it. It reports whether it found something. While a
 // writer is at work they are read in the midst of change, and that is its to find.
-func (e *examination) asLeft(c redisstream.CursorState, last event.Seq) bool {
+func (e *examination) asLeft(c reader.CursorState, last event.Seq) bool {
 	key, stored := e.cfg.Redis.CursorKey, event.Seq(c.Side.Stored)
 	switch left, known := c.Side.Own, c.Side.OwnKnown; {
 	case c.Status.Connected || c.SideBroken || len(e.each) > 1:

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
@@ -13,7 +13,7 @@ import (
 // mislead.
 const clockApart = 2 * time.Second
 
-func (e *examination) clock(ctx context.Context, r *redisstream.Reader) error {
+func (e *examination) clock(ctx context.Context, r *reader.Reader) error {
 	before := e.now()
 	at, known, err := r.Now(ctx)
 	after := e.now()
@@ -36,7 +36,7 @@ func (e *examination) clock(ctx context.Context, r *redisstream.Reader) error {
 }
 
 // server judges what INFO tells.
-func (e *examination) server(ctx context.Context, r *redisstream.Reader) error {
+func (e *examination) server(ctx context.Context, r *reader.Reader) error {
 	names := redisChecks[1:6]
 	v, err := r.Vitals(ctx)
 	if err != nil {
@@ -61,7 +61,7 @@ func (e *examination) server(ctx context.Context, r *redisstream.Reader) error {
 	return nil
 }
 
-func (e *examination) version(v *redisstream.Vitals) {
+func (e *examination) version(v *reader.Vitals) {
 	switch {
 	case v.Embedded:
 		e.ok("redis.version", "the embedded server, for a look and for tests")
@@ -89,7 +89,7 @@ func olderThan(version string, major, minor int) bool {
 	return a < major || a == major && b < minor
 }
 
-func (e *examination) role(v *redisstream.Vitals) {
+func (e *examination) role(v *reader.Vitals) {
 	switch {
 	case v.Role == "slave":
 		e.fail("redis.role", "point REDIS_URL at the primary, or use redis-sentinel://", "a replica of %s: nothing can be written here", v.Primary)
@@ -103,7 +103,7 @@ func (e *examination) role(v *redisstream.Vitals) {
 	}
 }
 
-func (e *examination) eviction(v *redisstream.Vitals) {
+func (e *examination) eviction(v *reader.Vitals) {
 	const fix = "redis-cli CONFIG SET maxmemory-policy noeviction; and in redis.conf, or in the console of a service that bars CONFIG"
 	switch {
 	case v.Eviction == "" && v.Embedded, v.Eviction == "noeviction":
@@ -119,7 +119,7 @@ func (e *examination) eviction(v *redisstream.Vitals) {
 	}
 }
 
-func (e *examination) persistence(v *redisstream.Vitals) {
+func (e *examination) persistence(v *reader.Vitals) {
 	switch {
 	case v.Embedded:
 		e.warn("redis.persistence", "use a Redis of its own for anything but a look", "the embedded server keeps nothing on disk")
@@ -135,7 +135,7 @@ func (e *examination) persistence(v *redisstream.Vitals) {
 
 // memory judges the headroom, and what the stream will take once it has its
 // full length.
-func (e *examination) memory(ctx context.Context, r *redisstream.Reader, v *redisstream.Vitals) {
+func (e *examination) memory(ctx context.Context, r *reader.Reader, v *reader.Vitals) {
 	const fix = "raise maxmemory, or lower max-stream-len; redis-cli INFO memory"
 	used, most := v.UsedMemory, v.MaxMemory
 	switch {
@@ -166,7 +166,7 @@ func (e *examination) memory(ctx context.Context, r *redisstream.Reader, v *redi
 
 // growth is what the stream will still grow by until it is trimmed; 0 where
 // that cannot be told.
-func (e *examination) growth(ctx context.Context, r *redisstream.Reader) int64 {
+func (e *examination) growth(ctx context.Context, r *reader.Reader) int64 {
 	bounds, err := r.Bounds(ctx)
 	limit := e.cfg.Redis.MaxStreamLen
 	if err != nil || bounds.Length < 1000 || limit <= bounds.Length {
@@ -183,7 +183,7 @@ func (e *examination) growth(ctx context.Context, r *redisstream.Reader) int64 {
 	return int64(float64(bytes) / float64(bounds.Length) * float64(limit-bounds.Length))
 }
 
-func (e *examination) rights(ctx context.Context, r *redisstream.Reader) error {
+func (e *examination) rights(ctx context.Context, r *reader.Reader) error {
 	var err error
 	for _, part := range r.Partitions() {
 		if err == nil {

@@ -7,15 +7,15 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/place"
-	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/stats"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // otherCount notes a cursor of the same name under another number of partitions,
 // where these settings' own has none: ingest does not start live beside it.
-func (e *examination) otherCount(ctx context.Context, r *redisstream.Reader) bool {
+func (e *examination) otherCount(ctx context.Context, r *reader.Reader) bool {
 	key, want, have := e.cfg.Redis.CursorKey, e.cfg.Redis.Partitions, 1
 	if !r.IsSet() {
 		key = keyspace.Partition(key, 0)
@@ -33,7 +33,7 @@ func (e *examination) otherCount(ctx context.Context, r *redisstream.Reader) boo
 }
 
 // wrongCount notes a set that was written with another number of partitions.
-func (e *examination) wrongCount(c redisstream.CursorState) bool {
+func (e *examination) wrongCount(c reader.CursorState) bool {
 	have, want := c.Side.Partitions, max(1, e.cfg.Redis.Partitions)
 	if !c.SidePresent || c.SideBroken || have == 0 || have == want {
 		return false
@@ -44,12 +44,12 @@ func (e *examination) wrongCount(c redisstream.CursorState) bool {
 }
 
 // setCursors is how all cursors of a set are moved to the lowest.
-func (e *examination) setCursors(lowest redisstream.CursorState) string {
+func (e *examination) setCursors(lowest reader.CursorState) string {
 	return fmt.Sprintf("fhctl cursor set --partitions %d %s", len(e.each), place.Text(lowest.Seq, time.Now()))
 }
 
 // movedApart notes cursors of a set that were not moved together.
-func (e *examination) movedApart(lowest redisstream.CursorState) bool {
+func (e *examination) movedApart(lowest reader.CursorState) bool {
 	for i, c := range e.each {
 		if first := e.each[0]; c.Present && first.Present && c.Side.Epoch != first.Side.Epoch {
 			e.fail("cursor", "move all of them, with ingest stopped: "+e.setCursors(lowest),
@@ -62,7 +62,7 @@ func (e *examination) movedApart(lowest redisstream.CursorState) bool {
 
 // partitions judges the cursors of a set, each beside its own stream. That some
 // are ahead of others is what a crash leaves: reading goes back to the lowest.
-func (e *examination) partitions(lowest redisstream.CursorState, s *stats.Report) {
+func (e *examination) partitions(lowest reader.CursorState, s *stats.Report) {
 	for i, c := range e.each {
 		last := event.Seq(0)
 		if s != nil && i < len(s.Partitions) {

@@ -8,8 +8,8 @@ import (
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/figures"
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/stats"
 	"github.com/fhctl/fhctl/pkg/text"
 	"github.com/fhctl/fhctl/pkg/verify"
@@ -41,7 +41,7 @@ func (e *examination) stream(s *stats.Report) {
 }
 
 // entries reads the newest entries as workers do: by position.
-func (e *examination) entries(ctx context.Context, r *redisstream.Reader) error {
+func (e *examination) entries(ctx context.Context, r *reader.Reader) error {
 	var look entry.Outline
 	read := 0
 	for stored, err := range r.Latest(ctx, doctorEntries) {
@@ -63,7 +63,7 @@ func (e *examination) entries(ctx context.Context, r *redisstream.Reader) error 
 }
 
 // oddity is what keeps a worker from reading an entry; "" for none.
-func oddity(s redisstream.Stored, look *entry.Outline) string {
+func oddity(s reader.Stored, look *entry.Outline) string {
 	f := entry.FieldsOf(s.Fields)
 	if !f.InOrder {
 		return "its fields are not type, data and seq, in that order"
@@ -85,7 +85,7 @@ func oddity(s redisstream.Stored, look *entry.Outline) string {
 
 // whyDropped is what makes a worker drop an entry that it can read: what verify finds
 // in its data; "" for nothing.
-func whyDropped(ctx context.Context, s redisstream.Stored) (odd string) {
+func whyDropped(ctx context.Context, s reader.Stored) (odd string) {
 	check := verify.NewStream(verify.Config{Report: func(f verify.Finding) {
 		if f.Severity == verify.Error && odd == "" {
 			odd = fmt.Sprintf("%s, which workers reject (%s: %s)", f.Where, f.Rule, f.Detail)
@@ -113,11 +113,11 @@ func (e *examination) groups(s *stats.Report) {
 
 func (e *examination) group(g *stats.Group, s *stats.Report) {
 	name := "group " + g.Name
-	first := redisstream.ID("")
+	first := reader.ID("")
 	if s.Stream.First != nil {
-		first = redisstream.ID(s.Stream.First.ID)
+		first = reader.ID(s.Stream.First.ID)
 	}
-	last := redisstream.ID(g.LastDelivered)
+	last := reader.ID(g.LastDelivered)
 	key, each := e.streamToType(s)
 	switch {
 	case len(g.MissingIn) > 0:

@@ -23,8 +23,8 @@ import (
 	"github.com/fhctl/fhctl/pkg/filter"
 	"github.com/fhctl/fhctl/pkg/health"
 	"github.com/fhctl/fhctl/pkg/pipeline"
-	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/dashboard"
 	"github.com/fhctl/fhctl/pkg/rejects"
 	"github.com/fhctl/fhctl/pkg/relay"
 )
@@ -252,7 +252,7 @@ func (i *ingestion) serveDashboard(ctx context.Context, services *errgroup.Group
 		return func() {}, nil
 	}
 	parts := int64(max(1, i.cfg.Redis.Partitions)) // each keeps its share
-	dashboard, err := redisstream.NewDashboard(redisstream.DashboardConfig{
+	dashboard, err := dashboard.New(dashboard.Config{
 		Connection: down.Connection,
 		RelayURL:   up.Endpoint.String(),
 		Writer:     writerName(),
@@ -281,7 +281,7 @@ func writerName() string {
 // dashboardObserver passes on what the dashboard keys show.
 type dashboardObserver struct {
 	observe.Silent
-	keys *redisstream.Dashboard
+	keys *dashboard.Dashboard
 }
 
 func (o dashboardObserver) Link(l event.Link)                      { o.keys.Link(l) }

@@ -10,8 +10,8 @@ import (
 
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/endpoint"
 	"github.com/fhctl/fhctl/pkg/health"
-	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/rejects"
 )
 
@@ -27,15 +27,15 @@ const (
 // sampler looks at Redis on a timer and connections of its own, so that neither
 // a slow answer nor an error reaches the pipeline.
 type sampler struct {
-	config  redisstream.ReaderConfig
+	config  reader.Config
 	streams []string // one, or one for each partition
 	monitor *health.Monitor
-	readers []*redisstream.Reader // of the first streams; all once Redis was reached
+	readers []*reader.Reader // of the first streams; all once Redis was reached
 }
 
 // sampleRedis starts the sampler. stop waits until it has ended.
 func (i *ingestion) sampleRedis(ctx context.Context, services *errgroup.Group, down endpoint.Downstream) (stop func()) {
-	s := newSampler(i.monitor, redisstream.ReaderConfig{
+	s := newSampler(i.monitor, reader.Config{
 		Connection: down.Connection, StreamKey: i.cfg.Redis.StreamKey, CursorKey: i.cfg.Redis.CursorKey, Page: samplePage,
 	}, i.cfg.Redis.Partitions)
 	s.config.CommandTimeout = sampleEach / 2
@@ -45,7 +45,7 @@ func (i *ingestion) sampleRedis(ctx context.Context, services *errgroup.Group, d
 	return func() { cancel(); <-done }
 }
 
-func newSampler(m *health.Monitor, cfg redisstream.ReaderConfig, partitions int) *sampler {
+func newSampler(m *health.Monitor, cfg reader.Config, partitions int) *sampler {
 	s := &sampler{monitor: m, config: cfg, streams: []string{cfg.StreamKey}}
 	if partitions > 1 {
 		s.streams = nil
@@ -78,8 +78,8 @@ func (s *sampler) run(ctx context.Context) {
 }
 
 func (s *sampler) close() {
-	for _, reader := range s.readers {
-		_ = reader.Close()
+	for _, stream := range s.readers {
+		_ = stream.Close()
 	}
 }
 
@@ -89,19 +89,19 @@ func (s *sampler) look(ctx context.Context) (health.Sample, error) {
 	for len(s.readers) < len(s.streams) {
 		cfg := s.config
 		cfg.StreamKey = s.streams[len(s.readers)]
-		reader, err := redisstream.OpenReader(ctx, cfg)
+		stream, err := reader.Open(ctx, cfg)
 		if err != nil {
 			return health.Sample{}, err
 		}
-		s.readers = append(s.readers, reader)
+		s.readers = append(s.readers, stream)
 	}
 	sample := health.Sample{Durable: true}
 	var err error
 	if sample.DeadLetters, err = s.deadLetters(ctx); err != nil {
 		return health.Sample{}, err
 	}
-	for i, reader := range s.readers {
-		one, err := lookAt(ctx, reader)
+	for i, stream := range s.readers {
+		one, err := lookAt(ctx, stream)
 		if err != nil {
 			return health.Sample{}, err
 		}
@@ -109,7 +109,7 @@ func (s *sampler) look(ctx context.Context) (health.Sample, error) {
 		if len(s.readers) == 1 {
 			break // not a set
 		}
-		state, err := reader.CursorAt(ctx, keyspace.Partition(s.config.CursorKey, i))
+		state, err := stream.CursorAt(ctx, keyspace.Partition(s.config.CursorKey, i))
 		if err != nil {
 			return health.Sample{}, err
 		}
@@ -119,22 +119,22 @@ func (s *sampler) look(ctx context.Context) (health.Sample, error) {
 }
 
 // lookAt reads one stream; one that does not exist yet is empty.
-func lookAt(ctx context.Context, reader *redisstream.Reader) (sample health.Sample, err error) {
-	vitals, err := reader.Vitals(ctx)
+func lookAt(ctx context.Context, stream *reader.Reader) (sample health.Sample, err error) {
+	vitals, err := stream.Vitals(ctx)
 	if err != nil {
 		return sample, err
 	}
 	sample.UsedMemory, sample.MaxMemory = vitals.UsedMemory, vitals.MaxMemory
 	sample.Durable, sample.Version = vitals.Durable, vitals.Version
-	bounds, err := reader.Bounds(ctx)
-	if errors.Is(err, redisstream.ErrNoStream) {
+	bounds, err := stream.Bounds(ctx)
+	if errors.Is(err, reader.ErrNoStream) {
 		return sample, nil
 	}
 	if err != nil {
 		return sample, err
 	}
 	sample.Length = bounds.Length
-	groups, err := reader.Groups(ctx)
+	groups, err := stream.Groups(ctx)
 	for _, g := range groups {
 		sample.Groups = append(sample.Groups, health.Group{
 			Name: g.Name, Lag: g.Lag, Estimated: !g.LagExact, Pending: g.Pending,

@@ -8,16 +8,16 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/health"
-	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
 // testSampler looks at the server as ingest does.
 func testSampler(t *testing.T, server *redistest.Server) *sampler {
 	t.Helper()
-	s := newSampler(health.New(health.Config{}), redisstream.ReaderConfig{
+	s := newSampler(health.New(health.Config{}), reader.Config{
 		Connection: conn.Connection{URL: server.URL()}, StreamKey: keyspace.DefaultStream, CursorKey: keyspace.DefaultCursor, Page: samplePage,
 	}, 1)
 	t.Cleanup(s.close)
@@ -38,7 +38,7 @@ func TestSampleTellsLagFromPending(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		client.XAdd(ctx, &redis.XAddArgs{Stream: redisstream.DeadLetterKey, Values: []any{"type", "commit"}})
+		client.XAdd(ctx, &redis.XAddArgs{Stream: reader.DeadLetterKey, Values: []any{"type", "commit"}})
 		if err := client.XGroupCreate(ctx, keyspace.DefaultStream, "firehose-processors", "0").Err(); err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/place"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
@@ -73,19 +73,19 @@ func LooksLikePlace(text string) bool {
 // everything. Its seq is 0 when the entry there has none.
 type Beginning struct {
 	Seq event.Seq
-	Id  redisstream.ID
+	Id  reader.ID
 }
 
 // HeldSince finds it. A partition that was never trimmed lacks nothing.
-func HeldSince(ctx context.Context, reader *redisstream.Reader, b redisstream.Bounds) (held Beginning, err error) {
+func HeldSince(ctx context.Context, stream *reader.Reader, b reader.Bounds) (held Beginning, err error) {
 	held.Id = b.First.ID
 	held.Seq, _ = b.First.Seq()
-	if !reader.IsSet() {
+	if !stream.IsSet() {
 		return held, nil
 	}
-	for _, part := range reader.Partitions() {
+	for _, part := range stream.Partitions() {
 		b, err := part.Bounds(ctx)
-		if errors.Is(err, redisstream.ErrNoStream) || err == nil && b.Length == 0 {
+		if errors.Is(err, reader.ErrNoStream) || err == nil && b.Length == 0 {
 			continue
 		}
 		if err != nil {
@@ -115,9 +115,9 @@ func (h Beginning) Lacks(from place.Place, name string) string {
 	case place.Seq:
 		early = h.Seq > 0 && from.Seq < h.Seq
 	case place.Time:
-		early = redisstream.IDAt(from.Time).Compare(h.Id) < 0 && from.Time.UnixMilli() < h.Id.Time().UnixMilli()
+		early = reader.IDAt(from.Time).Compare(h.Id) < 0 && from.Time.UnixMilli() < h.Id.Time().UnixMilli()
 	case place.ID:
-		early = redisstream.ID(from.ID).Compare(h.Id) < 0
+		early = reader.ID(from.ID).Compare(h.Id) < 0
 	}
 	if !early {
 		return ""
@@ -127,7 +127,7 @@ func (h Beginning) Lacks(from place.Place, name string) string {
 
 // LacksEnd says what of the end of a range a stream that ends with last does not
 // hold yet; "" when all of it is there. A time up to now has no more to come.
-func LacksEnd(to place.Place, last redisstream.Stored, reached event.Seq, name string, now time.Time) string {
+func LacksEnd(to place.Place, last reader.Stored, reached event.Seq, name string, now time.Time) string {
 	seq, _ := last.Seq()
 	early := false
 	switch to.Kind {
@@ -136,8 +136,8 @@ func LacksEnd(to place.Place, last redisstream.Stored, reached event.Seq, name s
 	case place.Time:
 		early = to.Time.After(now) && to.Time.After(last.ID.Time())
 	case place.ID:
-		id := redisstream.ID(to.ID)
-		early = id.Compare(last.ID) > 0 && id.Compare(redisstream.IDAt(now)) > 0
+		id := reader.ID(to.ID)
+		early = id.Compare(last.ID) > 0 && id.Compare(reader.IDAt(now)) > 0
 	}
 	if !early {
 		return ""
@@ -146,7 +146,7 @@ func LacksEnd(to place.Place, last redisstream.Stored, reached event.Seq, name s
 }
 
 // NameMark names an entry for people: by its seq and when it was stored.
-func NameMark(seq event.Seq, id redisstream.ID) string {
+func NameMark(seq event.Seq, id reader.ID) string {
 	if seq == 0 {
 		return fmt.Sprintf("entry %s, stored %s", id, text.Time(id.Time()))
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/filter"
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/place"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/relayserver"
 )
 
@@ -69,8 +69,8 @@ func TestReplayRateIsKeptOverTime(t *testing.T) {
 	}
 }
 
-func stored(id, typ, data string, seq event.Seq) redisstream.Stored {
-	return redisstream.Stored{ID: redisstream.ID(id), Fields: []string{"type", typ, "data", data, "seq", seq.String()}}
+func stored(id, typ, data string, seq event.Seq) reader.Stored {
+	return reader.Stored{ID: reader.ID(id), Fields: []string{"type", typ, "data", data, "seq", seq.String()}}
 }
 
 // What a filter leaves of an entry stays byte for byte.
@@ -84,7 +84,7 @@ func TestReplayFiltersEntries(t *testing.T) {
 	for name, test := range map[string]struct {
 		cfg     filter.Config
 		actions []string
-		in      redisstream.Stored
+		in      reader.Stored
 		v       verdict
 		data    string
 	}{

@@ -13,15 +13,15 @@ import (
 	"github.com/fhctl/fhctl/pkg/filter"
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/place"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 )
 
 // played is one event on its way from a source to a target. It belongs to the
 // receiver.
 type played struct {
-	frame  []byte             // as it came; nil from a stream
-	stored redisstream.Stored // as it stands; zero elsewhere
-	seq    event.Seq          // 0 when the entry has none
+	frame  []byte        // as it came; nil from a stream
+	stored reader.Stored // as it stands; zero elsewhere
+	seq    event.Seq     // 0 when the entry has none
 	kind   event.Kind
 	typ    string    // of the entry; the kind's name without '#'
 	at     time.Time // event time, or when Redis stored it; zero when unknown
@@ -152,7 +152,7 @@ func (s *selection) placeBetween(seq event.Seq, at ranges.Span) verdict {
 }
 
 // stored judges one entry and reads it into p.
-func (s *selection) stored(e redisstream.Stored, p *played) (verdict, *event.Reject) {
+func (s *selection) stored(e reader.Stored, p *played) (verdict, *event.Reject) {
 	*p = played{stored: e, at: e.ID.Time()}
 	p.seq, _ = e.Seq()
 	f := entry.FieldsOf(e.Fields)

@@ -18,8 +18,8 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/place"
-	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/relayserver"
 )
 
@@ -27,7 +27,7 @@ import (
 // to the receiver.
 type piece struct {
 	frame  []byte
-	stored redisstream.Stored
+	stored reader.Stored
 	fault  event.Reason // a message that did not arrive whole
 }
 
@@ -121,9 +121,9 @@ func (c *capturePlayer) close()               { _ = c.Close() }
 
 // streamPlayer reads a range of a stream.
 type streamPlayer struct {
-	*redisstream.Reader
+	*reader.Reader
 	from, until place.Place
-	bounds      redisstream.Bounds
+	bounds      reader.Bounds
 	read        atomic.Int64
 	part        atomic.Int64 // in millionths, by time
 }
@@ -139,7 +139,7 @@ func openStreamOrigin(ctx context.Context, log *slog.Logger, cfg *config.Config,
 		return nil, err
 	}
 	key := cfg.Redis.StreamKey
-	r, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: connection, StreamKey: key, CursorKey: cfg.Redis.CursorKey, Partitions: cfg.Redis.Partitions})
+	r, err := reader.Open(ctx, reader.Config{Connection: connection, StreamKey: key, CursorKey: cfg.Redis.CursorKey, Partitions: cfg.Redis.Partitions})
 	if err != nil {
 		closeServer()
 		return nil, err
@@ -149,7 +149,7 @@ func openStreamOrigin(ctx context.Context, log *slog.Logger, cfg *config.Config,
 	if err == nil && o.bounds.Length > 0 && !p.resume {
 		err = o.tellLacks(ctx, log, p.started)
 	}
-	if errors.Is(err, redisstream.ErrNoStream) {
+	if errors.Is(err, reader.ErrNoStream) {
 		err = fault.New(fault.Unreachable, err, "check --redis-url and --stream-key; fhctl ingest makes the stream with the first event it stores")
 	}
 	if err != nil {
@@ -209,17 +209,17 @@ func (o *streamPlayer) pieces(ctx context.Context, after event.Seq) iter.Seq2[pi
 }
 
 // ends turns the range into ids. The end is where the stream ends now.
-func (o *streamPlayer) ends(ctx context.Context, after event.Seq) (first, last redisstream.ID, found bool, err error) {
+func (o *streamPlayer) ends(ctx context.Context, after event.Seq) (first, last reader.ID, found bool, err error) {
 	if o.bounds.Length == 0 {
 		return "", "", false, nil
 	}
 	first, last = o.bounds.First.ID, o.bounds.Last.ID
 	switch o.until.Kind { // newest is the present end
 	case place.ID:
-		last = redisstream.ID(o.until.ID)
+		last = reader.ID(o.until.ID)
 	case place.Time:
 		// Without its second part an id means the whole millisecond.
-		last = redisstream.ID(strconv.FormatInt(max(0, o.until.Time.UnixMilli()), 10))
+		last = reader.ID(strconv.FormatInt(max(0, o.until.Time.UnixMilli()), 10))
 	}
 	seek := after + 1
 	switch o.from.Kind {
@@ -230,9 +230,9 @@ func (o *streamPlayer) ends(ctx context.Context, after event.Seq) (first, last r
 		}
 		first = o.bounds.Last.ID
 	case place.ID:
-		first = redisstream.ID(o.from.ID)
+		first = reader.ID(o.from.ID)
 	case place.Time:
-		first = redisstream.IDAt(o.from.Time)
+		first = reader.IDAt(o.from.Time)
 	case place.Seq:
 		seek = max(seek, o.from.Seq)
 	}
@@ -246,7 +246,7 @@ func (o *streamPlayer) ends(ctx context.Context, after event.Seq) (first, last r
 	return first, last, found, err
 }
 
-func (o *streamPlayer) measure(id redisstream.ID, begin, end time.Time) {
+func (o *streamPlayer) measure(id reader.ID, begin, end time.Time) {
 	n := o.read.Add(1)
 	part := float64(n) / float64(max(1, o.bounds.Length))
 	if !o.from.Open() || !o.until.Open() {

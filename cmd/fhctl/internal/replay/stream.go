@@ -14,7 +14,9 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/dashboard"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 )
 
 const (
@@ -58,7 +60,7 @@ const liveHint = "consumers would take the events for new ones; choose another -
 // checkTarget refuses a live stream, and a cursor of an earlier replay that
 // nobody asked to resume. It gives the seq to go on after.
 func (p *replayPlan) checkTarget(ctx context.Context, env *shell.Env, cfg *config.Config, connection conn.Connection, identity string) (event.Seq, error) {
-	r, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: connection, StreamKey: p.toStream, CursorKey: replayCursor(connection.URL, p.toStream, p.toPartitions), Partitions: p.toPartitions})
+	r, err := reader.Open(ctx, reader.Config{Connection: connection, StreamKey: p.toStream, CursorKey: replayCursor(connection.URL, p.toStream, p.toPartitions), Partitions: p.toPartitions})
 	if err != nil {
 		return 0, err
 	}
@@ -69,7 +71,7 @@ func (p *replayPlan) checkTarget(ctx context.Context, env *shell.Env, cfg *confi
 	}
 	_, err = r.Bounds(ctx)
 	exists := err == nil
-	if err != nil && !errors.Is(err, redisstream.ErrNoStream) {
+	if err != nil && !errors.Is(err, reader.ErrNoStream) {
 		return 0, err
 	}
 	if exists && !ours.Present && !p.appendToLive {
@@ -86,11 +88,11 @@ func (p *replayPlan) checkTarget(ctx context.Context, env *shell.Env, cfg *confi
 
 // looksLive refuses a stream that no replay made on a Redis that a writer
 // feeds.
-func (p *replayPlan) looksLive(ctx context.Context, cfg *config.Config, connection conn.Connection, beat redisstream.Heartbeat) error {
+func (p *replayPlan) looksLive(ctx context.Context, cfg *config.Config, connection conn.Connection, beat dashboard.Heartbeat) error {
 	if beat.Present {
-		return fault.New(fault.Conflict, fmt.Errorf("stream %s exists and no replay made it, while a writer is at work on this Redis (%s)", p.toStream, redisstream.StatusKey), liveHint)
+		return fault.New(fault.Conflict, fmt.Errorf("stream %s exists and no replay made it, while a writer is at work on this Redis (%s)", p.toStream, dashboard.StatusKey), liveHint)
 	}
-	live, err := redisstream.OpenReader(ctx, redisstream.ReaderConfig{Connection: connection, StreamKey: p.toStream, CursorKey: cfg.Redis.CursorKey, Partitions: cfg.Redis.Partitions})
+	live, err := reader.Open(ctx, reader.Config{Connection: connection, StreamKey: p.toStream, CursorKey: cfg.Redis.CursorKey, Partitions: cfg.Redis.Partitions})
 	if err != nil {
 		return err
 	}
@@ -102,7 +104,7 @@ func (p *replayPlan) looksLive(ctx context.Context, cfg *config.Config, connecti
 	return err
 }
 
-func (p *replayPlan) resumeAfter(r *redisstream.Reader, ours redisstream.CursorState, identity string) (event.Seq, error) {
+func (p *replayPlan) resumeAfter(r *reader.Reader, ours reader.CursorState, identity string) (event.Seq, error) {
 	switch {
 	case !ours.Present:
 		return 0, nil
@@ -124,7 +126,7 @@ func openAppender(ctx context.Context, env *shell.Env, cfg *config.Config, p *re
 	if err != nil {
 		return nil, err
 	}
-	identity := redisstream.ReplayPrefix + o.identity
+	identity := reader.ReplayPrefix + o.identity
 	from, err := p.checkTarget(ctx, env, cfg, connection, identity)
 	if err != nil || p.dryRun {
 		closeServer()
@@ -157,7 +159,7 @@ func openAppender(ctx context.Context, env *shell.Env, cfg *config.Config, p *re
 }
 
 // beginAnew says how to forget a replay into a stream.
-func beginAnew(r *redisstream.Reader) string {
+func beginAnew(r *reader.Reader) string {
 	var keys []string
 	for _, part := range r.Partitions() {
 		keys = append(keys, part.StreamKey(), part.CursorKey(), part.CursorKey()+":meta")
@@ -185,7 +187,7 @@ func (t *appender) put(ctx context.Context, p *played) (bool, error) {
 	}
 	if len(p.data) > shell.LargeItem { // stored before the next is read
 		t.batch.Lend(p.seq, p.kind, []byte(p.data))
-		p.data, p.stored = "", redisstream.Stored{} // or there would be two of it
+		p.data, p.stored = "", reader.Stored{} // or there would be two of it
 		return true, t.flush(ctx)
 	}
 	t.batch.Add(p.seq, p.kind, []byte(p.data))

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fhctl/fhctl/pkg/entry"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/syntax"
 )
 
@@ -17,7 +17,7 @@ const completionEntries = 1000
 
 // CompleteCollections offers what the stream's newest entries hold.
 func CompleteCollections(a *Env) cobra.CompletionFunc {
-	return a.CompleteFrom(func(ctx context.Context, r *redisstream.Reader) map[string]string {
+	return a.CompleteFrom(func(ctx context.Context, r *reader.Reader) map[string]string {
 		names := map[string]string{}
 		for collection, n := range collectionsSeen(ctx, r) {
 			names[collection] = fmt.Sprintf("%d of the newest ops", n)
@@ -28,10 +28,10 @@ func CompleteCollections(a *Env) cobra.CompletionFunc {
 
 // collectionsSeen counts ops by collection in the stream's newest entries. Only
 // names that a shell takes as one plain word are kept: records are untrusted.
-func collectionsSeen(ctx context.Context, reader *redisstream.Reader) map[string]int {
+func collectionsSeen(ctx context.Context, stream *reader.Reader) map[string]int {
 	seen := map[string]int{}
 	var outline entry.Outline
-	for stored, err := range reader.Latest(ctx, completionEntries) {
+	for stored, err := range stream.Latest(ctx, completionEntries) {
 		if err != nil {
 			return nil
 		}

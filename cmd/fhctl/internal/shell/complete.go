@@ -12,7 +12,7 @@ import (
 
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/settings"
 	"github.com/fhctl/fhctl/pkg/config"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 )
 
 // promptPatience is how long a shell is kept waiting.
@@ -24,7 +24,7 @@ const plainWord = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 // CompleteFrom offers names that Redis gives, if it answers at once. It is
 // silent otherwise: a prompt is no place for errors. The values are descriptions,
 // "" for none; they are our words, while the names are anybody's.
-func (a *Env) CompleteFrom(names func(context.Context, *redisstream.Reader) map[string]string) cobra.CompletionFunc {
+func (a *Env) CompleteFrom(names func(context.Context, *reader.Reader) map[string]string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, typed string) (offers []cobra.Completion, _ cobra.ShellCompDirective) {
 		cfg, err := config.Load(cmd.Flags(), a.Environ)
 		if err != nil {
@@ -34,12 +34,12 @@ func (a *Env) CompleteFrom(names func(context.Context, *redisstream.Reader) map[
 		defer cancel()
 		silent := *a
 		silent.Log = slog.New(slog.DiscardHandler)
-		reader, err := settings.OpenReader(ctx, silent.Log, cfg)
+		stream, err := settings.OpenReader(ctx, silent.Log, cfg)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		defer func() { _ = reader.Close() }() // nothing was written
-		for name, about := range names(ctx, reader) {
+		defer func() { _ = stream.Close() }() // nothing was written
+		for name, about := range names(ctx, stream) {
 			// A shell would take other names apart, or run them.
 			plain := func(r rune) bool {
 				return strings.ContainsRune(plainWord, r) || r > unicode.MaxASCII && unicode.IsLetter(r)
@@ -59,7 +59,7 @@ func (a *Env) CompleteFrom(names func(context.Context, *redisstream.Reader) map[
 
 // CompleteStreams offers the streams that Redis has.
 func (a *Env) CompleteStreams() cobra.CompletionFunc {
-	return a.CompleteFrom(func(ctx context.Context, r *redisstream.Reader) map[string]string {
+	return a.CompleteFrom(func(ctx context.Context, r *reader.Reader) map[string]string {
 		names := map[string]string{}
 		keys, _ := r.Streams(ctx)
 		for _, key := range keys {

@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 )
 
 func completeStats(a *shell.Env, cmd *cobra.Command) {
@@ -16,7 +16,7 @@ func completeStats(a *shell.Env, cmd *cobra.Command) {
 	} {
 		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 	}
-	_ = cmd.RegisterFlagCompletionFunc("group", a.CompleteFrom(func(ctx context.Context, r *redisstream.Reader) map[string]string {
+	_ = cmd.RegisterFlagCompletionFunc("group", a.CompleteFrom(func(ctx context.Context, r *reader.Reader) map[string]string {
 		names := map[string]string{}
 		groups, _ := r.Groups(ctx)
 		for _, g := range groups {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/figures"
 	"github.com/fhctl/fhctl/pkg/output"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/stats"
 	"github.com/fhctl/fhctl/pkg/text"
 )
@@ -165,7 +165,7 @@ func (p *statsPage) cursor(r *stats.Report) {
 	default:
 		t.Add("seq", cursorText(c))
 		t.Add("event time", eventTimeText(c))
-		if c.Relay == nil || !redisstream.IsReplay(*c.Relay) {
+		if c.Relay == nil || !reader.IsReplay(*c.Relay) {
 			t.Add("window", windowText(&c.Window))
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/stats"
 	"github.com/fhctl/fhctl/pkg/text"
 )
@@ -30,7 +30,7 @@ type statsWatch struct {
 	*shell.Env
 	cfg     *config.Config
 	flags   *statsFlags
-	reader  *redisstream.Reader
+	reader  *reader.Reader
 	options stats.Options
 	last    *stats.Report
 	graphs  map[string][]float64

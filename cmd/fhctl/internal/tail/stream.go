@@ -11,7 +11,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/place"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 )
 
 // heldEntries is how many entries --tail may hold in memory; beyond it the
@@ -20,27 +20,27 @@ const heldEntries = 10_000
 
 // readStream shows the stream, without joining a group.
 func (t *tailRun) readStream(ctx context.Context) error {
-	reader, err := settings.OpenReader(ctx, t.Log, t.cfg)
+	stream, err := settings.OpenReader(ctx, t.Log, t.cfg)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = reader.Close() }() // nothing was written
-	bounds, err := reader.Bounds(ctx)
-	if missing := errors.Is(err, redisstream.ErrNoStream); err != nil && !missing {
+	defer func() { _ = stream.Close() }() // nothing was written
+	bounds, err := stream.Bounds(ctx)
+	if missing := errors.Is(err, reader.ErrNoStream); err != nil && !missing {
 		return err
 	} else if missing && !t.follow {
 		return fault.New(fault.Unreachable, err, `"fhctl ingest" makes it; --stream-key names another, -f waits for it`)
 	}
 	t.tellEmpty(bounds.Length)
 	if bounds.Length > 0 && t.since.Kind != place.Unset {
-		held, err := ranges.HeldSince(ctx, reader, bounds)
+		held, err := ranges.HeldSince(ctx, stream, bounds)
 		if err != nil {
 			return err
 		}
 		ranges.TellLacks(t.Log, held.Lacks(t.since, "the stream"))
 	}
-	r := &tailStream{tailRun: t, Reader: reader, last: bounds.Last.ID}
-	if r.end, err = reader.End(ctx); err != nil {
+	r := &tailStream{tailRun: t, Reader: stream, last: bounds.Last.ID}
+	if r.end, err = stream.End(ctx); err != nil {
 		return err
 	}
 	if bounds.Length > 0 {
@@ -56,7 +56,7 @@ func (t *tailRun) readStream(ctx context.Context) error {
 }
 
 // tellBeyond says that --since lies behind everything, where it does.
-func (t *tailRun) tellBeyond(last redisstream.Stored) {
+func (t *tailRun) tellBeyond(last reader.Stored) {
 	if t.looked > 0 || t.since.Open() || t.since.Kind == place.Live || t.last == 0 || last.ID == "" {
 		return
 	}
@@ -78,9 +78,9 @@ func (t *tailRun) tellEmpty(length int64) {
 // tailStream is tail at work on a stream.
 type tailStream struct {
 	*tailRun
-	*redisstream.Reader
-	last  redisstream.ID // of the stream when we came, then of what was shown
-	end   redisstream.Place
+	*reader.Reader
+	last  reader.ID // of the stream when we came, then of what was shown
+	end   reader.Place
 	event output.Event // in hand; it keeps its memory
 }
 
@@ -114,16 +114,16 @@ func (r *tailStream) stored(ctx context.Context, length int64) (more bool, err e
 }
 
 // begin is the first id to show; --since beyond the end gives one behind it.
-func (r *tailStream) begin(ctx context.Context) (redisstream.ID, error) {
+func (r *tailStream) begin(ctx context.Context) (reader.ID, error) {
 	switch r.since.Kind {
 	case place.Live:
 		return r.last.Next(), nil
 	case place.Newest:
 		return r.newestID(ctx)
 	case place.Time:
-		return redisstream.IDAt(r.since.Time), nil
+		return reader.IDAt(r.since.Time), nil
 	case place.ID:
-		return redisstream.ID(r.since.ID), nil
+		return reader.ID(r.since.ID), nil
 	case place.Seq:
 		first, found, err := r.SeekSeq(ctx, r.since.Seq)
 		if err == nil && !found {
@@ -136,7 +136,7 @@ func (r *tailStream) begin(ctx context.Context) (redisstream.ID, error) {
 
 // newestID is the id of the newest entry; of a set the one of the highest seq, in
 // whichever partition.
-func (r *tailStream) newestID(ctx context.Context) (redisstream.ID, error) {
+func (r *tailStream) newestID(ctx context.Context) (reader.ID, error) {
 	last, err := r.LastHeads(ctx, 1)
 	if err != nil || len(last) == 0 {
 		return "", err
@@ -148,7 +148,7 @@ func (r *tailStream) newestID(ctx context.Context) (redisstream.ID, error) {
 }
 
 // newest shows the last entries, not before from.
-func (r *tailStream) newest(ctx context.Context, from redisstream.ID) (more bool, err error) {
+func (r *tailStream) newest(ctx context.Context, from reader.ID) (more bool, err error) {
 	for stored, err := range r.Latest(ctx, int(r.tailRun.last)) {
 		if err != nil {
 			return false, err
@@ -167,7 +167,7 @@ func (r *tailStream) newest(ctx context.Context, from redisstream.ID) (more bool
 }
 
 // counted shows what is left behind the first entries, not before from.
-func (r *tailStream) counted(ctx context.Context, from redisstream.ID, skip int64) (more bool, err error) {
+func (r *tailStream) counted(ctx context.Context, from reader.ID, skip int64) (more bool, err error) {
 	for stored, err := range r.UpTo(ctx, "", r.end) {
 		if err != nil {
 			return false, err
@@ -199,7 +199,7 @@ func (r *tailStream) added(ctx context.Context) error {
 	return nil
 }
 
-func (r *tailStream) one(stored redisstream.Stored) (more bool, err error) {
+func (r *tailStream) one(stored reader.Stored) (more bool, err error) {
 	if seq, ok := stored.Seq(); ok && r.since.Kind == place.Seq && seq < r.since.Seq {
 		return true, nil // another partition had stored it a moment later
 	}
@@ -210,7 +210,7 @@ func (r *tailStream) one(stored redisstream.Stored) (more bool, err error) {
 
 // readStored makes an event of an entry, by the names of its fields. What
 // cannot be read is shown all the same, with why.
-func readStored(e *output.Event, stored redisstream.Stored) {
+func readStored(e *output.Event, stored reader.Stored) {
 	*e = output.Event{Source: output.FromStream, ID: string(stored.ID), At: stored.ID.Time(), Outline: e.Outline}
 	e.Seq, _ = stored.Seq()
 	f := entry.FieldsOf(stored.Fields)

@@ -15,7 +15,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
@@ -131,7 +131,7 @@ type tailRun struct {
 	looked int64 // events looked at
 
 	// What --raw shows: the entry or the frame in hand.
-	entry redisstream.Stored
+	entry reader.Stored
 	frame []byte
 }
 

@@ -14,13 +14,13 @@ import (
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/place"
-	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/verify"
 )
 
 // compare judges the stream by another one.
-func (r *verifyRun) compare(ctx context.Context, here *redisstream.Reader) error {
+func (r *verifyRun) compare(ctx context.Context, here *reader.Reader) error {
 	other := r.other()
 	there, err := settings.OpenReaderOf(ctx, r.Log, other, other.Redis.Partitions, true)
 	if err != nil {
@@ -35,7 +35,7 @@ func (r *verifyRun) compare(ctx context.Context, here *redisstream.Reader) error
 		return r.missing(err)
 	}
 	b, err := stretchOf(ctx, there, place.Place{}, place.Place{})
-	if errors.Is(err, redisstream.ErrNoStream) {
+	if errors.Is(err, reader.ErrNoStream) {
 		err = shell.ErrStreamMissing(r.against, fault.Redact(other.Redis.URL))
 	}
 	if err != nil {
@@ -105,7 +105,7 @@ func streamKeys(cfg *config.Config) []string {
 
 // refuseSameServer refuses the same stream under another URL. The server may hold
 // the key in several databases, so the ends must agree as well.
-func (r *verifyRun) refuseSameServer(ctx context.Context, here, there *redisstream.Reader) error {
+func (r *verifyRun) refuseSameServer(ctx context.Context, here, there *reader.Reader) error {
 	if !r.sharesKeys(r.other()) {
 		return nil
 	}
@@ -125,7 +125,7 @@ func (r *verifyRun) refuseSameServer(ctx context.Context, here, there *redisstre
 		return r.missing(err)
 	}
 	theirs, err := there.Bounds(ctx)
-	if errors.Is(err, redisstream.ErrNoStream) {
+	if errors.Is(err, reader.ErrNoStream) {
 		return nil // another database
 	}
 	if err == nil && mine.First.ID == theirs.First.ID {
@@ -136,7 +136,7 @@ func (r *verifyRun) refuseSameServer(ctx context.Context, here, there *redisstre
 
 // overlap is the seqs that are compared: those both streams hold, and no more
 // than was asked for.
-func (r *verifyRun) overlap(ctx context.Context, here, there *redisstream.Reader, a, b stretch) (span verify.Span, err error) {
+func (r *verifyRun) overlap(ctx context.Context, here, there *reader.Reader, a, b stretch) (span verify.Span, err error) {
 	mine, err := spanOf(ctx, here, a)
 	if err != nil {
 		return span, err
@@ -145,8 +145,8 @@ func (r *verifyRun) overlap(ctx context.Context, here, there *redisstream.Reader
 	if err != nil {
 		return span, err
 	}
-	for _, reader := range []*redisstream.Reader{here, there} {
-		trimmed, err := untrimmedFrom(ctx, reader)
+	for _, stream := range []*reader.Reader{here, there} {
+		trimmed, err := untrimmedFrom(ctx, stream)
 		if err != nil {
 			return span, err
 		}
@@ -173,7 +173,7 @@ func (r *verifyRun) overlap(ctx context.Context, here, there *redisstream.Reader
 
 // lacksOfPair says what of the range that was asked for is not compared. What one
 // of the streams holds of a range of seqs is: the other then lacks it.
-func (r *verifyRun) lacksOfPair(ctx context.Context, here, there *redisstream.Reader, a, b stretch) (why []string, err error) {
+func (r *verifyRun) lacksOfPair(ctx context.Context, here, there *reader.Reader, a, b stretch) (why []string, err error) {
 	whole, err := stretchOf(ctx, here, place.Place{}, place.Place{})
 	if err != nil {
 		return nil, err
@@ -217,9 +217,9 @@ const edgeEntries = 100
 
 // spanOf is the lowest and the highest seq of a stretch; zero when no entry at
 // an end has one.
-func spanOf(ctx context.Context, reader *redisstream.Reader, x stretch) (span verify.Span, err error) {
+func spanOf(ctx context.Context, stream *reader.Reader, x stretch) (span verify.Span, err error) {
 	n := 0
-	for s, err := range entriesIn(ctx, reader, x) {
+	for s, err := range entriesIn(ctx, stream, x) {
 		if err != nil {
 			return span, err
 		}
@@ -230,7 +230,7 @@ func spanOf(ctx context.Context, reader *redisstream.Reader, x stretch) (span ve
 			break
 		}
 	}
-	last, err := lastOf(ctx, reader, x)
+	last, err := lastOf(ctx, stream, x)
 	for _, s := range last {
 		seq, _ := s.Seq()
 		span.To = max(span.To, seq)
@@ -240,22 +240,22 @@ func spanOf(ctx context.Context, reader *redisstream.Reader, x stretch) (span ve
 
 // lastOf is the last entries of a stretch. Where it ends before its stream, the
 // seq that follows it, less one, is as good as the highest.
-func lastOf(ctx context.Context, reader *redisstream.Reader, x stretch) ([]redisstream.Stored, error) {
+func lastOf(ctx context.Context, stream *reader.Reader, x stretch) ([]reader.Stored, error) {
 	switch {
-	case reader.IsSet(): // its span is bounded by what all partitions have reached
-		return reader.LastHeads(ctx, edgeEntries)
+	case stream.IsSet(): // its span is bounded by what all partitions have reached
+		return stream.LastHeads(ctx, edgeEntries)
 	case x.open: // what was appended since is not read either
-		return reader.HeadsBefore(ctx, x.to.Next(), edgeEntries)
+		return stream.HeadsBefore(ctx, x.to.Next(), edgeEntries)
 	}
-	s, found, err := reader.Following(ctx, x.to)
+	s, found, err := stream.Following(ctx, x.to)
 	if seq, ok := s.Seq(); ok && found {
 		s.Fields = []string{entry.FieldSeq, (seq - 1).String()}
-		return []redisstream.Stored{s}, nil
+		return []reader.Stored{s}, nil
 	}
 	return nil, err
 }
 
-func (r *verifyRun) sideBySide(ctx context.Context, here, there *redisstream.Reader, a, b stretch, span verify.Span) error {
+func (r *verifyRun) sideBySide(ctx context.Context, here, there *reader.Reader, a, b stretch, span verify.Span) error {
 	r.begin(verify.OfPair)
 	rules := r.rules()
 	rules.Report = r.report.finding
@@ -266,7 +266,7 @@ func (r *verifyRun) sideBySide(ctx context.Context, here, there *redisstream.Rea
 		return err
 	}
 	if !found { // it ends before the range; what this one has is extra
-		start = redisstream.Stored{ID: b.to.Next()}
+		start = reader.Stored{ID: b.to.Next()}
 	}
 	end := b.to
 	if !a.open {
@@ -279,13 +279,13 @@ func (r *verifyRun) sideBySide(ctx context.Context, here, there *redisstream.Rea
 		}
 	}
 	done := int64(0)
-	left := entriesOf(entriesIn(ctx, here, a), func(s redisstream.Stored) {
+	left := entriesOf(entriesIn(ctx, here, a), func(s reader.Stored) {
 		if done++; done%drawEach == 0 {
 			seq, _ := s.Seq()
 			r.report.progress(done, a.fraction(done, s.ID), seq)
 		}
 	})
-	right := entriesOf(theirs(ctx, there, b, start.ID, end), func(redisstream.Stored) {})
+	right := entriesOf(theirs(ctx, there, b, start.ID, end), func(reader.Stored) {})
 	sum, err := verify.Compare(ctx, rules, span, left, right)
 	if err == nil && sum.Items+sum.Others == 0 {
 		return r.nothing("entries", held(a.bounds))
@@ -295,14 +295,14 @@ func (r *verifyRun) sideBySide(ctx context.Context, here, there *redisstream.Rea
 
 // theirs is the part of the other stream that is compared. Of a set it ends where
 // all its partitions have come to.
-func theirs(ctx context.Context, there *redisstream.Reader, b stretch, from, to redisstream.ID) iter.Seq2[redisstream.Stored, error] {
+func theirs(ctx context.Context, there *reader.Reader, b stretch, from, to reader.ID) iter.Seq2[reader.Stored, error] {
 	if !there.IsSet() {
 		return there.Range(ctx, from, to)
 	}
 	return b.pick(there.UpTo(ctx, from, b.end))
 }
 
-func entriesOf(stored iter.Seq2[redisstream.Stored, error], seen func(redisstream.Stored)) iter.Seq2[verify.Entry, error] {
+func entriesOf(stored iter.Seq2[reader.Stored, error], seen func(reader.Stored)) iter.Seq2[verify.Entry, error] {
 	return func(yield func(verify.Entry, error) bool) {
 		for s, err := range stored {
 			seen(s)

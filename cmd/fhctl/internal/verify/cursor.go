@@ -6,7 +6,7 @@ import (
 
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/endpoint"
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/verify"
 	"github.com/fhctl/fhctl/pkg/wait"
 )
@@ -21,11 +21,11 @@ const (
 
 // cursor compares the cursor with the last entry, in each partition of a set: there
 // the cursor runs ahead of the last entry by right, where the writer noted it.
-func (r *verifyRun) cursor(ctx context.Context, reader *redisstream.Reader, check *verify.Stream) error {
-	if !reader.IsSet() {
-		return r.oneCursor(ctx, reader, check.Cursor)
+func (r *verifyRun) cursor(ctx context.Context, stream *reader.Reader, check *verify.Stream) error {
+	if !stream.IsSet() {
+		return r.oneCursor(ctx, stream, check.Cursor)
 	}
-	for _, part := range reader.Partitions() {
+	for _, part := range stream.Partitions() {
 		if err := r.oneCursor(ctx, part, check.PartitionCursor); err != nil {
 			return err
 		}
@@ -33,14 +33,14 @@ func (r *verifyRun) cursor(ctx context.Context, reader *redisstream.Reader, chec
 	return nil
 }
 
-// ownCursor is the reader with the cursor that is the stream's; see endpoint.WithOwnCursor.
-func (r *verifyRun) ownCursor(ctx context.Context, reader *redisstream.Reader) (*redisstream.Reader, error) {
+// ownCursor is the stream with the cursor that is the stream's; see endpoint.WithOwnCursor.
+func (r *verifyRun) ownCursor(ctx context.Context, stream *reader.Reader) (*reader.Reader, error) {
 	if r.against != "" {
-		return reader, nil
+		return stream, nil
 	}
-	own, reader, err := endpoint.WithOwnCursor(ctx, r.Log, r.cfg, reader)
+	own, stream, err := endpoint.WithOwnCursor(ctx, r.Log, r.cfg, stream)
 	r.replayed = own != r.cfg
-	return reader, err
+	return stream, err
 }
 
 // replayMend is what to do about the cursor of a replay: ingest's is another one,
@@ -52,9 +52,9 @@ func (r *verifyRun) replayMend() string {
 	return "this is the cursor of fhctl replay, not of ingest: replay into another stream (--to-stream) and delete this one, or go on with --resume if entries were only not finished; do not move the live cursor for it"
 }
 
-func (r *verifyRun) oneCursor(ctx context.Context, reader *redisstream.Reader, judge func(verify.Cursor) verify.Cursor) error {
+func (r *verifyRun) oneCursor(ctx context.Context, stream *reader.Reader, judge func(verify.Cursor) verify.Cursor) error {
 	for until := time.Now().Add(patience); ; {
-		c, live, err := readCursor(ctx, reader)
+		c, live, err := readCursor(ctx, stream)
 		if err != nil {
 			return err
 		}
@@ -74,20 +74,20 @@ func (r *verifyRun) oneCursor(ctx context.Context, reader *redisstream.Reader, j
 
 // readCursor reads the cursor on both sides of the last entry. live tells that
 // a writer is at work.
-func readCursor(ctx context.Context, reader *redisstream.Reader) (c verify.Cursor, live bool, err error) {
-	first, err := reader.Cursor(ctx)
+func readCursor(ctx context.Context, stream *reader.Reader) (c verify.Cursor, live bool, err error) {
+	first, err := stream.Cursor(ctx)
 	if err != nil {
 		return c, false, err
 	}
-	last, err := reader.LastHeads(ctx, 1)
+	last, err := stream.LastHeads(ctx, 1)
 	if err != nil {
 		return c, false, err
 	}
-	second, err := reader.Cursor(ctx)
+	second, err := stream.Cursor(ctx)
 	if err != nil {
 		return c, false, err
 	}
-	c = verify.Cursor{Key: reader.CursorKey(), Present: second.Present, Before: first.Raw, After: second.Raw}
+	c = verify.Cursor{Key: stream.CursorKey(), Present: second.Present, Before: first.Raw, After: second.Raw}
 	if !first.Present {
 		c.Before = c.After
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/verify"
 )
 
@@ -13,8 +13,8 @@ const ledgerWhole = 2000
 
 // gone reports what the ledger of losses says was removed from the stretch by somebody
 // and not read again: the entries around it look sound.
-func (r *verifyRun) gone(ctx context.Context, reader *redisstream.Reader, x stretch, check *verify.Stream) error {
-	for _, part := range reader.Partitions() {
+func (r *verifyRun) gone(ctx context.Context, stream *reader.Reader, x stretch, check *verify.Stream) error {
+	for _, part := range stream.Partitions() {
 		lines, why, err := part.Losses(ctx, ledgerWhole)
 		if err != nil {
 			return err
@@ -38,13 +38,13 @@ func (r *verifyRun) gone(ctx context.Context, reader *redisstream.Reader, x stre
 
 // goneIn reports whether a loss lies in the stretch. Of a whole stream it does until
 // trimming has passed the place.
-func goneIn(ctx context.Context, part *redisstream.Reader, x *stretch, line redisstream.Loss) (bool, error) {
-	at := redisstream.IDAt(line.Until)
+func goneIn(ctx context.Context, part *reader.Reader, x *stretch, line reader.Loss) (bool, error) {
+	at := reader.IDAt(line.Until)
 	if !x.whole {
 		return at.Compare(x.from) >= 0 && at.Compare(x.to) <= 0, nil
 	}
 	b, err := part.Bounds(ctx)
-	if errors.Is(err, redisstream.ErrNoStream) || err == nil && b.Length == 0 {
+	if errors.Is(err, reader.ErrNoStream) || err == nil && b.Length == 0 {
 		return true, nil
 	}
 	if err != nil || b.First.ID.Compare(at) <= 0 {

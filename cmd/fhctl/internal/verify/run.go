@@ -13,7 +13,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/text"
 	"github.com/fhctl/fhctl/pkg/verify"
 )
@@ -45,19 +45,19 @@ func runVerify(ctx context.Context, env *shell.Env, cfg *config.Config, p *verif
 			return err
 		}
 	}
-	reader, err := settings.OpenReader(ctx, r.Log, r.cfg)
+	stream, err := settings.OpenReader(ctx, r.Log, r.cfg)
 	if err == nil {
-		reader, err = r.ownCursor(ctx, reader)
+		stream, err = r.ownCursor(ctx, stream)
 	}
 	if err != nil {
 		return err
 	}
-	defer closeWith(ctx, reader)()
-	r.name = "stream " + reader.StreamKey() + " at " + fault.Redact(r.cfg.Redis.URL)
+	defer closeWith(ctx, stream)()
+	r.name = "stream " + stream.StreamKey() + " at " + fault.Redact(r.cfg.Redis.URL)
 	if p.against != "" {
-		return r.compare(ctx, reader)
+		return r.compare(ctx, stream)
 	}
-	return r.stream(ctx, reader)
+	return r.stream(ctx, stream)
 }
 
 // giveBackLine ends the report's hold of the terminal, however the run ends: the error
@@ -75,20 +75,20 @@ func withRedis(of *config.Config, url string) *config.Config {
 	return &cfg
 }
 
-// closeWith closes a reader, and earlier when ctx ends: a read that a Redis
+// closeWith closes a stream, and earlier when ctx ends: a read that a Redis
 // leaves hanging is not waited for.
-func closeWith(ctx context.Context, reader *redisstream.Reader) func() {
-	stop := context.AfterFunc(ctx, func() { _ = reader.Close() })
+func closeWith(ctx context.Context, stream *reader.Reader) func() {
+	stop := context.AfterFunc(ctx, func() { _ = stream.Close() })
 	return func() {
 		if stop() {
-			_ = reader.Close() // nothing was written
+			_ = stream.Close() // nothing was written
 		}
 	}
 }
 
 // missing classes what keeps verify from checking anything: exit code 4.
 func (r *verifyRun) missing(err error) error {
-	if !errors.Is(err, redisstream.ErrNoStream) {
+	if !errors.Is(err, reader.ErrNoStream) {
 		return err
 	}
 	return shell.ErrStreamMissing(r.cfg.Redis.StreamKey, fault.Redact(r.cfg.Redis.URL))
@@ -103,7 +103,7 @@ func (r *verifyRun) nothing(what string, bounds string) error {
 }
 
 // held says what a stream holds, as a hint.
-func held(b redisstream.Bounds) string {
+func held(b reader.Bounds) string {
 	if b.Length == 0 {
 		return "fhctl ingest fills it; --stream-key names another"
 	}
@@ -114,8 +114,8 @@ func held(b redisstream.Bounds) string {
 }
 
 // stream checks a stream and its cursor.
-func (r *verifyRun) stream(ctx context.Context, reader *redisstream.Reader) error {
-	x, err := stretchOf(ctx, reader, r.from, r.to)
+func (r *verifyRun) stream(ctx context.Context, stream *reader.Reader) error {
+	x, err := stretchOf(ctx, stream, r.from, r.to)
 	if err != nil {
 		return r.missing(err)
 	}
@@ -126,37 +126,37 @@ func (r *verifyRun) stream(ctx context.Context, reader *redisstream.Reader) erro
 	rules := r.rules()
 	rules.Report = r.report.finding
 	rules.Reread = func(ctx context.Context, from, to string) iter.Seq2[verify.Mark, error] {
-		return reread(ctx, reader, from, to)
+		return reread(ctx, stream, from, to)
 	}
-	rules.Partitions = len(reader.Partitions())
-	if rules.GapsFrom, err = untrimmedFrom(ctx, reader); err != nil {
+	rules.Partitions = len(stream.Partitions())
+	if rules.GapsFrom, err = untrimmedFrom(ctx, stream); err != nil {
 		return err
 	}
 	rules.GapsTo = x.reached
 	rules.Uncovered = func() []string { return r.uncovered(&x) }
 	check := verify.NewStream(rules)
-	read, err := r.entries(ctx, reader, x, check)
+	read, err := r.entries(ctx, stream, x, check)
 	gone := 0
 	if err == nil {
-		gone, err = deleted(ctx, reader, x, check)
+		gone, err = deleted(ctx, stream, x, check)
 	}
 	if err == nil && read == 0 && gone == 0 {
 		return r.nothing("entries", held(x.bounds))
 	}
 	if err == nil {
-		err = r.gone(ctx, reader, x, check)
+		err = r.gone(ctx, stream, x, check)
 	}
 	if err == nil && x.open {
-		err = r.cursor(ctx, reader, check)
+		err = r.cursor(ctx, stream, check)
 	}
 	return r.end(ctx, check.Close(), err)
 }
 
-func marksOf(reader *redisstream.Reader, entries iter.Seq2[redisstream.Stored, error]) iter.Seq2[verify.Mark, error] {
+func marksOf(stream *reader.Reader, entries iter.Seq2[reader.Stored, error]) iter.Seq2[verify.Mark, error] {
 	return func(yield func(verify.Mark, error) bool) {
 		for s, err := range entries {
 			seq, ok := s.Seq()
-			if (ok || err != nil) && !yield(verify.Mark{Seq: seq, ID: nameEntry(reader, s)}, err) {
+			if (ok || err != nil) && !yield(verify.Mark{Seq: seq, ID: nameEntry(stream, s)}, err) {
 				return
 			}
 		}
@@ -167,12 +167,12 @@ func marksOf(reader *redisstream.Reader, entries iter.Seq2[redisstream.Stored, e
 const drawEach = 512
 
 // entries hands the stretch to the check.
-func (r *verifyRun) entries(ctx context.Context, reader *redisstream.Reader, x stretch, check *verify.Stream) (done int64, err error) {
-	for s, err := range entriesIn(ctx, reader, x) {
+func (r *verifyRun) entries(ctx context.Context, stream *reader.Reader, x stretch, check *verify.Stream) (done int64, err error) {
+	for s, err := range entriesIn(ctx, stream, x) {
 		if err != nil {
 			return done, err
 		}
-		if err := check.Entry(ctx, verify.Entry{ID: nameEntry(reader, s), Fields: s.Fields, Partition: s.Partition}); err != nil {
+		if err := check.Entry(ctx, verify.Entry{ID: nameEntry(stream, s), Fields: s.Fields, Partition: s.Partition}); err != nil {
 			return done, err
 		}
 		if done++; done%drawEach == 0 {
@@ -202,7 +202,7 @@ func (r *verifyRun) uncovered(x *stretch) (why []string) {
 
 // fraction is how much of the stretch was read: by entries where all are read,
 // else by time.
-func (x *stretch) fraction(done int64, at redisstream.ID) float64 {
+func (x *stretch) fraction(done int64, at reader.ID) float64 {
 	if x.whole {
 		return float64(done) / float64(x.bounds.Length)
 	}
@@ -215,10 +215,10 @@ func (x *stretch) fraction(done int64, at redisstream.ID) float64 {
 
 // deleted asks Redis whether entries were taken out of the stretch, and says in
 // how many partitions some were.
-func deleted(ctx context.Context, reader *redisstream.Reader, x stretch, check *verify.Stream) (gone int, err error) {
-	for i, part := range reader.Partitions() {
+func deleted(ctx context.Context, stream *reader.Reader, x stretch, check *verify.Stream) (gone int, err error) {
+	for i, part := range stream.Partitions() {
 		id, err := part.LastDeleted(ctx)
-		if errors.Is(err, redisstream.ErrNoStream) && reader.IsSet() {
+		if errors.Is(err, reader.ErrNoStream) && stream.IsSet() {
 			continue
 		}
 		if err != nil {
@@ -234,7 +234,7 @@ func deleted(ctx context.Context, reader *redisstream.Reader, x stretch, check *
 		s.Partition = i
 		seq, _ := s.Seq()
 		gone++
-		check.Deleted(nameEntry(reader, redisstream.Stored{ID: id, Partition: i}), verify.Mark{Seq: seq, ID: nameEntry(reader, s)})
+		check.Deleted(nameEntry(stream, reader.Stored{ID: id, Partition: i}), verify.Mark{Seq: seq, ID: nameEntry(stream, s)})
 	}
 	return gone, nil
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/fhctl/fhctl/pkg/capture"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/place"
-	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redistest"
 	"github.com/fhctl/fhctl/pkg/sim"
 	"github.com/fhctl/fhctl/pkg/verify"
@@ -25,19 +25,19 @@ func TestVerifyAgainstEndsWhereReadingBegan(t *testing.T) {
 		}
 	}
 	add(1, 10)
-	reader, err := redisstream.OpenReader(t.Context(), redisstream.ReaderConfig{
+	stream, err := reader.Open(t.Context(), reader.Config{
 		Connection: conn.Connection{URL: redis.URL()}, StreamKey: "firehose:events", CursorKey: "firehose:python_cursor",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer reader.Close()
-	x, err := stretchOf(t.Context(), reader, place.Place{}, place.Place{})
+	defer stream.Close()
+	x, err := stretchOf(t.Context(), stream, place.Place{}, place.Place{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	add(11, 300)
-	if span, err := spanOf(t.Context(), reader, x); err != nil || span != (verify.Span{From: 1, To: 10}) {
+	if span, err := spanOf(t.Context(), stream, x); err != nil || span != (verify.Span{From: 1, To: 10}) {
 		t.Errorf("compares %+v, %v; want seqs 1 to 10", span, err)
 	}
 }

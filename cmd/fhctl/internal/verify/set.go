@@ -10,14 +10,14 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/place"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/verify"
 )
 
 // ofSet fits a stretch to a partitioned set, whose ends are seqs. At an open end
 // it notes how far every partition has come: what a writer at work has stored in
 // one and not yet in another is no gap.
-func (x *stretch) ofSet(ctx context.Context, reader *redisstream.Reader, from, to place.Place) (err error) {
+func (x *stretch) ofSet(ctx context.Context, stream *reader.Reader, from, to place.Place) (err error) {
 	if from.Kind == place.Seq {
 		x.span.From = from.Seq
 	}
@@ -27,16 +27,16 @@ func (x *stretch) ofSet(ctx context.Context, reader *redisstream.Reader, from, t
 		last, _ := x.bounds.Last.Seq()
 		x.open = to.Seq >= last
 	}
-	cursors, err := reader.Cursors(ctx)
+	cursors, err := stream.Cursors(ctx)
 	if err != nil {
 		return err
 	}
-	if x.end, err = reader.End(ctx); err != nil || !x.open || !reader.OwnsCursor() {
+	if x.end, err = stream.End(ctx); err != nil || !x.open || !stream.OwnsCursor() {
 		return err
 	}
-	for i, part := range reader.Partitions() {
+	for i, part := range stream.Partitions() {
 		b, err := part.Bounds(ctx)
-		if err != nil && !errors.Is(err, redisstream.ErrNoStream) {
+		if err != nil && !errors.Is(err, reader.ErrNoStream) {
 			return err
 		}
 		last, _ := b.Last.Seq()
@@ -48,8 +48,8 @@ func (x *stretch) ofSet(ctx context.Context, reader *redisstream.Reader, from, t
 }
 
 // pick yields what of a set's range belongs to the stretch.
-func (x *stretch) pick(entries iter.Seq2[redisstream.Stored, error]) iter.Seq2[redisstream.Stored, error] {
-	return func(yield func(redisstream.Stored, error) bool) {
+func (x *stretch) pick(entries iter.Seq2[reader.Stored, error]) iter.Seq2[reader.Stored, error] {
+	return func(yield func(reader.Stored, error) bool) {
 		for s, err := range entries {
 			seq, ok := s.Seq()
 			switch {
@@ -66,25 +66,25 @@ func (x *stretch) pick(entries iter.Seq2[redisstream.Stored, error]) iter.Seq2[r
 }
 
 // entriesIn reads a stretch.
-func entriesIn(ctx context.Context, reader *redisstream.Reader, x stretch) iter.Seq2[redisstream.Stored, error] {
+func entriesIn(ctx context.Context, stream *reader.Reader, x stretch) iter.Seq2[reader.Stored, error] {
 	switch {
-	case !reader.IsSet():
-		return reader.Range(ctx, x.from, x.to)
+	case !stream.IsSet():
+		return stream.Range(ctx, x.from, x.to)
 	case x.open:
-		return x.pick(reader.UpTo(ctx, x.from, x.end))
+		return x.pick(stream.UpTo(ctx, x.from, x.end))
 	}
-	return x.pick(reader.Range(ctx, x.from, x.to))
+	return x.pick(stream.Range(ctx, x.from, x.to))
 }
 
 // untrimmedFrom is the seq from which on no partition has been trimmed; 0 when
 // none was.
-func untrimmedFrom(ctx context.Context, reader *redisstream.Reader) (from event.Seq, err error) {
-	if !reader.IsSet() {
+func untrimmedFrom(ctx context.Context, stream *reader.Reader) (from event.Seq, err error) {
+	if !stream.IsSet() {
 		return 0, nil
 	}
-	for _, part := range reader.Partitions() {
+	for _, part := range stream.Partitions() {
 		b, err := part.Bounds(ctx)
-		if errors.Is(err, redisstream.ErrNoStream) {
+		if errors.Is(err, reader.ErrNoStream) {
 			continue
 		}
 		if err != nil {
@@ -102,8 +102,8 @@ func untrimmedFrom(ctx context.Context, reader *redisstream.Reader) (from event.
 }
 
 // nameEntry is an entry's id, of a set with its partition: {2}:1767225600000-0.
-func nameEntry(reader *redisstream.Reader, s redisstream.Stored) string {
-	if !reader.IsSet() {
+func nameEntry(stream *reader.Reader, s reader.Stored) string {
+	if !stream.IsSet() {
 		return string(s.ID)
 	}
 	return fmt.Sprintf("{%d}:%s", s.Partition, s.ID)
@@ -114,13 +114,13 @@ const rereadMargin = 10 * time.Second
 
 // reread reads again what lies between two entries as nameEntry gives them. Of a
 // set it reads the time between, and some more at either end.
-func reread(ctx context.Context, reader *redisstream.Reader, from, to string) iter.Seq2[verify.Mark, error] {
-	if !reader.IsSet() {
-		return marksOf(reader, reader.Range(ctx, redisstream.ID(from), redisstream.ID(to)))
+func reread(ctx context.Context, stream *reader.Reader, from, to string) iter.Seq2[verify.Mark, error] {
+	if !stream.IsSet() {
+		return marksOf(stream, stream.Range(ctx, reader.ID(from), reader.ID(to)))
 	}
 	_, from, _ = strings.Cut(from, ":")
 	_, to, _ = strings.Cut(to, ":")
-	begin := redisstream.IDAt(redisstream.ID(from).Time().Add(-rereadMargin))
-	end := redisstream.IDAt(redisstream.ID(to).Time().Add(rereadMargin))
-	return marksOf(reader, reader.Range(ctx, begin, end))
+	begin := reader.IDAt(reader.ID(from).Time().Add(-rereadMargin))
+	end := reader.IDAt(reader.ID(to).Time().Add(rereadMargin))
+	return marksOf(stream, stream.Range(ctx, begin, end))
 }

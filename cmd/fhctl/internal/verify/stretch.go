@@ -9,14 +9,14 @@ import (
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/ranges"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/place"
-	"github.com/fhctl/fhctl/pkg/redisstream"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/verify"
 )
 
 // stretch is the part of a stream that is read.
 type stretch struct {
-	bounds   redisstream.Bounds
-	from, to redisstream.ID   // both included
+	bounds   reader.Bounds
+	from, to reader.ID        // both included
 	empty    bool             // the range holds nothing
 	whole    bool             // from the first entry to the last
 	open     bool             // up to the stream's end
@@ -24,23 +24,23 @@ type stretch struct {
 	// Of a partitioned set, whose ids are places in time only: the seqs that
 	// belong to it, and where the partitions end.
 	span    verify.Span
-	end     redisstream.Place
+	end     reader.Place
 	reached event.Seq // by every partition; 0 at an end that is given
 }
 
 // stretchOf finds the ends of the range. What is appended later does not belong
 // to it.
-func stretchOf(ctx context.Context, reader *redisstream.Reader, from, to place.Place) (x stretch, err error) {
-	if x.bounds, err = reader.Bounds(ctx); err != nil || x.bounds.Length == 0 {
+func stretchOf(ctx context.Context, stream *reader.Reader, from, to place.Place) (x stretch, err error) {
+	if x.bounds, err = stream.Bounds(ctx); err != nil || x.bounds.Length == 0 {
 		x.empty = true
 		return x, err
 	}
-	if x.held, err = ranges.HeldSince(ctx, reader, x.bounds); err != nil {
+	if x.held, err = ranges.HeldSince(ctx, stream, x.bounds); err != nil {
 		return x, err
 	}
-	from, to = settle(reader, x.bounds, from, to)
+	from, to = settle(stream, x.bounds, from, to)
 	x.from, x.to = x.bounds.First.ID, x.bounds.Last.ID
-	first, found, err := seekPlace(ctx, reader, from)
+	first, found, err := seekPlace(ctx, stream, from)
 	if err != nil {
 		return x, err
 	}
@@ -52,8 +52,8 @@ func stretchOf(ctx context.Context, reader *redisstream.Reader, from, to place.P
 	}
 	x.open = true
 	if to.Kind != place.Unset {
-		var behind redisstream.ID
-		behind, found, err = seekPlace(ctx, reader, next(to))
+		var behind reader.ID
+		behind, found, err = seekPlace(ctx, stream, next(to))
 		if err != nil {
 			return x, err
 		}
@@ -63,21 +63,21 @@ func stretchOf(ctx context.Context, reader *redisstream.Reader, from, to place.P
 	}
 	x.empty = x.empty || x.from.Compare(x.to) > 0
 	x.whole = x.open && x.from == x.bounds.First.ID
-	if reader.IsSet() {
-		return x, x.ofSet(ctx, reader, from, to)
+	if stream.IsSet() {
+		return x, x.ofSet(ctx, stream, from, to)
 	}
 	return x, nil
 }
 
 // settle turns the newest entry into its place. A range that ends with it is open.
-func settle(reader *redisstream.Reader, b redisstream.Bounds, from, to place.Place) (place.Place, place.Place) {
+func settle(stream *reader.Reader, b reader.Bounds, from, to place.Place) (place.Place, place.Place) {
 	if to.Kind == place.Newest {
 		to = place.Place{}
 	}
 	if from.Kind != place.Newest {
 		return from, to
 	}
-	if seq, ok := b.Last.Seq(); ok && reader.IsSet() { // ids are a partition's own
+	if seq, ok := b.Last.Seq(); ok && stream.IsSet() { // ids are a partition's own
 		from.Kind, from.Seq = place.Seq, seq
 	} else {
 		from.Kind, from.ID = place.ID, string(b.Last.ID)
@@ -87,16 +87,16 @@ func settle(reader *redisstream.Reader, b redisstream.Bounds, from, to place.Pla
 
 // seekPlace is the id where a place begins. An id or a time need not be an
 // entry's.
-func seekPlace(ctx context.Context, reader *redisstream.Reader, p place.Place) (id redisstream.ID, found bool, err error) {
-	var s redisstream.Stored
+func seekPlace(ctx context.Context, stream *reader.Reader, p place.Place) (id reader.ID, found bool, err error) {
+	var s reader.Stored
 	switch p.Kind {
 	case place.Seq:
-		s, found, err = reader.SeekSeq(ctx, p.Seq)
+		s, found, err = stream.SeekSeq(ctx, p.Seq)
 		return s.ID, found, err
 	case place.Time:
-		return redisstream.IDAt(p.Time), true, nil
+		return reader.IDAt(p.Time), true, nil
 	case place.ID:
-		return redisstream.ID(p.ID), p.ID != "", nil
+		return reader.ID(p.ID), p.ID != "", nil
 	}
 	return "", false, nil
 }
@@ -107,8 +107,8 @@ func next(p place.Place) place.Place {
 	p.Seq++
 	p.Time = p.Time.Truncate(time.Millisecond).Add(time.Millisecond)
 	if p.Kind == place.ID {
-		behind := redisstream.ID(p.ID).Next()
-		if behind.Compare(redisstream.ID(p.ID)) < 0 {
+		behind := reader.ID(p.ID).Next()
+		if behind.Compare(reader.ID(p.ID)) < 0 {
 			behind = ""
 		}
 		p.ID = string(behind)
@@ -117,12 +117,12 @@ func next(p place.Place) place.Place {
 }
 
 // before is the highest id below one that is not the lowest.
-func before(id redisstream.ID) redisstream.ID {
+func before(id reader.ID) reader.ID {
 	ms, n, _ := strings.Cut(string(id), "-")
 	number, _ := strconv.ParseUint(n, 10, 64)
 	if number > 0 {
-		return redisstream.ID(ms + "-" + strconv.FormatUint(number-1, 10))
+		return reader.ID(ms + "-" + strconv.FormatUint(number-1, 10))
 	}
 	milli, _ := strconv.ParseUint(ms, 10, 64)
-	return redisstream.ID(strconv.FormatUint(max(milli, 1)-1, 10) + "-" + strconv.FormatUint(1<<64-1, 10))
+	return reader.ID(strconv.FormatUint(max(milli, 1)-1, 10) + "-" + strconv.FormatUint(1<<64-1, 10))
 }

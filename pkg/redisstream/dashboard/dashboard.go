@@ -1,4 +1,4 @@
-package redisstream
+package dashboard
 
 import (
 	"cmp"
@@ -26,8 +26,8 @@ const (
 	lastWords   = 2 * time.Second
 )
 
-// DashboardConfig is what a Dashboard needs.
-type DashboardConfig struct {
+// Config is what a Dashboard needs.
+type Config struct {
 	conn.Connection
 	// RelayURL is shown until Link tells what was dialled.
 	RelayURL string
@@ -56,7 +56,7 @@ type DashboardConfig struct {
 // bounded rate. It has a connection of its own, and no failure of Redis here
 // reaches the pipeline: Link and Stored never block.
 type Dashboard struct {
-	config DashboardConfig
+	config Config
 	target *conn.Target
 	client *conn.Client
 
@@ -88,8 +88,8 @@ type sample struct {
 	at   time.Time
 }
 
-// NewDashboard prepares a dashboard; the error is a fault.Usage from Dial.
-func NewDashboard(cfg DashboardConfig) (*Dashboard, error) {
+// New prepares a dashboard; the error is a fault.Usage from Dial.
+func New(cfg Config) (*Dashboard, error) {
 	cfg.Connection = cfg.Connection.WithDefaults()
 	cfg.Writer = cmp.Or(cfg.Writer, "fhctl/ingest")
 	if cfg.Rate <= 0 {

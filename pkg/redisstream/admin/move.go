@@ -1,4 +1,4 @@
-package redisstream
+package admin
 
 import (
 	"cmp"
@@ -6,7 +6,6 @@ import (
 	_ "embed" // the script is a file of its own
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -15,18 +14,16 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/wait"
 )
-
-// historyKept is how many changes of the cursor are remembered.
-const historyKept = 100
 
 // Move is what an operator wants of the cursor.
 type Move struct {
 	// Seen is what the operator decided upon. If that has changed, nothing
 	// is done.
-	Seen CursorState
+	Seen reader.CursorState
 	// Remove takes cursor and side key away, so that the next writer starts
 	// live, for whatever relay and filters it has. A writer that is running
 	// would put them back (see Writer). Otherwise the cursor becomes To; 0
@@ -45,14 +42,14 @@ type Move struct {
 	// it: whose it is is then assumed again. A writer that runs would not notice.
 	Unowned bool
 	// Undoes is the change that this one takes back, if any.
-	Undoes ID
+	Undoes reader.ID
 
 	above int64 // the epoch rises above this one
 }
 
 // CheckSlot refuses, as fault.Usage, keys that no script can touch together: in Redis
 // Cluster they may be on different nodes.
-func CheckSlot(r *Reader) error {
+func CheckSlot(r *reader.Reader) error {
 	if !r.Client().IsCluster() || r.IsSet() {
 		return nil
 	}
@@ -68,7 +65,7 @@ func CheckSlot(r *Reader) error {
 // fault.Usage when the keys may be on different nodes of a cluster; the
 // Reader's. After fault.Unreachable nobody knows whether it was done; the
 // error says so, unless Redis answered that it cannot now.
-func MoveCursor(ctx context.Context, r *Reader, m Move) error {
+func MoveCursor(ctx context.Context, r *reader.Reader, m Move) error {
 	if err := CheckSlot(r); err != nil {
 		return err
 	}
@@ -112,7 +109,7 @@ const forcedTries = 50
 // Afterwards all have the same epoch. When one cannot be moved, those before it
 // have been, and the error says so: writers refuse to start until the move is
 // repeated.
-func MoveCursors(ctx context.Context, r *Reader, m Move, seen []CursorState, undoes []ID, force bool) error {
+func MoveCursors(ctx context.Context, r *reader.Reader, m Move, seen []reader.CursorState, undoes []reader.ID, force bool) error {
 	parts := r.Partitions()
 	for i, part := range parts {
 		changes, err := History(ctx, part)
@@ -144,7 +141,7 @@ func MoveCursors(ctx context.Context, r *Reader, m Move, seen []CursorState, und
 
 // move moves one cursor, again and again where a writer at work may have moved it
 // meanwhile.
-func move(ctx context.Context, r *Reader, m Move, force bool) error {
+func move(ctx context.Context, r *reader.Reader, m Move, force bool) error {
 	for try := 1; ; try++ {
 		err := MoveCursor(ctx, r, m)
 		if fault.ClassOf(err) != fault.Conflict || !force || try == forcedTries {
@@ -163,7 +160,7 @@ func move(ctx context.Context, r *Reader, m Move, force bool) error {
 
 // awaitRemoval waits for a key that had to be made to expire, for as long as a command may
 // take.
-func awaitRemoval(ctx context.Context, r *Reader) error {
+func awaitRemoval(ctx context.Context, r *reader.Reader) error {
 	patience, cancel := r.Connection().Within(ctx)
 	defer cancel()
 	for {
@@ -183,7 +180,7 @@ func awaitRemoval(ctx context.Context, r *Reader) error {
 
 // present is redis.Nil when there is no cursor. Its time is its own, so that what ends
 // a wait is not taken for a Redis that does not answer.
-func present(ctx context.Context, r *Reader) error {
+func present(ctx context.Context, r *reader.Reader) error {
 	once, cancel := r.Connection().Within(ctx)
 	defer cancel()
 	return r.Client().Get(once, r.CursorKey()).Err()
@@ -205,61 +202,4 @@ func headOf(s script.Side, to event.Seq, adopt bool) string {
 		text = fmt.Appendf(text, `,"othersFrom":"0-0","othersTo":%d`, to+1)
 	}
 	return string(text)
-}
-
-// Change is one entry of the cursor's history.
-type Change struct {
-	ID ID // its time is the server's
-	// Before and After are what the cursor held; "" is no cursor.
-	Before, After string
-	// Owner is whose cursor it was before; OwnerKnown is false when there
-	// was no side key, or none that could be read.
-	Owner      script.Side
-	OwnerKnown bool
-	Relay      string // whose it is since
-	How        string // what was asked for
-	By         string
-	Epoch      int64
-	Undoes     ID // the change this one took back; "" when it is none
-	Undone     bool
-}
-
-// HistoryKey is the stream that holds the changes.
-func HistoryKey(r *Reader) string { return keyspace.History(r.Partitions()[0].CursorKey()) }
-
-// History is what MoveCursor changed, newest first; at most the last hundred.
-// Moves that writers made themselves are not in it.
-func History(ctx context.Context, r *Reader) ([]Change, error) {
-	entries, err := r.Lines(ctx, HistoryKey(r), historyKept)
-	if err != nil {
-		return nil, fmt.Errorf("read history: %w", err)
-	}
-	undone := map[ID]bool{}
-	changes := make([]Change, 0, len(entries))
-	for _, s := range entries {
-		c := changeOf(s)
-		c.Undone = undone[c.ID]
-		if c.Undoes != "" {
-			undone[c.Undoes] = true
-		}
-		changes = append(changes, c)
-	}
-	return changes, nil
-}
-
-func changeOf(s Stored) Change {
-	value := func(name string) string {
-		text, _ := s.Value(name)
-		return text
-	}
-	c := Change{
-		ID: s.ID, Before: value("before"), After: value("after"), Relay: value("relay"),
-		How: value("how"), By: value("by"), Undoes: ID(value("undoes")),
-	}
-	c.Epoch, _ = strconv.ParseInt(value("epoch"), 10, 64)
-	if text := value("side"); text != "" {
-		owner, broken := script.ParseSide([]byte(text))
-		c.Owner, c.OwnerKnown = owner, !broken
-	}
-	return c
 }

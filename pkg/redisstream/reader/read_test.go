@@ -1,4 +1,4 @@
-package redisstream
+package reader
 
 import (
 	"bytes"
@@ -16,33 +16,37 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/dashboard"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/testkit"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
 // kit is a server and a Reader's way to it.
-type readKit struct{ *base }
+type readKit struct{ *testkit.Kit }
 
-func newReadKit(t testing.TB, server *redistest.Server) *readKit { return &readKit{newBase(t, server)} }
+func newReadKit(t testing.TB, server *redistest.Server) *readKit {
+	return &readKit{testkit.New(t, server)}
+}
 
 func eachReadServer(t *testing.T, test func(t *testing.T, k *readKit)) {
 	redistest.Each(t, func(t *testing.T, s *redistest.Server) { test(t, newReadKit(t, s)) })
 }
 
 // reader opens a Reader on the kit's server.
-func (k *readKit) reader(change ...func(*ReaderConfig)) *Reader {
-	k.t.Helper()
-	cfg := ReaderConfig{Connection: k.connection()}
+func (k *readKit) reader(change ...func(*Config)) *Reader {
+	k.T.Helper()
+	cfg := Config{Connection: k.Connection()}
 	for _, c := range change {
 		c(&cfg)
 	}
-	r, err := OpenReader(k.ctx(), cfg)
+	r, err := Open(k.Ctx(), cfg)
 	if err != nil {
-		k.t.Fatalf("open reader: %v", err)
+		k.T.Fatalf("open reader: %v", err)
 	}
-	k.t.Cleanup(func() { _ = r.Close() })
+	k.T.Cleanup(func() { _ = r.Close() })
 	return r
 }
 
@@ -59,9 +63,9 @@ func collect(t testing.TB, entries iter.Seq2[Stored, error]) (all []Stored) {
 
 func TestRangePagesThroughAStream(t *testing.T) {
 	eachReadServer(t, func(t *testing.T, k *readKit) {
-		k.add(25, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-%d", 1000+i/4, i%4), event.Seq(10 * (i + 1)) })
-		r := k.reader(func(c *ReaderConfig) { c.Page = 10 })
-		all := collect(t, r.Range(k.ctx(), "", ""))
+		k.Add(25, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-%d", 1000+i/4, i%4), event.Seq(10 * (i + 1)) })
+		r := k.reader(func(c *Config) { c.Page = 10 })
+		all := collect(t, r.Range(k.Ctx(), "", ""))
 		if len(all) != 25 {
 			t.Fatalf("%d entries", len(all))
 		}
@@ -70,17 +74,17 @@ func TestRangePagesThroughAStream(t *testing.T) {
 				t.Fatalf("entry %d is %v", i, s)
 			}
 		}
-		some := collect(t, r.Range(k.ctx(), "1001", "1002"))
+		some := collect(t, r.Range(k.Ctx(), "1001", "1002"))
 		if len(some) != 8 || some[0].ID != "1001-0" || some[7].ID != "1002-3" || !some[0].ID.Time().Equal(time.UnixMilli(1001)) {
 			t.Errorf("a part is %v", some)
 		}
-		for s, err := range r.Range(k.ctx(), "", "") { // leaving early must not block
+		for s, err := range r.Range(k.Ctx(), "", "") { // leaving early must not block
 			if err != nil || s.ID != "1000-0" {
 				t.Error(s, err)
 			}
 			break
 		}
-		if missing := collect(t, k.reader(func(c *ReaderConfig) { c.StreamKey = "nothing" }).Range(k.ctx(), "", "")); len(missing) != 0 {
+		if missing := collect(t, k.reader(func(c *Config) { c.StreamKey = "nothing" }).Range(k.Ctx(), "", "")); len(missing) != 0 {
 			t.Errorf("a missing stream yields %v", missing)
 		}
 	})
@@ -88,9 +92,9 @@ func TestRangePagesThroughAStream(t *testing.T) {
 
 func TestRangeCutShortIsAnError(t *testing.T) {
 	k := newReadKit(t, redistest.Start(t))
-	k.add(100, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+1), event.Seq(i + 1) })
-	r := k.reader(func(c *ReaderConfig) { c.Page = 10 })
-	ctx, cancel := context.WithCancel(k.ctx())
+	k.Add(100, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+1), event.Seq(i + 1) })
+	r := k.reader(func(c *Config) { c.Page = 10 })
+	ctx, cancel := context.WithCancel(k.Ctx())
 	defer cancel()
 	n, last := 0, error(nil)
 	for _, err := range r.Range(ctx, "", "") {
@@ -106,16 +110,16 @@ func TestRangeCutShortIsAnError(t *testing.T) {
 
 func TestLastIsOldestFirst(t *testing.T) {
 	eachReadServer(t, func(t *testing.T, k *readKit) {
-		k.add(25, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+1), event.Seq(i + 1) })
-		r := k.reader(func(c *ReaderConfig) { c.Page = 4 })
-		if before, err := r.HeadsBefore(k.ctx(), "11", 3); err != nil || len(before) != 3 || before[0].ID != "8-0" || before[2].ID != "10-0" {
+		k.Add(25, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+1), event.Seq(i + 1) })
+		r := k.reader(func(c *Config) { c.Page = 4 })
+		if before, err := r.HeadsBefore(k.Ctx(), "11", 3); err != nil || len(before) != 3 || before[0].ID != "8-0" || before[2].ID != "10-0" {
 			t.Errorf("before 11: %v, %v", before, err)
 		}
-		if before, err := r.HeadsBefore(k.ctx(), "1-0", 3); err != nil || len(before) != 0 {
+		if before, err := r.HeadsBefore(k.Ctx(), "1-0", 3); err != nil || len(before) != 0 {
 			t.Errorf("before the first: %v, %v", before, err)
 		}
 		for _, n := range []int{0, 1, 4, 9, 25, 40} {
-			last, err := r.Last(k.ctx(), n)
+			last, err := r.Last(k.Ctx(), n)
 			if err != nil || len(last) != min(n, 25) {
 				t.Fatalf("last %d: %d entries, %v", n, len(last), err)
 			}
@@ -131,41 +135,41 @@ func TestLastIsOldestFirst(t *testing.T) {
 func TestBoundsTellEmptyFromMissing(t *testing.T) {
 	eachReadServer(t, func(t *testing.T, k *readKit) {
 		r := k.reader()
-		if _, err := r.Bounds(k.ctx()); !errors.Is(err, ErrNoStream) {
+		if _, err := r.Bounds(k.Ctx()); !errors.Is(err, ErrNoStream) {
 			t.Errorf("missing: %v", err)
 		}
-		k.do("xgroup", "create", keyspace.DefaultStream, "g", "0", "mkstream")
-		if b, err := r.Bounds(k.ctx()); err != nil || b.Length != 0 || b.First.ID != "" {
+		k.Do("xgroup", "create", keyspace.DefaultStream, "g", "0", "mkstream")
+		if b, err := r.Bounds(k.Ctx()); err != nil || b.Length != 0 || b.First.ID != "" {
 			t.Errorf("empty: %v, %v", b, err)
 		}
-		k.add(3, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+1), event.Seq(i + 7) })
-		b, err := r.Bounds(k.ctx())
+		k.Add(3, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+1), event.Seq(i + 7) })
+		b, err := r.Bounds(k.Ctx())
 		if seq, _ := b.Last.Seq(); err != nil || b.Length != 3 || b.First.ID != "1-0" || seq != 9 {
 			t.Errorf("three: %v, %v", b, err)
 		}
-		k.set("text", "x")
-		_, err = k.reader(func(c *ReaderConfig) { c.StreamKey = "text" }).Bounds(k.ctx())
+		k.Set("text", "x")
+		_, err = k.reader(func(c *Config) { c.StreamKey = "text" }).Bounds(k.Ctx())
 		storetest.WantErr(t, err, fault.Data)
 	})
 }
 
 func TestOpenReaderFailsAtOnce(t *testing.T) {
 	started := time.Now()
-	_, err := OpenReader(context.Background(), ReaderConfig{Connection: conn.Connection{URL: "redis://127.0.0.1:1"}})
+	_, err := Open(context.Background(), Config{Connection: conn.Connection{URL: "redis://127.0.0.1:1"}})
 	storetest.WantErr(t, err, fault.Unreachable)
 	if time.Since(started) > 10*time.Second {
 		t.Error("it waited")
 	}
 	redistest.RequireReal(t)
 	locked := redistest.Start(t, "--requirepass", "hidden")
-	_, err = OpenReader(context.Background(), ReaderConfig{Connection: conn.Connection{URL: locked.URL()}})
+	_, err = Open(context.Background(), Config{Connection: conn.Connection{URL: locked.URL()}})
 	storetest.WantErr(t, err, fault.Refused)
 }
 
 func TestFollowSeesWhatComes(t *testing.T) {
 	eachReadServer(t, func(t *testing.T, k *readKit) {
 		r := k.reader()
-		ctx, cancel := context.WithCancel(k.ctx())
+		ctx, cancel := context.WithCancel(k.Ctx())
 		got, done := make(chan Stored, 100), make(chan error, 1)
 		go func() {
 			var last error
@@ -177,14 +181,14 @@ func TestFollowSeesWhatComes(t *testing.T) {
 			done <- last
 		}()
 		for i := range 5 { // the stream comes into being while it is followed
-			k.add(3, func(j int) (string, event.Seq) { return fmt.Sprintf("%d-0", 3*i+j+1), event.Seq(3*i + j + 1) })
+			k.Add(3, func(j int) (string, event.Seq) { return fmt.Sprintf("%d-0", 3*i+j+1), event.Seq(3*i + j + 1) })
 			for j := range 3 {
 				select {
 				case s := <-got:
 					if seq, _ := s.Seq(); seq != event.Seq(3*i+j+1) {
 						t.Fatalf("got %v", s)
 					}
-				case <-k.ctx().Done():
+				case <-k.Ctx().Done():
 					t.Fatal("nothing came")
 				}
 			}
@@ -205,9 +209,9 @@ func TestFollowSurvivesARestart(t *testing.T) {
 	redistest.RequireReal(t)
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	k := newReadKit(t, server)
-	k.add(2, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+1), event.Seq(i + 1) })
+	k.Add(2, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+1), event.Seq(i + 1) })
 	r := k.reader()
-	ctx, cancel := context.WithCancel(k.ctx())
+	ctx, cancel := context.WithCancel(k.Ctx())
 	defer cancel()
 	got := make(chan Stored)
 	go func() {
@@ -223,17 +227,17 @@ func TestFollowSurvivesARestart(t *testing.T) {
 	for want := event.Seq(1); want <= 4; want++ {
 		if want == 3 {
 			server.Kill()
-			storetest.Eventually(t, "the outage to be noticed", func() bool { return strings.Contains(k.log.String(), "not available") })
+			storetest.Eventually(t, "the outage to be noticed", func() bool { return strings.Contains(k.Logged.String(), "not available") })
 			server.Restart()
-			k.client = server.Client()
-			k.add(2, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+3), event.Seq(i + 3) })
+			k.Client = server.Client()
+			k.Add(2, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", i+3), event.Seq(i + 3) })
 		}
 		s := <-got
 		if seq, _ := s.Seq(); seq != want {
 			t.Fatalf("got %v, want %d", s, want)
 		}
 	}
-	if log := k.log.String(); strings.Count(log, "not available") != 1 || !strings.Contains(log, "available again") {
+	if log := k.Logged.String(); strings.Count(log, "not available") != 1 || !strings.Contains(log, "available again") {
 		t.Errorf("the log does not tell of the outage: %s", log)
 	}
 }
@@ -263,8 +267,8 @@ func TestSeekSeq(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			eachReadServer(t, func(t *testing.T, k *readKit) {
 				const n = 3000
-				k.add(n, at)
-				r := k.reader(func(c *ReaderConfig) { c.Page = 100 })
+				k.Add(n, at)
+				r := k.reader(func(c *Config) { c.Page = 100 })
 				seqs := []event.Seq{1, 100, 101}
 				for i := 0; i < n; i += 97 {
 					_, seq := at(i)
@@ -279,7 +283,7 @@ func TestSeekSeq(t *testing.T) {
 							break
 						}
 					}
-					s, found, err := r.SeekSeq(k.ctx(), seq)
+					s, found, err := r.SeekSeq(k.Ctx(), seq)
 					if err != nil || found != (want != "") || s.ID != want {
 						t.Fatalf("seek %d: got %s (%v, %v), want %s", seq, s.ID, found, err, want)
 					}
@@ -304,7 +308,7 @@ func TestSeekTakesFewExchanges(t *testing.T) {
 	t.Parallel()
 	k := newReadKit(t, redistest.Start(t))
 	const n = 100_000
-	k.add(n, func(i int) (string, event.Seq) {
+	k.Add(n, func(i int) (string, event.Seq) {
 		return fmt.Sprintf("%d-0", 1_700_000_000_000+i*300), event.Seq(7e9 + 3*i)
 	})
 	r := k.reader()
@@ -312,7 +316,7 @@ func TestSeekTakesFewExchanges(t *testing.T) {
 	r.client.AddHook(count)
 	for i := 0; i < n; i += 9973 {
 		count.n = 0
-		s, found, err := r.SeekSeq(k.ctx(), event.Seq(7e9+3*i-1))
+		s, found, err := r.SeekSeq(k.Ctx(), event.Seq(7e9+3*i-1))
 		if want := ID(fmt.Sprintf("%d-0", 1_700_000_000_000+i*300)); err != nil || !found || s.ID != want {
 			t.Fatalf("got %s, %v, %v, want %s", s.ID, found, err, want)
 		}
@@ -326,14 +330,14 @@ func TestSeekPassesOverEntriesWithoutSeq(t *testing.T) {
 	eachReadServer(t, func(t *testing.T, k *readKit) {
 		for i := 1; i <= 400; i++ {
 			if i > 100 && i < 300 {
-				k.do("xadd", keyspace.DefaultStream, fmt.Sprintf("%d-0", i*100), "other", "field")
+				k.Do("xadd", keyspace.DefaultStream, fmt.Sprintf("%d-0", i*100), "other", "field")
 				continue
 			}
-			k.do("xadd", keyspace.DefaultStream, fmt.Sprintf("%d-0", i*100), "seq", fmt.Sprint(i))
+			k.Do("xadd", keyspace.DefaultStream, fmt.Sprintf("%d-0", i*100), "seq", fmt.Sprint(i))
 		}
 		r := k.reader()
 		for seq, want := range map[event.Seq]ID{1: "100-0", 100: "10000-0", 101: "30000-0", 300: "30000-0", 400: "40000-0"} {
-			if s, found, err := r.SeekSeq(k.ctx(), seq); err != nil || !found || s.ID != want {
+			if s, found, err := r.SeekSeq(k.Ctx(), seq); err != nil || !found || s.ID != want {
 				t.Errorf("seek %d: got %s, %v, %v, want %s", seq, s.ID, found, err, want)
 			}
 		}
@@ -343,15 +347,15 @@ func TestSeekPassesOverEntriesWithoutSeq(t *testing.T) {
 func TestSeekTime(t *testing.T) {
 	eachReadServer(t, func(t *testing.T, k *readKit) {
 		r := k.reader()
-		if _, found, err := r.SeekTime(k.ctx(), time.Now()); found || err != nil {
+		if _, found, err := r.SeekTime(k.Ctx(), time.Now()); found || err != nil {
 			t.Errorf("no stream: %v, %v", found, err)
 		}
-		if _, found, err := r.SeekSeq(k.ctx(), 1); found || err != nil {
+		if _, found, err := r.SeekSeq(k.Ctx(), 1); found || err != nil {
 			t.Errorf("no stream: %v, %v", found, err)
 		}
-		k.add(10, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", 1000*(i+1)), event.Seq(i + 1) })
+		k.Add(10, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", 1000*(i+1)), event.Seq(i + 1) })
 		for ms, want := range map[int64]ID{-5: "1000-0", 1000: "1000-0", 1001: "2000-0", 10000: "10000-0", 10001: ""} {
-			s, found, err := r.SeekTime(k.ctx(), time.UnixMilli(ms))
+			s, found, err := r.SeekTime(k.Ctx(), time.UnixMilli(ms))
 			if err != nil || found != (want != "") || s.ID != want {
 				t.Errorf("%d: got %s, %v, %v, want %s", ms, s.ID, found, err, want)
 			}
@@ -364,7 +368,7 @@ func TestCursorState(t *testing.T) {
 		r := k.reader()
 		read := func() CursorState {
 			t.Helper()
-			c, err := r.Cursor(k.ctx())
+			c, err := r.Cursor(k.Ctx())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -373,47 +377,47 @@ func TestCursorState(t *testing.T) {
 		if c := read(); c != (CursorState{}) || c.Relay() != "" {
 			t.Errorf("nothing stored: %+v", c)
 		}
-		k.set(keyspace.DefaultCursor, "7000000123")
+		k.Set(keyspace.DefaultCursor, "7000000123")
 		if c := read(); !c.Present || c.Seq != 7000000123 || c.SidePresent || c.Relay() != script.BridgeRelay {
 			t.Errorf("the bridge's: %+v", c)
 		}
-		k.set(keyspace.DefaultCursor+":meta", `{"relay":"relay.example","filter":"f","partitions":1,"from":"saved","eventTime":"2026-01-02T03:04:05Z","epoch":3}`)
-		k.do("setex", StatusKey, 10, `{"connected":true,"url":"wss://relay.example","currentCursor":"7000000123","writer":"fhctl/h-1"}`)
+		k.Set(keyspace.DefaultCursor+":meta", `{"relay":"relay.example","filter":"f","partitions":1,"from":"saved","eventTime":"2026-01-02T03:04:05Z","epoch":3}`)
+		k.Do("setex", dashboard.StatusKey, 10, `{"connected":true,"url":"wss://relay.example","currentCursor":"7000000123","writer":"fhctl/h-1"}`)
 		c := read()
 		want := script.Side{Relay: "relay.example", Filter: "f", Partitions: 1, From: "saved", EventTime: "2026-01-02T03:04:05Z", Epoch: 3}
 		if c.Side != want || !c.Status.Present || !c.Status.Connected || c.Status.Writer != "fhctl/h-1" || c.Status.CurrentCursor != "7000000123" || c.Status.TTL <= 0 || c.Status.Age() > 10*time.Second {
 			t.Errorf("ours: %+v", c)
 		}
 		for raw, broken := range map[string]bool{"": true, "x": true, "-1": true, "99999999999999999": true, "0": false, "007": false} {
-			k.set(keyspace.DefaultCursor, raw)
+			k.Set(keyspace.DefaultCursor, raw)
 			if c := read(); c.NotSeq != broken {
 				t.Errorf("%q: %+v", raw, c)
 			}
 		}
-		k.set(keyspace.DefaultCursor+":meta", "[]")
+		k.Set(keyspace.DefaultCursor+":meta", "[]")
 		if c := read(); !c.SideBroken || !c.SidePresent {
 			t.Errorf("a broken side key: %+v", c)
 		}
-		k.do("del", keyspace.DefaultCursor)
-		k.do("rpush", keyspace.DefaultCursor, "1")
-		_, err := r.Cursor(k.ctx())
+		k.Do("del", keyspace.DefaultCursor)
+		k.Do("rpush", keyspace.DefaultCursor, "1")
+		_, err := r.Cursor(k.Ctx())
 		storetest.WantErr(t, err, fault.Data)
 	})
 }
 
 func TestGroups(t *testing.T) {
 	eachReadServer(t, func(t *testing.T, k *readKit) {
-		r := k.reader(func(c *ReaderConfig) { c.Page = 10 })
-		if _, err := r.Groups(k.ctx()); !errors.Is(err, ErrNoStream) {
+		r := k.reader(func(c *Config) { c.Page = 10 })
+		if _, err := r.Groups(k.Ctx()); !errors.Is(err, ErrNoStream) {
 			t.Errorf("no stream: %v", err)
 		}
-		k.add(1000, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", 1000+i*10), event.Seq(100 + i) })
+		k.Add(1000, func(i int) (string, event.Seq) { return fmt.Sprintf("%d-0", 1000+i*10), event.Seq(100 + i) })
 		for g, at := range map[string]string{"new": "0", "near": "0", "done": "0", "half": "6000-0"} {
-			k.do("xgroup", "create", keyspace.DefaultStream, g, at)
+			k.Do("xgroup", "create", keyspace.DefaultStream, g, at)
 		}
-		k.do("xreadgroup", "group", "near", "alice", "count", 993, "streams", keyspace.DefaultStream, ">")
-		k.do("xreadgroup", "group", "done", "bob", "count", 1000, "noack", "streams", keyspace.DefaultStream, ">")
-		groups, err := r.Groups(k.ctx())
+		k.Do("xreadgroup", "group", "near", "alice", "count", 993, "streams", keyspace.DefaultStream, ">")
+		k.Do("xreadgroup", "group", "done", "bob", "count", 1000, "noack", "streams", keyspace.DefaultStream, ">")
+		groups, err := r.Groups(k.Ctx())
 		if err != nil || len(groups) != 4 {
 			t.Fatalf("%v, %v", groups, err)
 		}
@@ -459,11 +463,11 @@ func BenchmarkRange(b *testing.B) {
 	data := `{"repo":"did:plc:x","ops":[],"pad":"` + strings.Repeat("x", 430) + `"}`
 	const n = 100_000
 	for range n / 1000 {
-		pipe := k.client.Pipeline()
+		pipe := k.Client.Pipeline()
 		for i := range 1000 {
-			pipe.Do(k.ctx(), "xadd", keyspace.DefaultStream, "*", "type", "commit", "data", data, "seq", 1+i)
+			pipe.Do(k.Ctx(), "xadd", keyspace.DefaultStream, "*", "type", "commit", "data", data, "seq", 1+i)
 		}
-		if _, err := pipe.Exec(k.ctx()); err != nil {
+		if _, err := pipe.Exec(k.Ctx()); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -471,7 +475,7 @@ func BenchmarkRange(b *testing.B) {
 	b.Run("bare", func(b *testing.B) {
 		for b.Loop() {
 			for from := "-"; ; {
-				rows, err := k.client.Do(b.Context(), "xrange", keyspace.DefaultStream, from, "+", "count", DefaultPage).Slice()
+				rows, err := k.Client.Do(b.Context(), "xrange", keyspace.DefaultStream, from, "+", "count", DefaultPage).Slice()
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -502,9 +506,9 @@ func TestFollowsEndIsNoOutage(t *testing.T) {
 	t.Parallel()
 	eachReadServer(t, func(t *testing.T, k *readKit) {
 		log := &bytes.Buffer{}
-		r := k.reader(func(c *ReaderConfig) { c.Logger = slog.New(slog.NewTextHandler(log, nil)) })
+		r := k.reader(func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(log, nil)) })
 		for i := range 15 {
-			ctx, cancel := context.WithTimeout(k.ctx(), time.Duration(20+i)*time.Millisecond)
+			ctx, cancel := context.WithTimeout(k.Ctx(), time.Duration(20+i)*time.Millisecond)
 			for _, err := range r.Follow(ctx, "$") {
 				t.Errorf("yields an error: %v", err)
 			}

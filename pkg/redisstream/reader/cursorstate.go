@@ -1,4 +1,4 @@
-package redisstream
+package reader
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/dashboard"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
@@ -28,7 +29,7 @@ type CursorState struct {
 	SidePresent bool
 	SideBroken  bool
 	Side        script.Side
-	Status      Heartbeat
+	Status      dashboard.Heartbeat
 }
 
 // Relay is the host whose numbers the cursor counts; "" when nobody knows.
@@ -78,8 +79,8 @@ func (r *Reader) CursorAt(ctx context.Context, key string) (c CursorState, err e
 	pipe := r.client.Pipeline()
 	cursor := pipe.Get(once, key)
 	beside := pipe.Get(once, keyspace.Side(key))
-	beat := pipe.Get(once, StatusKey)
-	left := pipe.PTTL(once, StatusKey)
+	beat := pipe.Get(once, dashboard.StatusKey)
+	left := pipe.PTTL(once, dashboard.StatusKey)
 	conn.Exchange(once, pipe)
 	for _, cmd := range []*redis.StringCmd{cursor, beside, beat} {
 		if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
@@ -98,7 +99,7 @@ func (r *Reader) CursorAt(ctx context.Context, key string) (c CursorState, err e
 		c.Side, c.SideBroken = script.ParseSide(raw)
 	}
 	if beat.Err() == nil {
-		c.Status = ParseHeartbeat(beat.Val())
+		c.Status = dashboard.ParseHeartbeat(beat.Val())
 		c.Status.TTL = max(0, left.Val())
 	}
 	return c, nil

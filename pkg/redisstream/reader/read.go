@@ -1,4 +1,4 @@
-package redisstream
+package reader
 
 import (
 	"cmp"
@@ -26,8 +26,8 @@ const DefaultPage = 1000
 // on who asks.
 var ErrNoStream = errors.New("there is no such stream")
 
-// ReaderConfig is what a Reader needs. Empty keys take the contract's names.
-type ReaderConfig struct {
+// Config is what a Reader needs. Empty keys take the contract's names.
+type Config struct {
 	conn.Connection
 	StreamKey string
 	CursorKey string
@@ -53,15 +53,15 @@ type ReaderConfig struct {
 // Partitions gives a Reader of each. Ids are a partition's own, and as the ends of
 // a range they are places in time.
 type Reader struct {
-	config ReaderConfig
+	config Config
 	client *conn.Client
 	parts  []*Reader // of a set; nil reads one stream
 	unbind func() bool
 }
 
-// OpenReader connects and asks Redis whether it answers, once. When ctx ends, so
+// Open connects and asks Redis whether it answers, once. When ctx ends, so
 // does whatever the Reader waits for then, also a Redis that hangs.
-func OpenReader(ctx context.Context, cfg ReaderConfig) (*Reader, error) {
+func Open(ctx context.Context, cfg Config) (*Reader, error) {
 	cfg.Connection = cfg.Connection.WithDefaults()
 	cfg.StreamKey = cmp.Or(cfg.StreamKey, keyspace.DefaultStream)
 	cfg.CursorKey = cmp.Or(cfg.CursorKey, keyspace.DefaultCursor)

@@ -1,4 +1,4 @@
-package redisstream
+package dashboard
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
+	"github.com/fhctl/fhctl/pkg/redisstream/internal/testkit"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -22,10 +23,10 @@ type board struct {
 	alarms []event.Alarm
 }
 
-func newBoard(k *base, change ...func(*DashboardConfig)) *board {
-	k.t.Helper()
+func newBoard(k *testkit.Kit, change ...func(*Config)) *board {
+	k.T.Helper()
 	b := &board{}
-	cfg := DashboardConfig{Connection: k.connection(), RelayURL: "wss://configured.example", Writer: "fhctl/test"}
+	cfg := Config{Connection: k.Connection(), RelayURL: "wss://configured.example", Writer: "fhctl/test"}
 	cfg.Alarm = func(a event.Alarm, _ string) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -34,8 +35,8 @@ func newBoard(k *base, change ...func(*DashboardConfig)) *board {
 	for _, c := range change {
 		c(&cfg)
 	}
-	d, err := NewDashboard(cfg)
-	storetest.Must(k.t, err)
+	d, err := New(cfg)
+	storetest.Must(k.T, err)
 	b.Dashboard = d
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -44,7 +45,7 @@ func newBoard(k *base, change ...func(*DashboardConfig)) *board {
 		_ = d.Run(ctx)
 	}()
 	b.stop = func() { cancel(); <-done }
-	k.t.Cleanup(b.stop)
+	k.T.Cleanup(b.stop)
 	return b
 }
 
@@ -57,23 +58,23 @@ func (b *board) alarmed() int {
 // Of several processes only the one that leads writes, and it does so at once.
 func TestDashboardOfAStandbyIsSilent(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
-		k := newBase(t, server)
-		shared := func(c *DashboardConfig) { c.Shared = true }
+		k := testkit.New(t, server)
+		shared := func(c *Config) { c.Shared = true }
 		b := newBoard(k, shared)
 		b.Link(event.Link{State: event.LinkUp})
 		b.Role(event.Role{By: "another", Cursor: 5})
-		led := newBoard(k, shared, func(c *DashboardConfig) { c.Writer = "fhctl/other" })
+		led := newBoard(k, shared, func(c *Config) { c.Writer = "fhctl/other" })
 		led.Role(event.Role{Leading: true, Cursor: 6})
-		storetest.Eventually(t, "the leader's status", func() bool { return strings.Contains(k.get(StatusKey), `"currentCursor":"6","writer":"fhctl/other"`) })
+		storetest.Eventually(t, "the leader's status", func() bool { return strings.Contains(k.Get(StatusKey), `"currentCursor":"6","writer":"fhctl/other"`) })
 		b.Link(event.Link{State: event.LinkDown})
 		b.stop() // says nothing, not even goodbye
-		if got := k.get(StatusKey); !strings.Contains(got, "fhctl/other") {
+		if got := k.Get(StatusKey); !strings.Contains(got, "fhctl/other") {
 			t.Fatalf("status: %s", got)
 		}
 		c := newBoard(k, shared)
 		c.Role(event.Role{By: "another"})
 		c.Role(event.Role{Leading: true, Cursor: 7})
-		storetest.Eventually(t, "the new leader's status", func() bool { return strings.Contains(k.get(StatusKey), `"currentCursor":"7","writer":"fhctl/test"`) })
+		storetest.Eventually(t, "the new leader's status", func() bool { return strings.Contains(k.Get(StatusKey), `"currentCursor":"7","writer":"fhctl/test"`) })
 		if b.alarmed()+led.alarmed()+c.alarmed() != 0 {
 			t.Fatal("one fhctl took another for a stranger")
 		}
@@ -82,25 +83,25 @@ func TestDashboardOfAStandbyIsSilent(t *testing.T) {
 
 func TestDashboardStatus(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
-		k := newBase(t, server)
+		k := testkit.New(t, server)
 		b := newBoard(k)
 		want := func(text string) {
 			t.Helper()
-			storetest.Eventually(t, text, func() bool { return k.get(StatusKey) == text })
+			storetest.Eventually(t, text, func() bool { return k.Get(StatusKey) == text })
 		}
 		want(`{"connected":false,"url":"wss://configured.example","currentCursor":null,"writer":"fhctl/test"}`)
 		b.Role(event.Role{Leading: true, Cursor: 7000000123})
 		b.Link(event.Link{State: event.LinkUp, URL: "wss://relay.example/x?a=1&b=2"})
 		want(`{"connected":true,"url":"wss://relay.example/x?a=1&b=2","currentCursor":"7000000123","writer":"fhctl/test"}`)
-		if ttl := k.client.PTTL(k.ctx(), StatusKey).Val(); ttl <= 0 || ttl > 10*time.Second {
+		if ttl := k.Client.PTTL(k.Ctx(), StatusKey).Val(); ttl <= 0 || ttl > 10*time.Second {
 			t.Fatalf("status lives for %s", ttl)
 		}
 		b.Link(event.Link{State: event.LinkHeld})
 		want(`{"connected":false,"url":"wss://relay.example/x?a=1&b=2","currentCursor":"7000000123","writer":"fhctl/test"}`)
 		b.Link(event.Link{State: event.LinkUp})
-		storetest.Eventually(t, "up", func() bool { return strings.Contains(k.get(StatusKey), `"connected":true`) })
+		storetest.Eventually(t, "up", func() bool { return strings.Contains(k.Get(StatusKey), `"connected":true`) })
 		b.stop()
-		if got := k.get(StatusKey); !strings.Contains(got, `"connected":false`) || !strings.Contains(got, `"stopped":true`) {
+		if got := k.Get(StatusKey); !strings.Contains(got, `"connected":false`) || !strings.Contains(got, `"stopped":true`) {
 			t.Fatalf("last words: %s", got)
 		}
 	})
@@ -108,13 +109,13 @@ func TestDashboardStatus(t *testing.T) {
 
 func TestDashboardKeepsWritingWhenIdle(t *testing.T) {
 	t.Parallel()
-	k := newBase(t, redistest.Start(t))
+	k := testkit.New(t, redistest.Start(t))
 	newBoard(k)
 	for range 2 {
-		storetest.Eventually(t, "a status", func() bool { return k.get(StatusKey) != "" })
-		k.do("del", StatusKey)
+		storetest.Eventually(t, "a status", func() bool { return k.Get(StatusKey) != "" })
+		k.Do("del", StatusKey)
 	}
-	storetest.Eventually(t, "a status on the timer", func() bool { return k.get(StatusKey) != "" })
+	storetest.Eventually(t, "a status on the timer", func() bool { return k.Get(StatusKey) != "" })
 }
 
 func TestDashboardSamples(t *testing.T) {
@@ -153,13 +154,13 @@ func TestDashboardSamples(t *testing.T) {
 func TestDashboardBroadcastsAndRecents(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
-		k := newBase(t, server)
-		sub := k.client.Subscribe(k.ctx(), Broadcasts)
+		k := testkit.New(t, server)
+		sub := k.Client.Subscribe(k.Ctx(), Broadcasts)
 		defer sub.Close()
-		if _, err := sub.Receive(k.ctx()); err != nil {
+		if _, err := sub.Receive(k.Ctx()); err != nil {
 			t.Fatal(err)
 		}
-		b := newBoard(k, func(c *DashboardConfig) { c.Rate = 200 })
+		b := newBoard(k, func(c *Config) { c.Rate = 200 })
 		heard := 0
 		for i := 0; heard < 60; i++ {
 			e := &event.Batch{}
@@ -180,7 +181,7 @@ func TestDashboardBroadcastsAndRecents(t *testing.T) {
 		var recent []map[string]string
 		storetest.Eventually(t, "50 recent events", func() bool {
 			recent = nil
-			text := k.get(RecentKey)
+			text := k.Get(RecentKey)
 			return text != "" && json.Unmarshal([]byte(text), &recent) == nil && len(recent) == recentCount
 		})
 		for i := 1; i < len(recent); i++ {
@@ -191,7 +192,7 @@ func TestDashboardBroadcastsAndRecents(t *testing.T) {
 				t.Fatalf("not newest first: %v", recent)
 			}
 		}
-		if ttl := k.client.PTTL(k.ctx(), RecentKey).Val(); ttl <= 0 || ttl > 10*time.Second {
+		if ttl := k.Client.PTTL(k.Ctx(), RecentKey).Val(); ttl <= 0 || ttl > 10*time.Second {
 			t.Fatalf("recents live for %s", ttl)
 		}
 	})
@@ -200,16 +201,16 @@ func TestDashboardBroadcastsAndRecents(t *testing.T) {
 func TestDashboardForeignWriter(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
-		k := newBase(t, server)
-		k.set(StatusKey, `{"connected":true,"url":"wss://bsky.network","currentCursor":"1"}`) // left by the bridge
+		k := testkit.New(t, server)
+		k.Set(StatusKey, `{"connected":true,"url":"wss://bsky.network","currentCursor":"1"}`) // left by the bridge
 		b := newBoard(k)
-		storetest.Eventually(t, "our status", func() bool { return strings.Contains(k.get(StatusKey), "fhctl/test") })
-		k.set(StatusKey, `{"connected":true,"writer":"fhctl/other"}`)
-		storetest.Eventually(t, "our status", func() bool { return strings.Contains(k.get(StatusKey), "fhctl/test") })
+		storetest.Eventually(t, "our status", func() bool { return strings.Contains(k.Get(StatusKey), "fhctl/test") })
+		k.Set(StatusKey, `{"connected":true,"writer":"fhctl/other"}`)
+		storetest.Eventually(t, "our status", func() bool { return strings.Contains(k.Get(StatusKey), "fhctl/test") })
 		if b.alarmed() != 0 {
 			t.Fatal("alarmed by a leftover or by another fhctl")
 		}
-		k.set(StatusKey, `{"connected":true,"url":"wss://bsky.network","currentCursor":"2"}`)
+		k.Set(StatusKey, `{"connected":true,"url":"wss://bsky.network","currentCursor":"2"}`)
 		storetest.Eventually(t, "an alarm", func() bool { return b.alarmed() == 1 })
 	})
 }
@@ -218,17 +219,17 @@ func TestDashboardForeignWriter(t *testing.T) {
 // once, and again when another foreign writer takes its place (contract §4).
 func TestDashboardForeignWriterIsToldOnce(t *testing.T) {
 	t.Parallel()
-	k := newBase(t, redistest.Start(t))
+	k := testkit.New(t, redistest.Start(t))
 	present := make(chan bool, 16)
-	b := newBoard(k, func(c *DashboardConfig) { c.Foreign = func(p bool) { present <- p } })
+	b := newBoard(k, func(c *Config) { c.Foreign = func(p bool) { present <- p } })
 	ours := func() {
 		t.Helper()
 		b.tell()
-		storetest.Eventually(t, "our status", func() bool { return strings.Contains(k.get(StatusKey), "fhctl/test") })
+		storetest.Eventually(t, "our status", func() bool { return strings.Contains(k.Get(StatusKey), "fhctl/test") })
 	}
 	ours()
 	for i := range 5 {
-		k.set(StatusKey, fmt.Sprintf(`{"connected":true,"url":"wss://bsky.network","currentCursor":"%d"}`, 100+i))
+		k.Set(StatusKey, fmt.Sprintf(`{"connected":true,"url":"wss://bsky.network","currentCursor":"%d"}`, 100+i))
 		ours()
 		ours() // ours stands for a while
 	}
@@ -238,7 +239,7 @@ func TestDashboardForeignWriterIsToldOnce(t *testing.T) {
 	if !<-present || len(present) != 0 {
 		t.Fatal("Foreign was not called exactly once, with true")
 	}
-	k.set(StatusKey, `{"connected":true,"url":"wss://other.example","currentCursor":"7"}`)
+	k.Set(StatusKey, `{"connected":true,"url":"wss://other.example","currentCursor":"7"}`)
 	ours()
 	storetest.Eventually(t, "a second alarm, about another foreign writer", func() bool { return b.alarmed() == 2 })
 }
@@ -246,7 +247,7 @@ func TestDashboardForeignWriterIsToldOnce(t *testing.T) {
 // The cursor that becomes known with the first stored event is a change, and is
 // written at once and not with the next turn of the timer (contract §5).
 func TestDashboardShowsTheFirstCursorAtOnce(t *testing.T) {
-	d, err := NewDashboard(DashboardConfig{})
+	d, err := New(Config{})
 	storetest.Must(t, err)
 	defer d.client.Close()
 	for seq, want := range []int{0, 1, 0} {
@@ -266,10 +267,10 @@ func TestDashboardShowsTheFirstCursorAtOnce(t *testing.T) {
 // Run ends in time.
 func TestDashboardNeverDisturbs(t *testing.T) {
 	t.Parallel()
-	k := newBase(t, redistest.Start(t))
-	proxy := redistest.NewProxy(t, k.server.Addr())
-	b := newBoard(k, func(c *DashboardConfig) { c.URL = proxy.URL() })
-	storetest.Eventually(t, "a status", func() bool { return k.get(StatusKey) != "" })
+	k := testkit.New(t, redistest.Start(t))
+	proxy := redistest.NewProxy(t, k.Server.Addr())
+	b := newBoard(k, func(c *Config) { c.URL = proxy.URL() })
+	storetest.Eventually(t, "a status", func() bool { return k.Get(StatusKey) != "" })
 	proxy.Stall(true)
 	for i := range 1000 {
 		b.Link(event.Link{State: event.LinkState(i % 3)})
@@ -289,11 +290,11 @@ func TestDashboardNeverDisturbs(t *testing.T) {
 func TestDashboardStopsWithinTwoSecondsWhileRedisHangs(t *testing.T) {
 	redistest.RequireReal(t)
 	t.Parallel()
-	k := newBase(t, redistest.Start(t))
+	k := testkit.New(t, redistest.Start(t))
 	d := newBoard(k)
-	storetest.Eventually(t, "the first status", func() bool { return k.get(StatusKey) != "" })
-	k.server.Pause()
-	defer k.server.Continue()
+	storetest.Eventually(t, "the first status", func() bool { return k.Get(StatusKey) != "" })
+	k.Server.Pause()
+	defer k.Server.Continue()
 	d.Link(event.Link{State: event.LinkUp}) // a status that waits for Redis
 	time.Sleep(200 * time.Millisecond)
 	began := time.Now()
@@ -308,7 +309,7 @@ func TestDashboardStopsWithinTwoSecondsWhileRedisHangs(t *testing.T) {
 func TestDashboardStopIsNoOutage(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
-		k := newBase(t, server)
+		k := testkit.New(t, server)
 		arrived, release := make(chan struct{}), make(chan struct{})
 		man := redistest.NewMiddleman(t, server.Addr(), func(command []string) string {
 			if command[0] == "SETEX" && strings.Contains(fmt.Sprint(command), `"connected":true`) {
@@ -317,16 +318,16 @@ func TestDashboardStopIsNoOutage(t *testing.T) {
 			}
 			return ""
 		})
-		d := newBoard(k, func(c *DashboardConfig) { c.URL = man.URL() })
+		d := newBoard(k, func(c *Config) { c.URL = man.URL() })
 		d.Link(event.Link{State: event.LinkUp})
 		<-arrived
 		d.stop()
-		got := k.get(StatusKey)
+		got := k.Get(StatusKey)
 		close(release)
 		if !strings.Contains(got, `"stopped":true`) {
 			t.Errorf("last words: %s", got)
 		}
-		if log := k.log.String(); strings.Contains(log, "Dashboard keys") {
+		if log := k.Logged.String(); strings.Contains(log, "Dashboard keys") {
 			t.Errorf("log:\n%s", log)
 		}
 	})

@@ -1,4 +1,4 @@
-package redisstream
+package reader
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 func largeStream(k *readKit) (sizes []int) {
 	add := func(n int) {
 		sizes = append(sizes, n)
-		k.do("xadd", keyspace.DefaultStream, "*", "type", "commit", "data", strings.Repeat("x", n), "seq", fmt.Sprint(len(sizes)))
+		k.Do("xadd", keyspace.DefaultStream, "*", "type", "commit", "data", strings.Repeat("x", n), "seq", fmt.Sprint(len(sizes)))
 	}
 	for range 300 {
 		add(100)
@@ -51,7 +51,7 @@ func TestReadersHoldLargeEntriesOneAtATime(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newReadKit(t, redistest.Start(t))
 	sizes := largeStream(k)
-	r, err := OpenReader(k.ctx(), ReaderConfig{Connection: k.connection()})
+	r, err := Open(k.Ctx(), Config{Connection: k.Connection()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func TestReadersHoldLargeEntriesOneAtATime(t *testing.T) {
 	from, next := ID("-"), 1
 	for more := true; more; {
 		var entries []Stored
-		entries, more, err = r.page(k.ctx(), "xrange", from, "+", DefaultPage)
+		entries, more, err = r.page(k.Ctx(), "xrange", from, "+", DefaultPage)
 		if err == nil && len(entries) == 0 {
 			break
 		}
@@ -83,14 +83,14 @@ func TestReadersHoldLargeEntriesOneAtATime(t *testing.T) {
 	}
 
 	next = 1
-	for s, err := range r.Range(k.ctx(), "", "") {
+	for s, err := range r.Range(k.Ctx(), "", "") {
 		if err != nil {
 			t.Fatal(err)
 		}
 		checkLarge(t, s, next, sizes)
 		next++
 	}
-	ctx, stop := context.WithCancel(k.ctx())
+	ctx, stop := context.WithCancel(k.Ctx())
 	defer stop()
 	followed := 1
 	for s, err := range r.Follow(ctx, "") {
@@ -103,7 +103,7 @@ func TestReadersHoldLargeEntriesOneAtATime(t *testing.T) {
 		}
 	}
 	latest := len(sizes) - 310
-	for s, err := range r.Latest(k.ctx(), 310) {
+	for s, err := range r.Latest(k.Ctx(), 310) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +113,7 @@ func TestReadersHoldLargeEntriesOneAtATime(t *testing.T) {
 	if latest != len(sizes) {
 		t.Errorf("the latest 310 end at %d of %d", latest, len(sizes))
 	}
-	last, err := r.Last(k.ctx(), 400)
+	last, err := r.Last(k.Ctx(), 400)
 	if err != nil || len(last) != 400 || next != len(sizes)+1 {
 		t.Fatalf("the last 400: %d, %v; the range had %d", len(last), err, next-1)
 	}
@@ -127,12 +127,12 @@ func TestReadersCutWhatIsOnlyLookedAt(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newReadKit(t, redistest.Start(t))
 	sizes := largeStream(k)
-	r, err := OpenReader(k.ctx(), ReaderConfig{Connection: k.connection()})
+	r, err := Open(k.Ctx(), Config{Connection: k.Connection()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	b, err := r.Bounds(k.ctx())
+	b, err := r.Bounds(k.Ctx())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestReadersCutWhatIsOnlyLookedAt(t *testing.T) {
 	if data, _ := b.Last.Value("data"); len(data) != headBytes {
 		t.Errorf("%d bytes of the last entry are held", len(data))
 	}
-	all, err := r.heads(k.ctx(), "xrange", "-", "+", DefaultPage)
+	all, err := r.heads(k.Ctx(), "xrange", "-", "+", DefaultPage)
 	if err != nil || len(all) != len(sizes) {
 		t.Fatalf("%d heads, %v", len(all), err)
 	}
@@ -153,7 +153,7 @@ func TestReadersCutWhatIsOnlyLookedAt(t *testing.T) {
 		}
 	}
 	for _, seq := range []event.Seq{1, 301, 302, 310, 400, event.Seq(len(sizes))} {
-		s, found, err := r.SeekSeq(k.ctx(), seq)
+		s, found, err := r.SeekSeq(k.Ctx(), seq)
 		if got, _ := s.Seq(); err != nil || !found || got != seq {
 			t.Errorf("seek %s: found %s, %v, %v", seq, got, found, err)
 		}

@@ -1,4 +1,4 @@
-package redisstream
+package reader
 
 import (
 	"errors"
@@ -28,7 +28,7 @@ func statsReader(t *testing.T, server *redistest.Server, n int) (*Reader, *redis
 	if _, err := pipe.Exec(t.Context()); n > 0 && err != nil {
 		t.Fatal(err)
 	}
-	r, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: server.URL()}})
+	r, err := Open(t.Context(), Config{Connection: conn.Connection{URL: server.URL()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func TestReadersWithFewRightsAreToldSo(t *testing.T) {
 	statsReader(t, server, 3)
 	server.Do("acl", "setuser", "few", "on", ">pw", "~firehose:events", "~firehose:python_cursor*",
 		"-@all", "+ping", "+get", "+xlen", "+xinfo", "+xpending", "+xrange", "+xrevrange", "+info", "+client|setname", "+hello")
-	r, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: "redis://few:pw@" + server.Addr()}})
+	r, err := Open(t.Context(), Config{Connection: conn.Connection{URL: "redis://few:pw@" + server.Addr()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func TestStatsOfAServerThatIsAway(t *testing.T) {
 	server := redistest.StartEmbedded(t)
 	proxy := redistest.NewProxy(t, server.Addr())
 	statsReader(t, server, 3)
-	r, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: proxy.URL()}})
+	r, err := Open(t.Context(), Config{Connection: conn.Connection{URL: proxy.URL()}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package redisstream
+package reader
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 func TestLastDeleted(t *testing.T) {
 	redistest.RequireReal(t)
 	server := redistest.Start(t)
-	r, err := OpenReader(t.Context(), ReaderConfig{Connection: conn.Connection{URL: server.URL()}, StreamKey: "s"})
+	r, err := Open(t.Context(), Config{Connection: conn.Connection{URL: server.URL()}, StreamKey: "s"})
 	if err != nil {
 		t.Fatal(err)
 	}
