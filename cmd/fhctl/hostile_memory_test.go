@@ -121,6 +121,32 @@ func emptyBytes(size int) []byte {
 	return value
 }
 
+// openArrays is one array of indefinite length, and in it empty ones of definite length:
+// what makes their heads definite must not make them longer.
+func openArrays(size int) []byte {
+	const most = 131_000
+	value := []byte{0x9f}
+	for len(value) < size-1 {
+		n := min(most, size-len(value)-6)
+		if n < 1<<16 {
+			return append(append(value, bytes.Repeat([]byte{0x80}, size-len(value)-1)...), 0xff)
+		}
+		value = append(dagcbor.AppendHead(value, dagcbor.MajorArray, uint64(n)), bytes.Repeat([]byte{0x80}, n)...)
+	}
+	return append(value, 0xff)
+}
+
+// indefiniteField is an identity event with megabytes of them in a field that nobody
+// knows.
+func indefiniteField() []byte {
+	const size = 4_900_000
+	text := cborText(bytes.Repeat([]byte{'x'}, size))
+	raw := relaytest.Frame("#identity", map[string]any{"seq": 1, "did": attacker, "time": "t", "other": string(text[5:])})
+	at := bytes.Index(raw, text)
+	copy(raw[at:], openArrays(len(text)))
+	return raw
+}
+
 // everything is one frame of each kind that swells, with ordinary events in
 // between.
 func (a *attack) everything() {
@@ -152,6 +178,8 @@ func (a *attack) everything() {
 		{relaytest.Frame("#account", map[string]any{"seq": 1, "did": attacker, "time": "t", "active": true, "status": strings.Repeat("\x01", 4_900_000)}), 0, "limit"},
 		{relaytest.Frame("#account", map[string]any{"seq": 1, "did": attacker, "time": strings.Repeat("9", 4_900_000), "active": true}), -1, ""},
 		{relaytest.Frame("#identity", map[string]any{"seq": 1, "did": attacker, "time": "t", "handle": strings.Repeat("\x01", 4_900_000)}), -1, ""},
+		{indefiniteField(), -1, ""},
+		{commitOf(2, []blocks.Block{recordOf(openArrays(mega)), recordOf(openArrays(mega - 2))}, nil), 2, ""},
 	} {
 		a.add(one.raw, one.ops, one.rejected)
 		a.ordinary(5)

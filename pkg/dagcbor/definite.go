@@ -1,7 +1,6 @@
 package dagcbor
 
 import (
-	"encoding/binary"
 	"unicode/utf8"
 
 	"github.com/fhctl/fhctl/pkg/event"
@@ -9,12 +8,12 @@ import (
 
 // Definite appends the item at the front of data with every indefinite length
 // (D1) replaced by a declared one: the same value in a form that readers of
-// definite lengths accept. end is where the item ends in data. Container counts
-// take nine bytes, so the result is not canonical. Malformed items, nesting
+// definite lengths accept, and about as long, whatever data holds. end is where the item
+// ends in data. Malformed items, nesting
 // deeper than MaxDepth, more than MaxElements in a container and text chunks
 // that are not UTF-8 are an *Error.
 func Definite(dst, data []byte) (out []byte, end int, err error) {
-	f := definer{dst: dst, walker: walker{data: data}}
+	f := definer{dst: dst, walker: walker{data: data}, most: len(dst) + definiteSize(len(data))}
 	end = f.value(0, 0)
 	if f.err != nil {
 		return f.dst, 0, f.err
@@ -22,9 +21,25 @@ func Definite(dst, data []byte) (out []byte, end int, err error) {
 	return f.dst, end, nil
 }
 
+// definiteSize is what the definite form of size bytes takes at most: an indefinite item
+// has two bytes for its beginning and end, and needs three for the count of 256 elements,
+// five for that of 65,536.
+func definiteSize(size int) int { return size + size>>8 + size>>15 + 64 }
+
 type definer struct {
 	walker
-	dst []byte
+	dst  []byte
+	most int // what dst needs at most
+}
+
+// append grows dst to what it may need at once when that is much: what is outgrown by and
+// by would take as much again.
+func (f *definer) append(data []byte) {
+	const much = 64 << 10
+	if need := len(f.dst) + len(data); need > cap(f.dst) && need > much && need <= f.most {
+		f.dst = append(make([]byte, 0, f.most), f.dst...)
+	}
+	f.dst = append(f.dst, data...)
 }
 
 // value copies the item at data[at:] and returns its end; see walker.item.
@@ -37,19 +52,19 @@ func (f *definer) value(at, depth int) int {
 	case MajorBytes, MajorText:
 		return f.text(h, at, next)
 	case MajorArray, MajorMap:
-		return f.items(h, next, depth+1)
+		return f.items(h, at, next, depth+1)
 	case MajorTag:
 		if depth >= MaxDepth {
 			return f.fail(event.ReasonRecordLimit, at, "nested too deep")
 		}
-		f.dst = append(f.dst, f.data[at:next]...)
+		f.append(f.data[at:next])
 		return f.value(next, depth+1)
 	case MajorSimple:
 		if h.Indefinite {
 			return f.fail(event.ReasonRecordCBOR, at, "break outside an indefinite item")
 		}
 	}
-	f.dst = append(f.dst, f.data[at:next]...)
+	f.append(f.data[at:next])
 	return next
 }
 
@@ -58,11 +73,11 @@ func (f *definer) text(h Head, at, next int) int {
 	if !h.Indefinite {
 		end := f.str(h, next)
 		if f.err == nil {
-			f.dst = append(f.dst, f.data[at:end]...)
+			f.append(f.data[at:end])
 		}
 		return end
 	}
-	start := f.reserve()
+	start := len(f.dst)
 	for at = next; at < len(f.data) && f.data[at] != breakByte; {
 		chunk, next := ReadHead(f.data, at)
 		if next == 0 || chunk.Major != h.Major || chunk.Indefinite {
@@ -75,19 +90,23 @@ func (f *definer) text(h Head, at, next int) int {
 		if f.err != nil {
 			return -1
 		}
-		f.dst = append(f.dst, f.data[next:end]...)
+		f.append(f.data[next:end])
 		at = end
 	}
-	f.fill(start, h.Major, uint64(len(f.dst)-start-wideHead))
+	f.begin(start, h.Major, len(f.dst)-start)
 	return f.pastBreak(at)
 }
 
-// items copies a container, counting the items of an indefinite one.
-func (f *definer) items(h Head, at, depth int) int {
+// items copies a container, whose head and items begin at those places, counting the
+// items of an indefinite one.
+func (f *definer) items(h Head, head, at, depth int) int {
 	if depth > MaxDepth {
 		return f.fail(event.ReasonRecordLimit, at, "nested too deep")
 	}
-	start, count := f.reserve(), uint64(0)
+	if !h.Indefinite {
+		f.append(f.data[head:at])
+	}
+	start, count := len(f.dst), uint64(0)
 	for ; f.more(h, at, count); count++ {
 		if count == MaxElements {
 			return f.fail(event.ReasonRecordLimit, at, "too many elements")
@@ -102,11 +121,11 @@ func (f *definer) items(h Head, at, depth int) int {
 			return -1
 		}
 	}
-	f.fill(start, h.Major, count)
-	if h.Indefinite {
-		return f.pastBreak(at)
+	if !h.Indefinite {
+		return at
 	}
-	return at
+	f.begin(start, h.Major, int(count))
+	return f.pastBreak(at)
 }
 
 func (f *definer) more(h Head, at int, count uint64) bool {
@@ -123,17 +142,13 @@ func (f *definer) pastBreak(at int) int {
 	return at + 1
 }
 
-// wideHead is the length of a head with an eight-byte argument: room for any
-// count, reserved before the count is known.
-const wideHead = 9
-
-func (f *definer) reserve() int {
-	start := len(f.dst)
-	f.dst = append(f.dst, make([]byte, wideHead)...)
-	return start
-}
-
-func (f *definer) fill(start int, major byte, arg uint64) {
-	f.dst[start] = major<<5 | 27
-	binary.BigEndian.PutUint64(f.dst[start+1:], arg)
+// begin puts the head of an item before what dst has of it. That moves it, at most once
+// for each level of nesting.
+func (f *definer) begin(start int, major byte, arg int) {
+	var head [9]byte
+	h := AppendHead(head[:0], major, uint64(arg))
+	size := len(f.dst) - start
+	f.append(h)
+	copy(f.dst[start+len(h):], f.dst[start:start+size])
+	copy(f.dst[start:], h)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -525,4 +526,35 @@ func TestHandlesWithoutTheFormOfOne(t *testing.T) {
 			t.Errorf("%s: handle %q, flags %b", name, ev.Identity.Handle, ev.Flags)
 		}
 	}
+}
+
+// G5: the copy that a large frame of indefinite lengths needs goes with Forget.
+func TestForgetLetsGoOfLargeCopies(t *testing.T) {
+	long := raw{0x7f} // a DID of one chunk, which only the definite form has in one piece
+	long = append(append(long, marshal(t, did)...), 0xff)
+	data := message(t, "#account", pairs(t, "did", long, "seq", 7, "active", true, "other", strings.Repeat("x", 4_000_000)))
+	var d frame.Decoder
+	var ev event.Event
+	kept := func() uint64 {
+		var m runtime.MemStats
+		for range 3 { // what made the frame is in a pool
+			runtime.GC()
+		}
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := kept()
+	if err := d.Decode(data, &ev); err != nil || !ev.Flags.Has(event.FlagEnvelope) {
+		t.Fatalf("flags %b, %v", ev.Flags, err)
+	}
+	if copied := kept(); copied < before+3_000_000 {
+		t.Fatalf("no copy was made: %d bytes became %d", before, copied)
+	}
+	d.Forget()
+	ev = event.Event{}
+	if after := kept(); after > before+1_000_000 {
+		t.Errorf("%d bytes became %d", before, after)
+	}
+	runtime.KeepAlive(&d)
+	runtime.KeepAlive(data)
 }

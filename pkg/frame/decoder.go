@@ -79,10 +79,16 @@ func (d *Decoder) reuse() {
 	if cap(d.json) > 2*keepBytes && d.small > keepLarge {
 		d.json = nil
 	}
+	d.Forget()
+	d.json = d.json[:0]
+}
+
+// Forget lets go of the copy that a large frame of indefinite lengths needed. What was
+// decoded last means nothing after it.
+func (d *Decoder) Forget() {
 	if cap(d.form) > keepForm {
 		d.form = nil
 	}
-	d.json = d.json[:0]
 }
 
 // definite decodes a message that is not two maps of definite length. What it

@@ -23,7 +23,7 @@ func PeekSeq(data []byte) (seq event.Seq, ok bool) {
 	return seq, seq.Valid()
 }
 
-// peekBytes bounds what PeekEvent copies, which may grow ninefold.
+// peekBytes bounds what PeekEvent copies.
 const peekBytes = 64 << 10
 
 // PeekEvent is PeekSeq for the four kinds of event alone: a frame of another

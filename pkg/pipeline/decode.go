@@ -110,6 +110,7 @@ func (g *generation) await(ctx context.Context, w *work) bool {
 // add leaves a mark of one frame; false, and nothing, when its entry has no room in
 // this portion.
 func (d *decoding) add(w *work, f event.Frame, keep func(*event.Event) bool) bool {
+	defer d.decoder.Forget() // others may wait long for their turn
 	w.marks = append(w.marks, mark{size: len(f.Data)})
 	m := &w.marks[len(w.marks)-1]
 	start, ops, times := len(w.data), len(w.ops), len(w.times)
@@ -134,6 +135,7 @@ func (d *decoding) addLarge(ctx context.Context, g *generation, w *work, f event
 	if !ok {
 		return false
 	}
+	defer d.decoder.Forget()
 	w.large = true
 	w.marks = append(w.marks, mark{size: len(f.Data)})
 	m := &w.marks[len(w.marks)-1]

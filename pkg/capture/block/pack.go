@@ -125,6 +125,9 @@ func (p *Packer) Full() bool {
 	return int64(len(p.raw)) >= min(max(Size, p.before/16), MaxSize)
 }
 
+// Size is what waits for Pack, in unpacked bytes.
+func (p *Packer) Size() int { return len(p.raw) }
+
 // Pending is how many frames wait for Pack.
 func (p *Packer) Pending() int { return p.next.Frames }
 
@@ -184,6 +187,9 @@ func (u *Unpacker) Unpack(b *Block, packed []byte) ([]byte, error) {
 		}
 	case cap(u.raw) > 2*MaxSize && u.usual > giantKept:
 		u.raw = nil
+	}
+	if cap(u.raw) < b.Raw {
+		u.raw = make([]byte, 0, b.Raw+b.Raw/8)
 	}
 	raw, err := u.zst.DecodeAll(packed, u.raw[:0])
 	if err != nil {

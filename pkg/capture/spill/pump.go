@@ -127,9 +127,9 @@ func (f *flow) windowFound(found event.Finding, by time.Duration) {
 }
 
 // timeOf is a frame's seq and the time it claims, good until the next frame; zero
-// where it has none.
+// where it has none. Giant frames are not asked: that may take a copy.
 func (f *flow) timeOf(data []byte) (event.Seq, []byte) {
-	if f.decoder.Decode(data, &f.decoded) != nil {
+	if len(data) > block.MaxSize || f.decoder.Decode(data, &f.decoded) != nil {
 		return 0, nil
 	}
 	return f.decoded.Seq, f.decoded.Time

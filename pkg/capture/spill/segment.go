@@ -184,28 +184,42 @@ func (w *writer) header() error {
 	return w.put(block.AppendHeader(nil))
 }
 
-// add adds a frame. A giant one has a block of its own, which takes no memory.
+// packBytes is how large blocks are: one block of zstd, for which its encoder needs no
+// history, whatever the frames are.
+const packBytes = 128 << 10
+
+// add adds a frame. One that is larger than a block has one of its own, without a copy.
 func (w *writer) add(data []byte, last bool) error {
-	giant := len(data) > block.MaxSize
-	if !giant {
-		if err := w.pack.Add(data); err != nil {
+	alone := len(data)+4 > packBytes
+	if alone || w.pack.Size()+4+len(data) > packBytes {
+		if err := w.flush(); err != nil {
 			return err
 		}
 	}
-	if w.pack.Pending() > 0 && (giant || last || w.pack.Full()) {
-		w.pack.Pack()
-		if err := w.put(w.pack.Whole()); err != nil {
-			return err
-		}
-		w.pack.Commit()
+	if alone {
+		return w.alone(data)
 	}
-	if !giant {
-		return nil
+	err := w.pack.Add(data)
+	if err == nil && last {
+		err = w.flush()
 	}
-	return w.alone(data)
+	return err
 }
 
-// alone writes the block of a giant frame, its descriptor last.
+// flush writes the block of what was added.
+func (w *writer) flush() error {
+	if w.pack.Pending() == 0 {
+		return nil
+	}
+	w.pack.Pack()
+	err := w.put(w.pack.Whole())
+	if err == nil {
+		w.pack.Commit()
+	}
+	return err
+}
+
+// alone writes the block of a large frame, its descriptor last.
 func (w *writer) alone(data []byte) error {
 	at := w.good
 	w.good += block.DescriptorSize
