@@ -2,7 +2,9 @@ package fault
 
 import (
 	"cmp"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -27,14 +29,19 @@ const (
 	LookAtCursor               // print the saved cursor
 	ListMoves                  // list the moves of the cursor
 	Examine                    // examine relay, Redis and stream
-	Ingest                     // start carrying events
+	Ingest                     // carry events: what does it, as a noun
 	Verify                     // check what is stored
+	Moved                      // that an operator moved the cursor, as a noun
+	WatchRelay                 // print what the relay sends
+	Measure                    // print figures of the stream and its groups
 )
 
-// sentences are the plain words of the actions that have no setting.
+// sentences are the plain words of the actions that have no setting. Sentences of
+// other texts must not contain them by chance.
 var sentences = map[Action]string{
 	MoveCursor: "move the cursor", UndoMove: "undo the move of the cursor", LookAtCursor: "look at the cursor",
-	ListMoves: "list the moves of the cursor", Examine: "examine this installation", Ingest: "start ingest", Verify: "verify the stream",
+	ListMoves: "list the moves of the cursor", Examine: "examine this installation", Ingest: "the ingest command", Verify: "verify the stream",
+	Moved: "an operator's move of the cursor", WatchRelay: "watch the relay", Measure: "measure the stream",
 }
 
 // To is the remedy of giving a setting a value, in words; an empty value leaves it to
@@ -46,6 +53,12 @@ func To(setting, value string) string {
 // CursorTo is the remedy of moving the cursor, in words, to a seq or one of the words
 // that a place in a stream can be.
 func CursorTo(value string) string { return Remedy{Do: MoveCursor, Value: value}.String() }
+
+// With is the remedy in words, done with a setting at a value. More settings follow as
+// further text: " with " and To.
+func (r Remedy) With(setting, value string) string { return r.String() + with + To(setting, value) }
+
+const with = " with "
 
 // String is the remedy in plain words: "the setting max-stream-len at 0", "move the
 // cursor to oldest". Spell finds these words again.
@@ -66,22 +79,30 @@ var spelled = regexp.MustCompile(`\bthe setting ([a-z][a-z0-9]*(?:-[a-z0-9]+)*)(
 	strings.Join(longestFirst(), "|") + `)\b(?: to ([^\s,;()]*[^\s,;().:]))?`)
 
 func longestFirst() []string {
-	return []string{
-		sentences[UndoMove], sentences[ListMoves], sentences[MoveCursor], sentences[LookAtCursor],
-		sentences[Examine], sentences[Ingest], sentences[Verify],
-	}
+	words := slices.Collect(maps.Values(sentences))
+	slices.SortFunc(words, func(a, b string) int { return cmp.Or(len(b)-len(a), cmp.Compare(a, b)) })
+	return words
 }
 
-// Spell replaces each remedy in a text by what write makes of it.
+// Spell replaces each remedy in a text by what write makes of it. What With adds to an
+// action follows it behind a blank.
 func Spell(text string, write func(Remedy) string) string {
-	return spelled.ReplaceAllStringFunc(text, func(words string) string {
-		part := spelled.FindStringSubmatch(words)
+	var out strings.Builder
+	end, action := 0, false // of the remedy before
+	for _, at := range spelled.FindAllStringIndex(text, -1) {
+		part := spelled.FindStringSubmatch(text[at[0]:at[1]])
 		r := Remedy{Setting: part[1], Value: cmp.Or(part[2], part[4])}
 		for do, sentence := range sentences {
 			if part[3] == sentence {
 				r.Do = do
 			}
 		}
-		return write(r)
-	})
+		between := text[end:at[0]]
+		if action = r.Do != Set || action && between == with; action && r.Do == Set {
+			between = " "
+		}
+		out.WriteString(between + write(r))
+		end = at[1]
+	}
+	return out.String() + text[end:]
 }

@@ -2,6 +2,7 @@ package fault_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/fhctl/fhctl/pkg/fault"
@@ -14,6 +15,7 @@ func TestRemediesAreFoundAgain(t *testing.T) {
 		{Do: fault.Set, Setting: "relay-url", Value: "wss://relay.example"},
 		{Do: fault.MoveCursor}, {Do: fault.MoveCursor, Value: "oldest"}, {Do: fault.MoveCursor, Value: "7000000123"},
 		{Do: fault.UndoMove}, {Do: fault.LookAtCursor}, {Do: fault.ListMoves}, {Do: fault.Examine}, {Do: fault.Ingest}, {Do: fault.Verify},
+		{Do: fault.Moved}, {Do: fault.WatchRelay}, {Do: fault.Measure},
 	} {
 		for _, around := range []string{"%s", "first %s, then wait", "(%s)", "either %s; or stop it"} {
 			var got []fault.Remedy
@@ -26,9 +28,28 @@ func TestRemediesAreFoundAgain(t *testing.T) {
 			}
 		}
 	}
-	for _, plain := range []string{"", "check the address", "the settings of the relay", "removed the cursor", "settings at night"} {
+	for _, plain := range []string{"", "check the address", "the settings of the relay", "removed the cursor", "settings at night", "start ingest, or stop it"} {
 		if got := fault.Spell(plain, func(fault.Remedy) string { return "X" }); got != plain {
 			t.Errorf("%q became %q", plain, got)
+		}
+	}
+}
+
+// An action with settings is one command, and its settings follow it. A setting that
+// merely follows another remedy stays as it is.
+func TestSettingsOfAnActionFollowIt(t *testing.T) {
+	write := func(r fault.Remedy) string {
+		return strings.TrimSpace(map[fault.Action]string{fault.Set: "--" + r.Setting, fault.MoveCursor: "cursor", fault.Ingest: "ingest"}[r.Do] + " " + r.Value)
+	}
+	ingest := fault.Remedy{Do: fault.Ingest}
+	for said, want := range map[string]string{
+		"start " + ingest.With("partitions", "4") + " once more":                                         "start ingest --partitions 4 once more",
+		fault.CursorTo("5") + " with " + fault.To("relay", "HOST") + " with " + fault.To("force", ""):    "cursor 5 --relay HOST --force",
+		"go on with " + fault.To("resume", "") + ", or " + ingest.String():                               "go on with --resume, or ingest",
+		ingest.String() + " without " + fault.To("partitions", "") + " with " + fault.To("from", "live"): "ingest without --partitions with --from live",
+	} {
+		if got := fault.Spell(said, write); got != want {
+			t.Errorf("%q became %q, want %q", said, got, want)
 		}
 	}
 }

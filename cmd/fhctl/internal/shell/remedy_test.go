@@ -18,7 +18,7 @@ func TestRemediesAreTyped(t *testing.T) {
 			t.Errorf("%q became %q, want %q", advice, got, want)
 		}
 	}
-	for do := fault.MoveCursor; do <= fault.Verify; do++ {
+	for do := fault.MoveCursor; do <= fault.Measure; do++ {
 		if commandOf[do] == "" {
 			t.Errorf("no command for %q", fault.Remedy{Do: do})
 		}
