@@ -392,7 +392,7 @@ var swellMutants = []mutant{
 	{sequenceGo, "return n >= s.cfg.BatchSize || n > 0 && s.filling.Bytes+more > s.cfg.BatchBytes", "return n >= s.cfg.BatchSize", "batches have no bound in bytes", in("pipeline")},
 	{writeGo, "		if b.Lent {\n", "		if false {\n", "the second large entry waits for ever", in("pipeline")},
 	{"pkg/dagcbor/definite.go", "	h := AppendHead(head[:0], major, uint64(arg))\n", "	h := append(head[:0], major<<5|27, 0, 0, 0, 0, byte(arg>>24), byte(arg>>16), byte(arg>>8), byte(arg))\n", "empty containers of indefinite length grow", in("dagcbor")},
-	{"pkg/frame/decoder.go", "		d.form = nil\n", "", "each decoder keeps a copy of a large frame", in("frame")},
+	{"pkg/frame/decoder.go", "	d.fields.data, d.ops.fields.data = nil, nil\n", "", "each decoder keeps a copy of a large frame", in("frame")},
 	{"pkg/dagcbor/transcode.go", "	if len(dst) > t.limit {\n", "	if false {\n", "JSON grows beyond its limit", in("dagcbor")},
 	{"pkg/entry/append.go", "if o.Skip = m.skip; m.end-m.start > limit-len(dst) {", "if o.Skip = m.skip; false {", "one block named often makes any amount of JSON", in("entry")},
 	{"pkg/entry/append.go", "if !syntax.ValidHandle(ev.Identity.Handle) || !ok || err != nil {", "if len(ev.Identity.Handle) == 0 || !ok || err != nil {", "a DID takes the place of a handle", in("entry")},

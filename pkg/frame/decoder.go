@@ -79,15 +79,25 @@ func (d *Decoder) reuse() {
 	if cap(d.json) > 2*keepBytes && d.small > keepLarge {
 		d.json = nil
 	}
-	d.Forget()
+	d.dropForm()
 	d.json = d.json[:0]
 }
 
-// Forget lets go of the copy that a large frame of indefinite lengths needed. What was
-// decoded last means nothing after it.
-func (d *Decoder) Forget() {
+func (d *Decoder) dropForm() {
 	if cap(d.form) > keepForm {
 		d.form = nil
+	}
+}
+
+// Forget lets go of the frame decoded last, which the Decoder would otherwise keep in
+// memory until the next: a caller that may wait long should not have it keep a large one.
+// The event decoded from it means nothing any more.
+func (d *Decoder) Forget() {
+	d.dropForm()
+	d.fields.data, d.ops.fields.data = nil, nil
+	clear(d.made)
+	if d.finder != nil {
+		d.finder.Reset()
 	}
 }
 
