@@ -35,7 +35,7 @@ var rooms = map[string]room{
 	"pkg/relay":            {2, 0}, "pkg/relayserver": {2, 0}, "pkg/capture": {2, 0}, "pkg/sim": {2, 0},
 	"pkg/redisstream": {2, 9}, "pkg/redisstream/admin": {2, 5}, "pkg/redisstream/reader": {2, 4}, "pkg/redisstream/dashboard": {2, 3},
 	"pkg/redisstream/script": {2, 2}, "pkg/redisstream/conn": {2, 1},
-	"pkg/redisstream/keyspace": {2, 0}, "pkg/redisstream/embedded": {2, 0},
+	"pkg/redisstream/keyspace": {2, 0}, "pkg/redisstream/lease": {2, 0}, "pkg/redisstream/embedded": {2, 0},
 	"pkg/identity": {2, 0},
 	"pkg/output":   {2, 0}, "pkg/verify": {2, 0}, "pkg/health": {2, 0}, "pkg/rejects": {2, 0},
 	"pkg/systemd":  {2, 0},

@@ -14,6 +14,8 @@ const (
 	callGo     = "pkg/redisstream/call.go"
 	streamGo   = "pkg/redisstream/config.go"
 	leaseGo    = "pkg/redisstream/lease.go"
+	stateGo    = "pkg/redisstream/lease/lease.go"
+	tableGo    = "pkg/redisstream/lease/table.go"
 	othersGo   = "pkg/redisstream/others.go"
 	strangeGo  = "pkg/redisstream/strangers.go"
 	openGo     = "pkg/redisstream/open.go"
@@ -124,11 +126,11 @@ var leaseMutants = []mutant{
 	{leaseLua, "  err = remove(KEYS[4])\n", "", "a lease is not given back", in("lease")},
 	{commonLua, "lease == dead or (id or lease) == me then", "(id or lease) == me then", "a dead leader of this machine is waited for", in("lease")},
 	{commonLua, "beat = tonumber(n) or 0", "beat = 0", "renewals are not counted, so that a living leader is taken for dead", in("lease")},
-	{leaseGo, "return counted && time.Since(l.seenSince) > leaseStill", "return counted && time.Since(l.seenSince) < 0", "a lease lasts as long as a wrong clock says", in("lease")},
-	{leaseGo, "case !m.Present && w.acked > 0:", "case false:", "who takes over does not miss the cursor", in("lease", "sim")},
-	{leaseGo, "	case w.behindUs(m) && !w.wentOver(ctx, m):\n", "	case false:\n", "who takes over does not notice a rollback", in("lease", "sim")},
-	{leaseGo, "case m.Epoch < w.epoch || m.Cursor < w.acked:", "case false:", "a quiet leader does not notice a rollback", in("lease", "sim")},
-	{leaseGo, "w.lease.leading, w.lease.followed, w.lease.passed = false, true, true", "w.lease.leading, w.lease.followed, w.lease.passed = true, true, true", "a leader that lost the lead goes on", in("lease", "sim")},
+	{stateGo, "return counted && l.now().Sub(l.seenSince) > FrozenAfter", "return counted && l.now().Sub(l.seenSince) < 0", "a lease lasts as long as a wrong clock says", in("lease")},
+	{leaseGo, "	case !m.Present:\n		return lease.GivenNoCursor", "	case false:\n		return lease.GivenNoCursor", "who takes over does not miss the cursor", in("lease", "sim")},
+	{leaseGo, "(w.lease.State() == lease.Leading || !w.wentOver(ctx, m)):", "w.lease.State() == lease.Leading:", "who takes over does not notice a rollback", in("lease", "sim")},
+	{tableGo, "GivenLower: {Leading, GoBack},\n		GivenEarlier: {Leading, GoBack}", "GivenLower: {Leading, Nothing},\n		GivenEarlier: {Leading, Nothing}", "a quiet leader does not notice a rollback", in("lease", "sim")},
+	{tableGo, "Led: {Following, StandBy}, LedLower", "Led: {Leading, StandBy}, LedLower", "a leader that lost the lead goes on", in("lease", "sim")},
 }
 
 var strangerMutants = []mutant{

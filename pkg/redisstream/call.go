@@ -2,6 +2,7 @@ package redisstream
 
 import (
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/lease"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
@@ -47,7 +48,7 @@ func (k *call) build(w *Writer, b *event.Batch, at continuation, after int64, fu
 		Side:   w.others.note(w.config.head(side, w.time, k.stored, int64(b.Upto), low), b.Upto),
 		MaxLen: w.config.MaxLen, Limit: w.limit, Policy: w.retention.policy,
 		Relay: id.Relay, Filter: id.Filter, Partitions: int64(id.partitions()), Adopt: script.Flag(w.config.adopts()),
-		Writer: w.lease.id, Lease: leaseFor.Milliseconds(),
+		Writer: w.lease.ID, Lease: lease.Lasts.Milliseconds(),
 	}
 	switch {
 	case at.jump:

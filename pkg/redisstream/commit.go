@@ -10,6 +10,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/lease"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
@@ -178,7 +179,7 @@ func (c *commit) accept(ctx context.Context, r script.Reply, took time.Duration,
 	}
 	w.acked, w.epoch, w.held, w.sided = r.Cursor, r.Epoch, r.Length > 0, true
 	w.at = continuation{expected: r.Cursor.String(), epoch: r.Epoch}
-	w.lease.held()
+	w.lease.Take(lease.Given)
 	w.retention.tellOdd(r.Detail)
 	if w.ahead.stuck(r, b.Upto) {
 		return w.movedTo(r.Cursor, r.Epoch, event.AlarmConflict, fmt.Sprintf(

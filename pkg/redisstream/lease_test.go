@@ -13,6 +13,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/lease"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -130,7 +131,7 @@ func TestLeaseExpires(t *testing.T) {
 		a, b := k.member("a"), k.member("b")
 		k.leads(a)
 		left, err := k.Client.PTTL(k.Ctx(), keyspace.DefaultCursor+":lease").Result()
-		if err != nil || left <= 0 || left > leaseFor {
+		if err != nil || left <= 0 || left > lease.Lasts {
 			t.Fatalf("the lease ends in %v (%v)", left, err)
 		}
 		storetest.Eventually(t, "the lease to run out", func() bool {
@@ -145,33 +146,34 @@ func TestLeaseExpires(t *testing.T) {
 // One that died on the same machine need not be waited for; one that is alive, or
 // was somewhere else, is.
 func TestLeaseOfTheDeadIsTakenAtOnce(t *testing.T) {
-	if pidSpace() == "" {
+	_, here, _ := strings.Cut(lease.New("fhctl/x").ID, "@")
+	if here == "" {
 		t.Skip("needs to know which processes there are")
 	}
 	gone := exec.Command(os.Args[0], "-test.run=^$")
 	storetest.Must(t, gone.Start())
 	zombie := gone.Process.Pid
-	storetest.Eventually(t, "a process to end", func() bool { return ended(zombie) })
+	storetest.Eventually(t, "a process to end", func() bool { return lease.Dead(fmt.Sprintf("fhctl/a/x/%d@%s", zombie, here)) })
 	k := newKit(t, redistest.Start(t))
 	b := k.member("b")
 	for name, c := range map[string]struct {
 		id   string
 		dead bool
 	}{
-		"not waited for by its parent": {fmt.Sprintf("fhctl/a/x/%d@%s", zombie, pidSpace()), true},
-		"no such process":              {"fhctl/a/x/2147483647@" + pidSpace(), true},
-		"alive":                        {fmt.Sprintf("fhctl/a/x/%d@%s", os.Getppid(), pidSpace()), false},
+		"not waited for by its parent": {fmt.Sprintf("fhctl/a/x/%d@%s", zombie, here), true},
+		"no such process":              {"fhctl/a/x/2147483647@" + here, true},
+		"alive":                        {fmt.Sprintf("fhctl/a/x/%d@%s", os.Getppid(), here), false},
 		"elsewhere":                    {"fhctl/a/x/2147483647@other", false},
 		"not told where":               {"fhctl/a/x/2147483647@", false},
 		"another id altogether":        {"fhctl/a/", false},
-		"pid 0":                        {"fhctl/a/x/0@" + pidSpace(), false},
+		"pid 0":                        {"fhctl/a/x/0@" + here, false},
 	} {
 		k.Set(keyspace.DefaultCursor+":lease", c.id)
 		lead, err := b.Lead(k.Ctx())
 		if err != nil || lead.Leading != c.dead {
 			t.Errorf("%s: %+v, %v", name, lead, err)
 		}
-		b.lease.leading = false
+		b.lease.Take(lease.GivenBack)
 	}
 	storetest.Must(t, gone.Wait())
 }
@@ -184,7 +186,7 @@ func TestLeaseWhenRedisClockIsSetBack(t *testing.T) {
 		k := newKit(t, server)
 		a, b := k.member("a"), k.member("b")
 		setBack := func() { k.Do("pexpire", keyspace.DefaultCursor+":lease", 3_600_000) }
-		later := func() { b.lease.seenSince = b.lease.seenSince.Add(-leaseStill) }
+		later := func() { pass(b, lease.FrozenAfter) }
 		k.must(a, storetest.Run(storetest.Live, 1, 5))
 		setBack()
 		k.standsBy(b, "a", 5)
@@ -192,7 +194,7 @@ func TestLeaseWhenRedisClockIsSetBack(t *testing.T) {
 		k.must(a, storetest.Batch(event.AfterSeq(5), 6))
 		k.standsBy(b, "a", 6)
 		later()
-		a.lease.since = a.lease.since.Add(-leaseEach)
+		pass(a, lease.RenewEach)
 		k.leads(a) // idle: renews
 		k.standsBy(b, "a", 6)
 		setBack()
@@ -211,7 +213,7 @@ func TestLeaseOfAnOlderVersion(t *testing.T) {
 	b := k.member("b")
 	k.Set(keyspace.DefaultCursor+":lease", "fhctl/a/x/7@elsewhere")
 	k.standsBy(b, "a", 0)
-	b.lease.seenSince = b.lease.seenSince.Add(-time.Hour)
+	pass(b, time.Hour)
 	k.standsBy(b, "a", 0)
 }
 
@@ -226,7 +228,7 @@ func TestLeaseIsRenewedWhenIdle(t *testing.T) {
 		if k.Get(keyspace.DefaultCursor+":lease") != "" {
 			t.Fatal("asked without need")
 		}
-		a.lease.since = a.lease.since.Add(-leaseEach)
+		pass(a, lease.RenewEach)
 		k.leads(a)
 		if k.Get(keyspace.DefaultCursor+":lease") == "" {
 			t.Fatal("not renewed")
@@ -234,7 +236,7 @@ func TestLeaseIsRenewedWhenIdle(t *testing.T) {
 		b := k.member("b")
 		k.expire()
 		k.leads(b)
-		a.lease.since = a.lease.since.Add(-leaseEach)
+		pass(a, lease.RenewEach)
 		var led *event.Led
 		if _, err := a.Lead(k.Ctx()); !errors.As(err, &led) {
 			t.Fatalf("a leader that lost its lease hears %v", err)
@@ -429,13 +431,13 @@ func TestLeaseRenewalDoesNotWait(t *testing.T) {
 	a := k.member("a")
 	k.leads(a)
 	k.Server.Pause()
-	a.lease.since = a.lease.since.Add(-leaseEach)
+	pass(a, lease.RenewEach)
 	k.leads(a)
 	k.Server.Continue()
 	if told := k.told(); len(told) != 1 || told[0].Up || told[0].Cause != "timeout" {
 		t.Fatalf("observers heard of it: %+v", told)
 	}
-	a.lease.since = time.Time{}
+	pass(a, lease.RenewEach)
 	k.must(a, storetest.Batch(storetest.Live, 1))
 }
 
@@ -555,7 +557,7 @@ func TestLeaseSideKeyVanished(t *testing.T) {
 		if l, err := b.Lead(k.Ctx()); err != nil || l.Leading {
 			t.Fatalf("lead: %+v, %v", l, err)
 		}
-		b.lease.sideGone = b.lease.sideGone.Add(-3 * leaseFor)
+		pass(b, 3*lease.Lasts)
 		_, err := b.Lead(k.Ctx())
 		storetest.WantErr(t, err, fault.Cursor)
 	})
@@ -625,7 +627,7 @@ func TestLeaseStartWhileTheSideKeyIsMissing(t *testing.T) {
 		select {
 		case err := <-started:
 			t.Fatalf("it does not wait for the leader: %v", err)
-		case <-time.After(2 * leaseEach / 5):
+		case <-time.After(2 * lease.RenewEach / 5):
 		}
 		k.moved(leader, event.AlarmCursorMissing, event.AfterSeq(5), storetest.Run(event.AfterSeq(5), 6, 9))
 		storetest.Must(t, <-started)
@@ -634,4 +636,13 @@ func TestLeaseStartWhileTheSideKeyIsMissing(t *testing.T) {
 		_, err = other.Resume(k.Ctx())
 		storetest.WantErr(t, err, fault.Cursor)
 	})
+}
+
+// pass lets time pass for what a writer knows of the lease.
+func pass(w *Writer, d time.Duration) {
+	clock := w.lease.Clock
+	if clock == nil {
+		clock = time.Now
+	}
+	w.lease.Clock = func() time.Time { return clock().Add(d) }
 }

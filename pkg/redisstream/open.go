@@ -11,6 +11,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/lease"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
@@ -40,7 +41,7 @@ type Writer struct {
 	sending   []*script.Call
 	plan      []event.Receipt
 	former    []string // filters this Writer had, until Resume has replaced them
-	lease     lease
+	lease     lease.Lease
 	outage    conn.Outage // of storing and of renewing
 	retention retention
 	told      string // by once
@@ -64,7 +65,7 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 			return nil, err
 		}
 	}
-	w := &Writer{config: cfg, mu: newTurn(), lease: newLease(cfg.Writer), client: t.Connect(conn.StoreReply), control: t.Connect(conn.LookReply)}
+	w := &Writer{config: cfg, mu: newTurn(), lease: lease.New(cfg.Writer), client: t.Connect(conn.StoreReply), control: t.Connect(conn.LookReply)}
 	w.config.again = w.client.Rediscover
 	w.outage = w.config.outage("")
 	w.others.most = mostOthers

@@ -14,6 +14,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/lease"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/wait"
 )
@@ -162,7 +163,7 @@ func (s *PartitionSet) awaitRoom(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	var leading sync.WaitGroup
 	leading.Go(func() {
-		for s.parts[0].lease.id != "" && wait.For(ctx, leaseEach) == nil {
+		for s.parts[0].lease.ID != "" && wait.For(ctx, lease.RenewEach) == nil {
 			if _, err := s.parts[0].Lead(ctx); err != nil {
 				stop(err)
 			}
@@ -347,15 +348,15 @@ func (w *Writer) look(ctx context.Context) (st standing, err error) {
 // knownCursor is what a Writer knows of its cursor. Lead changes it while the set resumes:
 // a set takes all of it at once, under the Writer's lock.
 type knownCursor struct {
-	acked            event.Seq
-	epoch            int64
-	followed, passed bool // see lease
+	acked                   event.Seq
+	epoch                   int64
+	followed, anotherHasLed bool // see lease.Lease
 }
 
 func (w *Writer) knows() knownCursor {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return knownCursor{w.acked, w.epoch, w.lease.followed, w.lease.passed}
+	return knownCursor{w.acked, w.epoch, w.lease.Followed(), w.lease.AnotherHasLed()}
 }
 
 // asksStill is asks for the set.

@@ -47,7 +47,7 @@ func (s *PartitionSet) Resume(ctx context.Context) (event.Resume, error) {
 	if stands, err = s.returned(ctx, stands); err != nil {
 		return event.Resume{}, err
 	}
-	if from := s.config.From; from.Requested && !s.parts[0].knows().passed && !allApplied(stands, from) {
+	if from := s.config.From; from.Requested && !s.parts[0].knows().anotherHasLed && !allApplied(stands, from) {
 		return s.begin(ctx, stands)
 	}
 	if err := s.moved(stands); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/lease"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/wait"
 )
@@ -51,7 +52,7 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 	if err := w.mine(stored, present); err != nil {
 		return event.Resume{}, err
 	}
-	first := w.acked == 0 && !w.lease.followed
+	first := w.acked == 0 && !w.lease.Followed()
 	if present && stored != nil {
 		if seq, ok := event.ParseSeq(cursor); ok {
 			if err := w.contradicts(ctx, first); err != nil {
@@ -73,7 +74,7 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 		w.epoch = stored.Epoch
 		w.time = append(w.time, stored.EventTime...)
 	}
-	if !present && w.lease.followed && w.acked > 0 {
+	if !present && w.lease.Followed() && w.acked > 0 {
 		return event.Resume{Position: after(w.acked), Why: "the cursor vanished; this is where it was"}, nil
 	}
 	if !present {
@@ -139,11 +140,11 @@ func (w *Writer) state(ctx context.Context) (cursor string, present bool, stored
 // mendedSoon waits a moment for the side key that a cursor lacks, while somebody
 // leads: the leader, whose cursor it is, writes the key again with its next batch.
 func (w *Writer) mendedSoon(ctx context.Context, began time.Time) bool {
-	if w.lease.leading || w.config.adopts() || time.Since(began) > 2*leaseFor {
+	if w.lease.State() == lease.Leading || w.config.adopts() || time.Since(began) > lease.SideWithin {
 		return false
 	}
 	leader, err := w.peek(ctx, cmp.Or(w.config.leader, w.config.LeaseKey()))
-	return err == nil && leader != "" && wait.For(ctx, leaseFor/10) == nil
+	return err == nil && leader != "" && wait.For(ctx, lease.Lasts/10) == nil
 }
 
 // readState reads cursor and side key in one exchange.
@@ -229,7 +230,7 @@ func (w *Writer) tellLeftOut(ctx context.Context) {
 // yet.
 func (w *Writer) asks(stored *script.Side) bool {
 	from := w.config.From
-	return from.Requested && !w.lease.passed && from.String() != appliedBy(stored)
+	return from.Requested && !w.lease.AnotherHasLed() && from.String() != appliedBy(stored)
 }
 
 // appliedBy is the request that a side key remembers as carried out.
@@ -263,7 +264,7 @@ func (w *Writer) resumeFrom(ctx context.Context, cursor event.Seq, stored *scrip
 	w.acked, w.at = cursor, continuation{expected: cursor.String(), epoch: w.epoch}
 	at := event.Resume{Position: after(cursor), Time: time}
 	switch {
-	case !from.Requested || w.lease.passed:
+	case !from.Requested || w.lease.AnotherHasLed():
 		at.Why = "saved cursor in " + w.config.CursorKey
 	case from.String() == appliedBy(stored):
 		at.Why = "saved cursor in " + w.config.CursorKey + "; from " + from.String() + " was applied before"

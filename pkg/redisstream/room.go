@@ -8,6 +8,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/lease"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/wait"
 )
@@ -52,7 +53,7 @@ func (w *Writer) waitForRoom(ctx context.Context) error {
 			continue
 		}
 		attempt++
-		if w.lease.leading {
+		if w.lease.State() == lease.Leading {
 			if _, err := w.renew(ctx); err != nil {
 				return err
 			}

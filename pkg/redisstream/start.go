@@ -9,6 +9,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/lease"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
@@ -21,12 +22,12 @@ type found struct {
 }
 
 // led reports whether another writer leads, as far as can be known.
-func (f *found) led() bool { return f.Leader != "" && !dead(f.Leader) }
+func (f *found) led() bool { return f.Leader != "" && !lease.Dead(f.Leader) }
 
 // find reads what a start meets.
 func (w *Writer) find(ctx context.Context) (f found, err error) {
 	err = w.config.retry(ctx, "compare cursor and stream", func(ctx context.Context) (err error) {
-		f.Found, err = script.Find(ctx, w.client, w.keys, w.lease.id)
+		f.Found, err = script.Find(ctx, w.client, w.keys, w.lease.ID)
 		return err
 	})
 	if err != nil && redis.HasErrorPrefix(err, "WRONGTYPE") {

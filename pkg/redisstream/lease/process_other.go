@@ -1,6 +1,6 @@
 //go:build !linux
 
-package redisstream
+package lease
 
 // pidSpace is unknown here: a writer that died is waited for as long as its
 // lease lasts.
