@@ -91,8 +91,11 @@ func (d *Decoder) dropForm() {
 
 // Forget lets go of the frame decoded last, which the Decoder would otherwise keep in
 // memory until the next: a caller that may wait long should not have it keep a large one.
-// The event decoded from it means nothing any more.
-func (d *Decoder) Forget() {
+// The event decoded from it is emptied, but for the memory of its ops.
+func (d *Decoder) Forget(ev *event.Event) {
+	ops := ev.Commit.Ops
+	clear(ops[:cap(ops)])
+	*ev = event.Event{Commit: event.Commit{Ops: ops[:0]}}
 	d.dropForm()
 	d.fields.data, d.ops.fields.data = nil, nil
 	clear(d.made)

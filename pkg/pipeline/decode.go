@@ -111,7 +111,7 @@ func (g *generation) await(ctx context.Context, w *work) bool {
 // this portion.
 func (d *decoding) add(w *work, f event.Frame, keep func(*event.Event) bool) bool {
 	if len(f.Data) > largeFrame {
-		defer d.forget()
+		defer d.decoder.Forget(&d.ev) // its memory is needed elsewhere
 	}
 	w.marks = append(w.marks, mark{size: len(f.Data)})
 	m := &w.marks[len(w.marks)-1]
@@ -137,7 +137,7 @@ func (d *decoding) addLarge(ctx context.Context, g *generation, w *work, f event
 	if !ok {
 		return false
 	}
-	defer d.forget()
+	defer d.decoder.Forget(&d.ev)
 	w.large = true
 	w.marks = append(w.marks, mark{size: len(f.Data)})
 	m := &w.marks[len(w.marks)-1]
@@ -150,15 +150,6 @@ func (d *decoding) addLarge(ctx context.Context, g *generation, w *work, f event
 	}
 	d.note(w, m, f)
 	return true
-}
-
-// forget lets go of a large frame: its memory is needed elsewhere, and this goroutine may
-// wait long for its next one.
-func (d *decoding) forget() {
-	d.decoder.Forget()
-	ops := d.ev.Commit.Ops
-	clear(ops[:cap(ops)])
-	d.ev = event.Event{Commit: event.Commit{Ops: ops[:0]}}
 }
 
 // note counts what became of the event, and keeps the frame where that is worth
