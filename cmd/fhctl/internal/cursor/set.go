@@ -14,14 +14,13 @@ import (
 	"golang.org/x/term"
 
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/endpoint"
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/figures"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/settings"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/cursor"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/place"
-	"github.com/fhctl/fhctl/pkg/redisstream/admin"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 )
@@ -130,7 +129,15 @@ func newCursorSetCommand(a *shell.Env) *cobra.Command {
 			return err
 		}
 		defer func() { _ = r.Close() }()
-		return o.run(ctx, r)
+		if o.fromPartitions == 0 {
+			return o.run(ctx, r, nil)
+		}
+		former, err := settings.OpenReaderOf(ctx, env.Log, cfg, o.fromPartitions, false)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = former.Close() }()
+		return o.run(ctx, r, former)
 	})
 	return cmd
 }
@@ -187,23 +194,55 @@ func (o *cursorSet) canAsk() bool {
 	return ok && term.IsTerminal(int(in.Fd()))
 }
 
-func (o *cursorSet) run(ctx context.Context, r *reader.Reader) error {
-	each, err := r.Cursors(ctx)
+// options is what was typed, for the library. The relay identity that settings name is
+// not asked for where nothing depends on it.
+func (o *cursorSet) options(former *reader.Reader) (cursor.Options, error) {
+	keep, err := settings.FilterOf(o.cfg)
+	if err != nil {
+		return cursor.Options{}, err
+	}
+	options := cursor.Options{
+		Place: o.place, FromKey: o.fromKey, Former: former, Undo: o.undo,
+		Chosen: o.cfg.Origin("relay-url").Layer != config.LayerDefault, Filter: keep.Fingerprint(),
+		IfValue: o.ifValue, Force: o.force, DryRun: o.dryRun, Asked: o.asked(), By: operator(), Now: o.now,
+	}
+	if o.relay != "" {
+		options.Relay, err = endpoint.RelayIdentity(o.relay)
+		return options, err
+	}
+	if options.Configured, err = endpoint.RelayIdentity(o.cfg.Relay.URL); err != nil && !o.undo {
+		return options, o.cfg.Refuse("relay-url", err)
+	}
+	return options, nil
+}
+
+// asked is the command as the history keeps it.
+func (o *cursorSet) asked() string {
+	asked := o.place.Text
+	switch {
+	case o.fromPartitions > 0:
+		asked = fmt.Sprintf("--from-partitions %d", o.fromPartitions)
+	case o.undo:
+		asked = "--undo"
+	case o.fromKey != "":
+		asked = "--from-key " + o.fromKey
+	}
+	if o.relay != "" {
+		asked += " --relay " + o.relay
+	}
+	return asked
+}
+
+func (o *cursorSet) run(ctx context.Context, r, former *reader.Reader) error {
+	options, err := o.options(former)
 	if err != nil {
 		return err
 	}
-	state := reader.LowestCursor(each)
-	if err := o.expectedIs(r, state); err != nil {
-		return err
-	}
-	p, err := o.plan(ctx, r, state, each)
+	p, err := cursor.MakePlan(ctx, r, options)
 	if err != nil {
 		return err
 	}
-	if err := o.alone(p); err != nil {
-		return err
-	}
-	if o.dryRun || p.noop() {
+	if o.dryRun || p.Noop() {
 		return o.show(p, o.Out)
 	}
 	if !o.yes {
@@ -211,60 +250,20 @@ func (o *cursorSet) run(ctx context.Context, r *reader.Reader) error {
 			return err
 		}
 	}
-	if err := o.move(ctx, r, p); err != nil {
+	if err := p.Apply(ctx, r); err != nil {
 		return err
 	}
-	p.Moved = true
 	if o.format.Name == "text" && !o.yes {
-		_, err := fmt.Fprintln(o.Out, p.done())
+		_, err := fmt.Fprintln(o.Out, done(p))
 		return err
 	}
 	return o.show(p, o.Out)
 }
 
-// expectedIs refuses what --if-value forbids.
-func (o *cursorSet) expectedIs(r *reader.Reader, state reader.CursorState) error {
-	seq, _ := o.expected()
-	is := state.Present && !state.NotSeq && state.Seq == seq
-	if o.ifValue == "none" {
-		is = !state.Present
-	}
-	if o.ifValue == "" || is {
-		return nil
-	}
-	return fault.New(fault.Conflict, fmt.Errorf("cursor %s is %s, not %s; nothing was changed", r.CursorKey(), nameCursor(state.Raw), o.ifValue),
-		"somebody moved it, or a writer is at work: look with fhctl cursor get -o json")
-}
-
-// alone refuses what a fresh heartbeat forbids.
-func (o *cursorSet) alone(p *cursorPlan) error {
-	beat, removes := p.seen.Status, p.target.remove
-	restores := removes && (beat.Connected || beat.Held != "")
-	hint := "stop it first, " + figures.UntilGone(beat) + "; --force moves the cursor under a running ingest, which notices and goes on from the new place"
-	switch {
-	case !beat.Present || beat.Stopped || o.dryRun:
-		return nil
-	case beat.Held != "" && !removes: // it waits for just this
-		return nil
-	case o.force && !restores:
-		return nil
-	case beat.Held != "":
-		hint = "one that is held restores the cursor it had: stop it first, " + figures.UntilGone(beat) + "; or leave it running and give a seq or oldest"
-	case restores:
-		hint = "a running writer restores the cursor it had: stop it first, " + figures.UntilGone(beat)
-		if beat.Writer != "" {
-			hint += "; or start it again with --from live"
-		}
-	case !beat.Connected:
-		hint = "it says so every few seconds while it runs; " + figures.UntilGone(beat) + ", or add --force"
-	}
-	return fault.New(fault.Conflict, fmt.Errorf("a writer is running: %s; nothing was changed", describeWriter(beat)), hint)
-}
-
 // ask shows the plan and waits for an answer, or for ctx to end. What is read
 // after that goes nowhere, as the process ends.
-func (o *cursorSet) ask(ctx context.Context, p *cursorPlan) error {
-	if err := p.Write(o.Err); err != nil {
+func (o *cursorSet) ask(ctx context.Context, p *cursor.Plan) error {
+	if err := writePlan(o.Err, p); err != nil {
 		return err
 	}
 	fmt.Fprint(o.Err, "Move the cursor? [y/N] ")
@@ -283,16 +282,6 @@ func (o *cursorSet) ask(ctx context.Context, p *cursorPlan) error {
 		}
 		return fault.New(fault.Interrupted, errors.New("not confirmed; nothing was changed"), "")
 	}
-}
-
-// move carries out the plan. Nobody may have moved the cursor since it was
-// looked at, except a writer that --force disregards.
-func (o *cursorSet) move(ctx context.Context, r *reader.Reader, p *cursorPlan) error {
-	m := admin.Move{
-		Seen: p.seen, Remove: p.target.remove, To: p.target.to, Owner: p.owner,
-		How: p.Asked, By: operator(), Undoes: p.undoes, Adopt: p.adopt, Unowned: p.unowned,
-	}
-	return admin.MoveCursors(ctx, r, m, p.each, p.undoesEach, o.force && o.ifValue == "")
 }
 
 // operator is who is asking, for the history.

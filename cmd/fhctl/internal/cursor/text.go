@@ -1,49 +1,53 @@
 package cursor
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
 
-	"github.com/fhctl/fhctl/pkg/redisstream/dashboard"
+	"github.com/fhctl/fhctl/pkg/cursor"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // show prints the plan as --output says.
-func (o *cursorSet) show(p *cursorPlan, w io.Writer) error {
+func (o *cursorSet) show(p *cursor.Plan, w io.Writer) error {
 	return o.format.Write(w, p, func(w io.Writer) error {
-		if err := p.Write(w); err != nil {
+		if err := writePlan(w, p); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintln(w, p.done())
+		_, err := fmt.Fprintln(w, done(p))
 		return err
 	})
 }
 
-// write is the plan for people.
-func (p *cursorPlan) Write(w io.Writer) error {
+// writePlan is the plan for people.
+func writePlan(w io.Writer, p *cursor.Plan) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	line := func(name, value string) { fmt.Fprintf(table, "%s\t%s\n", name, text.Escape(value)) }
+	found := ""
+	if p.Found != nil {
+		found = *p.Found
+	}
 	line("cursor", p.Key)
-	line("before", p.Before.text(""))
-	line("after", p.After.text(p.target.found))
-	for _, effect := range p.effects() {
+	line("before", describe(p.Before, ""))
+	line("after", describe(p.After, found))
+	for _, effect := range effects(p) {
 		line("effect", effect)
 	}
 	for _, warning := range p.Warnings {
 		line("note", warning)
 	}
-	if p.seen.Status.Present {
-		line("writer", describeWriter(p.seen.Status))
+	if p.Heartbeat.Present {
+		line("writer", cursor.DescribeWriter(p.Heartbeat))
 	} else {
 		line("writer", "no heartbeat")
 	}
 	return table.Flush()
 }
 
-func (s cursorSide) text(found string) string {
+// describe is a cursor with what is known of it; found says how its place was found.
+func describe(s cursor.Side, found string) string {
 	if s.Raw == nil {
 		return "none" + inBrackets(found)
 	}
@@ -70,11 +74,11 @@ func inBrackets(text string) string {
 }
 
 // effects are sentences about what ingest will do.
-func (p *cursorPlan) effects() (said []string) {
+func effects(p *cursor.Plan) (said []string) {
 	switch {
-	case p.target.remove && p.Before.Raw != nil:
+	case p.Remove && p.Before.Raw != nil:
 		return []string{"ingest starts live: events after " + *p.Before.Raw + " that are not stored yet are skipped, however many"}
-	case p.target.remove:
+	case p.Remove:
 		return []string{"ingest starts live, as before"}
 	case p.Repeats == nil:
 		return []string{"numbers of two relays cannot be compared: what repeats or is missing is not known"}
@@ -83,8 +87,8 @@ func (p *cursorPlan) effects() (said []string) {
 	if !p.RepeatsExact {
 		about = "about "
 	}
-	if p.theirs > 0 {
-		said = append(said, fmt.Sprintf("repeats none of what another writer stored behind it, %s, and stores what that one left out", text.Counted(p.theirs, "event")))
+	if p.Theirs > 0 {
+		said = append(said, fmt.Sprintf("repeats none of what another writer stored behind it, %s, and stores what that one left out", text.Counted(p.Theirs, "event")))
 	}
 	if *p.Repeats > 0 {
 		said = append(said, fmt.Sprintf("repeats %s%s already stored", about, text.Counted(*p.Repeats, "event")))
@@ -99,43 +103,20 @@ func (p *cursorPlan) effects() (said []string) {
 }
 
 // done says what came of it.
-func (p *cursorPlan) done() string {
+func done(p *cursor.Plan) string {
 	after := "none"
 	if p.After.Raw != nil {
 		after = *p.After.Raw
 	}
 	switch {
-	case p.Moved && p.undoes != "":
+	case p.Moved && p.Undoes != "":
 		return "Moved back to " + after + "; \"fhctl cursor history\" lists what else was changed."
-	case p.Moved && p.target.remove:
+	case p.Moved && p.Remove:
 		return "The cursor is removed; the next ingest starts live. To go back: fhctl cursor set --undo"
 	case p.Moved:
 		return "Moved to " + after + `. To go back: fhctl cursor set --undo`
-	case p.noop():
+	case p.Noop():
 		return "The cursor is there already; nothing was changed."
 	}
 	return "Dry run; nothing was changed."
-}
-
-// describeWriter is a heartbeat in one line.
-func describeWriter(h dashboard.Heartbeat) string {
-	name := h.Writer
-	if name == "" {
-		name = "one that is not fhctl"
-	}
-	relay := cmp.Or(h.URL, "a relay it does not name")
-	link := "connected to " + relay
-	switch {
-	case h.Stopped:
-		link = "stopped"
-	case !h.Connected:
-		link = "disconnected from " + relay
-	}
-	if h.Held != "" && !h.Stopped {
-		link = "held for an operator (" + h.Held + "), " + link
-	}
-	if h.TTL > 0 {
-		link += ", heartbeat " + text.Span(h.Age()) + " old"
-	}
-	return text.Escape(name + ", " + link)
 }

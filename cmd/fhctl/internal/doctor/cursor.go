@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/figures"
+	"github.com/fhctl/fhctl/pkg/cursor"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/place"
@@ -167,7 +167,7 @@ func (e *examination) writer(h dashboard.Heartbeat) {
 	case !h.Present:
 		e.ok("writer", "none at work, or one without dashboard keys")
 	case h.Writer == "":
-		e.fail("writer", "stop it: the Python bridge, or the app's own producer (its Reconnect button starts it); "+figures.UntilGone(h),
+		e.fail("writer", "stop it: the Python bridge, or the app's own producer (its Reconnect button starts it); "+cursor.UntilGone(h),
 			"something other than fhctl writes %s: two writers store events twice", key)
 	case h.Stopped:
 		e.ok("writer", "%s stopped cleanly", h.Writer)
@@ -176,7 +176,7 @@ func (e *examination) writer(h dashboard.Heartbeat) {
 	case h.Held != "":
 		e.warn("writer", "read what the runbook says of "+h.Held+", then move the cursor: fhctl cursor set", "%s is held and waits for an operator (%s)", h.Writer, h.Held)
 	case !h.Connected:
-		e.warn("writer", "look at its log and /readyz; "+figures.UntilGone(h), "%s is at work and not connected to %s", h.Writer, h.URL)
+		e.warn("writer", "look at its log and /readyz; "+cursor.UntilGone(h), "%s is at work and not connected to %s", h.Writer, h.URL)
 	default:
 		e.ok("writer", "%s is at work, reading %s", h.Writer, h.URL)
 	}
