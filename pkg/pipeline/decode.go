@@ -161,7 +161,8 @@ func (d *decoding) note(w *work, m *mark, f event.Frame) {
 			w.countOps(m, d.ev.Commit.Ops)
 		}
 	}
-	if far := d.rises(m.seq) || event.FarAhead(d.last, m.seq); m.reject == nil && m.skips == nil && !far {
+	rises := d.rises(m.seq) && len(f.Data) <= largeFrame
+	if far := rises || event.FarAhead(d.last, m.seq); m.reject == nil && m.skips == nil && !far {
 		return
 	}
 	if m.frame = f.Data; len(f.Data) > largeFrame {

@@ -20,6 +20,10 @@ type unsure struct {
 	conn  uint64
 }
 
+// mostUnsure is how large a frame may be that is kept back, in bytes. A larger one is
+// passed on: should it be false, what lies before it is asked for later.
+const mostUnsure = 64 << 10
+
 // holdUnsure keeps a frame back. f.mu is held.
 func (f *flow) holdUnsure(chunk *event.Chunk, fr event.Frame, from, seq event.Seq) {
 	f.unsure = unsure{frame: event.Frame{Data: bytes.Clone(fr.Data)}, seq: seq, from: from, conn: chunk.Conn}

@@ -68,7 +68,7 @@ func (f *flow) keepSound(chunk *event.Chunk) {
 			continue
 		}
 		f.settle(seq, step)
-		if step.Unsure {
+		if step.Unsure && len(fr.Data) <= mostUnsure {
 			f.holdUnsure(chunk, fr, last, seq)
 			continue
 		}
