@@ -35,6 +35,7 @@ var suites = map[string][]string{
 	"start":      {"./pkg/redisstream/...", "^TestStart"},
 	"retention":  {"./pkg/redisstream/...", "Trim|Room|Full|Block|Loss|Ledger|Lapse|Group"},
 	"partitions": {"./pkg/redisstream/...", "Partition"},
+	"unread":     {"./pkg/redisstream", "^Test(UnreadEntries|Consumers|EntriesRemoved)"},
 	"again":      {"./pkg/redisstream/...", "Return"},
 	"store":      {"./pkg/redisstream/...", "."},
 	"peer":       {"./pkg/redisstream/...", "Hostile|LastWords|TLS|TooMany|ClusterBehind"},

@@ -165,6 +165,7 @@ func (c *Config) head(buf, eventTime []byte, stored, upto int64, f floor) []byte
 	if f.known {
 		h.Floor = &f.seq
 	}
+	h.Deleted = string(f.deleted)
 	return h.Append(buf)
 }
 

@@ -20,6 +20,11 @@ type floor struct {
 	known bool
 	seq   event.Seq
 	next  time.Time
+
+	// deleted is the highest id that was ever deleted from the stream, as far as that was
+	// told of or concerned nobody; "" before the first look. toldAt is when it was told.
+	deleted ID
+	toldAt  time.Time
 }
 
 // floorEach is how often groups are asked, at most.
@@ -43,9 +48,12 @@ func (w *Writer) remember(ctx context.Context) {
 	case err == nil && (newest == 0 || newest < event.Seq(w.stored)):
 		// Entries are missing: that nothing is left to read does not mean that it was
 		// read. What was known before holds.
-		w.floor.seq = min(w.floor.seq, seq)
+		if w.floor.seq = min(w.floor.seq, seq); w.acknowledged(once) {
+			w.floor.known, w.floor.seq = true, w.acked
+		}
+		w.unreadDeleted(once, false)
 	case err == nil:
-		w.unreadRemoved(once, seq)
+		w.unreadDeleted(once, w.unreadRemoved(once, seq))
 		w.floor.known, w.floor.seq = true, seq
 	case conn.CauseOf(err) != "" || strings.Contains(err.Error(), "no such key"):
 		return // without a stream there is nothing to remember yet: soon there will be
@@ -111,6 +119,9 @@ func (w *Writer) seqAt(ctx context.Context, command, from, to string) (event.Seq
 // learn takes over what the side key knew, where that reaches further back.
 func (f *floor) learn(stored *script.Side) {
 	f.next = time.Time{} // better asked again
+	if stored != nil && f.deleted == "" {
+		f.deleted = ID(stored.Deleted)
+	}
 	if stored == nil || stored.Floor == nil {
 		return
 	}
@@ -184,6 +195,9 @@ func (w *Writer) restoreUntil(ctx context.Context, left, own string, until event
 // the epoch stays, so that a set whose leader dies before the other partitions have
 // heard of it is not taken for one that was moved in part.
 func (w *Writer) emptied(ctx context.Context, cursor event.Seq) error {
+	if w.acknowledged(ctx) { // the groups outlast the entries, unless the stream was deleted
+		w.floor = floor{known: true, seq: cursor}
+	}
 	to, known := w.needed(cursor), w.floor.known
 	w.floor = floor{known: true, seq: to} // of what is stored from now on
 	// Also where the cursor stays: the side key must tell of no entry any more.
@@ -207,6 +221,7 @@ func (w *Writer) needed(cursor event.Seq) event.Seq {
 
 // goBack moves the cursor because entries vanished.
 func (w *Writer) goBack(ctx context.Context, cursor, to event.Seq) (script.State, error) {
+	w.floor.deleted = "" // what is told now tells of it
 	m, err := w.moveFrom(ctx, cursor, to, true)
 	switch {
 	case err != nil:
@@ -238,7 +253,7 @@ func (w *Writer) goneBack(ctx context.Context, m script.State, until event.Seq, 
 			"%s: every group had acknowledged everything up to %s, so nothing is read again", what, until))
 	}
 	return w.movedTo(m.Cursor, m.Epoch, event.AlarmCursorMissing, fmt.Sprintf(
-		"%s: going back to what not every group had acknowledged, at %s: seq %d to %s is read again", what, m.Cursor, m.Cursor+1, until))
+		"%s: going back to where every group was known to have acknowledged everything, %s: seq %d to %s is read again", what, m.Cursor, m.Cursor+1, until))
 }
 
 // own reports whether a cursor without a side key is the one this writer left

@@ -105,6 +105,9 @@ func (w *Writer) removed(ctx context.Context, f found) error {
 		w.acked, w.epoch = f.Cursor, f.side.Epoch
 		return w.emptied(ctx, f.Cursor)
 	case f.Newest > 0 && f.Newest < min(stored, f.Cursor):
+		if w.acknowledged(ctx) {
+			w.floor.known, w.floor.seq = true, f.Cursor
+		}
 		return w.shortened(ctx, f)
 	}
 	return nil

@@ -110,3 +110,146 @@ func TestStartWithoutAnyCursorBesideEntriesIsTold(t *testing.T) {
 		}
 	})
 }
+
+// G7: unread entries that something else deletes from inside a stream, or from its end,
+// are told of with their range and noted in the ledger, while ingest runs or at the next
+// start, once. What every group had read is not.
+func TestUnreadEntriesDeleted(t *testing.T) {
+	t.Parallel()
+	redistest.RequireReal(t) // the embedded server does not tell what was deleted
+	server := redistest.Start(t)
+	for name, c := range map[string]struct {
+		read     int // by the group; -1 for no group
+		from, to event.Seq
+		follow   bool // entries follow before the next look
+		told     bool
+	}{
+		"in the middle":               {4, 8, 11, true, true},
+		"in the middle, then a look":  {4, 8, 11, false, true},
+		"without a group":             {-1, 8, 11, true, true},
+		"one":                         {4, 9, 9, true, true},
+		"at the end":                  {4, 15, 18, false, true},
+		"at the end, and others came": {4, 15, 18, true, true},
+		"what was read":               {12, 8, 11, true, false},
+	} {
+		for _, down := range []bool{false, true} {
+			if down && c.to == 18 {
+				continue // that is read again: TestStartNewestEntriesRemoved
+			}
+			k, h := newKit(t, server), &heard{}
+			k.do("flushall")
+			w, _ := k.open(h.hear)
+			k.must(w, storetest.Run(storetest.Live, 1, 18))
+			if c.read >= 0 {
+				k.group("one", c.read)
+			}
+			k.noted(w, 18)
+			if down {
+				storetest.Must(t, w.Close())
+			}
+			for i, id := range k.ids() {
+				if seq := event.Seq(i + 1); seq >= c.from && seq <= c.to {
+					k.do("xdel", keyspace.DefaultStream, id)
+				}
+			}
+			if down {
+				w, _ = k.open(h.hear)
+			}
+			for at := event.Seq(20); at < 24; at++ {
+				if w.floor.next = (time.Time{}); !c.follow {
+					w.remember(k.ctx())
+				}
+				k.must(w, storetest.Run(event.AfterSeq(at), at+1, at+1))
+			}
+			n, lines := 0, k.losses()
+			for _, a := range h.alarms {
+				if strings.HasPrefix(a, event.AlarmRemoved.String()) {
+					n++
+				}
+			}
+			if told := n == 1 && len(lines) == 1 && lines[0].From == c.from && lines[0].To >= c.to; told != c.told || !c.told && n+len(lines) > 0 {
+				t.Errorf("%s, down %t: alarms %v, ledger %+v", name, down, h.alarms, lines)
+			}
+		}
+	}
+}
+
+// Consumers that delete what every group has acknowledged, which none should, cause no
+// alarm and no reading again, whether ingest runs meanwhile or not. What not every group
+// had read is told of.
+func TestConsumersThatDeleteWhatTheyRead(t *testing.T) {
+	t.Parallel()
+	redistest.RequireReal(t)
+	server := redistest.Start(t)
+	for _, another := range []bool{false, true} {
+		for _, down := range []bool{false, true} {
+			k, h := newKit(t, server), &heard{}
+			k.do("flushall")
+			w, _ := k.open(h.hear)
+			k.must(w, storetest.Run(storetest.Live, 1, 3))
+			k.group("one", 0)
+			if another {
+				k.group("two", 1)
+			}
+			k.noted(w, 3)
+			at := event.Seq(5)
+			for range 4 {
+				k.reads("one", 100)
+				for _, id := range k.ids() {
+					k.do("xdel", keyspace.DefaultStream, id)
+				}
+				if down && !another {
+					storetest.Must(t, w.Close())
+					var told []*event.Moved
+					w, _, told = k.start(h.hear)
+					for _, m := range told {
+						if !strings.Contains(m.Detail, "every group had acknowledged") || strings.Contains(m.Detail, "going back") {
+							t.Errorf("told: %s", m.Detail)
+						}
+					}
+				}
+				at++
+				if _, err := w.Commit(k.ctx(), []*event.Batch{storetest.Run(event.AfterSeq(at-1), at, at)}); (err != nil) != another {
+					t.Errorf("another group %t: %v", another, err)
+				}
+				if another {
+					break
+				}
+			}
+			if !another && len(h.alarms) > 0 {
+				t.Errorf("alarms %v", h.alarms)
+			}
+			_ = w.Close()
+		}
+	}
+}
+
+// A stream without a group that something else shortens, perhaps one of a set, is told of.
+func TestEntriesRemovedWithoutAGroup(t *testing.T) {
+	t.Parallel()
+	redistest.RequireReal(t)
+	server := redistest.Start(t)
+	for _, down := range []bool{false, true} {
+		k, h := newKit(t, server), &heard{}
+		k.do("flushall")
+		w, _ := k.open(h.hear)
+		k.must(w, storetest.Run(storetest.Live, 1, 18))
+		k.noted(w, 18)
+		if down {
+			storetest.Must(t, w.Close())
+		}
+		k.do("xtrim", keyspace.DefaultStream, "maxlen", 3)
+		if down {
+			w, _ = k.open(h.hear)
+		}
+		for at := event.Seq(20); at < 24; at++ {
+			w.floor.next = time.Time{}
+			k.must(w, storetest.Run(event.AfterSeq(at), at+1, at+1))
+		}
+		if len(h.alarms) != 1 || len(k.losses()) != 1 {
+			t.Errorf("down %t: alarms %v, ledger %+v", down, h.alarms, k.losses())
+			continue
+		}
+		h.said(t, "entries_removed", "no group", "seq 1 to 15")
+	}
+}

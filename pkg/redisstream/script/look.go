@@ -95,15 +95,29 @@ func Find(ctx context.Context, c *conn.Client, k Keys, writer string) (f Found, 
 	return f, nil
 }
 
-// Removed tells a stream's length and how many entries were added that it no longer
-// holds; -1 where the server does not count them, before Redis 7.
-func Removed(ctx context.Context, c *conn.Client, stream string) (length, removed int64, err error) {
-	counts, err := removedScript.Run(ctx, c, []string{stream}).Int64Slice()
-	if err == nil && len(counts) != 2 {
+// Removal is what a stream has lost since it was made.
+type Removal struct {
+	Length int64
+	Gone   int64 // entries that were added and are there no more; -1 where that is not known: before Redis 7
+	// Deleted is the highest id that was ever deleted, 0-0 when none was, and "" where
+	// the server does not tell. Trimming does not count.
+	Deleted string
+	Last    string // the last id given; "" where the server does not tell
+}
+
+// Removed tells what a stream has lost.
+func Removed(ctx context.Context, c *conn.Client, stream string) (r Removal, err error) {
+	fields, err := removedScript.Run(ctx, c, []string{stream}).StringSlice()
+	if err == nil && len(fields) != 4 {
 		err = conn.ErrReply
 	}
 	if err != nil {
-		return 0, -1, err
+		return Removal{Gone: -1}, err
 	}
-	return counts[0], counts[1], nil
+	r.Length, _ = strconv.ParseInt(fields[0], 10, 64)
+	if r.Gone, err = strconv.ParseInt(fields[1], 10, 64); err != nil {
+		return r, conn.ErrReply
+	}
+	r.Deleted, r.Last = fields[2], fields[3]
+	return r, nil
 }

@@ -36,6 +36,9 @@ type Side struct {
 	// writer that starts reads them again from there.
 	OthersTo   int64  `json:"othersTo"`
 	OthersFrom string `json:"othersFrom"`
+	// Deleted is the highest id that was ever deleted from the stream when this was
+	// written, 0-0 for none; "" when nobody knew.
+	Deleted string `json:"deleted"`
 	// Again is up to where such entries may be of the writer's own kind, since it went
 	// back over them; 0 once the cursor has passed it.
 	Again int64 `json:"again"`
@@ -95,6 +98,8 @@ type Head struct {
 	Upto  *int64     `json:"upto,omitempty"`
 	Floor *event.Seq `json:"floor,omitempty"`
 	Set   string     `json:"set,omitempty"`
+	// Deleted is the highest id that was ever deleted from the stream, as last seen.
+	Deleted string `json:"deleted,omitempty"`
 }
 
 // Append adds the head to buf.

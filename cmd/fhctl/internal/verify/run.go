@@ -224,7 +224,7 @@ func deleted(ctx context.Context, stream *reader.Reader, x stretch, check *verif
 		if err != nil {
 			return gone, err
 		}
-		if id == "" || id.Compare(x.from) < 0 || id.Compare(x.to) > 0 {
+		if id == "" || id.Compare(x.from) < 0 || id.Compare(x.to) > 0 && !x.open {
 			continue
 		}
 		s, _, err := part.Following(ctx, id)

@@ -53,6 +53,19 @@ local function lost(losses)
   return rows, trouble and 'ledger: ' .. trouble or ''
 end
 
+-- consumed reports whether an empty stream is so because its consumers deleted what
+-- every group had acknowledged: nothing is missing.
+local function consumed(stream)
+  local info, groups = redis.pcall('XINFO', 'STREAM', stream), redis.pcall('XINFO', 'GROUPS', stream)
+  if failed(info) or failed(groups) or #groups == 0 then return false end
+  local last = field(info, 'last-generated-id')
+  if not last or last == '0-0' or field(info, 'max-deleted-entry-id') ~= last then return false end
+  for _, fields in ipairs(groups) do
+    if field(fields, 'pending') > 0 or before(field(fields, 'last-delivered-id'), last) then return false end
+  end
+  return true
+end
+
 -- 1. Who are we, and where does the stream stand?
 local cursor = redis.pcall('GET', cursorKey)
 local err = failed(cursor)
@@ -93,7 +106,7 @@ end
 -- The side key knows of an entry as well: a writer that has just gone back knows of none.
 local known = numberIn(side, 'stored')
 if known == '0' then known = nil end
-if cursor and not jump and (known or ARGV[2] == 'held') and redis.pcall('XLEN', stream) == 0 then
+if cursor and not jump and (known or ARGV[2] == 'held') and redis.pcall('XLEN', stream) == 0 and not consumed(stream) then
   return reply('EMPTIED', cursor)
 end
 if limit > 0 and #ARGV >= FIRST and (not cursor or above(ARGV[#ARGV - 2], cursor)) then
