@@ -219,7 +219,7 @@ var writerMutants = []mutant{
 	{missingGo, "	case err == nil && (newest == 0 || newest < event.Seq(w.stored)):", "	case err == nil && newest < 0:", "an idle leader takes an emptied stream for one that all groups have read", in("start", "sim")},
 	{streamGo, "		h.Floor = &f.seq\n", "		_ = &f.seq\n", "how far all groups were dies with the leader", in("start")},
 	{startGo, "	case f.Length == 0:\n		w.acked", "	case f.length < 0:\n		w.acked", "a start does not notice that the stream is gone", in("start", "sim")},
-	{startGo, "	case f.Newest > 0 && f.Newest < min(stored, f.Cursor):\n		if w.acknowledged(ctx) {", "	case false:\n		return w.shortened(ctx, f)", "a start does not notice that the newest entries are gone", in("start")},
+	{startGo, "	case f.Newest > 0 && f.Newest < min(stored, f.Cursor):\n		if w.acknowledged(ctx) {", "	case false:\n		if w.acknowledged(ctx) {", "a start does not notice that the newest entries are gone", in("start")},
 	{startGo, "	case there:\n", "	case false:\n", "entries that others appended count as a removal of ours", in("start")},
 	{startGo, "	if !first || w.config.Identity.partitions() > 1 || w.config.adopts() {", "	if true {", "a second cut-over on another relay is taken for a restart", in("start")},
 	{startGo, "f.Newest <= event.Seq(f.side.Upto) || w.config.adopts()", "true", "a vanished cursor becomes a number of another relay", in("start")},

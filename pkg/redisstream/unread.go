@@ -107,7 +107,7 @@ func (w *Writer) unreadDeleted(ctx context.Context, known bool) {
 	}
 	w.note(ctx, g)
 	w.config.Alarm(event.AlarmRemoved, g.from, fmt.Sprintf(
-		"something other than fhctl deleted entries from inside %s, the last of them with id %s: %s had not read it; %s is gone, perhaps more before that, and is not read again", w.config.StreamKey, id, who, g))
+		"something else deleted entries from inside %s, the last of them with id %s: %s had not read it; %s is gone, perhaps more before that, and is not read again", w.config.StreamKey, id, who, g))
 }
 
 // unreadBy names a group that was not given an entry, "" when there is none.
