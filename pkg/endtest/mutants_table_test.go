@@ -206,7 +206,7 @@ var writerMutants = []mutant{
 	{restoreLua, "    to = left\n", "", "a start without cursor reads again what yielded no entry", in("start")},
 	{missingGo, "		w.unreadDeleted(once, w.unreadRemoved(once, seq))\n", "		w.unreadDeleted(once, false)\n", "unread entries that something else trims are lost without a word", in("start")},
 	{"pkg/redisstream/unread.go", "	if f.deleted != \"\" && !known {\n", "	if false {\n", "unread entries that somebody deletes from inside the stream are lost without a word", in("unread")},
-	{"pkg/redisstream/unread.go", "		if ID(g.LastDeliveredID).Compare(id) < 0 {\n", "		if true {\n", "what every group had read is said to be lost", in("unread")},
+	{"pkg/redisstream/unread.go", "		if reader.ID(g.LastDeliveredID).Compare(id) < 0 {\n", "		if true {\n", "what every group had read is said to be lost", in("unread")},
 	{"pkg/redisstream/unread.go", "	case err == nil && len(groups) == 0:\n		who = nobody\n", "", "a stream without a group is shortened without a word", in("unread")},
 	{"pkg/redisstream/script/lua/append.lua", "== 0 and not consumed(stream) then", "== 0 then", "consumers that delete what they read set off reading again", in("unread")},
 	{"pkg/redisstream/unread.go", "g.Lag > r.Length ||", "g.Lag >= 0 ||", "what groups had read counts as lost", in("start")},

@@ -183,18 +183,6 @@ func (k *kit) rollBack(cursorKey string, to event.Seq) {
 // side is the side key without the id behind which others' entries begin, which
 // depends on the clock.
 func (k *kit) side() string {
-<<<<<<< HEAD
 	k.T.Helper()
-	return regexp.MustCompile(`"othersFrom":"[^"]*",`).ReplaceAllString(k.Get(keyspace.DefaultCursor+":meta"), "")
-=======
-	k.t.Helper()
-	return regexp.MustCompile(`"(othersFrom|deleted)":"[^"]*",`).ReplaceAllString(k.get(keyspace.DefaultCursor+":meta"), "")
-}
-
-func (k *kit) do(args ...any) {
-	k.t.Helper()
-	if err := k.client.Do(k.ctx(), args...).Err(); err != nil {
-		k.t.Fatalf("%v: %v", args, err)
-	}
->>>>>>> 28d6503 (Tell of unread entries that somebody deletes from inside a stream, and of a stream without a group that is shortened; read nothing again for consumers that delete what they acknowledged)
+	return regexp.MustCompile(`"(othersFrom|deleted)":"[^"]*",`).ReplaceAllString(k.Get(keyspace.DefaultCursor+":meta"), "")
 }

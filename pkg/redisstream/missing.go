@@ -10,6 +10,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
@@ -23,7 +24,7 @@ type floor struct {
 
 	// deleted is the highest id that was ever deleted from the stream, as far as that was
 	// told of or concerned nobody; "" before the first look. toldAt is when it was told.
-	deleted ID
+	deleted reader.ID
 	toldAt  time.Time
 }
 
@@ -120,7 +121,7 @@ func (w *Writer) seqAt(ctx context.Context, command, from, to string) (event.Seq
 func (f *floor) learn(stored *script.Side) {
 	f.next = time.Time{} // better asked again
 	if stored != nil && f.deleted == "" {
-		f.deleted = ID(stored.Deleted)
+		f.deleted = reader.ID(stored.Deleted)
 	}
 	if stored == nil || stored.Floor == nil {
 		return

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
@@ -78,7 +79,7 @@ const deletedEach = time.Minute
 func (w *Writer) unreadDeleted(ctx context.Context, known bool) {
 	f := &w.floor
 	r, err := script.Removed(ctx, w.client, w.config.StreamKey)
-	id := ID(r.Deleted)
+	id := reader.ID(r.Deleted)
 	if err != nil || id == "" || f.deleted != "" && id.Compare(f.deleted) <= 0 {
 		return
 	}
@@ -111,13 +112,13 @@ func (w *Writer) unreadDeleted(ctx context.Context, known bool) {
 }
 
 // unreadBy names a group that was not given an entry, "" when there is none.
-func (w *Writer) unreadBy(ctx context.Context, id ID) (who string) {
+func (w *Writer) unreadBy(ctx context.Context, id reader.ID) (who string) {
 	groups, err := w.client.XInfoGroups(ctx, w.config.StreamKey).Result()
 	if err == nil && len(groups) == 0 {
 		return nobody
 	}
 	for _, g := range groups {
-		if ID(g.LastDeliveredID).Compare(id) < 0 {
+		if reader.ID(g.LastDeliveredID).Compare(id) < 0 {
 			return fmt.Sprintf("group %q", g.Name)
 		}
 	}
@@ -133,6 +134,6 @@ func (w *Writer) acknowledged(ctx context.Context) bool {
 	}
 	groups, err := w.client.XInfoGroups(ctx, w.config.StreamKey).Result()
 	return err == nil && len(groups) > 0 && !slices.ContainsFunc(groups, func(g redis.XInfoGroup) bool {
-		return g.Pending > 0 || ID(g.LastDeliveredID).Compare(ID(r.Last)) < 0
+		return g.Pending > 0 || reader.ID(g.LastDeliveredID).Compare(reader.ID(r.Last)) < 0
 	})
 }

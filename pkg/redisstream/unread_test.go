@@ -137,7 +137,7 @@ func TestUnreadEntriesDeleted(t *testing.T) {
 				continue // that is read again: TestStartNewestEntriesRemoved
 			}
 			k, h := newKit(t, server), &heard{}
-			k.do("flushall")
+			k.Do("flushall")
 			w, _ := k.open(h.hear)
 			k.must(w, storetest.Run(storetest.Live, 1, 18))
 			if c.read >= 0 {
@@ -149,7 +149,7 @@ func TestUnreadEntriesDeleted(t *testing.T) {
 			}
 			for i, id := range k.ids() {
 				if seq := event.Seq(i + 1); seq >= c.from && seq <= c.to {
-					k.do("xdel", keyspace.DefaultStream, id)
+					k.Do("xdel", keyspace.DefaultStream, id)
 				}
 			}
 			if down {
@@ -157,7 +157,7 @@ func TestUnreadEntriesDeleted(t *testing.T) {
 			}
 			for at := event.Seq(20); at < 24; at++ {
 				if w.floor.next = (time.Time{}); !c.follow {
-					w.remember(k.ctx())
+					w.remember(k.Ctx())
 				}
 				k.must(w, storetest.Run(event.AfterSeq(at), at+1, at+1))
 			}
@@ -184,7 +184,7 @@ func TestConsumersThatDeleteWhatTheyRead(t *testing.T) {
 	for _, another := range []bool{false, true} {
 		for _, down := range []bool{false, true} {
 			k, h := newKit(t, server), &heard{}
-			k.do("flushall")
+			k.Do("flushall")
 			w, _ := k.open(h.hear)
 			k.must(w, storetest.Run(storetest.Live, 1, 3))
 			k.group("one", 0)
@@ -196,7 +196,7 @@ func TestConsumersThatDeleteWhatTheyRead(t *testing.T) {
 			for range 4 {
 				k.reads("one", 100)
 				for _, id := range k.ids() {
-					k.do("xdel", keyspace.DefaultStream, id)
+					k.Do("xdel", keyspace.DefaultStream, id)
 				}
 				if down && !another {
 					storetest.Must(t, w.Close())
@@ -209,7 +209,7 @@ func TestConsumersThatDeleteWhatTheyRead(t *testing.T) {
 					}
 				}
 				at++
-				if _, err := w.Commit(k.ctx(), []*event.Batch{storetest.Run(event.AfterSeq(at-1), at, at)}); (err != nil) != another {
+				if _, err := w.Commit(k.Ctx(), []*event.Batch{storetest.Run(event.AfterSeq(at-1), at, at)}); (err != nil) != another {
 					t.Errorf("another group %t: %v", another, err)
 				}
 				if another {
@@ -231,14 +231,14 @@ func TestEntriesRemovedWithoutAGroup(t *testing.T) {
 	server := redistest.Start(t)
 	for _, down := range []bool{false, true} {
 		k, h := newKit(t, server), &heard{}
-		k.do("flushall")
+		k.Do("flushall")
 		w, _ := k.open(h.hear)
 		k.must(w, storetest.Run(storetest.Live, 1, 18))
 		k.noted(w, 18)
 		if down {
 			storetest.Must(t, w.Close())
 		}
-		k.do("xtrim", keyspace.DefaultStream, "maxlen", 3)
+		k.Do("xtrim", keyspace.DefaultStream, "maxlen", 3)
 		if down {
 			w, _ = k.open(h.hear)
 		}
