@@ -16,8 +16,8 @@ type Frames struct {
 	From, To place.Place
 	decoder  frame.Decoder
 	ev       event.Event
-	at       Span
-	trust    Times
+	at       place.Span
+	trust    place.Times
 	seq      event.Seq
 	Kept     int64
 	// Of the whole file, so far: where it begins, and how far it goes.

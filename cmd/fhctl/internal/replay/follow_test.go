@@ -19,13 +19,13 @@ func TestReplayJudgesARelayThatCountsAnew(t *testing.T) {
 		from := before + tc.From
 		t.Run(tc.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				o := &relayPlayer{log: slog.New(slog.DiscardHandler), from: place.Place{Kind: place.Seq, Seq: from + 1}}
+				o := &RelaySource{log: slog.New(slog.DiscardHandler), cfg: RelayConfig{From: place.Place{Kind: place.Seq, Seq: from + 1}}}
 				o.seen = follow.New(o.begin(0), 0, o.log)
 				defer o.seen.Close()
 				var closed error
 				yielded := 0
 				followtest.PlayChunk(t, o.seen.Enter, frames, &closed, func(c *event.Chunk) {
-					if !o.chunk(t.Context(), c, func(piece, error) bool { yielded++; return true }) {
+					if !o.chunk(t.Context(), c, func(Piece, error) bool { yielded++; return true }) {
 						t.Fatal("it ended")
 					}
 				})

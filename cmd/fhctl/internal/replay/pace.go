@@ -1,8 +1,14 @@
 package replay
 
-import "time"
+import (
+	"sync"
+	"time"
 
-// longStep is the longest time between two events that --speed reproduces. A
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/frame"
+)
+
+// longStep is the longest time between two events that a speed reproduces. A
 // longer one is an outage, or an event time that is not true (E6).
 const longStep = time.Hour
 
@@ -12,7 +18,7 @@ type pacer struct {
 	speed float64 // times the recorded speed; 0 is as fast as it goes
 
 	began  time.Time
-	played int64
+	passed int64
 	offset time.Duration // of the events' clock since the first one
 	last   time.Time
 }
@@ -28,9 +34,9 @@ func (p *pacer) due(at time.Time) time.Duration {
 	}
 	wait := time.Duration(0)
 	if p.rate > 0 {
-		wait = p.began.Add(time.Duration(float64(p.played) * float64(time.Second) / p.rate)).Sub(now)
+		wait = p.began.Add(time.Duration(float64(p.passed) * float64(time.Second) / p.rate)).Sub(now)
 	}
-	p.played++
+	p.passed++
 	if p.speed > 0 {
 		p.offset += timeStep(p.last, at)
 		wait = max(wait, p.began.Add(time.Duration(float64(p.offset)/p.speed)).Sub(now))
@@ -51,4 +57,29 @@ func timeStep(last, at time.Time) time.Duration {
 		return d
 	}
 	return 0
+}
+
+// Spacing gives the time between two frames at a multiple of the recorded speed, as
+// relayserver.Config.Delay takes it. It is safe for concurrent use.
+func Spacing(speed float64) func(last, next []byte) time.Duration {
+	decoders := sync.Pool{New: func() any { return &timeReader{decoder: frame.Decoder{Raw: true}} }}
+	return func(last, next []byte) time.Duration {
+		d := decoders.Get().(*timeReader)
+		defer decoders.Put(d)
+		return time.Duration(float64(timeStep(d.time(last), d.time(next))) / speed)
+	}
+}
+
+// timeReader reads the event time of frames.
+type timeReader struct {
+	decoder frame.Decoder
+	ev      event.Event
+}
+
+func (d *timeReader) time(raw []byte) time.Time {
+	if d.decoder.Decode(raw, &d.ev) != nil {
+		return time.Time{}
+	}
+	at, _ := event.ParseTime(string(d.ev.Time))
+	return at
 }

@@ -3,7 +3,6 @@ package replay
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -12,14 +11,12 @@ import (
 
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/endpoint"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/ranges"
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/settings"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/filter"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/place"
-	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/relayserver"
 )
@@ -50,8 +47,8 @@ type replayPlan struct {
 	*replayOptions
 	source  endpoint.Terminus
 	target  endpoint.Terminus
-	sel     *selection
-	pace    pacer
+	sel     Selection
+	rates   struct{ events, speed float64 } // a second, and times the recorded speed; 0 does not wait
 	faults  []relayserver.Fault
 	columns *output.Columns // of standard output as text
 	json    bool            // the summary
@@ -63,20 +60,23 @@ type replayPlan struct {
 func (o *replayOptions) plan(env *shell.Env, cfg *config.Config, args []string) (*replayPlan, error) {
 	p := &replayPlan{replayOptions: o, started: time.Now()}
 	var err error
-	if p.sel, err = newSelection(filter.Config{
-		Collections: cfg.Ingest.Collections, DIDs: cfg.Ingest.DIDs, Kinds: cfg.Ingest.Kinds}, o.actions); err != nil {
+	if err = shell.CheckActions(o.actions); err != nil {
 		return nil, err
 	}
-	if p.sel.from, err = ranges.ParseBegin("--from", o.from, p.started); err != nil {
+	if p.sel.Filter, err = filter.New(filter.Config{
+		Collections: cfg.Ingest.Collections, DIDs: cfg.Ingest.DIDs, Kinds: cfg.Ingest.Kinds, Actions: o.actions}); err != nil {
+		return nil, err
+	}
+	if p.sel.From, err = ranges.ParseBegin("--from", o.from, p.started); err != nil {
 		return nil, err
 	}
 	if err := p.ends(args); err != nil {
 		return nil, err
 	}
-	if p.pace.rate, err = parseRate(o.rate); err != nil {
+	if p.rates.events, err = parseRate(o.rate); err != nil {
 		return nil, err
 	}
-	if p.pace.speed, err = parseSpeed(o.speed); err != nil {
+	if p.rates.speed, err = parseSpeed(o.speed); err != nil {
 		return nil, err
 	}
 	if p.faults, err = relayserver.ParseFaults(o.faults); err != nil {
@@ -87,15 +87,15 @@ func (o *replayOptions) plan(env *shell.Env, cfg *config.Config, args []string) 
 			return nil, err
 		}
 	}
-	p.follow = p.label == "record" || p.serve != "" || p.sel.from.Kind == place.Live
-	p.sel.entries = p.target.Kind == endpoint.EndStream || p.target.Kind == endpoint.EndStdout && !p.raw
+	p.follow = p.label == "record" || p.serve != "" || p.sel.From.Kind == place.Live
+	p.sel.Entries = p.target.Kind == endpoint.EndStream || p.target.Kind == endpoint.EndStdout && !p.raw
 	return p, nil
 }
 
 // ends finds source and target among flags and arguments.
 func (p *replayPlan) ends(args []string) (err error) {
 	var target *endpoint.Terminus
-	if p.sel.until, target, err = endpoint.ParseTo(p.to, p.started, p.label); err != nil {
+	if p.sel.Until, target, err = endpoint.ParseTo(p.to, p.started, p.label); err != nil {
 		return err
 	}
 	source := p.replayOptions.source
@@ -123,7 +123,7 @@ func (p *replayPlan) ends(args []string) (err error) {
 	}
 	if source == "" {
 		source = "stream"
-		if p.sel.from.Kind == place.Live {
+		if p.sel.From.Kind == place.Live {
 			source = "relay"
 		}
 	}
@@ -175,7 +175,7 @@ func (p *replayPlan) checkNumbers(*shell.Env, *config.Config) error {
 // checkRange refuses ends that the source cannot find, and ranges without
 // inside.
 func (p *replayPlan) checkRange(*shell.Env, *config.Config) error {
-	from, until := p.sel.from, p.sel.until
+	from, until := p.sel.From, p.sel.Until
 	for _, e := range []place.Place{from, until} {
 		if e.Kind == place.ID && p.source.Kind != endpoint.EndStream {
 			return shell.UsageError(fmt.Errorf("%q is an entry's id: only a stream has those", e.Text), "give a seq or a time")
@@ -183,7 +183,7 @@ func (p *replayPlan) checkRange(*shell.Env, *config.Config) error {
 	}
 	switch {
 	case from.Kind == place.Newest && p.source.Kind == endpoint.EndRelay:
-		p.sel.from.Kind = place.Live
+		p.sel.From.Kind = place.Live
 	case from.Kind == place.Newest && p.source.Kind == endpoint.CaptureEnd:
 		return shell.UsageError(errors.New(`flag --from: "newest" is a place in a stream or a relay: a recording is read from its beginning`), "give a seq or a time")
 	case until.Kind == place.Newest && p.source.Kind == endpoint.EndRelay:
@@ -222,6 +222,11 @@ func (p *replayPlan) checkServe(*shell.Env, *config.Config) error {
 	return nil
 }
 
+// isLive reports whether a key is a live stream's by its name alone.
+func isLive(cfg *config.Config, key string) bool {
+	return key == cfg.Redis.StreamKey || key == keyspace.DefaultStream
+}
+
 // checkStream refuses a live stream before anything is connected, and stream
 // flags without a stream.
 func (p *replayPlan) checkStream(env *shell.Env, cfg *config.Config) error {
@@ -237,8 +242,8 @@ func (p *replayPlan) checkStream(env *shell.Env, cfg *config.Config) error {
 	case key == "":
 		return shell.UsageError(errors.New("the stream to append to is not named"), "add --to-stream KEY")
 	case isLive(cfg, key) && !p.appendToLive:
-		return shell.UsageError(fmt.Errorf("stream %s is the live one", key), liveHint)
-	case key == cfg.Redis.CursorKey || replayCursor("", key, p.toPartitions) == cfg.Redis.CursorKey:
+		return shell.UsageError(fmt.Errorf("stream %s is the live one", key), TakeHint())
+	case key == cfg.Redis.CursorKey || CursorNames(key, p.toPartitions)[0] == cfg.Redis.CursorKey:
 		return shell.UsageError(fmt.Errorf("stream %s and the live cursor %s would share a key", key, cfg.Redis.CursorKey), "choose another --to-stream")
 	case p.source.Kind == endpoint.EndStream && p.source.Url == p.target.Url && key == cfg.Redis.StreamKey:
 		return shell.UsageError(errors.New("source and target are the same stream"), "choose another --to-stream")
@@ -273,32 +278,4 @@ func (p *replayPlan) checkOutput(env *shell.Env, cfg *config.Config) error {
 		}
 	}
 	return nil
-}
-
-// redis is the Redis at url, or the settings' where that is empty.
-func (p *replayPlan) redis(log *slog.Logger, cfg *config.Config, url, passwordFile string) (c conn.Connection, name string, closeServer func(), err error) {
-	if url = config.OwnScheme(url); url == "" || strings.HasPrefix(url, "embedded:") {
-		other := *cfg
-		if url != "" {
-			other.Redis.URL = url
-		}
-		down, err := endpoint.OpenDownstream(log, &other)
-		return down.Connection, down.Name, down.Close, err
-	}
-	place, err := conn.ParseURL(url)
-	if err != nil {
-		return c, "", nil, fmt.Errorf("read Redis URL %s: %w", fault.Redact(url), err)
-	}
-	if place.Password {
-		log.Warn("The password in an argument is visible to every user of this machine in ps; use --to-password-file, or --redis-url from the environment")
-	}
-	password := ""
-	if passwordFile != "" {
-		if password, err = config.ReadSecret(passwordFile); err != nil {
-			return c, "", nil, fmt.Errorf("Redis password file: %w", err)
-		}
-	}
-	c = settings.Connection(log, cfg, url, password)
-	c.URLName, c.PasswordName = "the URL in the argument", "the file of --to-password-file"
-	return c, fault.Redact(url), func() {}, nil
 }

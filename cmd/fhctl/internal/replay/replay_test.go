@@ -3,6 +3,7 @@ package replay
 import (
 	"bytes"
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"strings"
@@ -10,38 +11,13 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/followtest"
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/filter"
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/relayserver"
 )
-
-func TestReplayRatesAndSpeeds(t *testing.T) {
-	for text, want := range map[string]float64{"": 0, "500/s": 500, "500": 500, "30/m": 0.5, "3600/h": 1} {
-		if got, err := parseRate(text); err != nil || got != want {
-			t.Errorf("rate %q is %v, %v", text, got, err)
-		}
-	}
-	for text, want := range map[string]float64{"max": 0, "1x": 1, "2x": 2, "0.5x": 0.5, "3": 3} {
-		if got, err := parseSpeed(text); err != nil || got != want {
-			t.Errorf("speed %q is %v, %v", text, got, err)
-		}
-	}
-	for _, text := range []string{"0/s", "-1/s", "x", "1/d", "NaN", "Inf/s"} {
-		if _, err := parseRate(text); fault.ClassOf(err) != fault.Usage {
-			t.Errorf("rate %q: %v", text, err)
-		}
-	}
-	for _, text := range []string{"0x", "-2x", "fast", "NaNx"} {
-		if _, err := parseSpeed(text); fault.ClassOf(err) != fault.Usage {
-			t.Errorf("speed %q: %v", text, err)
-		}
-	}
-}
 
 // E6: an event time says nothing for sure.
 func TestReplaySpeedPassesOverTimesThatCannotBe(t *testing.T) {
@@ -100,14 +76,16 @@ func TestReplayFiltersEntries(t *testing.T) {
 		"unreadable, filtered": {filter.Config{DIDs: []string{did}}, nil, stored("1-0", "commit", "not JSON", 1), broken, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sel, err := newSelection(test.cfg, test.actions)
+			test.cfg.Actions = test.actions
+			keep, err := filter.New(test.cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
-			var p played
-			v, _ := sel.stored(test.in, &p)
-			if v != test.v || v == deliver && string(p.data) != test.data {
-				t.Errorf("verdict %d, data %s; want %d, %s", v, p.data, test.v, test.data)
+			choose := chooser{Selection: Selection{Filter: keep}}
+			var e Selected
+			v, _ := choose.stored(test.in, &e)
+			if v != test.v || v == deliver && e.Data != test.data {
+				t.Errorf("verdict %d, data %s; want %d, %s", v, e.Data, test.v, test.data)
 			}
 		})
 	}
@@ -115,9 +93,8 @@ func TestReplayFiltersEntries(t *testing.T) {
 
 // A time is a place in a recording only if most events agree.
 func TestReplayTimeRangeSurvivesOneWrongClock(t *testing.T) {
-	sel, _ := newSelection(filter.Config{}, nil)
 	base := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
-	sel.until = place.Place{Kind: place.Time, Time: base}
+	sel := chooser{Selection: Selection{Until: place.Place{Kind: place.Time, Time: base}}}
 	if v := sel.place(1, base.AddDate(1, 0, 0)); v != outside {
 		t.Errorf("one event of next year: %d", v)
 	}
@@ -146,18 +123,19 @@ func TestReplayServesASelection(t *testing.T) {
 		}
 	}
 	log.End()
-	sel, err := newSelection(filter.Config{Collections: []string{"app.bsky.feed.like"}}, nil)
+	keep, err := filter.New(filter.Config{Collections: []string{"app.bsky.feed.like"}})
 	if err != nil {
 		t.Fatal(err)
 	}
+	sel := Selection{Filter: keep}
 	first, _ := log.Bounds()
-	sel.from, sel.until = place.Place{Kind: place.Seq, Seq: first + 20}, place.Place{Kind: place.Seq, Seq: first + 150}
-	served := selected(log, sel)
+	sel.From, sel.Until = place.Place{Kind: place.Seq, Seq: first + 20}, place.Place{Kind: place.Seq, Seq: first + 150}
+	served := SelectLog(log, sel)
 	var _ relayserver.Log = served
-	if oldest, newest := served.Bounds(); oldest != sel.from.Seq || newest != sel.until.Seq {
+	if oldest, newest := served.Bounds(); oldest != sel.From.Seq || newest != sel.Until.Seq {
 		t.Errorf("bounds %s to %s", oldest, newest)
 	}
-	want := likesAndMore(t, log, sel.from.Seq, sel.until.Seq)
+	want := likesAndMore(t, log, sel.From.Seq, sel.Until.Seq)
 	var got []event.Seq
 	for after := event.Seq(0); ; {
 		seq, _, err := served.Next(t.Context(), after)
@@ -193,26 +171,28 @@ func likesAndMore(t *testing.T, log relayserver.Log, from, until event.Seq) (seq
 	return seqs
 }
 
-// A read that is under way when all that was asked for has been replayed ends with
+// A read that is under way when all that was asked for has been played ends with
 // its context; that is no failure, any other end is.
-func TestReplayCutOffOnPurposeIsNoFailure(t *testing.T) {
-	for _, cause := range []error{errReplayed, shell.ErrInterrupted} {
+func TestCutOffOnPurposeIsNoFailure(t *testing.T) {
+	for _, cause := range []error{errPlayed, errors.New("interrupted")} {
 		ctx, stop := context.WithCancelCause(t.Context())
 		stop(cause)
-		r := &replayRun{plan: &replayPlan{}, origin: &origin{player: cutOff{}}, target: nowhere{}, items: make(chan *played)}
+		r := newRun(cutOff{}, Discard{}, Options{})
 		r.read(ctx)
-		if failed := r.readErr != nil; failed != (cause != errReplayed) {
+		if failed := r.readErr != nil; failed != (cause != errPlayed) {
 			t.Errorf("%v: reading ends with %v", cause, r.readErr)
 		}
 	}
 }
 
 // cutOff is a source that waits for its context.
-type cutOff struct{ player }
+type cutOff struct{ Source }
 
-func (cutOff) pieces(ctx context.Context, _ event.Seq) iter.Seq2[piece, error] {
-	return func(yield func(piece, error) bool) {
+func (cutOff) Nature() Nature { return Nature{} }
+
+func (cutOff) Pieces(ctx context.Context, _ event.Seq) iter.Seq2[Piece, error] {
+	return func(yield func(Piece, error) bool) {
 		<-ctx.Done()
-		yield(piece{}, ctx.Err())
+		yield(Piece{}, ctx.Err())
 	}
 }

@@ -11,52 +11,6 @@ import (
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
-// replayCount is what happened to a replay's events. The reader counts what it
-// passed over, the writer the rest; they are added when both have ended.
-type replayCount struct {
-	stored   int64 // taken by the target
-	repeats  int64 // the target, or the connection, had them already
-	unwanted int64 // no filter wanted them
-	carried  int64 // kinds the target does not take
-	rejected int64
-	reasons  [event.Reasons]int64
-	notices  int64
-	bytes    int64 // of frames or data taken
-	kinds    map[string]int64
-	first    event.Seq
-	last     event.Seq
-}
-
-// Saw widens the range of seqs.
-func (c *replayCount) Saw(seq event.Seq) {
-	if seq == 0 {
-		return
-	}
-	if c.first == 0 || seq < c.first {
-		c.first = seq
-	}
-	c.last = max(c.last, seq)
-}
-
-// account counts an event that was given to the target.
-func (r *replayRun) account(p *played, taken bool) {
-	c := &r.count
-	if !taken {
-		c.carried++
-		return
-	}
-	c.stored++
-	c.bytes += int64(p.size)
-	c.kinds[kindLabel(p)]++
-	c.Saw(p.seq)
-	if c.stored%64 == 0 {
-		r.draw(p.seq)
-	}
-}
-
-// kindLabel is bounded: what a stream's types say is untrusted.
-func kindLabel(p *played) string { return p.kind.String() }
-
 // replaySummary is the summary as -o json prints it: docs/json.md.
 type replaySummary struct {
 	V        int              `json:"v"`
@@ -78,17 +32,17 @@ type replaySummary struct {
 	Seconds  float64          `json:"seconds"`
 }
 
-func (r *replayRun) summary(complete bool) replaySummary {
-	c := &r.count
+func (r *replayRun) summary() replaySummary {
+	did := &r.did
 	s := replaySummary{
-		V: 1, Command: r.plan.label, Source: r.origin.name, Target: r.targetName, DryRun: r.plan.dryRun, Complete: complete,
-		Events: c.stored, Kinds: c.kinds, Repeats: c.repeats, Filtered: c.unwanted, NotTaken: c.carried, Rejected: c.rejected,
-		Reasons: map[string]int64{}, Bytes: c.bytes, Seconds: time.Since(r.plan.started).Round(time.Millisecond).Seconds(),
+		V: 1, Command: r.plan.label, Source: r.origin.name, Target: r.targetName, DryRun: r.plan.dryRun, Complete: did.Complete,
+		Events: did.Taken, Kinds: did.Kinds, Repeats: did.Repeats, Filtered: did.Unwanted, NotTaken: did.NotTaken, Rejected: did.Rejected,
+		Reasons: map[string]int64{}, Bytes: did.Bytes, Seconds: time.Since(r.plan.started).Round(time.Millisecond).Seconds(),
 	}
-	if c.first > 0 {
-		s.FirstSeq, s.LastSeq = &c.first, &c.last
+	if did.First > 0 {
+		s.FirstSeq, s.LastSeq = &did.First, &did.Last
 	}
-	for reason, n := range c.reasons {
+	for reason, n := range did.Reasons {
 		if n > 0 {
 			s.Reasons[event.Reason(reason).String()] = n
 		}
@@ -96,10 +50,10 @@ func (r *replayRun) summary(complete bool) replaySummary {
 	return s
 }
 
-// shell.report prints the summary: one line for people, or JSON where standard output
+// report prints the summary: one line for people, or JSON where standard output
 // is not the data.
-func (r *replayRun) report(complete bool) error {
-	s := r.summary(complete)
+func (r *replayRun) report() error {
+	s := r.summary()
 	if r.plan.json {
 		out := json.NewEncoder(shell.Visible(r.app.Out))
 		out.SetEscapeHTML(false)
@@ -107,7 +61,7 @@ func (r *replayRun) report(complete bool) error {
 		return out.Encode(s)
 	}
 	fmt.Fprintln(r.app.Err, text.Escape(s.String()))
-	if s.Events == 0 && complete && r.target.after() == 0 {
+	if s.Events == 0 && s.Complete && r.target.After() == 0 {
 		fmt.Fprintln(r.app.Err, "hint: "+text.Escape(r.whyNothing()))
 	}
 	return nil
@@ -115,10 +69,10 @@ func (r *replayRun) report(complete bool) error {
 
 // whyNothing is where to look when nothing was replayed.
 func (r *replayRun) whyNothing() string {
-	first, last := r.passed.first, r.passed.last
-	if o, ok := r.origin.stream(); ok {
-		first, _ = o.bounds.First.Seq()
-		last, _ = o.bounds.Last.Seq()
+	first, last := r.did.Seen.First, r.did.Seen.Last
+	if bounds := r.origin.bounds; bounds != nil {
+		first, _ = bounds.First.Seq()
+		last, _ = bounds.Last.Seq()
 	}
 	if first == 0 && r.plan.follow {
 		return fmt.Sprintf("no event came from %s before this ended: let it run for longer, or begin earlier with --from oldest, if it has any", r.origin.name)
@@ -126,7 +80,7 @@ func (r *replayRun) whyNothing() string {
 	if first == 0 {
 		return r.origin.name + " holds no events"
 	}
-	if n := r.passed.unwanted; n > 0 {
+	if n := r.did.Unwanted; n > 0 {
 		return fmt.Sprintf("%s events of the range passed (seq %s to %s of %s) and the filters want none of them: see --collection, --did, --kind and --action",
 			text.Thousands(n), first, last, r.origin.name)
 	}

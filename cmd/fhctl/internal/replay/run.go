@@ -3,45 +3,69 @@ package replay
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
 
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/endpoint"
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/ranges"
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/capture"
-	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
-	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/wait"
 )
 
-// replayRun is one replay.
-type replayRun struct {
-	app        *shell.Env
-	cfg        *config.Config
-	plan       *replayPlan
-	origin     *origin
-	target     receiver
-	targetName string
-	count      replayCount
+// Options says what is played, and how fast. The zero Options is everything, as fast as
+// the target takes it.
+type Options struct {
+	Selection
+	// Rate is the most events in a second; 0 sets no limit.
+	Rate float64
+	// Speed is the multiple of the speed at which the events happened, by their own
+	// times; 0 does not wait.
+	Speed float64
+	// Limit ends the run once the target has taken that many events; 0 sets no limit.
+	Limit int64
+	// For ends the run after that time; 0 sets no limit.
+	For time.Duration
+	// Progress hears, from the goroutine of Run, about how far it is: with every 64th
+	// event that was taken, and twice a second while nothing comes. It may be nil.
+	Progress func(Progress)
+	// Logger hears of what could not be read, once for each reason; nil is silent.
+	Logger *slog.Logger
+}
 
-	line      *output.Line
-	flushed   time.Time           // when a paced target was flushed last
-	passed    replayCount         // counted by the reader
-	readErr   error               // of the reader, once items is closed
-	readWhole bool                // it came to the source's end
-	items     chan *played        // reader → writer
-	room      *semaphore.Weighted // bytes of items
-	within    ranges.Frames       // what of a recording was seen; its range
-	looked    atomic.Int64        // pieces the reader has seen
-	came      atomic.Int64        // of them, those that are events
-	reading   atomic.Uint64       // the seq the reader stands at
+// Progress is how far a run is.
+type Progress struct {
+	Taken int64
+	Seq   event.Seq // of the last event, wanted or not
+	// Done is the part of it that is done, from 0 to 1; -1 when it is unknown.
+	Done float64
+}
+
+// running is one run.
+type running struct {
+	Options
+	source  Source
+	nature  Nature
+	target  Target
+	log     *slog.Logger
+	started time.Time
+	choose  chooser
+	pace    pacer
+
+	items   chan *Selected      // reader → writer
+	room    *semaphore.Weighted // bytes of items
+	count   Summary             // the writer's part
+	flushed time.Time           // when a paced target was flushed last
+
+	passed  Summary // the reader's part
+	readErr error   // of the reader, once items is closed
+
+	came    atomic.Int64  // pieces that are events
+	reading atomic.Uint64 // the seq the reader stands at
 }
 
 // itemsAhead is how many events may be read before they are written.
@@ -50,38 +74,46 @@ const itemsAhead = 256
 // itemsBytes is how much they may hold.
 const itemsBytes = 4 << 20
 
-// weight is what an item takes of the room; one always fits.
-func (p *played) weight() int64 { return min(int64(len(p.frame)+len(p.data)), itemsBytes) }
+// large is from how many bytes on an event is kept once only, and its buffers are not
+// kept for the next.
+const large = 1 << 20
 
-// errReplayed ends reading because everything wanted was replayed.
-var errReplayed = errors.New("replayed what was asked for")
+// errPlayed ends reading because everything wanted was played.
+var errPlayed = errors.New("played what was asked for")
 
-func runReplay(ctx context.Context, env *shell.Env, cfg *config.Config, o *replayOptions, args []string) error {
-	p, err := o.plan(env, cfg, args)
-	if err != nil {
-		return err
-	}
-	shell.BoundReading()
-	if p.target.Kind == endpoint.EndServe {
-		return serveReplay(ctx, env, cfg, p)
-	}
-	r := &replayRun{app: env, cfg: cfg, plan: p, items: make(chan *played, itemsAhead), room: semaphore.NewWeighted(itemsBytes), within: ranges.Frames{From: p.sel.from, To: p.sel.until}}
-	r.count.kinds = map[string]int64{}
-	if r.origin, err = openOrigin(ctx, env, cfg, p); err != nil {
-		return err
-	}
-	defer r.origin.close()
-	if err := r.openTarget(ctx); err != nil {
-		return err
-	}
-	if p.dryRun && p.target.Kind == endpoint.EndStdout {
-		r.target = nowhere{entries: p.sel.entries}
-	}
-	restore := r.showProgress()
+// Run plays what the source holds into the target, from behind what the target has. It
+// ends with the source, at the end of the range, at a limit, or with ctx. It finishes the
+// target; closing the source is left to the caller.
+//
+// An error is the source's or the target's. An event that cannot be read is none: it is
+// counted. Where a capture is damaged the error is a *capture.Damage, and the target is
+// finished as complete with what came before. That ctx ended is no error; a run that it
+// ended early is not Complete.
+//
+// While an event is written others are read, up to 4 MiB of them.
+func Run(ctx context.Context, source Source, target Target, o Options) (Summary, error) {
+	r := newRun(source, target, o)
 	complete, err := r.run(ctx)
-	finished := r.target.finish(ctx, complete || isDamage(err))
-	restore()
-	return r.outcome(ctx, complete && finished == nil, errors.Join(err, finished))
+	finished := target.Finish(ctx, complete || isDamage(err))
+	return r.summary(complete && finished == nil), errors.Join(err, finished)
+}
+
+func newRun(source Source, target Target, o Options) *running {
+	r := &running{
+		Options: o, source: source, nature: source.Nature(), target: target, log: logger(o.Logger), started: time.Now(),
+		choose: chooser{Selection: o.Selection}, pace: pacer{rate: o.Rate, speed: o.Speed},
+		items: make(chan *Selected, itemsAhead), room: semaphore.NewWeighted(itemsBytes),
+	}
+	r.count.Kinds = map[string]int64{}
+	return r
+}
+
+// logger is the logger, or a silent one for nil.
+func logger(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return log
 }
 
 // isDamage reports whether a capture ended in damage: what was read before is
@@ -91,45 +123,31 @@ func isDamage(err error) bool {
 	return ok
 }
 
-// openTarget opens what the plan writes to.
-func (r *replayRun) openTarget(ctx context.Context) (err error) {
-	p := r.plan
-	switch p.target.Kind {
-	case endpoint.EndStdout:
-		r.targetName, r.target = "standard output", newPrinter(r.app.Out, p)
-	case endpoint.CaptureEnd:
-		r.targetName = p.target.Path
-		if p.dryRun {
-			state, err := loadState(p.target.Path)
-			from := event.Seq(0)
-			if state != nil && p.resume {
-				from, _ = event.ParseSeq(state.Seq)
-			}
-			r.target = nowhere{from: from}
-			return err
-		}
-		t, err := openRecorder(p.target.Path, r.origin.identity, p.sel.keep.Fingerprint(), p.resume)
-		if err != nil {
-			return err
-		}
-		if r.target = t; t.cut != "" {
-			r.app.Log.Warn("The unfinished capture was cut", "what", t.cut)
-		}
-		return nil
-	case endpoint.EndStream:
-		r.targetName = "stream " + p.toStream
-		r.target, err = openAppender(ctx, r.app, r.cfg, p, r.origin, &r.count)
-		return err
-	}
-	return nil
+// summary adds what reader and writer have counted, when both have ended.
+func (r *running) summary(complete bool) Summary {
+	s := r.count
+	s.Complete, s.Seen = complete, r.passed.Seen
+	s.Unwanted, s.Notices, s.Rejected, s.Reasons = r.passed.Unwanted, r.passed.Notices, r.passed.Rejected, r.passed.Reasons
+	present := r.present()
+	s.Taken -= present
+	s.Repeats = present + r.source.State().Repeats
+	return s
 }
 
-// shell.Run reads and writes until the source or the plan ends; complete says which
+// present is how many of the events that were taken the target had already.
+func (r *running) present() int64 {
+	if t, ok := r.target.(PresentCounter); ok {
+		return t.Present()
+	}
+	return 0
+}
+
+// run reads and writes until the source or a limit ends it; complete says which
 // it was, or that an endless source was stopped.
-func (r *replayRun) run(ctx context.Context) (complete bool, err error) {
+func (r *running) run(ctx context.Context) (complete bool, err error) {
 	reading, stop := context.WithCancelCause(ctx)
-	if r.plan.last > 0 {
-		timer := time.AfterFunc(r.plan.last, func() { stop(errReplayed) })
+	if r.For > 0 {
+		timer := time.AfterFunc(r.For, func() { stop(errPlayed) })
 		defer timer.Stop()
 	}
 	var reader sync.WaitGroup
@@ -137,67 +155,65 @@ func (r *replayRun) run(ctx context.Context) (complete bool, err error) {
 	storing, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopDrain, giveUp) })()
-	err = r.Write(reading, storing, stop)
-	stop(errReplayed)
+	err = r.write(reading, storing, stop)
+	stop(errPlayed)
 	for range r.items { // until the reader has gone
 	}
 	reader.Wait()
 	if err == nil {
 		err = r.readErr
 	}
-	stopped := ctx.Err() != nil
-	return err == nil && (!stopped || r.origin.endless()), err
+	return err == nil && (ctx.Err() == nil || r.nature.Endless), err
 }
 
 // read judges what the source holds and passes on what is wanted.
-func (r *replayRun) read(ctx context.Context) {
+func (r *running) read(ctx context.Context) {
 	defer close(r.items)
-	after := r.target.after()
-	if after > 0 {
-		r.app.Log.Info("Resuming", "after", after.String(), "target", r.targetName)
-	}
-	for pc, err := range r.origin.pieces(ctx, after) {
+	for piece, err := range r.source.Pieces(ctx, r.target.After()) {
 		if err != nil {
-			if context.Cause(ctx) != errReplayed { // else reading was cut off on purpose
+			if context.Cause(ctx) != errPlayed { // else reading was cut off on purpose
 				r.readErr = err
 			}
 			return
 		}
-		r.looked.Add(1)
-		if _, ok := frame.PeekEvent(pc.frame); ok {
+		r.passed.Seen.Pieces++
+		if _, ok := frame.PeekEvent(piece.Frame); ok {
 			r.came.Add(1)
 		}
-		p := &played{}
-		v, reject := r.judge(pc, p)
-		r.within.Saw(p.seq, p.at)
-		r.passed.Saw(p.seq)
-		r.reading.Store(uint64(p.seq))
-		if v == beyond || v == deliver && r.windowOver(p) {
+		e := &Selected{}
+		v, reject := r.judge(piece, e)
+		r.passed.Seen.saw(e.Seq, e.At)
+		r.reading.Store(uint64(e.Seq))
+		if v == beyond || v == deliver && r.nature.Past && e.At.After(r.started) {
 			return
 		}
 		if v != deliver {
-			r.pass(v, p, reject)
-		} else if !r.send(ctx, p) {
+			r.pass(v, e, reject)
+		} else if !r.send(ctx, e) {
 			return
 		}
-		if r.endReached(p) {
+		// Where seqs rise, the next event may be far away.
+		if until := r.Until; r.nature.Rising && until.Kind == place.Seq && e.Seq >= until.Seq {
 			return
 		}
 	}
-	r.readWhole = ctx.Err() == nil
+	r.passed.Seen.Whole = ctx.Err() == nil
 }
 
-func (r *replayRun) send(ctx context.Context, p *played) bool {
-	if r.room.Acquire(ctx, p.weight()) != nil {
+// weight is what an item takes of the room; one always fits.
+func weight(e *Selected) int64 { return min(int64(len(e.Frame)+len(e.Data)), itemsBytes) }
+
+func (r *running) send(ctx context.Context, e *Selected) bool {
+	taken := weight(e)
+	if r.room.Acquire(ctx, taken) != nil {
 		return false
 	}
-	weight := p.weight()
 	select {
-	case r.items <- p:
+	case r.items <- e:
 	case <-ctx.Done():
 		return false
 	}
-	if weight < itemsBytes {
+	if taken < itemsBytes {
 		return true
 	}
 	// It is written before another is read, which may be as large.
@@ -208,93 +224,85 @@ func (r *replayRun) send(ctx context.Context, p *played) bool {
 	return true
 }
 
-// endReached reports whether the last seq that is wanted has come. A relay's
-// seqs rise, and its next event may be far away.
-func (r *replayRun) endReached(p *played) bool {
-	until := r.plan.sel.until
-	return r.origin.kind == endpoint.EndRelay && until.Kind == place.Seq && p.seq >= until.Seq
-}
-
-func (r *replayRun) judge(pc piece, p *played) (verdict, *event.Reject) {
+func (r *running) judge(piece Piece, e *Selected) (verdict, *event.Reject) {
 	switch {
-	case pc.fault != event.ReasonNone:
-		return broken, &event.Reject{Reason: pc.fault}
-	case pc.frame == nil:
-		return r.plan.sel.stored(pc.stored, p)
+	case piece.Fault != event.ReasonNone:
+		return broken, &event.Reject{Reason: piece.Fault}
+	case piece.Frame == nil:
+		return r.choose.stored(piece.Stored, e)
 	}
-	v, reject := r.plan.sel.frame(pc.frame, p)
+	v, reject := r.choose.frame(piece.Frame, e)
 	// An event that this version cannot use is still part of a recording.
-	if v == broken && p.seq > 0 && !reject.Reason.Framing() && !r.plan.sel.entries && r.plan.sel.whole() {
+	if v == broken && e.Seq > 0 && !reject.Reason.Framing() && !r.Entries && r.whole() {
 		return deliver, nil
 	}
 	return v, reject
 }
 
-// windowOver reports whether the relay's window has been played: the event
-// happened after this run began.
-func (r *replayRun) windowOver(p *played) bool {
-	o, ok := r.origin.player.(*relayPlayer)
-	return ok && o.windowed() && p.at.After(r.plan.started)
-}
-
 // pass counts what is not delivered, and says what a person should know.
-func (r *replayRun) pass(v verdict, p *played, reject *event.Reject) {
+func (r *running) pass(v verdict, e *Selected, reject *event.Reject) {
 	c := &r.passed
 	switch v {
 	case unwanted:
-		c.unwanted++
+		c.Unwanted++
 	case notice:
-		c.notices++
-		r.app.Log.Debug("Relay notice", "name", p.notice)
+		c.Notices++
+		r.log.Debug("Relay notice", "name", e.notice)
 	case broken:
-		if c.rejected++; c.reasons[reject.Reason] == 0 {
-			r.app.Log.Warn("An event cannot be read and is left out; further ones of its kind are counted only", "seq", p.seq.String(), "reason", reject.Reason.String(), "err", reject.Detail)
+		if c.Rejected++; c.Reasons[reject.Reason] == 0 {
+			r.log.Warn("An event cannot be read and is left out; further ones of its kind are counted only", "seq", e.Seq.String(), "reason", reject.Reason.String(), "err", reject.Detail)
 		}
-		c.reasons[reject.Reason]++
+		c.Reasons[reject.Reason]++
 	}
 }
 
 // write gives events to the target, when they are due. What the target has
 // begun to store may outlast ctx.
-func (r *replayRun) Write(ctx, storing context.Context, stop context.CancelCauseFunc) error {
+func (r *running) write(ctx, storing context.Context, stop context.CancelCauseFunc) error {
 	for {
-		p, err := r.next(ctx, storing)
-		if p == nil || err != nil {
+		e, err := r.next(ctx, storing)
+		if e == nil || err != nil {
 			return err
 		}
-		if err := r.hold(ctx, storing, p); err != nil || ctx.Err() != nil {
+		if err := r.hold(ctx, storing, e); err != nil || ctx.Err() != nil {
 			return err
 		}
-		weight := p.weight()
-		if p.size = len(p.frame); p.frame == nil {
-			p.size = len(p.data)
+		room, size := weight(e), len(e.Frame)
+		if e.Frame == nil {
+			size = len(e.Data)
 		}
-		taken, err := r.target.put(storing, p)
-		r.room.Release(weight)
+		taken, err := r.target.Put(storing, e)
+		r.room.Release(room)
 		if err != nil {
 			return err
 		}
-		r.account(p, taken)
-		if r.plan.limit > 0 && r.count.stored >= r.plan.limit {
-			stop(errReplayed)
+		if !taken {
+			r.count.NotTaken++
+			continue
+		}
+		if r.count.took(e, size); (r.count.Taken-r.present())%64 == 0 {
+			r.tell(e.Seq)
+		}
+		if r.Limit > 0 && r.count.Taken-r.present() >= r.Limit {
+			stop(errPlayed)
 			return nil
 		}
 	}
 }
 
-// tick is how often progress is drawn and a target's age looked at while
+// tick is how often progress is told and a target's age looked at while
 // nothing comes.
 const tick = 500 * time.Millisecond
 
-// verify.next is the next event; nil when there are no more. Before it waits, the
+// next is the next event; nil when there are no more. Before it waits, the
 // target passes on what it has.
-func (r *replayRun) next(ctx, storing context.Context) (*played, error) {
+func (r *running) next(ctx, storing context.Context) (*Selected, error) {
 	select {
-	case p := <-r.items:
-		return p, nil
+	case e := <-r.items:
+		return e, nil
 	default:
 	}
-	if err := r.target.flush(storing); err != nil {
+	if err := r.target.Flush(storing); err != nil {
 		return nil, err
 	}
 	timer := time.NewTicker(tick)
@@ -302,8 +310,8 @@ func (r *replayRun) next(ctx, storing context.Context) (*played, error) {
 	began, came := time.Now(), r.came.Load()
 	for {
 		select {
-		case p := <-r.items:
-			return p, nil
+		case e := <-r.items:
+			return e, nil
 		case <-ctx.Done():
 			return nil, nil
 		case <-timer.C:
@@ -311,29 +319,44 @@ func (r *replayRun) next(ctx, storing context.Context) (*played, error) {
 		if now := r.came.Load(); now != came { // a notice is silence too
 			began, came = time.Now(), now
 		}
-		if quiet := r.origin.quiet(); quiet > 0 && time.Since(began) >= quiet {
+		if quiet := r.source.State().Quiet; quiet > 0 && time.Since(began) >= quiet {
 			return nil, nil
 		}
-		r.draw(event.Seq(r.reading.Load()))
-		if err := r.target.flush(storing); err != nil {
+		r.tell(event.Seq(r.reading.Load()))
+		if err := r.target.Flush(storing); err != nil {
 			return nil, err
 		}
 	}
 }
 
 // hold waits until the event is due.
-func (r *replayRun) hold(ctx, storing context.Context, p *played) error {
-	pause := r.plan.pace.due(p.at)
-	if pause <= 2*time.Millisecond || r.plan.dryRun {
+func (r *running) hold(ctx, storing context.Context, e *Selected) error {
+	pause := r.pace.due(e.At)
+	if pause <= 2*time.Millisecond {
 		return nil // timers are coarser than fast rates: sleep in runs
 	}
 	if now := time.Now(); pause > 20*time.Millisecond || now.Sub(r.flushed) > 100*time.Millisecond {
 		r.flushed = now
-		if err := r.target.flush(storing); err != nil {
+		if err := r.target.Flush(storing); err != nil {
 			return err
 		}
 	}
-	r.draw(p.seq)
+	r.tell(e.Seq)
 	_ = wait.For(ctx, pause)
 	return nil
+}
+
+// tell passes progress on.
+func (r *running) tell(seq event.Seq) {
+	if r.Progress == nil {
+		return
+	}
+	p := Progress{Taken: r.count.Taken - r.present(), Seq: seq, Done: r.source.State().Done}
+	if r.Limit > 0 {
+		p.Done = max(p.Done, float64(p.Taken)/float64(r.Limit))
+	}
+	if r.For > 0 {
+		p.Done = max(p.Done, float64(time.Since(r.started))/float64(r.For))
+	}
+	r.Progress(p)
 }

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/ranges"
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/filter"
@@ -16,21 +14,25 @@ import (
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 )
 
-// played is one event on its way from a source to a target. It belongs to the
+// Selected is one event on its way from a source to a target. It belongs to the
 // receiver.
-type played struct {
-	frame  []byte        // as it came; nil from a stream
-	stored reader.Stored // as it stands; zero elsewhere
-	seq    event.Seq     // 0 when the entry has none
-	kind   event.Kind
-	typ    string    // of the entry; the kind's name without '#'
-	at     time.Time // event time, or when Redis stored it; zero when unknown
-	sent   string    // the event time in the relay's words
-	data   string    // the entry's JSON
-	entry  bool      // there is one; not every event yields an entry
-	size   int       // of what it was made of, in bytes; set when it is written
-	skips  int       // ops no consumer would see
-	notice string    // the name of an info or error event
+type Selected struct {
+	// Frame is the message as it came; nil from a stream of entries.
+	Frame []byte
+	// Stored is the entry as it stands in a stream; zero elsewhere.
+	Stored reader.Stored
+	Seq    event.Seq // 0 when an entry has none
+	Kind   event.Kind
+	Type   string    // of the entry: the kind's name without '#'
+	At     time.Time // event time, or when Redis stored it; zero when unknown
+	Sent   string    // the event time in the relay's words
+	// Data is the JSON of the entry, with the ops that are wanted. HasEntry says that
+	// there is one: not every event yields an entry, and of frames it is made only where
+	// the selection asks for entries.
+	Data     string
+	HasEntry bool
+	Skipped  int    // ops no consumer would see
+	notice   string // the name of an info or error event
 }
 
 // verdict is what becomes of an event.
@@ -50,11 +52,21 @@ const (
 // may have entries out of order.
 const beyondRun = 100
 
-// selection chooses events. It is not safe for concurrent use.
-type selection struct {
-	from, until place.Place
-	keep        *filter.Filter
-	entries     bool // the target takes entries, not frames
+// Selection says which events are wanted. The zero Selection is all of them.
+type Selection struct {
+	// From and Until bound the range, both included. What a source cannot seek is judged
+	// event by event: seqs, and times with an allowance for clocks that are wrong (E6).
+	From, Until place.Place
+	// Filter says what is kept within the range; nil keeps everything. It takes unwanted
+	// ops out of entries. A frame is kept whole when one of its ops is wanted.
+	Filter *filter.Filter
+	// Entries makes the entry of each event, for targets that take entries, not frames.
+	Entries bool
+}
+
+// chooser chooses events. It is not safe for concurrent use.
+type chooser struct {
+	Selection
 
 	decoder frame.Decoder
 	encoder entry.Encoder // of entries that are made here
@@ -62,86 +74,77 @@ type selection struct {
 	outline entry.Outline
 	stay    []bool // of the ops of the event in hand
 	late    int    // events in a row behind the end's time
-	trust   ranges.Times
-}
-
-func newSelection(cfg filter.Config, actions []string) (*selection, error) {
-	if err := shell.CheckActions(actions); err != nil {
-		return nil, err
-	}
-	cfg.Actions = actions
-	keep, err := filter.New(cfg)
-	return &selection{keep: keep}, err
+	trust   place.Times
 }
 
 // whole reports whether everything is kept.
-func (s *selection) whole() bool {
-	return s.keep == nil && s.from.Open() && s.until.Open()
+func (s *Selection) whole() bool {
+	return s.Filter == nil && s.From.Open() && s.Until.Open()
 }
 
-// frame judges one message and reads it into p, whose frame is the caller's.
-func (s *selection) frame(raw []byte, p *played) (verdict, *event.Reject) {
-	*p = played{frame: raw}
-	s.decoder.Raw = s.entries
+// frame judges one message and reads it into e, whose frame is the caller's.
+func (s *chooser) frame(raw []byte, e *Selected) (verdict, *event.Reject) {
+	*e = Selected{Frame: raw}
+	s.decoder.Raw = s.Entries
 	if err := s.decoder.Decode(raw, &s.ev); err != nil {
 		reject, ok := errors.AsType[*event.Reject](err)
 		if !ok {
 			reject = &event.Reject{Reason: event.ReasonCBOR, Detail: err.Error()}
 		}
-		p.seq = reject.Seq
+		e.Seq = reject.Seq
 		return broken, reject
 	}
 	ev := &s.ev
-	p.kind, p.typ, p.seq, p.sent = ev.Kind, string(ev.Type), ev.Seq, string(ev.Time)
-	p.at, _ = event.ParseTime(p.sent)
+	e.Kind, e.Type, e.Seq, e.Sent = ev.Kind, string(ev.Type), ev.Seq, string(ev.Time)
+	e.At, _ = event.ParseTime(e.Sent)
 	if ev.Seq == 0 {
-		p.notice = string(ev.Notice.Name)
+		e.notice = string(ev.Notice.Name)
 		return notice, nil
 	}
-	if v := s.placeBetween(p.seq, s.trust.Span(ev.Time)); v != deliver {
+	if v := s.placeBetween(e.Seq, s.trust.Span(ev.Time)); v != deliver {
 		return v, nil
 	}
-	if !s.keep.Keep(ev) {
+	if !s.Filter.Keep(ev) {
 		return unwanted, nil
 	}
-	if s.entries && !s.make(p) {
-		return broken, &event.Reject{Reason: event.ReasonLimit, Seq: p.seq, Detail: entry.ErrLimit.Error()}
+	if s.Entries && !s.make(e) {
+		return broken, &event.Reject{Reason: event.ReasonLimit, Seq: e.Seq, Detail: entry.ErrLimit.Error()}
 	}
 	for i := range ev.Commit.Ops {
 		if ev.Kind == event.KindCommit && ev.Commit.Ops[i].Skip != event.ReasonNone {
-			p.skips++
+			e.Skipped++
 		}
 	}
 	return deliver, nil
 }
 
 // make makes the entry of the event in hand; false when it would be too large.
-func (s *selection) make(p *played) bool {
+func (s *chooser) make(e *Selected) bool {
 	data, ok, err := s.encoder.Data(&s.ev)
 	if err != nil {
 		return false
 	}
-	p.entry, p.data = ok, string(data)
-	if len(data) > shell.LargeItem {
+	e.HasEntry, e.Data = ok, string(data)
+	if len(data) > large {
 		s.encoder = entry.Encoder{} // or there would be two of it
 	}
 	return true
 }
 
 // place judges where an event lies whose time is sure.
-func (s *selection) place(seq event.Seq, at time.Time) verdict {
-	return s.placeBetween(seq, ranges.Span{Earliest: at, Latest: at})
+func (s *chooser) place(seq event.Seq, at time.Time) verdict {
+	return s.placeBetween(seq, place.Span{Earliest: at, Latest: at})
 }
 
 // placeBetween judges where an event lies.
-func (s *selection) placeBetween(seq event.Seq, at ranges.Span) verdict {
+func (s *chooser) placeBetween(seq event.Seq, at place.Span) verdict {
 	switch {
-	case s.from.Kind == place.Seq && seq < s.from.Seq:
+	case s.From.Kind == place.Seq && seq < s.From.Seq:
 		return outside
-	case s.from.Kind == place.Time && !at.Latest.IsZero() && at.Latest.Before(s.from.Time):
+	case s.From.Kind == place.Time && !at.Latest.IsZero() && at.Latest.Before(s.From.Time):
 		return outside
-	case s.until.Kind == place.Seq && seq > s.until.Seq,
-		s.until.Kind == place.Time && at.Earliest.After(s.until.Time):
+	case s.Until.Kind == place.Seq && seq > s.Until.Seq,
+		s.Until.Kind == place.Time && at.Earliest.After(s.Until.Time):
 		if s.late++; s.late >= beyondRun {
 			return beyond
 		}
@@ -151,46 +154,45 @@ func (s *selection) placeBetween(seq event.Seq, at ranges.Span) verdict {
 	return deliver
 }
 
-// stored judges one entry and reads it into p.
-func (s *selection) stored(e reader.Stored, p *played) (verdict, *event.Reject) {
-	*p = played{stored: e, at: e.ID.Time()}
-	p.seq, _ = e.Seq()
-	f := entry.FieldsOf(e.Fields)
-	p.typ, p.data = f.Type, f.Data
-	p.kind, _ = event.ParseKind(p.typ)
-	p.entry = true
+// stored judges one entry and reads it into e.
+func (s *chooser) stored(row reader.Stored, e *Selected) (verdict, *event.Reject) {
+	*e = Selected{Stored: row, At: row.ID.Time(), HasEntry: true}
+	e.Seq, _ = row.Seq()
+	f := entry.FieldsOf(row.Fields)
+	e.Type, e.Data = f.Type, f.Data
+	e.Kind, _ = event.ParseKind(e.Type)
 	// The source has sought the ends; ids and times are exact.
-	if v := s.place(p.seq, p.at); v != deliver {
+	if v := s.place(e.Seq, e.At); v != deliver {
 		return v, nil
 	}
-	if s.keep == nil {
+	if s.Filter == nil {
 		return deliver, nil
 	}
-	if err := s.outline.Read(p.data); err != nil {
-		return broken, &event.Reject{Reason: event.ReasonLexicon, Seq: p.seq, Detail: "data is " + err.Error()}
+	if err := s.outline.Read(e.Data); err != nil {
+		return broken, &event.Reject{Reason: event.ReasonLexicon, Seq: e.Seq, Detail: "data is " + err.Error()}
 	}
-	return s.storedOps(p), nil
+	return s.storedOps(e), nil
 }
 
 // storedOps applies the filters to an entry. Its ops that stay, stay byte for
 // byte.
-func (s *selection) storedOps(p *played) verdict {
+func (s *chooser) storedOps(e *Selected) verdict {
 	ops := s.outline.Ops
-	ev := event.Event{Kind: p.kind, DID: []byte(s.outline.DID)}
+	ev := event.Event{Kind: e.Kind, DID: []byte(s.outline.DID)}
 	for i := range ops {
 		action, _ := event.ParseAction(ops[i].Action)
 		ev.Commit.Ops = append(ev.Commit.Ops, event.Op{Action: action, Path: []byte(ops[i].Path)})
 	}
 	wanted := false
-	switch wanted, s.stay = s.keep.Mask(&ev, s.stay); {
+	switch wanted, s.stay = s.Filter.Mask(&ev, s.stay); {
 	case !wanted:
 		return unwanted
 	case !slices.Contains(s.stay, false):
 		return deliver
 	}
-	first, last := strings.Index(p.data, ops[0].JSON), ops[len(ops)-1].JSON
-	behind := strings.LastIndex(p.data, last) + len(last)
-	data := append(make([]byte, 0, len(p.data)), p.data[:first]...)
+	first, last := strings.Index(e.Data, ops[0].JSON), ops[len(ops)-1].JSON
+	behind := strings.LastIndex(e.Data, last) + len(last)
+	data := append(make([]byte, 0, len(e.Data)), e.Data[:first]...)
 	separator := ""
 	for i := range ops {
 		if s.stay[i] {
@@ -198,6 +200,6 @@ func (s *selection) storedOps(p *played) verdict {
 			separator = ","
 		}
 	}
-	p.data = string(append(data, p.data[behind:]...))
+	e.Data = string(append(data, e.Data[behind:]...))
 	return deliver
 }

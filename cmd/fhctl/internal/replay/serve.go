@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/endpoint"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
@@ -18,7 +16,6 @@ import (
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/relayserver"
 	"github.com/fhctl/fhctl/pkg/text"
@@ -44,6 +41,11 @@ type servedRelay struct {
 	DryRun  bool           `json:"dryRun"`
 }
 
+// playedUpTo tells that a recording ends too early, where others go on being served.
+func playedUpTo(log *slog.Logger, err error) {
+	log.Error("The recording cannot be played further: nothing more will come", "err", err.Error(), "hint", fault.HintOf(err))
+}
+
 // serveReplay plays the source as a relay, until it is stopped.
 func serveReplay(ctx context.Context, env *shell.Env, cfg *config.Config, p *replayPlan) error {
 	log, name, feed, closeLog, err := openServed(ctx, env, cfg, p)
@@ -54,11 +56,11 @@ func serveReplay(ctx context.Context, env *shell.Env, cfg *config.Config, p *rep
 	var failed atomic.Pointer[error]
 	served := relayserver.Config{
 		Failed: func(err error) { failed.Store(&err); playedUpTo(env.Log, err) },
-		Log:    log, Addr: p.serve, Faults: p.faults, Rate: p.pace.rate, Logger: env.Log,
-		Whole: p.sel.from.Kind != place.Live,
+		Log:    log, Addr: p.serve, Faults: p.faults, Rate: p.rates.events, Logger: env.Log,
+		Whole: p.sel.From.Kind != place.Live,
 	}
-	if p.pace.speed > 0 {
-		served.Delay = spacing(p.pace.speed)
+	if p.rates.speed > 0 {
+		served.Delay = Spacing(p.rates.speed)
 	}
 	state := servedRelay{V: 1, Command: p.label, State: "serving", Source: name, DryRun: p.dryRun}
 	state.Oldest, state.Newest = log.Bounds()
@@ -145,112 +147,19 @@ func openServed(ctx context.Context, env *shell.Env, cfg *config.Config, p *repl
 		if err != nil {
 			return nil, "", nil, nil, err
 		}
-		return selected(file, p.sel), p.source.Path, nil, func() { _ = file.Close() }, nil
+		return SelectLog(file, p.sel), p.source.Path, nil, func() { _ = file.Close() }, nil
 	}
 	o, err := openOrigin(ctx, env, cfg, p)
 	if err != nil {
 		return nil, "", nil, nil, err
 	}
 	if o.log != nil {
-		return selected(o.log, p.sel), o.name, nil, o.close, nil
+		return SelectLog(o.log, p.sel), o.name, nil, o.close, nil
 	}
 	memory := relayserver.NewMemoryLog(servedWindow)
-	r := &replayRun{app: env, cfg: cfg, plan: p, origin: o, targetName: "clients", target: passOn{memory}, items: make(chan *played, itemsAhead)}
-	r.count.kinds = map[string]int64{}
 	pass := func(ctx context.Context) error {
-		_, err := r.run(ctx)
-		memory.End()
+		_, err := Run(ctx, o, NewLogTarget(memory), p.options(env))
 		return err
 	}
 	return memory, o.name, pass, o.close, nil
-}
-
-// passOn is the target that fills a served log.
-type passOn struct{ log *relayserver.MemoryLog }
-
-func (passOn) after() event.Seq                   { return 0 }
-func (passOn) flush(context.Context) error        { return nil }
-func (passOn) finish(context.Context, bool) error { return nil }
-
-func (t passOn) put(_ context.Context, p *played) (bool, error) {
-	return true, t.log.Append(p.seq, p.frame)
-}
-
-// selectedLog is a log of which only a part is played.
-type selectedLog struct {
-	relayserver.Log
-	mu  sync.Mutex // of sel
-	sel *selection
-}
-
-// selected is log itself where everything is wanted.
-func selected(log relayserver.Log, sel *selection) relayserver.Log {
-	if sel.whole() {
-		return log
-	}
-	return &selectedLog{Log: log, sel: sel}
-}
-
-// Bounds is the part of the log's bounds that the range covers.
-func (l *selectedLog) Bounds() (oldest, newest event.Seq) {
-	oldest, newest = l.Log.Bounds()
-	if l.sel.from.Kind == place.Seq {
-		oldest = max(oldest, l.sel.from.Seq)
-	}
-	if l.sel.until.Kind == place.Seq {
-		newest = min(newest, l.sel.until.Seq)
-	}
-	return oldest, max(newest, 0)
-}
-
-// Next is the next frame that is wanted.
-func (l *selectedLog) Next(ctx context.Context, after event.Seq) (event.Seq, []byte, error) {
-	if l.sel.from.Kind == place.Seq {
-		after = max(after, l.sel.from.Seq-1)
-	}
-	for {
-		seq, raw, err := l.Log.Next(ctx, after)
-		if err == nil && l.sel.until.Kind == place.Seq && seq > l.sel.until.Seq {
-			err = io.EOF
-		}
-		if err != nil {
-			return 0, nil, err
-		}
-		if after = seq; l.wants(raw) {
-			return seq, raw, nil
-		}
-	}
-}
-
-func (l *selectedLog) wants(raw []byte) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.sel.late = 0 // several clients read: a run of frames is nobody's
-	var p played
-	v, _ := l.sel.frame(raw, &p)
-	return v == deliver
-}
-
-// spacing is the time between frames at a multiple of the recorded speed.
-func spacing(speed float64) func(last, next []byte) time.Duration {
-	decoders := sync.Pool{New: func() any { return &timeReader{decoder: frame.Decoder{Raw: true}} }}
-	return func(last, next []byte) time.Duration {
-		d := decoders.Get().(*timeReader)
-		defer decoders.Put(d)
-		return time.Duration(float64(timeStep(d.time(last), d.time(next))) / speed)
-	}
-}
-
-// timeReader reads the event time of frames.
-type timeReader struct {
-	decoder frame.Decoder
-	ev      event.Event
-}
-
-func (d *timeReader) time(raw []byte) time.Time {
-	if d.decoder.Decode(raw, &d.ev) != nil {
-		return time.Time{}
-	}
-	at, _ := event.ParseTime(string(d.ev.Time))
-	return at
 }

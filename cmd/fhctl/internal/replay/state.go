@@ -16,7 +16,7 @@ import (
 )
 
 // resumeState is the small file beside a capture that is not complete: where
-// --resume goes on.
+// another run goes on.
 type resumeState struct {
 	V         int    `json:"v"` // 1
 	Source    string `json:"source"`

@@ -1,4 +1,4 @@
-package ranges
+package place
 
 import (
 	"time"
@@ -17,6 +17,7 @@ type Span struct{ Earliest, Latest time.Time }
 // farOff is from where on an event's own time is doubted.
 const farOff = 10 * time.Minute
 
+// Span notes the time of one more event, as sent, and says when that happened.
 func (t *Times) Span(sent []byte) Span {
 	own, told := event.ParseTime(string(sent))
 	t.times.Note(sent)

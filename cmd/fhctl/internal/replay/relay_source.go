@@ -10,31 +10,41 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/endpoint"
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/observe"
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
-	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/frame"
+	"github.com/fhctl/fhctl/pkg/pipeline"
 	"github.com/fhctl/fhctl/pkg/pipeline/follow"
 	"github.com/fhctl/fhctl/pkg/place"
-	"github.com/fhctl/fhctl/pkg/relay"
 )
 
 // windowQuiet is how long a relay that plays its window may be silent before
 // the window counts as played: it comes from a disk, without a pause.
 const windowQuiet = 5 * time.Second
 
-// relayPlayer follows a relay. It drops repeats, so that what it yields rises
-// whatever happens to the connection.
-type relayPlayer struct {
-	source      *relay.Source
-	log         *slog.Logger
-	idle        time.Duration // of the source
-	from, until place.Place
-	follow      bool                    // past the end of the window
-	fail        context.CancelCauseFunc // ends the iteration with an error; set by pieces
+// RelayConfig says what of a relay is read.
+type RelayConfig struct {
+	// Frames makes the connection, whose changes it passes to Link and Alarm of the
+	// source. It is called once, by NewRelay.
+	Frames func(*RelaySource) (pipeline.FrameSource, error)
+	// From and Until bound the range, both included.
+	From, Until place.Place
+	// Follow goes on past the end of what the relay holds now.
+	Follow bool
+	// IdleTimeout is that of the connection; 0 is never.
+	IdleTimeout time.Duration
+	// Logger hears of connections and of what the relay says; nil is silent.
+	Logger *slog.Logger
+}
+
+// RelaySource follows a relay. It leaves repeats out, so that what it yields rises
+// whatever happens to the connection. A relay that cannot be reached at all ends it:
+// somebody is waiting. Once it was reached, a break is waited out.
+type RelaySource struct {
+	cfg    RelayConfig
+	frames pipeline.FrameSource
+	log    *slog.Logger
+	fail   context.CancelCauseFunc // ends Pieces with an error
 
 	seen     *follow.Follower
 	repeated atomic.Int64
@@ -43,36 +53,17 @@ type relayPlayer struct {
 	at       atomic.Int64
 }
 
-func openRelayOrigin(env *shell.Env, cfg *config.Config, p *replayPlan) (*origin, error) {
-	raw := cfg.Relay.URL
-	if p.source.Url != "" {
-		raw = p.source.Url
-	}
-	end, err := endpoint.ParseRelay(raw, cfg.Relay.Cleartext)
-	if err != nil {
-		return nil, fmt.Errorf("relay: %w", err)
-	}
-	if end.Kind != endpoint.Real {
-		return openLogOrigin(end, p)
-	}
-	o := &relayPlayer{log: env.Log, idle: cfg.Ingest.IdleTimeout, from: p.sel.from, until: p.sel.until, follow: p.follow}
-	up := endpoint.Upstream{Endpoint: end.Endpoint}
-	if o.source, err = up.Source(env, cfg, relayListener{player: o}); err != nil {
+// NewRelay makes a source of a relay, which is dialled by Pieces.
+func NewRelay(cfg RelayConfig) (o *RelaySource, err error) {
+	o = &RelaySource{cfg: cfg, log: logger(cfg.Logger)}
+	if o.frames, err = cfg.Frames(o); err != nil {
 		return nil, err
 	}
-	return &origin{player: o, kind: endpoint.EndRelay, name: end.Name, identity: end.Identity}, nil
+	return o, nil
 }
 
-// relayListener hears of the connection.
-type relayListener struct {
-	observe.Silent
-	player *relayPlayer
-}
-
-// Link gives up when the relay cannot be reached at all: a person is waiting.
-// Once it was reached, a break is waited out.
-func (l relayListener) Link(link event.Link) {
-	o := l.player
+// Link hears of the connection, from the goroutine of Pieces.
+func (o *RelaySource) Link(link event.Link) {
 	switch {
 	case link.State == event.LinkUp:
 		o.up.Store(true)
@@ -90,33 +81,34 @@ func (l relayListener) Link(link event.Link) {
 }
 
 // Alarm passes on what the connection noticed.
-func (l relayListener) Alarm(a event.Alarm, _ event.Seq, detail string) {
-	l.player.log.Warn("Relay alarm", "alarm", a.String(), "err", detail)
+func (o *RelaySource) Alarm(a event.Alarm, _ event.Seq, detail string) {
+	o.log.Warn("Relay alarm", "alarm", a.String(), "err", detail)
 }
 
-func (o *relayPlayer) begin(after event.Seq) event.Position {
-	switch {
+func (o *RelaySource) begin(after event.Seq) event.Position {
+	switch from := o.cfg.From; {
 	case after > 0:
 		return event.AfterSeq(after)
-	case o.from.Kind == place.Live:
+	case from.Kind == place.Live:
 		return event.Position{Start: event.Live}
-	case o.from.Kind == place.Seq && o.from.Seq > 1:
-		return event.AfterSeq(o.from.Seq - 1)
+	case from.Kind == place.Seq && from.Seq > 1:
+		return event.AfterSeq(from.Seq - 1)
 	}
 	return event.Position{Start: event.Oldest}
 }
 
-func (o *relayPlayer) pieces(ctx context.Context, after event.Seq) iter.Seq2[piece, error] {
-	return func(yield func(piece, error) bool) {
+// Pieces yields the messages of the relay. Those that did not arrive whole have a Fault.
+func (o *RelaySource) Pieces(ctx context.Context, after event.Seq) iter.Seq2[Piece, error] {
+	return func(yield func(Piece, error) bool) {
 		var reading context.Context
 		reading, o.fail = context.WithCancelCause(ctx)
 		defer o.fail(nil)
-		o.seen = follow.New(o.begin(after), o.idle, o.log)
+		o.seen = follow.New(o.begin(after), o.cfg.IdleTimeout, o.log)
 		defer o.seen.Close()
 		where := func(context.Context) (event.Position, error) { return o.resume() }
-		for chunk, err := range o.source.Frames(reading, where) {
+		for chunk, err := range o.frames.Frames(reading, where) {
 			if err != nil {
-				yield(piece{}, err)
+				yield(Piece{}, err)
 				return
 			}
 			more := o.chunk(reading, chunk, yield)
@@ -126,31 +118,36 @@ func (o *relayPlayer) pieces(ctx context.Context, after event.Seq) iter.Seq2[pie
 			}
 		}
 		if err := context.Cause(reading); err != nil && !errors.Is(err, context.Cause(ctx)) {
-			yield(piece{}, err)
+			yield(Piece{}, err)
 		}
 	}
 }
 
+// anew is how to begin where the numbers of a relay say nothing.
+func anew() string {
+	return "begin with " + fault.To("from", "oldest") + " or " + fault.To("from", "live")
+}
+
 // resume is where to read on, unless the relay counts anew: nobody can say where in
 // its new numbers the range lies.
-func (o *relayPlayer) resume() (event.Position, error) {
+func (o *RelaySource) resume() (event.Position, error) {
 	at, restarted, first := o.seen.Resume()
 	if restarted {
 		return at, fault.New(fault.Cursor, fmt.Errorf("the relay sends events from seq %s, below the position %s: its numbering restarted, or the position is another relay's", first, at),
-			"begin with --from oldest or --from live, into a new target")
+			anew()+", into a new target")
 	}
 	return at, nil
 }
 
 // chunk yields what is new; false ends the iteration.
-func (o *relayPlayer) chunk(ctx context.Context, chunk *event.Chunk, yield func(piece, error) bool) bool {
+func (o *RelaySource) chunk(ctx context.Context, chunk *event.Chunk, yield func(Piece, error) bool) bool {
 	o.seen.Enter(chunk)
 	for _, f := range chunk.Frames {
 		if ctx.Err() != nil {
 			return true // Frames is about to end
 		}
 		if f.Fault != event.ReasonNone {
-			if !yield(piece{fault: f.Fault}, nil) {
+			if !yield(Piece{Fault: f.Fault}, nil) {
 				return false
 			}
 			continue
@@ -162,14 +159,14 @@ func (o *relayPlayer) chunk(ctx context.Context, chunk *event.Chunk, yield func(
 		if !ok {
 			o.notice(chunk, f.Data)
 		}
-		if !yield(piece{frame: slices.Clone(f.Data)}, nil) {
+		if !yield(Piece{Frame: slices.Clone(f.Data)}, nil) {
 			return false
 		}
 	}
 	return true
 }
 
-func (o *relayPlayer) fresh(seq event.Seq) bool {
+func (o *RelaySource) fresh(seq event.Seq) bool {
 	switch o.seen.Take(seq) {
 	case event.Leap:
 		return false
@@ -183,7 +180,7 @@ func (o *relayPlayer) fresh(seq event.Seq) bool {
 }
 
 // notice acts on what the relay says of itself.
-func (o *relayPlayer) notice(chunk *event.Chunk, raw []byte) {
+func (o *RelaySource) notice(chunk *event.Chunk, raw []byte) {
 	decoder := frame.Decoder{Raw: true}
 	var ev event.Event
 	if decoder.Decode(raw, &ev) != nil {
@@ -195,34 +192,31 @@ func (o *relayPlayer) notice(chunk *event.Chunk, raw []byte) {
 		o.log.Warn("The relay no longer holds everything that was asked for; it begins with its oldest event", "from", o.seen.At().String())
 	case ev.Kind == event.KindError && name == "FutureCursor":
 		o.fail(fault.New(fault.Cursor, fmt.Errorf("the relay knows no event as late as seq %s (FutureCursor)", o.seen.At()),
-			"begin with --from oldest or --from live; a seq belongs to one relay"))
+			anew()+"; a seq belongs to one relay"))
 	case ev.Kind == event.KindError:
 		chunk.Hangup(errors.New("the relay reported " + name))
 	}
 }
 
 // windowed reports whether the relay's window is played, up to its end.
-func (o *relayPlayer) windowed() bool { return !o.follow && o.until.Open() }
+func (o *RelaySource) windowed() bool { return !o.cfg.Follow && o.cfg.Until.Open() }
 
-func (o *relayPlayer) done() float64 {
-	if o.until.Kind != place.Seq {
-		return -1
-	}
-	return partDone(o.first.Load(), o.at.Load(), int64(o.until.Seq))
+// Nature is a relay's. Without Follow and without an end only its past is read.
+func (o *RelaySource) Nature() Nature {
+	return Nature{Rising: true, Past: o.windowed(), Endless: o.cfg.Follow && o.cfg.Until.Open()}
 }
 
-func (o *relayPlayer) quiet() time.Duration {
+// State goes by the seqs, where the last one is known.
+func (o *RelaySource) State() State {
+	s := State{Done: -1, Repeats: o.repeated.Load()}
+	if o.cfg.Until.Kind == place.Seq {
+		s.Done = partDone(o.first.Load(), o.at.Load(), int64(o.cfg.Until.Seq))
+	}
 	if o.windowed() && o.up.Load() {
-		return windowQuiet
+		s.Quiet = windowQuiet
 	}
-	return 0
+	return s
 }
 
-func (o *relayPlayer) endless() bool { return o.follow && o.until.Open() }
-func (o *relayPlayer) close()        {} // what pieces opened, it closes
-
-// seqAbove reports whether a frame has a seq above after.
-func seqAbove(raw []byte, after event.Seq) bool {
-	seq, ok := frame.PeekSeq(raw)
-	return ok && seq > after
-}
+// Close does nothing: what Pieces opened, it closes.
+func (o *RelaySource) Close() error { return nil }

@@ -1,0 +1,235 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/endpoint"
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/observe"
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/ranges"
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/settings"
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
+	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/pipeline"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
+	"github.com/fhctl/fhctl/pkg/relayserver"
+)
+
+// origin is a source with what is known of it before it is read.
+type origin struct {
+	Source
+	kind     endpoint.Kind
+	name     string // for people; no password
+	identity string // whose numbering the seqs are
+	log      relayserver.Log
+	bounds   *reader.Bounds // of a stream
+	shut     func()         // what else is to be closed; may be nil
+}
+
+func (o *origin) close() {
+	_ = o.Source.Close()
+	if o.shut != nil {
+		o.shut()
+	}
+}
+
+// openOrigin opens the source of a plan.
+func openOrigin(ctx context.Context, env *shell.Env, cfg *config.Config, p *replayPlan) (*origin, error) {
+	switch p.source.Kind {
+	case endpoint.CaptureEnd:
+		source, err := OpenCapture(p.source.Path, p.sel.From)
+		if err != nil {
+			return nil, err
+		}
+		return &origin{Source: source, kind: endpoint.CaptureEnd, name: p.source.Path, identity: endpoint.CaptureIdentity(p.source.Path)}, nil
+	case endpoint.EndStream:
+		return openStreamOrigin(ctx, env.Log, cfg, p)
+	}
+	return openRelayOrigin(env, cfg, p)
+}
+
+func openRelayOrigin(env *shell.Env, cfg *config.Config, p *replayPlan) (*origin, error) {
+	raw := cfg.Relay.URL
+	if p.source.Url != "" {
+		raw = p.source.Url
+	}
+	end, err := endpoint.ParseRelay(raw, cfg.Relay.Cleartext)
+	if err != nil {
+		return nil, fmt.Errorf("relay: %w", err)
+	}
+	o := &origin{kind: endpoint.EndRelay, name: end.Name, identity: end.Identity}
+	if end.Kind != endpoint.Real {
+		if o.log, o.shut, err = end.Open(); err != nil {
+			return nil, err
+		}
+		o.Source = NewLog(LogConfig{Log: o.log, From: p.sel.From, Until: p.sel.Until, Follow: p.follow, Whole: end.Kind == endpoint.Capture})
+		return o, nil
+	}
+	o.Source, err = NewRelay(RelayConfig{
+		From: p.sel.From, Until: p.sel.Until, Follow: p.follow, IdleTimeout: cfg.Ingest.IdleTimeout, Logger: env.Log,
+		Frames: func(source *RelaySource) (pipeline.FrameSource, error) {
+			return endpoint.Upstream{Endpoint: end.Endpoint}.Source(env, cfg, relayListener{source: source})
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// relayListener tells a source of its connection.
+type relayListener struct {
+	observe.Silent
+	source *RelaySource
+}
+
+func (l relayListener) Link(link event.Link) { l.source.Link(link) }
+
+func (l relayListener) Alarm(a event.Alarm, seq event.Seq, detail string) {
+	l.source.Alarm(a, seq, detail)
+}
+
+func openStreamOrigin(ctx context.Context, log *slog.Logger, cfg *config.Config, p *replayPlan) (_ *origin, err error) {
+	// A URL with a password of its own needs no file.
+	file := cfg.Redis.PasswordFile
+	if place, err := conn.ParseURL(p.source.Url); err == nil && place.Password {
+		file = ""
+	}
+	connection, name, closeServer, err := p.redis(log, cfg, p.source.Url, file)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			closeServer()
+		}
+	}()
+	key := cfg.Redis.StreamKey
+	r, err := reader.Open(ctx, reader.Config{Connection: connection, StreamKey: key, CursorKey: cfg.Redis.CursorKey, Partitions: cfg.Redis.Partitions})
+	if err != nil {
+		return nil, err
+	}
+	source, err := OpenStream(ctx, r, p.sel.From, p.sel.Until)
+	if errors.Is(err, reader.ErrNoStream) {
+		err = fault.New(fault.Unreachable, err, "check --redis-url and --stream-key; fhctl ingest makes the stream with the first event it stores")
+	}
+	if err != nil {
+		return nil, err
+	}
+	bounds := source.Bounds()
+	if bounds.Length > 0 && !p.resume {
+		if err := p.tellLacks(ctx, log, r, bounds); err != nil {
+			_ = source.Close()
+			return nil, err
+		}
+	}
+	return &origin{Source: source, kind: endpoint.EndStream, name: "stream " + r.StreamKey() + " at " + name, identity: "stream:" + key, bounds: &bounds, shut: closeServer}, nil
+}
+
+// tellLacks says what of the range a stream does not hold.
+func (p *replayPlan) tellLacks(ctx context.Context, log *slog.Logger, r *reader.Reader, bounds reader.Bounds) error {
+	held, err := ranges.HeldSince(ctx, r, bounds)
+	if err != nil {
+		return err
+	}
+	ranges.TellLacks(log, held.Lacks(p.sel.From, "the stream"), ranges.LacksEnd(p.sel.Until, bounds.Last, 0, "the stream", p.started))
+	return nil
+}
+
+// openTarget opens what the plan writes to.
+func (r *replayRun) openTarget(ctx context.Context) (shut func(), err error) {
+	p := r.plan
+	shut = func() {}
+	switch p.target.Kind {
+	case endpoint.EndStdout:
+		r.targetName, r.target = "standard output", newPrinter(r.app.Out, p)
+		if p.dryRun {
+			r.target = Discard{Entries: p.sel.Entries}
+		}
+	case endpoint.CaptureEnd:
+		r.targetName = p.target.Path
+		err = r.openCapture()
+	case endpoint.EndStream:
+		r.targetName = "stream " + p.toStream
+		return r.openAppender(ctx)
+	}
+	return shut, err
+}
+
+func (r *replayRun) openCapture() (err error) {
+	p := r.plan
+	if p.dryRun {
+		from := event.Seq(0)
+		if from, err = CapturePosition(p.target.Path); !p.resume {
+			from = 0
+		}
+		r.target = Discard{From: from}
+		return err
+	}
+	t, err := CreateCapture(CaptureConfig{Path: p.target.Path, Source: r.origin.identity, Selection: p.sel.Filter.Fingerprint(), Resume: p.resume})
+	if err != nil {
+		return err
+	}
+	if r.target = t; t.Cut() != "" {
+		r.app.Log.Warn("The unfinished capture was cut", "what", t.Cut())
+	}
+	return nil
+}
+
+// openAppender opens the stream that a plan writes to.
+func (r *replayRun) openAppender(ctx context.Context) (shut func(), err error) {
+	p, cfg := r.plan, r.cfg
+	connection, _, shut, err := p.redis(r.app.Log, cfg, p.target.Url, p.toPasswordFile)
+	if err != nil {
+		return nil, err
+	}
+	to := StreamConfig{
+		Connection: connection, StreamKey: p.toStream, Partitions: p.toPartitions, MaxLen: p.toMaxLen, AllowEviction: cfg.Redis.AllowEviction,
+		Source: r.origin.identity, Selection: p.sel.Filter.Fingerprint(), Resume: p.resume,
+		AppendToLive: p.appendToLive, LiveCursor: cfg.Redis.CursorKey, LivePartitions: cfg.Redis.Partitions,
+	}
+	if p.dryRun {
+		from, err := to.Check(ctx)
+		r.target = Discard{From: from, Entries: true}
+		return shut, err
+	}
+	if r.target, err = AppendTo(ctx, to); err != nil {
+		shut()
+		return nil, err
+	}
+	return shut, nil
+}
+
+// redis is the Redis at url, or the settings' where that is empty.
+func (p *replayPlan) redis(log *slog.Logger, cfg *config.Config, url, passwordFile string) (c conn.Connection, name string, closeServer func(), err error) {
+	if url = config.OwnScheme(url); url == "" || strings.HasPrefix(url, "embedded:") {
+		other := *cfg
+		if url != "" {
+			other.Redis.URL = url
+		}
+		down, err := endpoint.OpenDownstream(log, &other)
+		return down.Connection, down.Name, down.Close, err
+	}
+	place, err := conn.ParseURL(url)
+	if err != nil {
+		return c, "", nil, fmt.Errorf("read Redis URL %s: %w", fault.Redact(url), err)
+	}
+	if place.Password {
+		log.Warn("The password in an argument is visible to every user of this machine in ps; use --to-password-file, or --redis-url from the environment")
+	}
+	password := ""
+	if passwordFile != "" {
+		if password, err = config.ReadSecret(passwordFile); err != nil {
+			return c, "", nil, fmt.Errorf("Redis password file: %w", err)
+		}
+	}
+	c = settings.Connection(log, cfg, url, password)
+	c.URLName, c.PasswordName = "the URL in the argument", "the file of --to-password-file"
+	return c, fault.Redact(url), func() {}, nil
+}
