@@ -17,7 +17,7 @@ func commandsThatImportCommands(files []goFile) (found []finding) {
 		rest, below := strings.CutPrefix(name, base)
 		first, _, _ := strings.Cut(rest, "/")
 		_, shared := rooms[base+first]
-		return first, below && !shared && first != "followtest"
+		return first, below && !shared
 	}
 	for _, f := range files {
 		from, isCommand := room(f.name)

@@ -39,7 +39,7 @@ var rooms = map[string]room{
 	"pkg/identity": {2, 0},
 	"pkg/output":   {2, 0}, "pkg/verify": {2, 0}, "pkg/health": {2, 0}, "pkg/rejects": {2, 0},
 	"pkg/systemd":  {2, 0},
-	"pkg/pipeline": {3, 0}, "pkg/stats": {3, 0}, "pkg/cursor": {3, 0},
+	"pkg/pipeline": {3, 0}, "pkg/stats": {3, 0}, "pkg/cursor": {3, 0}, "pkg/replay": {3, 0},
 	"pkg/config": {4, 0}, "pkg/atproto": {4, 0},
 	"cmd/fhctl/internal/build": {5, 0}, "cmd/fhctl/internal/settings": {5, 0}, "cmd/fhctl/internal/observe": {5, 0},
 	"cmd/fhctl/internal/shell": {5, 1}, "cmd/fhctl/internal/figures": {5, 1},
@@ -51,7 +51,7 @@ var rooms = map[string]room{
 
 // testKits stand outside the floors: they may import anything, and only tests
 // may import them.
-var testKits = []string{"pkg/redisstream/internal/storetest", "pkg/redisstream/internal/testkit", "pkg/thirdparty", "pkg/relaytest", "pkg/redistest", "pkg/endtest", "cmd/fhctl/internal/followtest"}
+var testKits = []string{"pkg/redisstream/internal/storetest", "pkg/redisstream/internal/testkit", "pkg/thirdparty", "pkg/relaytest", "pkg/redistest", "pkg/endtest", "pkg/pipeline/follow/followtest"}
 
 // doors lists, per outside library, the rooms that may import it, so that
 // replacing a library touches those rooms alone. The longest prefix counts.
@@ -76,7 +76,7 @@ var doors = map[string][]string{
 	"github.com/rivo/uniseg":                            {"pkg/output"},
 	"golang.org/x/term":                                 {"cmd/fhctl", "pkg/output"},
 	"golang.org/x/sys":                                  {"pkg/systemd"},
-	"golang.org/x/sync":                                 {"pkg/pipeline", "cmd/fhctl"},
+	"golang.org/x/sync":                                 {"pkg/pipeline", "pkg/replay", "cmd/fhctl"},
 }
 
 // longest is the longest of the names that is name or a directory above it.

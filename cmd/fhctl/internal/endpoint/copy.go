@@ -8,6 +8,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
+	"github.com/fhctl/fhctl/pkg/replay"
 )
 
 // CopyCursor is the name of the cursor of a stream that a replay made: of such a copy
@@ -18,7 +19,7 @@ func CopyCursor(ctx context.Context, cfg *config.Config, stream *reader.Reader) 
 	if key == keyspace.DefaultStream || cfg.Origin("cursor-key").Layer != config.LayerDefault {
 		return ""
 	}
-	for _, name := range ReplayCursors(key, cfg.Redis.Partitions) {
+	for _, name := range replay.CursorNames(key, cfg.Redis.Partitions) {
 		first := name
 		if stream.IsSet() {
 			first = keyspace.Partition(name, 0)

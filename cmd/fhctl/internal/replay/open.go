@@ -19,11 +19,12 @@ import (
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/relayserver"
+	"github.com/fhctl/fhctl/pkg/replay"
 )
 
 // origin is a source with what is known of it before it is read.
 type origin struct {
-	Source
+	replay.Source
 	kind     endpoint.Kind
 	name     string // for people; no password
 	identity string // whose numbering the seqs are
@@ -43,7 +44,7 @@ func (o *origin) close() {
 func openOrigin(ctx context.Context, env *shell.Env, cfg *config.Config, p *replayPlan) (*origin, error) {
 	switch p.source.Kind {
 	case endpoint.CaptureEnd:
-		source, err := OpenCapture(p.source.Path, p.sel.From)
+		source, err := replay.OpenCapture(p.source.Path, p.sel.From)
 		if err != nil {
 			return nil, err
 		}
@@ -68,12 +69,12 @@ func openRelayOrigin(env *shell.Env, cfg *config.Config, p *replayPlan) (*origin
 		if o.log, o.shut, err = end.Open(); err != nil {
 			return nil, err
 		}
-		o.Source = NewLog(LogConfig{Log: o.log, From: p.sel.From, Until: p.sel.Until, Follow: p.follow, Whole: end.Kind == endpoint.Capture})
+		o.Source = replay.NewLog(replay.LogConfig{Log: o.log, From: p.sel.From, Until: p.sel.Until, Follow: p.follow, Whole: end.Kind == endpoint.Capture})
 		return o, nil
 	}
-	o.Source, err = NewRelay(RelayConfig{
+	o.Source, err = replay.NewRelay(replay.RelayConfig{
 		From: p.sel.From, Until: p.sel.Until, Follow: p.follow, IdleTimeout: cfg.Ingest.IdleTimeout, Logger: env.Log,
-		Frames: func(source *RelaySource) (pipeline.FrameSource, error) {
+		Frames: func(source *replay.RelaySource) (pipeline.FrameSource, error) {
 			return endpoint.Upstream{Endpoint: end.Endpoint}.Source(env, cfg, relayListener{source: source})
 		},
 	})
@@ -86,7 +87,7 @@ func openRelayOrigin(env *shell.Env, cfg *config.Config, p *replayPlan) (*origin
 // relayListener tells a source of its connection.
 type relayListener struct {
 	observe.Silent
-	source *RelaySource
+	source *replay.RelaySource
 }
 
 func (l relayListener) Link(link event.Link) { l.source.Link(link) }
@@ -115,7 +116,7 @@ func openStreamOrigin(ctx context.Context, log *slog.Logger, cfg *config.Config,
 	if err != nil {
 		return nil, err
 	}
-	source, err := OpenStream(ctx, r, p.sel.From, p.sel.Until)
+	source, err := replay.OpenStream(ctx, r, p.sel.From, p.sel.Until)
 	if errors.Is(err, reader.ErrNoStream) {
 		err = fault.New(fault.Unreachable, err, "check --redis-url and --stream-key; fhctl ingest makes the stream with the first event it stores")
 	}
@@ -150,7 +151,7 @@ func (r *replayRun) openTarget(ctx context.Context) (shut func(), err error) {
 	case endpoint.EndStdout:
 		r.targetName, r.target = "standard output", newPrinter(r.app.Out, p)
 		if p.dryRun {
-			r.target = Discard{Entries: p.sel.Entries}
+			r.target = replay.Discard{Entries: p.sel.Entries}
 		}
 	case endpoint.CaptureEnd:
 		r.targetName = p.target.Path
@@ -166,13 +167,13 @@ func (r *replayRun) openCapture() (err error) {
 	p := r.plan
 	if p.dryRun {
 		from := event.Seq(0)
-		if from, err = CapturePosition(p.target.Path); !p.resume {
+		if from, err = replay.CapturePosition(p.target.Path); !p.resume {
 			from = 0
 		}
-		r.target = Discard{From: from}
+		r.target = replay.Discard{From: from}
 		return err
 	}
-	t, err := CreateCapture(CaptureConfig{Path: p.target.Path, Source: r.origin.identity, Selection: p.sel.Filter.Fingerprint(), Resume: p.resume})
+	t, err := replay.CreateCapture(replay.CaptureConfig{Path: p.target.Path, Source: r.origin.identity, Selection: p.sel.Filter.Fingerprint(), Resume: p.resume})
 	if err != nil {
 		return err
 	}
@@ -189,17 +190,17 @@ func (r *replayRun) openAppender(ctx context.Context) (shut func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	to := StreamConfig{
+	to := replay.StreamConfig{
 		Connection: connection, StreamKey: p.toStream, Partitions: p.toPartitions, MaxLen: p.toMaxLen, AllowEviction: cfg.Redis.AllowEviction,
 		Source: r.origin.identity, Selection: p.sel.Filter.Fingerprint(), Resume: p.resume,
 		AppendToLive: p.appendToLive, LiveCursor: cfg.Redis.CursorKey, LivePartitions: cfg.Redis.Partitions,
 	}
 	if p.dryRun {
 		from, err := to.Check(ctx)
-		r.target = Discard{From: from, Entries: true}
+		r.target = replay.Discard{From: from, Entries: true}
 		return shut, err
 	}
-	if r.target, err = AppendTo(ctx, to); err != nil {
+	if r.target, err = replay.AppendTo(ctx, to); err != nil {
 		shut()
 		return nil, err
 	}

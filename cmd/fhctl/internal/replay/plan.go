@@ -19,6 +19,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/relayserver"
+	"github.com/fhctl/fhctl/pkg/replay"
 )
 
 // replayOptions are the flags of replay and record, as typed.
@@ -47,7 +48,7 @@ type replayPlan struct {
 	*replayOptions
 	source  endpoint.Terminus
 	target  endpoint.Terminus
-	sel     Selection
+	sel     replay.Selection
 	rates   struct{ events, speed float64 } // a second, and times the recorded speed; 0 does not wait
 	faults  []relayserver.Fault
 	columns *output.Columns // of standard output as text
@@ -242,8 +243,8 @@ func (p *replayPlan) checkStream(env *shell.Env, cfg *config.Config) error {
 	case key == "":
 		return shell.UsageError(errors.New("the stream to append to is not named"), "add --to-stream KEY")
 	case isLive(cfg, key) && !p.appendToLive:
-		return shell.UsageError(fmt.Errorf("stream %s is the live one", key), TakeHint())
-	case key == cfg.Redis.CursorKey || CursorNames(key, p.toPartitions)[0] == cfg.Redis.CursorKey:
+		return shell.UsageError(fmt.Errorf("stream %s is the live one", key), replay.TakeHint())
+	case key == cfg.Redis.CursorKey || replay.CursorNames(key, p.toPartitions)[0] == cfg.Redis.CursorKey:
 		return shell.UsageError(fmt.Errorf("stream %s and the live cursor %s would share a key", key, cfg.Redis.CursorKey), "choose another --to-stream")
 	case p.source.Kind == endpoint.EndStream && p.source.Url == p.target.Url && key == cfg.Redis.StreamKey:
 		return shell.UsageError(errors.New("source and target are the same stream"), "choose another --to-stream")

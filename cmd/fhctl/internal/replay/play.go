@@ -12,6 +12,7 @@ import (
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/replay"
 )
 
 // replayRun is one replay.
@@ -20,9 +21,9 @@ type replayRun struct {
 	cfg        *config.Config
 	plan       *replayPlan
 	origin     *origin
-	target     Target
+	target     replay.Target
 	targetName string
-	did        Summary
+	did        replay.Summary
 	line       *output.Line // of progress; nil where it is not shown
 }
 
@@ -51,14 +52,14 @@ func runReplay(ctx context.Context, env *shell.Env, cfg *config.Config, o *repla
 	options := p.options(env)
 	options.Progress = r.draw
 	restore := r.showProgress()
-	r.did, err = Run(ctx, r.origin, r.target, options)
+	r.did, err = replay.Run(ctx, r.origin, r.target, options)
 	restore()
 	return r.outcome(ctx, err)
 }
 
 // options is what a plan means to the engine.
-func (p *replayPlan) options(env *shell.Env) Options {
-	o := Options{Selection: p.sel, Limit: p.limit, For: p.last, Logger: env.Log}
+func (p *replayPlan) options(env *shell.Env) replay.Options {
+	o := replay.Options{Selection: p.sel, Limit: p.limit, For: p.last, Logger: env.Log}
 	if !p.dryRun {
 		o.Rate, o.Speed = p.rates.events, p.rates.speed
 	}
@@ -76,11 +77,11 @@ func (r *replayRun) showProgress() (restore func()) {
 		r.line = output.NewLine(output.LineConfig{Out: terminal})
 		return r.line.Writer()
 	})
-	r.draw(Progress{Done: r.origin.State().Done})
+	r.draw(replay.Progress{Done: r.origin.State().Done})
 	return func() { r.line.Close(); back() }
 }
 
-func (r *replayRun) draw(p Progress) {
+func (r *replayRun) draw(p replay.Progress) {
 	if r.line != nil {
 		r.line.SetProgress(output.Progress{Label: r.plan.label, Done: p.Taken, Fraction: p.Done, Seq: p.Seq})
 	}

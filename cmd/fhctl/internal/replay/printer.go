@@ -10,6 +10,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/replay"
 )
 
 // printer is the target that writes events to standard output.
@@ -35,7 +36,7 @@ func (t *printer) Flush(context.Context) error { return t.out.Flush() }
 
 func (t *printer) Finish(context.Context, bool) error { return t.out.Flush() }
 
-func (t *printer) Put(_ context.Context, e *Selected) (bool, error) {
+func (t *printer) Put(_ context.Context, e *replay.Selected) (bool, error) {
 	switch {
 	case t.raw && e.Frame != nil:
 		return true, t.write(output.AppendFrame(t.line[:0], e.Frame))
@@ -61,7 +62,7 @@ func (t *printer) write(line []byte) error {
 }
 
 // event renders one event as tail does.
-func (t *printer) event(e *Selected) error {
+func (t *printer) event(e *replay.Selected) error {
 	shown := output.Event{
 		Source: t.source, ID: string(e.Stored.ID), At: e.At, Sent: e.Sent,
 		Kind: e.Type, Seq: e.Seq, Data: e.Data, Skipped: e.Skipped, Op: -1,

@@ -18,6 +18,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/relayserver"
+	"github.com/fhctl/fhctl/pkg/replay"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
@@ -60,7 +61,7 @@ func serveReplay(ctx context.Context, env *shell.Env, cfg *config.Config, p *rep
 		Whole: p.sel.From.Kind != place.Live,
 	}
 	if p.rates.speed > 0 {
-		served.Delay = Spacing(p.rates.speed)
+		served.Delay = replay.Spacing(p.rates.speed)
 	}
 	state := servedRelay{V: 1, Command: p.label, State: "serving", Source: name, DryRun: p.dryRun}
 	state.Oldest, state.Newest = log.Bounds()
@@ -147,18 +148,18 @@ func openServed(ctx context.Context, env *shell.Env, cfg *config.Config, p *repl
 		if err != nil {
 			return nil, "", nil, nil, err
 		}
-		return SelectLog(file, p.sel), p.source.Path, nil, func() { _ = file.Close() }, nil
+		return replay.SelectLog(file, p.sel), p.source.Path, nil, func() { _ = file.Close() }, nil
 	}
 	o, err := openOrigin(ctx, env, cfg, p)
 	if err != nil {
 		return nil, "", nil, nil, err
 	}
 	if o.log != nil {
-		return SelectLog(o.log, p.sel), o.name, nil, o.close, nil
+		return replay.SelectLog(o.log, p.sel), o.name, nil, o.close, nil
 	}
 	memory := relayserver.NewMemoryLog(servedWindow)
 	pass := func(ctx context.Context) error {
-		_, err := Run(ctx, o, NewLogTarget(memory), p.options(env))
+		_, err := replay.Run(ctx, o, replay.NewLogTarget(memory), p.options(env))
 		return err
 	}
 	return memory, o.name, pass, o.close, nil

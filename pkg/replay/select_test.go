@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/followtest"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/filter"
 	"github.com/fhctl/fhctl/pkg/frame"
+	"github.com/fhctl/fhctl/pkg/pipeline/follow/followtest"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/relayserver"

@@ -5,10 +5,10 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/followtest"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/pipeline/follow"
+	"github.com/fhctl/fhctl/pkg/pipeline/follow/followtest"
 	"github.com/fhctl/fhctl/pkg/place"
 )
 
