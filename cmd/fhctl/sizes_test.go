@@ -37,7 +37,7 @@ var mostLines = map[string]int{
 	"pkg/output":                1500,
 	"pkg/pipeline":              2400,
 	"pkg/pipeline/follow":       350,
-	"pkg/place":                 400,
+	"pkg/place":                 450,
 	"pkg/redisstream":           4550,
 	"pkg/redisstream/admin":     300,
 	"pkg/redisstream/dashboard": 550,
