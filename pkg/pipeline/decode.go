@@ -74,6 +74,7 @@ func (d *decoding) work(ctx context.Context, g *generation, w *work) {
 	}
 	for _, f := range w.chunk.Frames {
 		for !d.add(w, f, g.cfg.Filter.Keep) {
+			d.decoder.Forget(&d.ev) // its memory is needed elsewhere
 			if len(w.marks) > 0 || !w.turn {
 				if !g.await(ctx, w) {
 					return
@@ -85,6 +86,9 @@ func (d *decoding) work(ctx context.Context, g *generation, w *work) {
 				return
 			}
 			break
+		}
+		if len(f.Data) > largeFrame {
+			d.decoder.Forget(&d.ev)
 		}
 	}
 }
@@ -110,9 +114,6 @@ func (g *generation) await(ctx context.Context, w *work) bool {
 // add leaves a mark of one frame; false, and nothing, when its entry has no room in
 // this portion.
 func (d *decoding) add(w *work, f event.Frame, keep func(*event.Event) bool) bool {
-	if len(f.Data) > largeFrame {
-		defer d.decoder.Forget(&d.ev) // its memory is needed elsewhere
-	}
 	w.marks = append(w.marks, mark{size: len(f.Data)})
 	m := &w.marks[len(w.marks)-1]
 	start, ops, times := len(w.data), len(w.ops), len(w.times)
@@ -137,7 +138,6 @@ func (d *decoding) addLarge(ctx context.Context, g *generation, w *work, f event
 	if !ok {
 		return false
 	}
-	defer d.decoder.Forget(&d.ev)
 	w.large = true
 	w.marks = append(w.marks, mark{size: len(f.Data)})
 	m := &w.marks[len(w.marks)-1]
