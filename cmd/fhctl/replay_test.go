@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,26 @@ func TestReplayOfALiveRunGivesTheSameStream(t *testing.T) {
 	a, b := fieldsOf(t, first, "firehose:events"), fieldsOf(t, second, "firehose:events")
 	if len(a) == 0 || !slices.Equal(a, b) {
 		t.Fatalf("the streams differ: %d and %d entries", len(a), len(b))
+	}
+}
+
+// A relay is passed on to clients of another one, which is served: all of it, and more
+// than waits between reader and target.
+func TestReplayServesARelay(t *testing.T) {
+	t.Parallel()
+	c := newCorpus(t, 1000)
+	server := c.serve(t, "")
+	relay := start(t, nil, "replay", "--source", server.URL(), "--from", "oldest", "--serve", "127.0.0.1:0")
+	relay.says("fhctl ingest --relay-url ws://", 30*time.Second)
+	_, url, _ := strings.Cut(relay.output(), "--relay-url ")
+	url, _, _ = strings.Cut(url, "\n")
+	path := filepath.Join(t.TempDir(), "run.fhz")
+	again := start(t, environment(url, "redis://127.0.0.1:1"), "record", "--from", "oldest", "--to", strconv.FormatInt(int64(c.last), 10), path)
+	again.mustExit(0, time.Minute)
+	relay.signal(os.Interrupt)
+	relay.mustExit(0, 10*time.Second)
+	if got := frames(t, path); !slices.Equal(got, c.frames(t)) {
+		t.Errorf("%d frames came, and they are not those of the relay, %d", len(got), len(c.frames(t)))
 	}
 }
 
