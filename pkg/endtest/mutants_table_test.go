@@ -193,7 +193,7 @@ var writerMutants = []mutant{
 	{commitGo, "c.severed, c.refusals = c.left[1:], 0", "c.severed, c.refusals = c.left[min(2, len(c.left)):], 0", "a batch is skipped", in("sim", "append")},
 	{commitGo, "if c.partial++; c.partial == 1 {", "if c.partial++; c.partial == 0 {", "a batch stored in part is given up", in("sim", "append")},
 	{commitGo, "	return &event.Moved{To: after(cursor), Alarm: alarm, Detail: detail}", "	return &event.Moved{To: event.Position{}, Alarm: alarm, Detail: detail}", "after a rollback reading goes on live", in("sim", "append")},
-	{commitGo, "w.acked, w.epoch, w.ahead, w.held = cursor, epoch, ahead{}, false", "w.epoch, w.ahead, w.held = epoch, ahead{}, false", "the acknowledged cursor outlives a rollback", in("sim", "append")},
+	{commitGo, "w.acked, w.epoch, w.ahead, w.hadEntries = cursor, epoch, ahead{}, false", "w.epoch, w.ahead, w.hadEntries = epoch, ahead{}, false", "the acknowledged cursor outlives a rollback", in("sim", "append")},
 	{commitGo, "	if !c.unsure || w.at.expected", "	if w.at.expected", "another's start is taken for one's own", in("append", "store")},
 	{commitGo, "		c.full = true\n", "", "a script that Redis forgot is not sent again", in("sim", "append")},
 	{commitGo, "return time.Since(a.since) >= aheadFor", "return false", "a cursor set ahead is passed over in silence", in("append", "store")},

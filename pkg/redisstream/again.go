@@ -50,7 +50,7 @@ func (w *Writer) Return(ctx context.Context, to event.Seq) error {
 		return w.movedTo(m.Cursor, m.Epoch, event.AlarmConflict, fmt.Sprintf("the cursor is %s, %s was acknowledged", m.Cursor, until))
 	}
 	w.acked, w.epoch, w.floor, w.ahead = to, m.Epoch, w.floor.upTo(to), ahead{}
-	w.stored, w.sided = 0, true
+	w.stored, w.hasSide = 0, true
 	w.at = continuation{expected: to.String(), epoch: m.Epoch}
 	w.others.unwatch()
 	w.others.watch()
@@ -144,7 +144,7 @@ func (s *PartitionSet) returned(ctx context.Context, stands []standing) ([]stand
 		if !st.present || st.side == nil || st.cursor <= to || st.side.Again > int64(st.cursor) {
 			continue
 		}
-		p.stands(st)
+		p.adoptState(st)
 		err := p.Return(ctx, to)
 		if err == nil {
 			*st, err = p.look(ctx)

@@ -53,7 +53,7 @@ func (k *call) build(w *Writer, b *event.Batch, at continuation, after int64, fu
 	switch {
 	case at.jump:
 		k.Mode = script.Jump
-	case w.held:
+	case w.hadEntries:
 		k.Mode = script.Held
 	}
 	if w.others.watching {

@@ -177,7 +177,7 @@ func (c *commit) accept(ctx context.Context, r script.Reply, took time.Duration,
 	if w.at.expected == "" {
 		w.floor.began(b)
 	}
-	w.acked, w.epoch, w.held, w.sided = r.Cursor, r.Epoch, r.Length > 0, true
+	w.acked, w.epoch, w.hadEntries, w.hasSide = r.Cursor, r.Epoch, r.Length > 0, true
 	w.at = continuation{expected: r.Cursor.String(), epoch: r.Epoch}
 	w.lease.Take(lease.Given)
 	w.retention.tellOdd(r.Detail)
@@ -264,7 +264,7 @@ func (c *commit) behind(r script.Reply) error {
 
 // movedTo drops what this Writer knows and asks for reading from cursor.
 func (w *Writer) movedTo(cursor event.Seq, epoch int64, alarm event.Alarm, detail string) error {
-	w.acked, w.epoch, w.ahead, w.held = cursor, epoch, ahead{}, false
+	w.acked, w.epoch, w.ahead, w.hadEntries = cursor, epoch, ahead{}, false
 	w.floor.next = time.Time{} // groups may have gone back as well
 	w.at = continuation{expected: cursor.String(), epoch: epoch}
 	w.others.unwatch() // behind another cursor other entries count

@@ -182,7 +182,7 @@ func (w *Writer) restoreUntil(ctx context.Context, left, own string, until event
 			from = "restored to where it was left, as the side key tells"
 		}
 		err := w.movedTo(m.Cursor, m.Epoch, event.AlarmCursorMissing, fmt.Sprintf("%s vanished; %s, at %s", key, from, m.Cursor))
-		w.held = true
+		w.hadEntries = true
 		return err
 	}
 	w.floor = floor{known: true, seq: m.Cursor} // of what is stored from now on

@@ -26,25 +26,25 @@ type Writer struct {
 	keyArgs []any  // keys as the append script takes them
 	limit   string // "1": XTRIM honours LIMIT
 
-	mu        turn
-	acked     event.Seq    // the last cursor Redis acknowledged to us
-	at        continuation // where the next batch continues, when it cannot tell
-	epoch     int64
-	time      []byte // of the last event, as the relay sent it
-	stored    int64  // seq of the last entry given to Redis; 0 when unknown
-	held      bool   // the stream held entries when last heard of
-	floor     floor
-	ahead     ahead
-	others    others // entries and cursor moves that are not ours
-	sided     bool   // a side key was there, or has been written
-	calls     []call
-	sending   []*script.Call
-	plan      []event.Receipt
-	former    []string // filters this Writer had, until Resume has replaced them
-	lease     lease.Lease
-	outage    conn.Outage // of storing and of renewing
-	retention retention
-	told      string // by once
+	mu         turn
+	acked      event.Seq    // the last cursor Redis acknowledged to us
+	at         continuation // where the next batch continues, when it cannot tell
+	epoch      int64
+	time       []byte // of the last event, as the relay sent it
+	stored     int64  // seq of the last entry given to Redis; 0 when unknown
+	hadEntries bool   // the stream held entries when last heard of
+	floor      floor
+	ahead      ahead
+	others     others // entries and cursor moves that are not ours
+	hasSide    bool   // a side key was there, or has been written
+	calls      []call
+	sending    []*script.Call
+	plan       []event.Receipt
+	former     []string // filters this Writer had, until Resume has replaced them
+	lease      lease.Lease
+	outage     conn.Outage // of storing and of renewing
+	retention  retention
+	toldOnce   string // by once
 }
 
 // Open connects, waits visibly (Config.Notify and log) until Redis answers, and

@@ -198,7 +198,7 @@ func (w *Writer) watch(ctx context.Context, batches []*event.Batch) error {
 	if err != nil || !present {
 		return err // what is wrong with the cursor is for the append to find
 	}
-	if stored == nil && w.sided && found == w.acked {
+	if stored == nil && w.hasSide && found == w.acked {
 		return w.restore(ctx, w.acked.String(), found.String()) // ours vanished: the cursor is no bridge's
 	}
 	if stored != nil {

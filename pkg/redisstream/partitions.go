@@ -336,7 +336,7 @@ func (w *Writer) look(ctx context.Context) (st standing, err error) {
 	if st.cursor, ok = event.ParseSeq(text); st.present && !ok {
 		return st, w.badCursor(text) // whose it is does not matter
 	}
-	if err := w.mine(st.side, st.present); err != nil {
+	if err := w.checkOwner(st.side, st.present); err != nil {
 		return st, err
 	}
 	if st.present {
@@ -389,8 +389,8 @@ func (w *Writer) coldStartAt(st *standing) event.Resume {
 	return w.coldStart(st.side)
 }
 
-// stands makes the Writer continue from what was read.
-func (w *Writer) stands(st *standing) {
+// adoptState makes the Writer continue from what was read.
+func (w *Writer) adoptState(st *standing) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.continueFrom(st)
@@ -400,9 +400,9 @@ func (w *Writer) continueFrom(st *standing) {
 	w.ahead, w.former = ahead{}, nil
 	w.acked, w.epoch = st.cursor, st.epoch()
 	w.at = continuation{expected: st.cursor.String(), epoch: w.epoch}
-	w.time, w.stored, w.held = w.time[:0], 0, false
-	if w.sided = st.side != nil; w.sided {
-		w.time, w.stored, w.held = append(w.time, st.side.EventTime...), st.side.Stored, st.side.Stored > 0
+	w.time, w.stored, w.hadEntries = w.time[:0], 0, false
+	if w.hasSide = st.side != nil; w.hasSide {
+		w.time, w.stored, w.hadEntries = append(w.time, st.side.EventTime...), st.side.Stored, st.side.Stored > 0
 	}
 }
 

@@ -160,7 +160,7 @@ func (s *PartitionSet) inOrder(ctx context.Context, stands []standing) (err erro
 		}
 	}
 	for i, p := range s.parts {
-		led, wrong := p.missed(ctx)
+		led, wrong := p.inOrderUnderSet(ctx)
 		switch moved, ok := asMoved(wrong); {
 		case led: // the leader's to find, and ours once we lead
 			return err
@@ -173,9 +173,9 @@ func (s *PartitionSet) inOrder(ctx context.Context, stands []standing) (err erro
 	return err
 }
 
-// missed is Writer.inOrder of one partition; led is set when another writer leads
+// inOrderUnderSet is Writer.inOrder of one partition; led is set when another writer leads
 // the set.
-func (w *Writer) missed(ctx context.Context) (led bool, err error) {
+func (w *Writer) inOrderUnderSet(ctx context.Context) (led bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	f, err := w.find(ctx)
@@ -251,7 +251,7 @@ func (s *PartitionSet) begin(ctx context.Context, stands []standing) (event.Resu
 	from, was := s.config.From, lowestOf(stands)
 	to, crashed := from.At.Seq, false
 	for i, p := range s.parts {
-		p.stands(&stands[i])
+		p.adoptState(&stands[i])
 		if applied(&stands[i], from) && from.At.Start == event.Live {
 			to, crashed = stands[i].cursor, true // nothing was stored before all had left
 		}
@@ -293,7 +293,7 @@ func lowestOf(stands []standing) (lowest event.Seq) {
 // adopt continues from what is stored and gives the partition that is lowest.
 func (s *PartitionSet) adopt(stands []standing) (lowest int) {
 	for i, p := range s.parts {
-		p.stands(&stands[i])
+		p.adoptState(&stands[i])
 		p.from = stands[i].cursor
 		if stands[i].cursor < stands[lowest].cursor {
 			lowest = i
@@ -377,7 +377,7 @@ func (s *PartitionSet) level(ctx context.Context, stands []standing) error {
 		highest = max(highest, stands[i].epoch())
 	}
 	for i, p := range s.parts {
-		p.stands(&stands[i])
+		p.adoptState(&stands[i])
 		if stands[i].epoch() == highest {
 			continue
 		}

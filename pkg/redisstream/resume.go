@@ -49,7 +49,7 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 	if _, ok := event.ParseSeq(cursor); present && !ok {
 		return event.Resume{}, w.badCursor(cursor) // whose it is does not matter
 	}
-	if err := w.mine(stored, present); err != nil {
+	if err := w.checkOwner(stored, present); err != nil {
 		return event.Resume{}, err
 	}
 	first := w.acked == 0 && !w.lease.Followed()
@@ -67,10 +67,10 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 	if err := w.wentBack(cursor, stored); err != nil {
 		return event.Resume{}, err
 	}
-	w.epoch, w.ahead, w.time, w.stored, w.held, w.former = 0, ahead{}, w.time[:0], 0, false, nil
+	w.epoch, w.ahead, w.time, w.stored, w.hadEntries, w.former = 0, ahead{}, w.time[:0], 0, false, nil
 	w.floor.learn(stored)
-	if w.sided = stored != nil; w.sided {
-		w.stored, w.held = stored.Stored, stored.Stored > 0
+	if w.hasSide = stored != nil; w.hasSide {
+		w.stored, w.hadEntries = stored.Stored, stored.Stored > 0
 		w.epoch = stored.Epoch
 		w.time = append(w.time, stored.EventTime...)
 	}
@@ -125,7 +125,7 @@ func (w *Writer) state(ctx context.Context) (cursor string, present bool, stored
 			return "", false, nil, err
 		case !present && w.acked > 0: // it vanished while we ran (I10)
 			return "", false, nil, w.restore(ctx, w.acked.String(), "")
-		case present && stored == nil && w.mendedSoon(ctx, began):
+		case present && stored == nil && w.awaitSide(ctx, began):
 			try = -1
 			continue
 		case try == stateTries || !present || !w.replaces(stored):
@@ -137,9 +137,9 @@ func (w *Writer) state(ctx context.Context) (cursor string, present bool, stored
 	}
 }
 
-// mendedSoon waits a moment for the side key that a cursor lacks, while somebody
+// awaitSide waits a moment for the side key that a cursor lacks, while somebody
 // leads: the leader, whose cursor it is, writes the key again with its next batch.
-func (w *Writer) mendedSoon(ctx context.Context, began time.Time) bool {
+func (w *Writer) awaitSide(ctx context.Context, began time.Time) bool {
 	if w.lease.State() == lease.Leading || w.config.adopts() || time.Since(began) > lease.SideWithin {
 		return false
 	}
@@ -176,8 +176,8 @@ func (w *Writer) readState(ctx context.Context) (cursor string, present bool, st
 	return cursor, present, &side, nil
 }
 
-// mine checks whose cursor it is, as the scripts do.
-func (w *Writer) mine(stored *script.Side, cursor bool) error {
+// checkOwner checks whose cursor it is, as the scripts do.
+func (w *Writer) checkOwner(stored *script.Side, cursor bool) error {
 	id := w.config.Identity
 	switch {
 	case stored == nil && (!cursor || w.config.adopts()):
@@ -309,7 +309,7 @@ func (w *Writer) rebase(ctx context.Context, to event.Seq) error {
 	case script.OK:
 		w.acked, w.epoch, w.floor = m.Cursor, m.Epoch, w.floor.upTo(m.Cursor)
 		w.others.unwatch()
-		w.stored, w.sided = 0, true
+		w.stored, w.hasSide = 0, true
 		w.at = continuation{expected: m.Cursor.String(), epoch: m.Epoch}
 		return nil
 	case script.BadCursor:

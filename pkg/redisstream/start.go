@@ -145,10 +145,10 @@ func (w *Writer) once(err error) error {
 	if !ok || moved.To.Start == event.After && w.acked > 0 {
 		return err
 	}
-	if w.told == moved.Detail {
+	if w.toldOnce == moved.Detail {
 		return nil
 	}
-	w.told = moved.Detail
+	w.toldOnce = moved.Detail
 	return moved
 }
 
