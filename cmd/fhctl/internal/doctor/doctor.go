@@ -10,10 +10,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/endpoint"
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/observe"
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/settings"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/doctor"
+	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
+	"github.com/fhctl/fhctl/pkg/pipeline"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
@@ -65,66 +72,110 @@ func Command(a *shell.Env) *cobra.Command {
 
 func runDoctor(ctx context.Context, env *shell.Env, cfg *config.Config, o *doctorOptions) error {
 	shell.BoundReading()
-	e := &examination{Env: env, cfg: cfg, options: o, now: time.Now}
-	if err := e.examine(ctx); err != nil {
+	keep, err := settings.FilterOf(cfg)
+	if err != nil {
 		return err
 	}
-	r := e.report()
-	err := o.format.Write(env.Out, r, func(w io.Writer) error { return output.WriteRows(w, r.rows(), shell.ColorOut(env, cfg)) })
+	up, err := endpoint.OpenUpstream(env.Log, cfg)
+	if err != nil {
+		return err
+	}
+	defer up.Close()
+	down, err := endpoint.OpenDownstream(env.Log, cfg)
+	if err != nil {
+		return err
+	}
+	defer down.Close()
+	r := &report{V: 1, Relay: up.Name, Redis: down.Name, Checks: []doctor.Check{}}
+	for check, err := range doctor.Examine(ctx, targets(env, cfg, up, down), options(cfg, o, keep.Fingerprint())) {
+		if err != nil {
+			return err
+		}
+		check.Detail, check.Fix = shell.Typed(check.Detail), shell.Typed(check.Fix)
+		r.Checks = append(r.Checks, check)
+	}
+	r.sum(time.Now())
+	err = o.format.Write(env.Out, r, func(w io.Writer) error { return output.WriteRows(w, r.rows(), shell.ColorOut(env, cfg)) })
 	if err != nil {
 		return err
 	}
 	return r.verdictError()
 }
 
-// The outcomes of a doctor's check.
-const (
-	doctorOK      = "ok"
-	doctorWarning = "warning"
-	doctorFailure = "failure"
-	doctorUnknown = "unknown"
-)
-
-// doctorCheck is one line of doctor's report and of its JSON.
-type doctorCheck struct {
-	Name   string `json:"name"`
-	Status string `json:"status"`
-	Detail string `json:"detail"`
-	Fix    string `json:"fix,omitempty"` // what to type or look at
+// targets are the relay and the Redis of the settings.
+func targets(env *shell.Env, cfg *config.Config, up endpoint.Upstream, down endpoint.Downstream) doctor.Targets {
+	end, err := endpoint.ParseRelay(cfg.Relay.URL, true)
+	return doctor.Targets{
+		Relay: doctor.Relay{
+			Name: up.Name, Identity: up.Identity, Whole: up.Whole, Bundled: err == nil && end.Kind != endpoint.Real,
+			Open: func(link func(event.Link)) (pipeline.FrameSource, error) {
+				return up.Source(env, cfg, linkOnly{link: link})
+			},
+		},
+		Redis: doctor.Redis{
+			Name: down.Name,
+			Open: func(ctx context.Context, cursorKey string) (*reader.Reader, error) {
+				return reader.Open(ctx, reader.Config{
+					Connection: down.Connection, StreamKey: cfg.Redis.StreamKey, CursorKey: cursorKey,
+					Partitions: cfg.Redis.Partitions, OtherCount: true, // a wrong number is a finding
+				})
+			},
+			CopyCursor: func(ctx context.Context, r *reader.Reader) string { return endpoint.CopyCursor(ctx, cfg, r) },
+		},
+	}
 }
 
-// doctorReport is what fhctl doctor -o json prints.
-type doctorReport struct {
+// linkOnly is an observer of connections and of nothing else.
+type linkOnly struct {
+	observe.Silent
+	link func(event.Link)
+}
+
+func (o linkOnly) Link(l event.Link) { o.link(l) }
+
+// options is what ingest would be told.
+func options(cfg *config.Config, o *doctorOptions, filter string) doctor.Options {
+	options := doctor.Options{
+		StreamKey: cfg.Redis.StreamKey, CursorKey: cfg.Redis.CursorKey, Partitions: cfg.Redis.Partitions,
+		Filter: filter, MaxStreamLen: cfg.Redis.MaxStreamLen, AllowEviction: cfg.Redis.AllowEviction,
+		Exposed: cfg.Exposed(), Wait: o.wait, Stats: endpoint.StatsOptions(cfg, o.window, !o.given),
+	}
+	if cfg.CleartextRedis() {
+		options.Cleartext = config.CleartextRedis
+	}
+	return options
+}
+
+// report is what fhctl doctor -o json prints.
+type report struct {
 	V       int            `json:"v"`
 	At      time.Time      `json:"at"`
 	Relay   string         `json:"relay"`
 	Redis   string         `json:"redis"` // no password
 	Verdict string         `json:"verdict"`
 	Counts  map[string]int `json:"counts"`
-	Checks  []doctorCheck  `json:"checks"`
+	Checks  []doctor.Check `json:"checks"`
 }
 
-func (e *examination) report() *doctorReport {
-	r := &doctorReport{
-		V: 1, At: e.now().UTC(), Relay: e.relayName, Redis: e.redisName, Checks: e.checks,
-		Counts: map[string]int{doctorOK: 0, doctorWarning: 0, doctorFailure: 0, doctorUnknown: 0},
-	}
+// sum counts the checks, once all are made.
+func (r *report) sum(at time.Time) {
+	r.At = at.UTC()
+	r.Counts = map[string]int{doctor.OK: 0, doctor.Warning: 0, doctor.Failure: 0, doctor.Unknown: 0}
 	for _, c := range r.Checks {
 		r.Counts[c.Status]++
 	}
 	// The worst that was found; a failure is known even if others are not.
-	for _, status := range []string{doctorFailure, doctorUnknown, doctorWarning, doctorOK} {
+	for _, status := range []string{doctor.Failure, doctor.Unknown, doctor.Warning, doctor.OK} {
 		if r.Counts[status] > 0 {
 			r.Verdict = status
 			break
 		}
 	}
-	return r
 }
 
-func (r *doctorReport) rows() []output.Row {
+func (r *report) rows() []output.Row {
 	tones := map[string]output.Tone{
-		doctorOK: output.Good, doctorWarning: output.Warn, doctorFailure: output.Bad, doctorUnknown: output.Faint,
+		doctor.OK: output.Good, doctor.Warning: output.Warn, doctor.Failure: output.Bad, doctor.Unknown: output.Faint,
 	}
 	table := &output.Table{}
 	for _, c := range r.Checks {
@@ -138,12 +189,12 @@ func (r *doctorReport) rows() []output.Row {
 			rows = append(rows, output.Row{Text: "         → " + text.Escape(shell.Spell(c.Fix))})
 		}
 	}
-	sum := fmt.Sprintf("%d ok, %s, %s, %d unknown", r.Counts[doctorOK],
-		text.Counted(r.Counts[doctorWarning], "warning"), text.Counted(r.Counts[doctorFailure], "failure"), r.Counts[doctorUnknown])
+	sum := fmt.Sprintf("%d ok, %s, %s, %d unknown", r.Counts[doctor.OK],
+		text.Counted(r.Counts[doctor.Warning], "warning"), text.Counted(r.Counts[doctor.Failure], "failure"), r.Counts[doctor.Unknown])
 	return append(rows, output.Row{}, output.Row{Text: sum, Tone: output.Head})
 }
 
-func (r *doctorReport) verdictError() error {
+func (r *report) verdictError() error {
 	var names []string
 	for _, c := range r.Checks {
 		if c.Status == r.Verdict {
@@ -152,9 +203,9 @@ func (r *doctorReport) verdictError() error {
 	}
 	list := strings.Join(names, ", ")
 	switch r.Verdict {
-	case doctorFailure:
+	case doctor.Failure:
 		return fault.New(fault.Findings, errors.New("failed: "+list), "each failure says what to type below its line")
-	case doctorUnknown:
+	case doctor.Unknown:
 		return fault.New(fault.Unreachable, errors.New("could not be examined: "+list), "")
 	}
 	return nil

@@ -36,16 +36,6 @@ func Ago(s float64) string {
 
 func Percent(share float64) string { return fmt.Sprintf("%.1f%%", 100*share) }
 
-func PerSecond(rate float64) string {
-	switch {
-	case rate > 0 && rate < 0.05:
-		return fmt.Sprintf("%.1f/h", rate*3600)
-	case rate < 99.95:
-		return fmt.Sprintf("%.1f/s", rate)
-	}
-	return text.Thousands(int64(rate+0.5)) + "/s"
-}
-
 func Optional(s *float64) string {
 	if s == nil {
 		return Dash

@@ -73,7 +73,7 @@ func (p *statsPage) stream(r *stats.Report) {
 	t.Add("last", entryText(s.Last))
 	if s.Length > 0 {
 		t.Add("span", spanText(s))
-		t.Add("rate", figures.RateText(&r.Rate))
+		t.Add("rate", r.Rate.Text())
 	}
 	t.Add("room", roomText(r))
 	p.table(t, false)

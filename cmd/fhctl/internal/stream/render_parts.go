@@ -24,7 +24,7 @@ func (p *statsPage) partitions(r *stats.Report) {
 		part := &r.Partitions[i]
 		rate, last, cursor, lag := figures.Dash, figures.Dash, figures.Dash, figures.Dash
 		if part.Rate.PerSecond != nil {
-			rate = figures.PerSecond(*part.Rate.PerSecond)
+			rate = text.PerSecond(*part.Rate.PerSecond)
 		}
 		if e := part.Stream.Last; e != nil && e.Seq != nil {
 			last = e.Seq.String()

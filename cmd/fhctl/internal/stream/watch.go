@@ -184,7 +184,7 @@ func (p *statsPage) graphs(names []string, histories map[string][]float64) {
 		if v := history[len(history)-1]; !math.IsNaN(v) {
 			now = text.Thousands(int64(v + 0.5))
 			if name == "rate" {
-				now = figures.PerSecond(v)
+				now = text.PerSecond(v)
 			}
 		}
 		t.Add(name, now, output.Sparkline(history, graphWidth))

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/figures"
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/stats"
@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	// doctorSample is how many of the newest entries the rate is taken from.
-	doctorSample = 200
-	// doctorEntries is how many of them are read as a worker reads them.
-	doctorEntries = 20
+	// sample is how many of the newest entries the rate is taken from.
+	sample = 200
+	// entriesRead is how many of them are read as a worker reads them.
+	entriesRead = 20
 	// roomLittle is the share of the stream's length that must be left before
 	// trimming reaches a group: one in so many.
 	roomLittle = 4
@@ -36,7 +36,7 @@ func (e *examination) stream(s *stats.Report) {
 		e.warn("stream", "set max-stream-len, or memory will run out", "%s holds %s and is never trimmed", s.Stream.Key, text.Counted(s.Stream.Length, "entry"))
 	default:
 		e.ok("stream", "%s holds %s, trimmed at about %s; %s", s.Stream.Key, text.Counted(s.Stream.Length, "entry"),
-			text.Thousands(*s.Stream.TrimAt), figures.RateText(&s.Rate))
+			text.Thousands(*s.Stream.TrimAt), s.Rate.Text())
 	}
 }
 
@@ -44,7 +44,7 @@ func (e *examination) stream(s *stats.Report) {
 func (e *examination) entries(ctx context.Context, r *reader.Reader) error {
 	var look entry.Outline
 	read := 0
-	for stored, err := range r.Latest(ctx, doctorEntries) {
+	for stored, err := range r.Latest(ctx, entriesRead) {
 		if err != nil {
 			return e.passing(ctx, "stream.entries", err)
 		}
@@ -54,7 +54,7 @@ func (e *examination) entries(ctx context.Context, r *reader.Reader) error {
 			odd = whyDropped(ctx, stored)
 		}
 		if odd != "" {
-			e.fail("stream.entries", "something else writes this stream: stop it, then: fhctl verify", "entry %s: %s", stored.ID, odd)
+			e.fail("stream.entries", "something else writes this stream: stop it, then: "+verifyIt.String(), "entry %s: %s", stored.ID, odd)
 			return nil
 		}
 	}
@@ -121,16 +121,16 @@ func (e *examination) group(g *stats.Group, s *stats.Report) {
 	key, each := e.streamToType(s)
 	switch {
 	case len(g.MissingIn) > 0:
-		e.warn(name, fmt.Sprintf("redis-cli XGROUP CREATE '%s' %s 0", keyspace.Partition(e.cfg.Redis.StreamKey, g.MissingIn[0]), g.Name),
+		e.warn(name, fmt.Sprintf("redis-cli XGROUP CREATE '%s' %s 0", keyspace.Partition(e.StreamKey, g.MissingIn[0]), g.Name),
 			"does not exist in partition %d: nobody reads that", g.MissingIn[0])
 	case g.LostUnread || g.LostPending:
-		e.fail(name, "add workers or raise max-stream-len; what was trimmed can be stored again: fhctl cursor set", "entries were trimmed before it had finished them")
+		e.fail(name, "add workers or raise max-stream-len; what was trimmed can be stored again: "+fault.Remedy{Do: fault.MoveCursor}.String(), "entries were trimmed before it had finished them")
 	case len(g.Consumers) == 0 && last.Compare("0-0") != 0 && last.Compare(first) >= 0:
 		e.warn(name, "if it is new: redis-cli XGROUP SETID "+key+" "+g.Name+" 0"+each,
 			"stands at %s and nobody ever read with it: it was made at $ instead of 0, so that entries were passed over, or its workers are gone", g.LastDelivered)
 	case g.Room != nil && s.Stream.TrimAt != nil && g.Room.Entries < *s.Stream.TrimAt/roomLittle:
-		e.warn(name, "add workers, or raise max-stream-len; watch: fhctl stream stats --watch 5s",
-			"%s behind; trimming reaches it in %s, or %s at this rate", text.About(g.Lag, g.LagExact), text.Counted(g.Room.Entries, "entry"), figures.Optional(g.Room.Seconds))
+		e.warn(name, "add workers, or raise max-stream-len; watch: "+fault.Remedy{Do: fault.Measure}.With("watch", "5s"),
+			"%s behind; trimming reaches it in %s, or %s at this rate", text.About(g.Lag, g.LagExact), text.Counted(g.Room.Entries, "entry"), optional(g.Room.Seconds))
 	case g.Lag > 0 && asleep(g):
 		e.warn(name, "start its workers, or if it is not needed: redis-cli XGROUP DESTROY "+key+" "+g.Name+each,
 			"%s behind and no consumer asked for a minute", text.About(g.Lag, g.LagExact))
@@ -146,4 +146,12 @@ func asleep(g *stats.Group) bool {
 		}
 	}
 	return true
+}
+
+// optional is a span that may be unknown.
+func optional(seconds *float64) string {
+	if seconds == nil {
+		return "-"
+	}
+	return text.Span(stats.Duration(*seconds))
 }

@@ -3,9 +3,10 @@ package doctor
 import (
 	"context"
 	"fmt"
-	"time"
+	"strconv"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
@@ -16,7 +17,7 @@ import (
 // otherCount notes a cursor of the same name under another number of partitions,
 // where these settings' own has none: ingest does not start live beside it.
 func (e *examination) otherCount(ctx context.Context, r *reader.Reader) bool {
-	key, want, have := e.cfg.Redis.CursorKey, e.cfg.Redis.Partitions, 1
+	key, want, have := e.CursorKey, e.Partitions, 1
 	if !r.IsSet() {
 		key = keyspace.Partition(key, 0)
 	}
@@ -27,25 +28,29 @@ func (e *examination) otherCount(ctx context.Context, r *reader.Reader) bool {
 	if !r.IsSet() {
 		have = c.Side.Partitions
 	}
-	e.fail("cursor", fmt.Sprintf("say --partitions %d, or take it over with all writers stopped: fhctl cursor set --partitions %d --from-partitions %d", have, want, have),
+	e.fail("cursor", "say "+partitions(have)+", or take it over with all writers stopped: "+
+		fault.Remedy{Do: fault.MoveCursor}.With("partitions", strconv.Itoa(want))+" with "+fault.To("from-partitions", strconv.Itoa(have)),
 		"none for %s, but %s stands at %.32q: ingest does not start beside it", text.Counted(want, "partition"), key, c.Raw)
 	return true
 }
 
 // wrongCount notes a set that was written with another number of partitions.
 func (e *examination) wrongCount(c reader.CursorState) bool {
-	have, want := c.Side.Partitions, max(1, e.cfg.Redis.Partitions)
+	have, want := c.Side.Partitions, max(1, e.Partitions)
 	if !c.SidePresent || c.SideBroken || have == 0 || have == want {
 		return false
 	}
-	e.fail("cursor", fmt.Sprintf("say --partitions %d; docs/scaling.md tells how to change the number", have),
+	e.fail("cursor", "say "+partitions(have)+"; docs/scaling.md tells how to change the number",
 		"it belongs to a set of %s, and these settings say %d: ingest stops", text.Counted(have, "partition"), want)
 	return true
 }
 
+// partitions is the setting of how many there are.
+func partitions(n int) string { return fault.To("partitions", strconv.Itoa(n)) }
+
 // setCursors is how all cursors of a set are moved to the lowest.
 func (e *examination) setCursors(lowest reader.CursorState) string {
-	return fmt.Sprintf("fhctl cursor set --partitions %d %s", len(e.each), place.Text(lowest.Seq, time.Now()))
+	return fault.Remedy{Do: fault.MoveCursor, Value: place.Text(lowest.Seq, e.Now())}.With("partitions", strconv.Itoa(len(e.each)))
 }
 
 // movedApart notes cursors of a set that were not moved together.
@@ -70,7 +75,7 @@ func (e *examination) partitions(lowest reader.CursorState, s *stats.Report) {
 		}
 		// A cursor that is missing beside others is restored by ingest.
 		if c.Present && last > c.Seq && !c.Status.Connected {
-			e.fail("cursor", "find out what appended: fhctl verify; the lowest cursor loses nothing: "+e.setCursors(lowest),
+			e.fail("cursor", "find out what appended: "+verifyIt.String()+"; the lowest cursor loses nothing: "+e.setCursors(lowest),
 				"that of {%d}, %s, is behind its stream, which ends with %s: something else appended, and events would be stored twice", i, c.Seq, last)
 			return
 		}
@@ -84,5 +89,5 @@ func (e *examination) streamToType(s *stats.Report) (key, each string) {
 	if len(s.Partitions) == 0 {
 		return s.Stream.Key, ""
 	}
-	return "'" + e.cfg.Redis.StreamKey + ":{i}'", fmt.Sprintf(", for each i from 0 to %d", len(s.Partitions)-1)
+	return "'" + e.StreamKey + ":{i}'", fmt.Sprintf(", for each i from 0 to %d", len(s.Partitions)-1)
 }

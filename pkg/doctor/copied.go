@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/stats"
 )
@@ -13,8 +14,8 @@ func (e *examination) copied(c reader.CursorState, s *stats.Report) {
 	if s != nil {
 		last = s.Stream.LastSeq()
 	}
-	const fix = "replay into another stream and delete this one, or go on with --resume if the replay did not finish; leave the live cursor"
-	key := e.cfg.Redis.CursorKey
+	fix := "replay into another stream and delete this one, or go on with " + fault.To("resume", "") + " if the replay did not finish; leave the live cursor"
+	key := e.CursorKey
 	switch {
 	case c.NotSeq:
 		e.fail("cursor", fix, "%s holds %.32q, which is no seq: a replay does not go on", key, c.Raw)

@@ -14,9 +14,9 @@ import (
 const clockApart = 2 * time.Second
 
 func (e *examination) clock(ctx context.Context, r *reader.Reader) error {
-	before := e.now()
+	before := e.Now()
 	at, known, err := r.Now(ctx)
-	after := e.now()
+	after := e.Now()
 	switch {
 	case err != nil:
 		return e.passing(ctx, "redis.clock", err)
@@ -68,7 +68,7 @@ func (e *examination) version(v *reader.Vitals) {
 	case olderThan(v.Version, 5, 0):
 		e.fail("redis.version", "upgrade Redis to 7", "%s has no streams", v.Version)
 	case olderThan(v.Version, 7, 0):
-		e.warn("redis.version", "upgrade Redis to 7, with which fhctl is tested", "%s works, with less exact trimming and lags", v.Version)
+		e.warn("redis.version", "upgrade Redis to 7, with which "+program+" is tested", "%s works, with less exact trimming and lags", v.Version)
 	default:
 		e.ok("redis.version", "%s", v.Version)
 	}
@@ -112,10 +112,10 @@ func (e *examination) eviction(v *reader.Vitals) {
 		e.unknown("redis.eviction", "the server does not tell maxmemory-policy")
 	case !v.EvictsAny:
 		e.warn("redis.eviction", fix, "maxmemory-policy %s may evict keys that expire: the dashboard's and the lease, which are written again; stream and cursor stay", v.Eviction)
-	case e.cfg.Redis.AllowEviction:
+	case e.AllowEviction:
 		e.warn("redis.eviction", fix, "maxmemory-policy %s may evict stream and cursor; allow-eviction lets ingest start", v.Eviction)
 	default:
-		e.fail("redis.eviction", fix+"; --allow-eviction starts all the same", "maxmemory-policy %s may evict stream and cursor: ingest refuses to start", v.Eviction)
+		e.fail("redis.eviction", fix+"; "+fault.To("allow-eviction", "")+" starts all the same", "maxmemory-policy %s may evict stream and cursor: ingest refuses to start", v.Eviction)
 	}
 }
 
@@ -127,7 +127,7 @@ func (e *examination) persistence(v *reader.Vitals) {
 		e.fail("redis.persistence", "df -h; then look at Redis's log. Redis refuses writes while this lasts", "Redis could not write to its disk")
 	case !v.AOF:
 		e.warn("redis.persistence", "redis-cli CONFIG SET appendonly yes; and in redis.conf",
-			"no append-only file: after a crash Redis forgets what came since the last snapshot, and fhctl reads it again from the relay")
+			"no append-only file: after a crash Redis forgets what came since the last snapshot, and %s reads it again from the relay", program)
 	default:
 		e.ok("redis.persistence", "append-only file")
 	}
@@ -168,7 +168,7 @@ func (e *examination) memory(ctx context.Context, r *reader.Reader, v *reader.Vi
 // that cannot be told.
 func (e *examination) growth(ctx context.Context, r *reader.Reader) int64 {
 	bounds, err := r.Bounds(ctx)
-	limit := e.cfg.Redis.MaxStreamLen
+	limit := e.MaxStreamLen
 	if err != nil || bounds.Length < 1000 || limit <= bounds.Length {
 		return 0
 	}

@@ -6,9 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/endpoint"
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/observe"
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/frame"
@@ -17,7 +14,6 @@ import (
 
 // glance is what a relay showed in a short look.
 type glance struct {
-	observe.Silent
 	stop     context.CancelCauseFunc
 	err      error // why it could not be reached
 	url      string
@@ -33,8 +29,8 @@ type glance struct {
 	last     time.Time
 }
 
-// Link ends the look when the first dial fails: somebody waits.
-func (g *glance) Link(l event.Link) {
+// link ends the look when the first dial fails: somebody waits.
+func (g *glance) link(l event.Link) {
 	switch {
 	case l.State == event.LinkUp:
 		g.url, g.via, g.answered = l.URL, l.Via, time.Since(g.began)
@@ -42,24 +38,24 @@ func (g *glance) Link(l event.Link) {
 		if g.url == "" {
 			g.err = l.Err
 		}
-		g.stop(shell.ErrAtEnd)
+		g.stop(errSeen)
 	}
 }
 
-// relay connects live, as a newcomer, and watches for --wait or until it has
+// relay connects live, as a newcomer, and watches for Options.Wait or until it has
 // seen enough.
-func (e *examination) relay(ctx context.Context, up endpoint.Upstream) error {
+func (e *examination) relay(ctx context.Context) error {
 	looking, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	g := &glance{stop: stop, began: time.Now()}
-	source, err := up.Source(e.Env, e.cfg, observe.Observers{g})
+	source, err := e.targets.Relay.Open(g.link)
 	if err != nil {
 		return err
 	}
-	timer := time.AfterFunc(e.options.wait, func() { stop(shell.ErrAtEnd) })
+	timer := time.AfterFunc(e.Wait, func() { stop(errSeen) })
 	defer timer.Stop()
 	from := event.Position{}
-	if up.Whole {
+	if e.targets.Relay.Whole {
 		from.Start = event.Oldest // a recording has nothing live
 	}
 	resume := func(context.Context) (event.Position, error) { return from, nil }
@@ -126,13 +122,13 @@ func (e *examination) judgeRelay(g *glance) {
 	if g.url == "" {
 		err := g.err
 		if err == nil {
-			err = errors.New("the relay did not answer within " + e.options.wait.String())
+			err = errors.New("the relay did not answer within " + e.Wait.String())
 		}
 		fix := fault.HintOf(err)
 		if fix == "" {
-			fix = "check relay-url and the network, or wait longer with --wait"
+			fix = "check relay-url and the network, or wait longer with " + fault.To("wait", "")
 		}
-		e.fail("relay", fix, "%s: %s", e.relayName, err)
+		e.fail("relay", fix, "%s: %s", e.targets.Relay.Name, err)
 		e.unknown("relay.events", "the relay was not reached")
 		e.unknown("relay.clock", "the relay was not reached")
 		return
@@ -141,14 +137,14 @@ func (e *examination) judgeRelay(g *glance) {
 	if g.via != "" {
 		through = " via proxy " + g.via
 	}
-	e.ok("relay", "%s answers within %s%s", e.relayName, g.answered.Round(time.Millisecond), through)
+	e.ok("relay", "%s answers within %s%s", e.targets.Relay.Name, g.answered.Round(time.Millisecond), through)
 	switch {
 	case g.newest == 0 && g.frames > 0:
-		e.fail("relay.events", "is it a relay? Look with: fhctl tail --source relay --limit 3", "none of %d frames is an event", g.odd)
+		e.fail("relay.events", "is it a relay? Look with: "+watch.With("limit", "3"), "none of %d frames is an event", g.odd)
 	case g.newest == 0:
-		e.fail("relay.events", "wait longer with --wait, or look at the relay's own status: it may be stuck", "nothing came within %s", e.options.wait)
+		e.fail("relay.events", "wait longer with "+fault.To("wait", "")+", or look at the relay's own status: it may be stuck", "nothing came within %s", e.Wait)
 	case g.odd*10 > g.frames:
-		e.warn("relay.events", "look with: fhctl tail --source relay", "%d of %d frames are no events; newest seq %s", g.odd, g.frames, g.newest)
+		e.warn("relay.events", "look with: "+watch.String(), "%d of %d frames are no events; newest seq %s", g.odd, g.frames, g.newest)
 	default:
 		e.ok("relay.events", "%s events seen, newest seq %s", text.Thousands(g.frames-g.odd), g.newest)
 	}
@@ -171,7 +167,7 @@ func (e *examination) judgeRelayClock(g *glance) {
 	lag := g.last.Sub(at)
 	const fix = "compare with: date -u; set this machine's clock with NTP"
 	switch {
-	case e.relayIsBundled():
+	case e.targets.Relay.Bundled:
 		e.ok("relay.clock", "not compared: a bundled relay tells made-up times")
 	case lag < -clockAhead:
 		e.warn("relay.clock", fix, "the newest event is %s in the future: this machine's clock is slow, or its host's is fast", text.Span(-lag))
@@ -182,8 +178,5 @@ func (e *examination) judgeRelayClock(g *glance) {
 	}
 }
 
-// relayIsBundled reports whether the relay is a simulator or a recording.
-func (e *examination) relayIsBundled() bool {
-	end, err := endpoint.ParseRelay(e.cfg.Relay.URL, true)
-	return err == nil && end.Kind != endpoint.Real
-}
+// errSeen ends a look at a relay that has shown enough.
+var errSeen = errors.New("enough was seen")
