@@ -136,6 +136,12 @@ func openArrays(size int) []byte {
 	return append(value, 0xff)
 }
 
+// openRecords is a commit of two such records. A stream that holds them is not Clean:
+// their canonical form has other CIDs.
+func (a *attack) openRecords() {
+	a.add(commitOf(2, []blocks.Block{recordOf(openArrays(990_000)), recordOf(openArrays(990_000 - 2))}, nil), 2, "")
+}
+
 // indefiniteField is an identity event with megabytes of them in a field that nobody
 // knows.
 func indefiniteField() []byte {
@@ -179,7 +185,6 @@ func (a *attack) everything() {
 		{relaytest.Frame("#account", map[string]any{"seq": 1, "did": attacker, "time": strings.Repeat("9", 4_900_000), "active": true}), -1, ""},
 		{relaytest.Frame("#identity", map[string]any{"seq": 1, "did": attacker, "time": "t", "handle": strings.Repeat("\x01", 4_900_000)}), -1, ""},
 		{indefiniteField(), -1, ""},
-		{commitOf(2, []blocks.Block{recordOf(openArrays(mega)), recordOf(openArrays(mega - 2))}, nil), 2, ""},
 	} {
 		a.add(one.raw, one.ops, one.rejected)
 		a.ordinary(5)
@@ -320,6 +325,7 @@ func everythingThatSwells(t *testing.T, binary string) {
 	t.Parallel()
 	a := newAttack(t, binary)
 	a.everything()
+	a.openRecords()
 	dir := filepath.Join(t.TempDir(), "rejects")
 	p, server := a.under(t, []string{"FHCTL_REJECTS=" + dir})
 	eventually(t, time.Minute, func() error { return reached(t, server, a.last) })
@@ -375,6 +381,7 @@ func whileNothingIsTaken(t *testing.T, binary string) {
 	a := newAttack(t, binary)
 	for range 4 {
 		a.everything()
+		a.openRecords()
 		a.add(escapes(), 200, "")
 	}
 	t.Run("Redis hangs", func(t *testing.T) {
