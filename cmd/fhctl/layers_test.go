@@ -40,8 +40,8 @@ var rooms = map[string]room{
 	"pkg/output":   {2, 0}, "pkg/verify": {2, 0}, "pkg/health": {2, 0}, "pkg/rejects": {2, 0},
 	"pkg/systemd":  {2, 0},
 	"pkg/pipeline": {3, 0}, "pkg/stats": {3, 0}, "pkg/cursor": {3, 0}, "pkg/doctor": {3, 0}, "pkg/replay": {3, 0},
-	"pkg/config": {4, 0}, "pkg/atproto": {4, 0},
-	"cmd/fhctl/internal/build": {5, 0}, "cmd/fhctl/internal/settings": {5, 0}, "cmd/fhctl/internal/observe": {5, 0},
+	"pkg/config": {4, 0}, "pkg/atproto": {4, 0}, "pkg/ingest": {4, 0},
+	"cmd/fhctl/internal/build": {5, 0}, "cmd/fhctl/internal/settings": {5, 0},
 	"cmd/fhctl/internal/shell": {5, 1}, "cmd/fhctl/internal/figures": {5, 1},
 	"cmd/fhctl/internal/ranges":   {5, 2},
 	"cmd/fhctl/internal/endpoint": {5, 3},
@@ -76,7 +76,7 @@ var doors = map[string][]string{
 	"github.com/rivo/uniseg":                            {"pkg/output"},
 	"golang.org/x/term":                                 {"cmd/fhctl", "pkg/output"},
 	"golang.org/x/sys":                                  {"pkg/systemd"},
-	"golang.org/x/sync":                                 {"pkg/pipeline", "pkg/replay", "cmd/fhctl"},
+	"golang.org/x/sync":                                 {"pkg/pipeline", "pkg/replay", "pkg/ingest", "cmd/fhctl"},
 }
 
 // longest is the longest of the names that is name or a directory above it.

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/ingest"
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/endpoint"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/settings"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/config"
@@ -19,6 +19,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/frame"
+	"github.com/fhctl/fhctl/pkg/ingest"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/embedded"
@@ -99,7 +100,8 @@ func benchIngest(ctx context.Context, env *shell.Env, cfg *config.Config, o *ben
 	r := &benchReport{Command: "bench ingest", Input: fault.Redact(o.input), Redis: fault.Redact(o.into), Frames: len(log.frames), Events: o.events}
 	r.BytesPerFrame, r.BytesPerEntry = sizes(log.frames)
 	watch := startWatch()
-	err = ingest.Run(ctx, quietly(env, cfg), cfg)
+	shell.BoundMemory(cfg.Ingest.QueueBytes)
+	err = endpoint.Ingest(ctx, quietly(env), cfg, func(endpoint.Upstream, endpoint.Downstream, *ingest.Config) {})
 	watch.stop(r)
 	switch left := dropBench(ctx, env.Log, cfg); {
 	case fault.Ended(ctx) != nil && left != nil:
@@ -142,13 +144,10 @@ func benchSettings(of *config.Config, relayURL, redisURL string, events int64) *
 	return &cfg
 }
 
-// quietly is env without a terminal and with no word but errors, for a run that has
-// settings of its own.
-func quietly(env *shell.Env, cfg *config.Config) *shell.Env {
+// quietly is env with no word but errors.
+func quietly(env *shell.Env) *shell.Env {
 	quiet := *env
 	quiet.Log = slog.New(onlyErrors{env.Log.Handler()})
-	quiet.OnTerminal = false
-	quiet.Reread = func() (*config.Config, error) { return cfg, nil }
 	return &quiet
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/endpoint"
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/observe"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/settings"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/config"
@@ -20,6 +19,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/pipeline"
+	"github.com/fhctl/fhctl/pkg/pipeline/observe"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/text"
 )

@@ -4,30 +4,23 @@ import (
 	"context"
 	"io"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/health"
+	"github.com/fhctl/fhctl/pkg/ingest"
 	"github.com/fhctl/fhctl/pkg/output"
 )
 
-// showLine draws the live line below the log until the services end.
-func (i *ingestion) showLine(ctx context.Context, services *errgroup.Group) {
-	if !shell.Live(i.Env, i.cfg) {
-		return
-	}
+// showLine draws the live line below the log until ctx ends.
+func showLine(ctx context.Context, env *shell.Env, running *ingest.Running) {
 	var line *output.Line
-	restore := i.Err.Divert(func(terminal io.Writer) io.Writer {
+	restore := env.Err.Divert(func(terminal io.Writer) io.Writer {
 		line = output.NewLine(output.LineConfig{Out: terminal})
 		return line.Writer()
 	})
-	services.Go(func() error {
-		line.Run(ctx, func() output.Status { return status(i.monitor.Snapshot()) })
-		line.Close()
-		restore()
-		return nil
-	})
+	defer restore()
+	defer line.Close()
+	line.Run(ctx, func() output.Status { return status(running.Snapshot()) })
 }
 
 func status(s health.Snapshot) output.Status {

@@ -11,13 +11,12 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/endpoint"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/settings"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/filter"
-	"github.com/fhctl/fhctl/pkg/pipeline"
+	"github.com/fhctl/fhctl/pkg/ingest"
 )
 
 // reloader reads the settings again on SIGHUP and puts into force what a
@@ -26,23 +25,20 @@ import (
 // restart. Settings that cannot be used are refused, and the former hold.
 type reloader struct {
 	*shell.Env
-	cfg     *config.Config
-	unit    *unit
 	hangups chan os.Signal
 
-	mu      sync.Mutex
-	shown   map[string]string // what is in force, by setting
-	keep    *filter.Filter
-	turnOff context.CancelFunc // ends the pipeline that runs; nil without one
+	mu    sync.Mutex
+	shown map[string]string // what is in force, by setting
+	keep  *filter.Filter
 }
 
 // newReloader hears SIGHUP from now on, which would otherwise end the process.
-func newReloader(env *shell.Env, cfg *config.Config, m *unit) (*reloader, error) {
+func newReloader(env *shell.Env, cfg *config.Config) (*reloader, error) {
 	keep, err := settings.FilterOf(cfg)
 	if err != nil {
 		return nil, err
 	}
-	r := &reloader{Env: env, cfg: cfg, unit: m, keep: keep, shown: map[string]string{}, hangups: make(chan os.Signal, 1)}
+	r := &reloader{Env: env, keep: keep, shown: map[string]string{}, hangups: make(chan os.Signal, 1)}
 	for _, v := range cfg.Values {
 		r.shown[v.Name] = v.Text
 	}
@@ -50,31 +46,35 @@ func newReloader(env *shell.Env, cfg *config.Config, m *unit) (*reloader, error)
 	return r, nil
 }
 
-// shell.Run serves signals until ctx ends.
-func (r *reloader) run(ctx context.Context) error {
+// run serves signals until ctx ends.
+func (r *reloader) run(ctx context.Context, running *ingest.Running) {
 	defer signal.Stop(r.hangups)
 	for {
 		select {
 		case <-r.hangups:
-			r.unit.reloading()
-			r.reload()
-			r.unit.reloaded()
+			running.Reload(func() {
+				if keep := r.reload(); keep != nil {
+					running.SetFilter(keep)
+				}
+			})
 		case <-ctx.Done():
-			return nil
+			return
 		}
 	}
 }
 
-func (r *reloader) reload() {
+// reload puts into force what may change, and gives the filter of the settings as they
+// are now; nil where they cannot be used.
+func (r *reloader) reload() *filter.Filter {
 	cfg, err := r.Reread()
 	if err != nil {
 		r.refused(err)
-		return
+		return nil
 	}
 	keep, err := settings.FilterOf(cfg)
 	if err != nil {
 		r.refused(err)
-		return
+		return nil
 	}
 	for _, warning := range cfg.Warnings {
 		r.Log.Warn(warning)
@@ -92,26 +92,22 @@ func (r *reloader) reload() {
 	default:
 		r.Log.Info("Reloaded: nothing changed", "file", cfg.File)
 	}
-	r.turn(keep)
+	return keep
 }
 
-// follows reports whether a cursor that is not this run's any more is one whose
-// filters another process of ours was told to change, and which these settings
-// now have too. One reload then serves every process of a stream.
-func (r *reloader) follows(err error, before *filter.Filter) bool {
-	if fault.ClassOf(err) != fault.Cursor {
-		return false
-	}
+// follow is the filter to go on with where the cursor was taken over by a writer with
+// another one: another process of ours was told of new settings, which these may have
+// too. It is nil where these settings have nothing else to offer.
+func (r *reloader) follow(before *filter.Filter, err error) *filter.Filter {
 	cfg, wrong := r.Reread()
 	if wrong == nil {
 		var keep *filter.Filter
 		if keep, wrong = settings.FilterOf(cfg); wrong == nil && keep.Fingerprint() == before.Fingerprint() {
-			return false // not what these settings could follow
+			return nil
 		}
 	}
 	r.Log.Warn("The cursor was taken over by other settings: reading the settings again", "err", err.Error())
-	r.reload()
-	return r.wanted().Fingerprint() != before.Fingerprint()
+	return r.reload()
 }
 
 // refused says every reason, as a start would.
@@ -144,52 +140,4 @@ func (r *reloader) compare(cfg *config.Config) (changed []any, later []string) {
 	}
 	slices.Sort(later)
 	return changed, later
-}
-
-// turn makes keep the filter of the next pipeline and ends the present one, unless
-// nothing would differ.
-func (r *reloader) turn(keep *filter.Filter) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if keep.Fingerprint() == r.keep.Fingerprint() {
-		return
-	}
-	r.keep = keep
-	if r.turnOff != nil {
-		r.turnOff()
-	}
-}
-
-// wanted is the filter that settings ask for now.
-func (r *reloader) wanted() *filter.Filter {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.keep
-}
-
-// filtered is the filter to run with, and a context that ends when it changes.
-func (r *reloader) filtered(ctx context.Context) (*filter.Filter, context.Context, context.CancelFunc) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	ctx, r.turnOff = context.WithCancel(ctx)
-	return r.keep, ctx, r.turnOff
-}
-
-// flow runs the pipeline until it is told to stop, and anew whenever the filters
-// change: what was read is stored by the former ones, then the cursor is handed
-// over, and the next event is judged by the new.
-func (i *ingestion) flow(ctx context.Context, source pipeline.FrameSource, sink endpoint.RedisSink) error {
-	for {
-		keep, running, stop := i.reload.filtered(ctx)
-		sink.Refilter(keep.Fingerprint())
-		err := i.pipeline(source, sink, keep).Run(running)
-		turned := running.Err() != nil && ctx.Err() == nil
-		stop()
-		switch {
-		case ctx.Err() == nil && i.reload.follows(err, keep):
-		case err != nil || !turned:
-			return err
-		}
-		i.Log.Info("Going on with other filters")
-	}
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/endpoint"
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/observe"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/ranges"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/settings"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
@@ -16,6 +15,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/pipeline"
+	"github.com/fhctl/fhctl/pkg/pipeline/observe"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/relayserver"

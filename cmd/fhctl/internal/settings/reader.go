@@ -11,13 +11,13 @@ import (
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 )
 
-// reader opens the Redis that --redis-url names for commands that look at it.
+// OpenReader opens the Redis that --redis-url names for commands that look at it.
 // Unlike ingest they do not wait for a Redis that is away.
 func OpenReader(ctx context.Context, log *slog.Logger, cfg *config.Config) (*reader.Reader, error) {
 	return OpenReaderOf(ctx, log, cfg, cfg.Redis.Partitions, false)
 }
 
-// readerOf reads the keys as that many partitions; with anyCount also where they
+// OpenReaderOf reads the keys as that many partitions; with anyCount also where they
 // were written as another number.
 func OpenReaderOf(ctx context.Context, log *slog.Logger, cfg *config.Config, partitions int, anyCount bool) (*reader.Reader, error) {
 	raw := cfg.Redis.URL

@@ -4,7 +4,6 @@ import (
 	"log/slog"
 
 	"github.com/fhctl/fhctl/pkg/config"
-	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 )
 
@@ -20,6 +19,7 @@ func RedisPassword(cfg *config.Config) (string, error) {
 	return password, nil
 }
 
+// Connection is how the settings say that a Redis is reached.
 func Connection(log *slog.Logger, cfg *config.Config, redisURL, password string) conn.Connection {
 	r := cfg.Redis
 	return conn.Connection{
@@ -30,11 +30,4 @@ func Connection(log *slog.Logger, cfg *config.Config, redisURL, password string)
 		},
 		Logger: log,
 	}
-}
-
-// WhenFull is what the settings' words mean to the writer.
-var WhenFull = map[string]redisstream.WhenFull{
-	config.WhenFullTrim:  redisstream.Trim,
-	config.WhenFullBlock: redisstream.Block,
-	config.WhenFullSpill: redisstream.Wait,
 }

@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/endpoint"
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/observe"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
@@ -20,6 +19,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/pipeline/follow"
+	"github.com/fhctl/fhctl/pkg/pipeline/observe"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/relay"
 )
@@ -37,7 +37,7 @@ func (t *tailRun) readRelay(ctx context.Context) error {
 	defer up.Close()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r := &tailRelay{tailRun: t, stop: stop, notes: observe.NewNarrator(t.Log, nil)}
+	r := &tailRelay{tailRun: t, stop: stop, notes: observe.NewLog(t.Log, nil)}
 	r.start(up.Whole)
 	up.Stop = stop
 	source, err := up.Source(t.Env, t.cfg, observe.Observers{r})
@@ -67,7 +67,7 @@ type tailRelay struct {
 	*tailRun
 	observe.Silent
 	stop  context.CancelCauseFunc
-	notes *observe.Narrator
+	notes *observe.Log
 	quiet *time.Timer // ends it; nil without --end
 	// quietAt is when the timer fires; of a stopped timer what was left.
 	quietAt   time.Time

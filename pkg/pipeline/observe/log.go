@@ -15,67 +15,11 @@ import (
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
-// Observers passes everything on to each of its members.
-type Observers []event.Observer
-
-func (all Observers) Link(l event.Link) {
-	for _, o := range all {
-		o.Link(l)
-	}
-}
-
-func (all Observers) Store(s event.Store) {
-	for _, o := range all {
-		o.Store(s)
-	}
-}
-
-func (all Observers) Role(r event.Role) {
-	for _, o := range all {
-		o.Role(r)
-	}
-}
-
-func (all Observers) Counted(c *event.Counts) {
-	for _, o := range all {
-		o.Counted(c)
-	}
-}
-
-func (all Observers) Rejected(r *event.Reject, frame []byte) {
-	for _, o := range all {
-		o.Rejected(r, frame)
-	}
-}
-
-func (all Observers) Stored(b *event.Batch, r event.Receipt) {
-	for _, o := range all {
-		o.Stored(b, r)
-	}
-}
-
-func (all Observers) Alarm(a event.Alarm, seq event.Seq, detail string) {
-	for _, o := range all {
-		o.Alarm(a, seq, detail)
-	}
-}
-
-// Silent is an Observer for those who care about one method only.
-type Silent struct{}
-
-func (Silent) Link(event.Link)                      {}
-func (Silent) Store(event.Store)                    {}
-func (Silent) Role(event.Role)                      {}
-func (Silent) Counted(*event.Counts)                {}
-func (Silent) Rejected(*event.Reject, []byte)       {}
-func (Silent) Stored(*event.Batch, event.Receipt)   {}
-func (Silent) Alarm(event.Alarm, event.Seq, string) {}
-
-// Narrator tells the log what an operator reads there. The first two lines and
+// Log tells the log what an operator reads there. The first two lines and
 // the progress line are the contract's: people and scripts wait for them. Counts
 // are the metrics' business, and Redis is logged by its own layer, which also
 // waits before there is anything to observe.
-type Narrator struct {
+type Log struct {
 	Silent
 	log      *slog.Logger
 	progress *slog.Logger // nil on a terminal, where the live line says it better
@@ -90,13 +34,13 @@ type Narrator struct {
 	losses map[string]*lossLog
 }
 
-// NewNarrator tells log, and progress, unless it is nil, a line every thousand events.
-func NewNarrator(log, progress *slog.Logger) *Narrator {
-	return &Narrator{log: log, progress: progress, now: time.Now, losses: map[string]*lossLog{}}
+// NewLog tells log, and progress, unless it is nil, a line every thousand events.
+func NewLog(log, progress *slog.Logger) *Log {
+	return &Log{log: log, progress: progress, now: time.Now, losses: map[string]*lossLog{}}
 }
 
 // Link logs connects at info, everything that needs eyes at warn.
-func (n *Narrator) Link(l event.Link) {
+func (n *Log) Link(l event.Link) {
 	switch l.State {
 	case event.LinkUp:
 		n.connected.Store(true)
@@ -133,13 +77,13 @@ func linkHint(l event.Link) string {
 	case cause == "closed_1008":
 		return "the relay does not go on with this connection: it says why, or an alarm does; without one reading continues where it stopped"
 	case cause == "idle":
-		return "reading continues where it stopped; for a host that is quiet by nature set --idle-timeout above its longest pause"
+		return "reading continues where it stopped; for a host that is quiet by nature raise " + fault.To("idle-timeout", "") + " above its longest pause"
 	case cause == "proxy", cause == "handshake":
 		return fault.HintOf(l.Err)
 	case strings.HasPrefix(cause, "dial_"):
 		return "check the relay's address and the network; ingest goes on by itself once the relay answers"
 	case cause == "tls":
-		return "check the relay's host name and certificate, or give its authority with --relay-tls-ca"
+		return "check the relay's host name and certificate, or give its authority with " + fault.To("relay-tls-ca", "")
 	case strings.HasPrefix(cause, "http_"):
 		return "the host answers but is no relay now: check the address, or wait for the relay to come back"
 	}
@@ -148,12 +92,12 @@ func linkHint(l event.Link) string {
 
 // Rejected logs a frame; the log's own limit keeps a flood, per reason, from
 // filling it.
-func (n *Narrator) Rejected(r *event.Reject, frame []byte) {
+func (n *Log) Rejected(r *event.Reject, frame []byte) {
 	n.log.Warn("Frame rejected", "reason", r.Reason.String(), "seq", r.Seq.String(), "detail", r.Detail, "bytes", len(frame))
 }
 
 // Stored logs readiness once, then a line at every thousandth event.
-func (n *Narrator) Stored(b *event.Batch, r event.Receipt) {
+func (n *Log) Stored(b *event.Batch, r event.Receipt) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	before := n.total
@@ -177,7 +121,7 @@ func (n *Narrator) Stored(b *event.Batch, r event.Receipt) {
 const lossEach = 10 * time.Second
 
 // trimmed logs what a group lost since its last line. n.mu is held.
-func (n *Narrator) trimmed(trim event.Trim) {
+func (n *Log) trimmed(trim event.Trim) {
 	l := n.losses[trim.Group]
 	if l == nil {
 		l = &lossLog{}
@@ -202,7 +146,7 @@ type lossLog struct {
 }
 
 // Alarm is always loud.
-func (n *Narrator) Alarm(a event.Alarm, seq event.Seq, detail string) {
+func (n *Log) Alarm(a event.Alarm, seq event.Seq, detail string) {
 	where := []any{"detail", detail}
 	if seq > 0 { // 0 is unknown, and would be read as a place
 		where = append([]any{"seq", seq.String()}, where...)

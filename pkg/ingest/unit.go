@@ -6,16 +6,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/observe"
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
-	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/health"
+	"github.com/fhctl/fhctl/pkg/pipeline/observe"
 	"github.com/fhctl/fhctl/pkg/systemd"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
-// unit tells systemd how ingest is. Ready means that settings are in force
+// unit tells systemd how a run is. Ready means that settings are in force
 // and the work has begun: Redis and relay may be away for hours, which is waited
 // out, and no reason for systemd to give up. The watchdog is fed as long as
 // something is heard of the pipeline within the longest wait it can be in.
@@ -23,19 +21,19 @@ type unit struct {
 	observe.Silent
 	notifier *systemd.Notifier // nil without systemd
 	monitor  *health.Monitor
-	idle     time.Duration // --idle-timeout
+	idle     time.Duration // how long a relay may be silent; 0 is for ever
 	now      func() time.Time
 	began    time.Time
 	heard    atomic.Int64 // when, since began
 	retry    atomic.Int64 // how long the relay asked us to wait
 }
 
-func newUnit(env *shell.Env, cfg *config.Config, monitor *health.Monitor) *unit {
-	notifier, err := systemd.New(env.Environ)
+func newUnit(cfg Config, monitor *health.Monitor) *unit {
+	notifier, err := systemd.New(cfg.Environ)
 	if err != nil {
-		env.Log.Warn("systemd is not told how this process is", "err", err.Error())
+		cfg.Logger.Warn("systemd is not told how this process is", "err", err.Error())
 	}
-	m := &unit{notifier: notifier, monitor: monitor, idle: cfg.Ingest.IdleTimeout, now: time.Now}
+	m := &unit{notifier: notifier, monitor: monitor, idle: cfg.Pipeline.IdleTimeout, now: time.Now}
 	m.began = m.now()
 	return m
 }
@@ -91,7 +89,7 @@ func (m *unit) alive() bool {
 	return s.QueueEvents == 0 || silence <= longestWait
 }
 
-// shell.Run says ready, then how things are, until ctx ends.
+// run says ready, then how things are, until ctx ends.
 func (m *unit) run(ctx context.Context) error {
 	if m.notifier == nil {
 		return nil

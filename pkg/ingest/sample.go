@@ -6,9 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/endpoint"
 	"github.com/fhctl/fhctl/pkg/health"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
@@ -31,18 +28,6 @@ type sampler struct {
 	streams []string // one, or one for each partition
 	monitor *health.Monitor
 	readers []*reader.Reader // of the first streams; all once Redis was reached
-}
-
-// sampleRedis starts the sampler. stop waits until it has ended.
-func (i *ingestion) sampleRedis(ctx context.Context, services *errgroup.Group, down endpoint.Downstream) (stop func()) {
-	s := newSampler(i.monitor, reader.Config{
-		Connection: down.Connection, StreamKey: i.cfg.Redis.StreamKey, CursorKey: i.cfg.Redis.CursorKey, Page: samplePage,
-	}, i.cfg.Redis.Partitions)
-	s.config.CommandTimeout = sampleEach / 2
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	services.Go(func() error { defer close(done); s.run(ctx); return nil })
-	return func() { cancel(); <-done }
 }
 
 func newSampler(m *health.Monitor, cfg reader.Config, partitions int) *sampler {
@@ -78,8 +63,8 @@ func (s *sampler) run(ctx context.Context) {
 }
 
 func (s *sampler) close() {
-	for _, stream := range s.readers {
-		_ = stream.Close()
+	for _, r := range s.readers {
+		_ = r.Close()
 	}
 }
 
@@ -89,19 +74,19 @@ func (s *sampler) look(ctx context.Context) (health.Sample, error) {
 	for len(s.readers) < len(s.streams) {
 		cfg := s.config
 		cfg.StreamKey = s.streams[len(s.readers)]
-		stream, err := reader.Open(ctx, cfg)
+		r, err := reader.Open(ctx, cfg)
 		if err != nil {
 			return health.Sample{}, err
 		}
-		s.readers = append(s.readers, stream)
+		s.readers = append(s.readers, r)
 	}
 	sample := health.Sample{Durable: true}
 	var err error
 	if sample.DeadLetters, err = s.deadLetters(ctx); err != nil {
 		return health.Sample{}, err
 	}
-	for i, stream := range s.readers {
-		one, err := lookAt(ctx, stream)
+	for i, r := range s.readers {
+		one, err := lookAt(ctx, r)
 		if err != nil {
 			return health.Sample{}, err
 		}
@@ -109,7 +94,7 @@ func (s *sampler) look(ctx context.Context) (health.Sample, error) {
 		if len(s.readers) == 1 {
 			break // not a set
 		}
-		state, err := stream.CursorAt(ctx, keyspace.Partition(s.config.CursorKey, i))
+		state, err := r.CursorAt(ctx, keyspace.Partition(s.config.CursorKey, i))
 		if err != nil {
 			return health.Sample{}, err
 		}
@@ -119,14 +104,14 @@ func (s *sampler) look(ctx context.Context) (health.Sample, error) {
 }
 
 // lookAt reads one stream; one that does not exist yet is empty.
-func lookAt(ctx context.Context, stream *reader.Reader) (sample health.Sample, err error) {
-	vitals, err := stream.Vitals(ctx)
+func lookAt(ctx context.Context, r *reader.Reader) (sample health.Sample, err error) {
+	vitals, err := r.Vitals(ctx)
 	if err != nil {
 		return sample, err
 	}
 	sample.UsedMemory, sample.MaxMemory = vitals.UsedMemory, vitals.MaxMemory
 	sample.Durable, sample.Version = vitals.Durable, vitals.Version
-	bounds, err := stream.Bounds(ctx)
+	bounds, err := r.Bounds(ctx)
 	if errors.Is(err, reader.ErrNoStream) {
 		return sample, nil
 	}
@@ -134,7 +119,7 @@ func lookAt(ctx context.Context, stream *reader.Reader) (sample health.Sample, e
 		return sample, err
 	}
 	sample.Length = bounds.Length
-	groups, err := stream.Groups(ctx)
+	groups, err := r.Groups(ctx)
 	for _, g := range groups {
 		sample.Groups = append(sample.Groups, health.Group{
 			Name: g.Name, Lag: g.Lag, Estimated: !g.LagExact, Pending: g.Pending,
