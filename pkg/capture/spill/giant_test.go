@@ -35,29 +35,26 @@ func newGiants(n int) *giants {
 
 func (g *giants) Frames(ctx context.Context, resume func(context.Context) (event.Position, error)) iter.Seq2[*event.Chunk, error] {
 	return func(yield func(*event.Chunk, error) bool) {
-		for conn := uint64(1); ; conn++ {
-			at, err := resume(ctx)
-			if err != nil {
-				return
-			}
-			for next := int(at.Seq); next < len(g.frames); next++ {
-				var buf []byte
-				select {
-				case buf = <-g.memory:
-				case <-ctx.Done():
-					return
-				}
-				c := &event.Chunk{Conn: conn, Arrived: time.Now(), Buf: append(buf, g.frames[next]...)}
-				c.Frames = []event.Frame{{Data: c.Buf}}
-				c.Recycle = func(c *event.Chunk) { g.memory <- c.Buf[:0] }
-				g.sent = next + 1
-				if !yield(c, nil) {
-					return
-				}
-			}
-			<-ctx.Done()
+		at, err := resume(ctx)
+		if err != nil {
 			return
 		}
+		for next := int(at.Seq); next < len(g.frames); next++ {
+			var buf []byte
+			select {
+			case buf = <-g.memory:
+			case <-ctx.Done():
+				return
+			}
+			c := &event.Chunk{Conn: 1, Arrived: time.Now(), Buf: append(buf, g.frames[next]...)}
+			c.Frames = []event.Frame{{Data: c.Buf}}
+			c.Recycle = func(c *event.Chunk) { g.memory <- c.Buf[:0] }
+			g.sent = next + 1
+			if !yield(c, nil) {
+				return
+			}
+		}
+		<-ctx.Done()
 	}
 }
 

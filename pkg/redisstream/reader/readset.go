@@ -65,8 +65,6 @@ func (r *Reader) OwnsCursor() bool { return !r.config.OtherCount }
 // IsSet reports whether this reads several streams as one.
 func (r *Reader) IsSet() bool { return r.parts != nil }
 
-func (r *Reader) first() *Reader { return r.Partitions()[0] }
-
 // setName is a key for people: the names of all partitions in one.
 func (r *Reader) setName(key string) string {
 	if r.parts == nil {
