@@ -18,6 +18,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/capture/block"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/relaytest"
 )
 
 // recordBlocks records frames with a block of its own for every n of them.
@@ -563,5 +564,74 @@ func TestBlocksGrowWithTheCapture(t *testing.T) {
 	}
 	if first, last := sizes[0], sizes[len(sizes)-1]; first > block.Size+10_004 || last < block.MaxSize || last > block.MaxSize+10_004 || !slices.IsSorted(sizes) {
 		t.Errorf("blocks of %d to %d bytes", first, last)
+	}
+}
+
+// A large frame has a block of its own, which costs no copy of it; what is around it
+// stays in order, is found by the index, and survives a cut.
+func TestLargeFramesHaveTheirOwnBlocks(t *testing.T) {
+	large := func(seq event.Seq, size int) []byte {
+		return relaytest.Frame("#identity", map[string]any{"seq": int64(seq), "did": "did:plc:large", "pad": bytes.Repeat([]byte{byte(seq)}, size)})
+	}
+	frames := [][]byte{relaytest.Identity(1), large(2, 3<<20), relaytest.Identity(3), large(4, 2<<20), large(5, 4<<20), relaytest.Identity(6)}
+	path := filepath.Join(t.TempDir(), "run.fhz")
+	w, err := Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, data := range frames {
+		if err := w.Write(data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.pack.Size() > 1<<20 {
+		t.Errorf("%d bytes wait", w.pack.Size())
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	check := func(path string, after event.Seq, want [][]byte, cut bool) {
+		t.Helper()
+		r, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		if _, err := r.SeekAfter(after); err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for data, err := range r.Frames() {
+			if damage, ok := errors.AsType[*Damage](err); cut && ok && damage.Cut {
+				break
+			}
+			if err != nil {
+				t.Fatalf("after seq %s, frame %d: %v", after, n, err)
+			}
+			if after > 0 && relaytest.Seq(data) <= after {
+				continue
+			}
+			if n >= len(want) || !bytes.Equal(data, want[n]) {
+				t.Fatalf("after seq %s, frame %d: %d bytes, not what was written", after, n, len(data))
+			}
+			n++
+		}
+		if n != len(want) && !cut || cut && n > len(want) {
+			t.Errorf("after seq %s: %d frames, want %d", after, n, len(want))
+		}
+	}
+	for after := event.Seq(0); after < 6; after++ {
+		check(path, after, frames[after:], false)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := len(whole) - 1; at > 64; at -= max(1, len(whole)/40) {
+		cut := filepath.Join(t.TempDir(), "cut.fhz")
+		if err := os.WriteFile(cut, whole[:at], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		check(cut, 0, frames, true)
 	}
 }

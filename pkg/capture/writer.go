@@ -103,6 +103,9 @@ func (w *Writer) Write(frame []byte) error {
 	if w.err != nil {
 		return w.err
 	}
+	if len(frame) > block.MaxSize && !w.plain {
+		return w.alone(frame)
+	}
 	if err := w.pack.Add(frame); err != nil {
 		return w.fail(err)
 	}
@@ -129,6 +132,27 @@ func (w *Writer) Flush() error {
 		packed = w.pack.Whole()
 	}
 	if err := w.put(packed); err != nil {
+		return w.fail(err)
+	}
+	w.pack.Commit()
+	return nil
+}
+
+// alone writes a large frame as a block of its own, without a copy of it. The descriptor
+// goes first, as everywhere, so that a crash leaves a file that is cut and nothing else.
+func (w *Writer) alone(frame []byte) error {
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	descriptor, b, err := w.pack.MeasureAlone(frame)
+	if err != nil {
+		return w.fail(err)
+	}
+	w.index.Add(&b, w.size)
+	if err := w.put(descriptor); err != nil {
+		return w.fail(err)
+	}
+	if _, err := w.pack.PackAlone(frame, w.put); err != nil {
 		return w.fail(err)
 	}
 	w.pack.Commit()

@@ -120,6 +120,19 @@ func (p *Packer) PackAlone(data []byte, put func(piece []byte) error) (descripto
 	return b.Append(nil), nil
 }
 
+// MeasureAlone is what PackAlone would make of a frame: its descriptor and its block. It
+// packs the frame and keeps nothing, so that the descriptor can be written first.
+func (p *Packer) MeasureAlone(data []byte) (descriptor []byte, b Block, err error) {
+	before, first := p.next, p.first
+	descriptor, err = p.PackAlone(data, func([]byte) error { return nil })
+	p.next, p.first, p.alone = before, first, 0
+	if err != nil {
+		return nil, b, err
+	}
+	d, err := parseDescriptor(descriptor)
+	return descriptor, *d, err
+}
+
 // Full reports whether the block has its size.
 func (p *Packer) Full() bool {
 	return int64(len(p.raw)) >= min(max(Size, p.before/16), MaxSize)
