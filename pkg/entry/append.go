@@ -2,6 +2,7 @@ package entry
 
 import (
 	"errors"
+	"unsafe"
 
 	"github.com/fhctl/fhctl/pkg/dagcbor"
 	"github.com/fhctl/fhctl/pkg/event"
@@ -74,6 +75,17 @@ func (e *Encoder) Data(ev *event.Event) (data []byte, ok bool, err error) {
 			size = keepData + Overrun
 		}
 	}
+}
+
+// Text is Data as a string. A large one is the Encoder's own memory, which it gives away:
+// there is never a second copy of it.
+func (e *Encoder) Text(ev *event.Event) (text string, ok bool, err error) {
+	data, ok, err := e.Data(ev)
+	if len(data) <= keepData {
+		return string(data), ok, err
+	}
+	*e = Encoder{} // nobody writes there any more
+	return unsafe.String(unsafe.SliceData(data), len(data)), ok, err
 }
 
 func appendData(dst []byte, ev *event.Event, limit int, e *Encoder) (out []byte, ok bool, err error) {

@@ -120,3 +120,31 @@ func BenchmarkSwells(b *testing.B) {
 		})
 	}
 }
+
+// Text is Data. A large one is given away: the next event does not change it, and it is
+// there once.
+func TestTextIsThereOnce(t *testing.T) {
+	small := repeated(t, 2, map[string]any{"$type": "a.b.c", "t": "x"})
+	large := repeated(t, 150, map[string]any{"$type": "a.b.c", "t": strings.Repeat("\x01", 6000)})
+	var e entry.Encoder
+	for _, ev := range []*event.Event{small, large, small, large} {
+		want, _, err := e.Append(nil, ev, event.MaxData)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, ok, err := e.Text(ev)
+		if _, _, next := e.Text(repeated(t, 150, map[string]any{"$type": "a.b.c", "t": strings.Repeat("\x02", 6000)})); !ok || err != nil || next != nil || text != string(want) {
+			t.Fatalf("%d bytes, want %d; %v", len(text), len(want), err)
+		}
+	}
+	r := testing.Benchmark(func(b *testing.B) {
+		for b.Loop() {
+			if _, _, err := e.Text(large); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	if most := int64(event.MaxData + 2<<20); r.AllocedBytesPerOp() > most {
+		t.Errorf("%d bytes are allocated for it, at most %d", r.AllocedBytesPerOp(), most)
+	}
+}

@@ -120,14 +120,11 @@ func (s *chooser) frame(raw []byte, e *Selected) (verdict, *event.Reject) {
 
 // make makes the entry of the event in hand; false when it would be too large.
 func (s *chooser) make(e *Selected) bool {
-	data, ok, err := s.encoder.Data(&s.ev)
+	data, ok, err := s.encoder.Text(&s.ev)
 	if err != nil {
 		return false
 	}
-	e.HasEntry, e.Data = ok, string(data)
-	if len(data) > large {
-		s.encoder = entry.Encoder{} // or there would be two of it
-	}
+	e.HasEntry, e.Data = ok, data
 	return true
 }
 

@@ -273,7 +273,7 @@ func (r *tailRelay) describe(ev *event.Event) {
 	if ev.Kind == event.KindUnknown {
 		e.Kind = string(ev.Type)
 	}
-	data, stored, err := r.encoder.Data(ev)
+	data, stored, err := r.encoder.Text(ev)
 	if !stored {
 		data = unstored(ev)
 	}
@@ -285,23 +285,21 @@ func (r *tailRelay) describe(ev *event.Event) {
 			e.Skipped++
 		}
 	}
-	if e.Data = string(data); len(data) > shell.LargeItem {
-		r.encoder = entry.Encoder{} // or there would be two of it
-	}
+	e.Data = data
 	if err := e.Outline.Read(e.Data); err != nil {
 		e.Data, e.Fault = "", "data is "+err.Error()
 	}
 }
 
 // unstored is the data of an event that yields no entry.
-func unstored(ev *event.Event) []byte {
+func unstored(ev *event.Event) string {
 	data, _ := json.Marshal(struct { // texts only, so it cannot fail
 		DID     string `json:"did,omitempty"`
 		Rev     string `json:"rev,omitempty"`
 		Name    string `json:"name,omitempty"`
 		Message string `json:"message,omitempty"`
 	}{string(ev.DID), string(ev.Sync.Rev), string(ev.Notice.Name), string(ev.Notice.Message)})
-	return data
+	return string(data)
 }
 
 // findEnd notes the lowest of the first seqs that the relay sends live: what lies
