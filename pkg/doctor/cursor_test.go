@@ -34,7 +34,7 @@ func TestCursor(t *testing.T) {
 
 		{"no seq", func() { do("set", key, "garbage") }, nil, Failure, "no seq: ingest stops", fault.CursorTo("SEQ")},
 		{"gone, with a note", func() { do("del", key) }, nil, Warning, "goes on where it was left, at 109", fault.CursorTo("live")},
-		{"gone, and something appended", func() { do("del", key); add(server, 300) }, nil, Failure, "the stream does not end where fhctl left it", "with the setting relay at relay.example"},
+		{"gone, and something appended", func() { do("del", key); add(server, 300) }, nil, Failure, "the stream does not end where fhctl left it", "with the setting \"relay\" at relay.example"},
 		{"gone", func() { do("del", key, side) }, nil, Failure, "would start live and leave a gap", fault.CursorTo("109")},
 		{"gone, with a stranger's entries", func() { do("del", key, side); do("xadd", stream, "*", "data", "{}", "seq", 5) }, nil, Failure, "the newest of something else", fault.Remedy{Do: fault.Verify}.String()},
 		{"removed on purpose", func() {
@@ -61,7 +61,7 @@ func TestCursor(t *testing.T) {
 
 		{"another relay's", nil, func(t *Targets, _ *Options) { t.Relay.Identity = "other.example" }, Failure, "counts the events of relay.example, and these settings read other.example", fault.CursorTo("live")},
 		{"the bridge's", func() { do("del", side) }, nil, Failure, "the Python bridge left 109", fault.CursorTo("live")},
-		{"nobody's", func() { do("set", side, "x") }, nil, Failure, "is not readable", "with the setting relay at HOST"},
+		{"nobody's", func() { do("set", side, "x") }, nil, Failure, "is not readable", "with the setting \"relay\" at HOST"},
 		{"other filters", nil, func(_ *Targets, o *Options) { o.Filter = "f2" }, Failure, "belongs to other filters (none)", "docs/control.md"},
 		{"of a set", func() { do("set", side, `{"relay":"relay.example","filter":"none","partitions":4,"epoch":1}`) }, nil, Failure, "a set of 4 partitions", fault.To("partitions", "4")},
 		{"beside a set's", func() {

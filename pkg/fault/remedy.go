@@ -39,9 +39,9 @@ const (
 // sentences are the plain words of the actions that have no setting. Sentences of
 // other texts must not contain them by chance.
 var sentences = map[Action]string{
-	MoveCursor: "move the cursor", UndoMove: "undo the move of the cursor", LookAtCursor: "look at the cursor",
-	ListMoves: "list the moves of the cursor", Examine: "examine this installation", Ingest: "the ingest command", Verify: "verify the stream",
-	Moved: "an operator's move of the cursor", WatchRelay: "watch the relay", Measure: "measure the stream",
+	MoveCursor: "move the saved cursor", UndoMove: "undo the move of the saved cursor", LookAtCursor: "look at the saved cursor",
+	ListMoves: "list the moves of the saved cursor", Examine: "examine this whole installation", Ingest: "the ingest command", Verify: "verify the stored stream",
+	Moved: "an operator's move of the saved cursor", WatchRelay: "watch the relay itself", Measure: "measure the stored stream",
 }
 
 // To is the remedy of giving a setting a value, in words; an empty value leaves it to
@@ -60,22 +60,25 @@ func (r Remedy) With(setting, value string) string { return r.String() + with + 
 
 const with = " with "
 
-// String is the remedy in plain words: "the setting max-stream-len at 0", "move the
-// cursor to oldest". Spell finds these words again.
+// String is the remedy in plain words: the setting "max-stream-len" at 0, move the saved
+// cursor to oldest. Spell finds these words again.
 func (r Remedy) String() string {
 	switch {
 	case r.Do == Set && r.Value == "":
-		return "the setting " + r.Setting
+		return "the setting " + quoted(r.Setting)
 	case r.Do == Set:
-		return "the setting " + r.Setting + " at " + r.Value
+		return "the setting " + quoted(r.Setting) + " at " + r.Value
 	case r.Value != "":
 		return sentences[r.Do] + " to " + r.Value
 	}
 	return sentences[r.Do]
 }
 
+// quoted keeps the name of a setting apart from words: "leave the setting out" names none.
+func quoted(name string) string { return `"` + name + `"` }
+
 // spelled matches what String writes.
-var spelled = regexp.MustCompile(`\bthe setting ([a-z][a-z0-9]*(?:-[a-z0-9]+)*)(?: at ([^\s,;()]*[^\s,;().:]))?|\b(` +
+var spelled = regexp.MustCompile(`\bthe setting "([a-z][a-z0-9]*(?:-[a-z0-9]+)*)"(?: at ([^\s,;()]*[^\s,;().:]))?|\b(` +
 	strings.Join(longestFirst(), "|") + `)\b(?: to ([^\s,;()]*[^\s,;().:]))?`)
 
 func longestFirst() []string {

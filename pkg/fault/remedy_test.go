@@ -28,7 +28,7 @@ func TestRemediesAreFoundAgain(t *testing.T) {
 			}
 		}
 	}
-	for _, plain := range []string{"", "check the address", "the settings of the relay", "removed the cursor", "settings at night", "start ingest, or stop it"} {
+	for _, plain := range []string{"", "check the address", "the settings of the relay", "removed the cursor", "settings at night", "start ingest, or stop it", "leave the setting out to get its default", "move the cursor there first"} {
 		if got := fault.Spell(plain, func(fault.Remedy) string { return "X" }); got != plain {
 			t.Errorf("%q became %q", plain, got)
 		}

@@ -129,5 +129,5 @@ func (i *ingestion) uncovered(ctx context.Context, end health.Snapshot) error {
 		return nil
 	}
 	return fault.New(fault.Unreachable, fmt.Errorf("nothing was stored: the relay's events begin behind seq %s", until),
-		fmt.Sprintf("choose a later value for %s; to see the first there is, %s", fault.To("until-seq", ""), fault.Remedy{Do: fault.WatchRelay}.With("since", "oldest")+" with "+fault.To("limit", "1")))
+		fmt.Sprintf("choose a later value of %s; to see the first there is, %s", fault.To("until-seq", ""), fault.Remedy{Do: fault.WatchRelay}.With("since", "oldest")+" with "+fault.To("limit", "1")))
 }
