@@ -212,5 +212,7 @@ func rewrite(t *testing.T, file, from string) {
 	t.Helper()
 	text, err := os.ReadFile(from)
 	storetest.Must(t, err)
-	storetest.Must(t, os.WriteFile(file, text, 0o600))
+	// In one step: a connection that dials meanwhile would read half of it, and say so.
+	storetest.Must(t, os.WriteFile(file+".new", text, 0o600))
+	storetest.Must(t, os.Rename(file+".new", file))
 }
