@@ -1,3 +1,4 @@
+// Package bench is the command "bench": it measures decoding, and the whole of ingest.
 package bench
 
 import (
@@ -33,6 +34,7 @@ const (
 	maxBenchBytes  = 64 << 20
 )
 
+// Command is "fhctl bench".
 func Command(a *shell.Env) *cobra.Command {
 	cmd := shell.NewFamily("bench", "Measure what this machine can carry", newBenchDecodeCommand(a), newBenchIngestCommand(a))
 	cmd.Long = `Measure how fast this machine decodes a relay's events and carries them into
@@ -102,7 +104,7 @@ func (o *benchOptions) check() error {
 
 // load reads the frames to repeat.
 func (o *benchOptions) load(ctx context.Context) ([][]byte, error) {
-	log, closeLog, err := o.Open()
+	log, closeLog, err := o.open()
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +127,7 @@ func (o *benchOptions) load(ctx context.Context) ([][]byte, error) {
 	return frames, nil
 }
 
-func (o *benchOptions) Open() (relayserver.Log, func(), error) {
+func (o *benchOptions) open() (relayserver.Log, func(), error) {
 	if e, err := endpoint.ParseRelay(o.input, false); err == nil && e.Kind != endpoint.Real {
 		e.Series.Rate = 0 // as fast as they are read
 		return e.Open()

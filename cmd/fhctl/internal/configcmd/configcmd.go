@@ -1,3 +1,5 @@
+// Package configcmd is the command "config": it shows every setting with where it came
+// from.
 package configcmd
 
 import (
@@ -14,6 +16,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
+// Command is "fhctl config".
 func Command(a *shell.Env) *cobra.Command {
 	family := shell.NewFamily("config", "Look at settings", newConfigShowCommand(a))
 	family.GroupID = shell.GroupAbout

@@ -1,3 +1,4 @@
+// Package cursor is the command "cursor": flags, asking and words around pkg/cursor.
 package cursor
 
 import (
@@ -23,6 +24,7 @@ ahead skips some. A seq belongs to one relay; a key beside the cursor
 
 Only "set" changes anything. It keeps what was there before in CURSOR_KEY:history.`
 
+// Command is "fhctl cursor" with get, set and history.
 func Command(a *shell.Env) *cobra.Command {
 	family := shell.NewFamily("cursor", "Look at the saved position, or move it",
 		newCursorGetCommand(a), newCursorSetCommand(a), newCursorHistoryCommand(a))

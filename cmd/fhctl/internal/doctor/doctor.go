@@ -1,3 +1,4 @@
+// Package doctor is the command "doctor": it shows what pkg/doctor finds.
 package doctor
 
 import (
@@ -42,6 +43,7 @@ type doctorOptions struct {
 	given  bool // somebody said how long the window is
 }
 
+// Command is "fhctl doctor".
 func Command(a *shell.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "Examine relay, Redis, stream and cursor, and say what to type",

@@ -68,6 +68,8 @@ func (e Relay) Open() (log relayserver.Log, shut func(), err error) {
 	return s, func() { _ = s.Close() }, nil
 }
 
+// CutCapture is the path of a recording that is named like a relay; ok is false of other
+// URLs.
 func CutCapture(raw string) (path string, ok bool) {
 	path, ok = strings.CutPrefix(raw, "capture:")
 	return strings.TrimPrefix(path, "//"), ok

@@ -1,3 +1,5 @@
+// Package endpoint opens the relay and the Redis that URLs name, real or bundled: call
+// [OpenUpstream] and [OpenDownstream]. It is the one place where a scheme is chosen by.
 package endpoint
 
 import (
@@ -162,6 +164,8 @@ type Downstream struct {
 	Close      func()
 }
 
+// OpenDownstream opens the Redis of --redis-url: a real one is connected to later, an
+// embedded one is started here. The caller calls Close.
 func OpenDownstream(log *slog.Logger, cfg *config.Config) (Downstream, error) {
 	raw := cfg.Redis.URL
 	if rest, ok := strings.CutPrefix(raw, "embedded:"); ok {

@@ -1,3 +1,4 @@
+// Package figures writes the numbers of reports for people.
 package figures
 
 import (
@@ -10,6 +11,7 @@ import (
 // Dash stands for what there is none of.
 const Dash = "-"
 
+// Tilde is a number, with ~ before one that is not exact.
 func Tilde(n int64, exact bool) string {
 	if exact {
 		return text.Thousands(n)
@@ -17,6 +19,7 @@ func Tilde(n int64, exact bool) string {
 	return "~" + text.Thousands(n)
 }
 
+// Span is a number of seconds for people.
 func Span(s float64) string { return text.Span(stats.Duration(s)) }
 
 // Hours keeps hours where the issue is how many of them.
@@ -27,6 +30,7 @@ func Hours(s float64) string {
 	return fmt.Sprintf("%.1f h", s/3600)
 }
 
+// Ago says how many seconds ago something was.
 func Ago(s float64) string {
 	if s < 0 {
 		return "in the future by " + Span(-s)
@@ -34,8 +38,10 @@ func Ago(s float64) string {
 	return Span(s) + " ago"
 }
 
+// Percent is a share of 1 in percent.
 func Percent(share float64) string { return fmt.Sprintf("%.1f%%", 100*share) }
 
+// Optional is Span of what may not be known.
 func Optional(s *float64) string {
 	if s == nil {
 		return Dash
@@ -43,6 +49,7 @@ func Optional(s *float64) string {
 	return Span(*s)
 }
 
+// OrDash is a text, or a dash where there is none.
 func OrDash(text string) string {
 	if text == "" {
 		return Dash

@@ -1,3 +1,5 @@
+// Package ingest is the command "ingest": settings, reload and the live line around
+// pkg/ingest.
 package ingest
 
 import (
@@ -29,6 +31,7 @@ SIGHUP reads the settings file again and puts its log level and filters into
 force; what cannot be used is refused, and the former settings stay. systemd is
 told when the process is ready, reloads and stops, and its watchdog is fed.`
 
+// Command is "fhctl ingest".
 func Command(a *shell.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "ingest", Short: "Carry a relay's events into a Redis stream",

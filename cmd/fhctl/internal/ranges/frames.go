@@ -25,6 +25,8 @@ type Frames struct {
 	began, farthest time.Time
 }
 
+// Holds reports whether a frame lies in the range, and notes how far the file goes. seq is
+// 0 of a frame that has none.
 func (f *Frames) Holds(data []byte, seq event.Seq) bool {
 	if seq > 0 {
 		f.seq = seq

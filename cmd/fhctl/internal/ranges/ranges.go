@@ -1,3 +1,5 @@
+// Package ranges reads where a range of events begins and ends, and says what of it is not
+// held.
 package ranges
 
 import (

@@ -20,6 +20,7 @@ FILE.partial, safe up to the last five seconds whatever happens, and --resume
 goes on with it from the event after the last one, as long as the relay still
 has that. Files are private (mode 0600) and never overwritten.`
 
+// RecordCommand is "fhctl record": a replay whose target is a capture.
 func RecordCommand(a *shell.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "record FILE.fhz", Short: "Record a relay's frames into a capture file",

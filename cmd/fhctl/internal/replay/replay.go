@@ -1,3 +1,5 @@
+// Package replay is the commands "replay" and "record": flags, what stands at either end,
+// and words around pkg/replay.
 package replay
 
 import (
@@ -57,6 +59,7 @@ const replayExample = `  # Look into a recording
   # What would it do?
   fhctl replay run.fhz --to redis://localhost:6380 --to-stream copy --dry-run`
 
+// Command is "fhctl replay".
 func Command(a *shell.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "replay [SOURCE [TARGET]]", Short: "Play a capture, a stream or a relay again, into another place",

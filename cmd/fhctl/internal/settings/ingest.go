@@ -1,3 +1,5 @@
+// Package settings turns the checked settings into the configuration of each library, and
+// is the only place that does.
 package settings
 
 import (

@@ -1,3 +1,6 @@
+// Package shell is what the commands share: their environment ([Env]), how settings reach
+// them ([Env.With]), logs, formats, exit codes, completion, and how a remedy is typed
+// ([Spell]).
 package shell
 
 import (
@@ -44,6 +47,7 @@ type Env struct {
 	Reread func() (*config.Config, error)
 }
 
+// NewEnv is the environment of this process.
 func NewEnv() *Env {
 	return &Env{
 		In: os.Stdin, Out: os.Stdout,
@@ -127,6 +131,7 @@ func AddSettings(cmd *cobra.Command, groups ...config.Group) {
 	CompleteChoices(cmd, groups...)
 }
 
+// CompleteChoices completes the values of the settings that take fixed words.
 func CompleteChoices(cmd *cobra.Command, groups ...config.Group) {
 	for _, s := range config.Settings() {
 		if len(s.Choices) == 0 || !slices.Contains(groups, s.Group) {

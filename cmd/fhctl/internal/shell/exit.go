@@ -72,6 +72,7 @@ type FirstError struct {
 	Err error
 }
 
+// Write passes b on, and remembers the first error.
 func (f *FirstError) Write(b []byte) (int, error) {
 	n, err := f.W.Write(b)
 	if f.Err == nil {

@@ -28,6 +28,8 @@ func NewFamily(use, short string, members ...*cobra.Command) *cobra.Command {
 	return family
 }
 
+// UnknownCommand is the usage error of a word that is no command below cmd, with the nearest
+// that is one.
 func UnknownCommand(cmd *cobra.Command, word string) error {
 	err := fmt.Errorf("unknown command %q for %q", word, cmd.CommandPath())
 	var names []string

@@ -15,6 +15,7 @@ import (
 // Format is the -o flag of commands that print one thing.
 type Format struct{ Name string }
 
+// AddFormat gives a command -o with its completion.
 func AddFormat(cmd *cobra.Command) *Format {
 	f := &Format{}
 	cmd.Flags().StringVarP(&f.Name, "output", "o", "text", "print text or json")
@@ -31,7 +32,7 @@ func Visible(w io.Writer) io.Writer {
 	return w
 }
 
-// write prints value as JSON or lets text print it.
+// Write prints value as JSON or lets text print it.
 func (f *Format) Write(w io.Writer, value any, text func(io.Writer) error) error {
 	switch f.Name {
 	case "text":

@@ -1,3 +1,4 @@
+// Package stream is the command "stream stats": pkg/stats as tables and graphs.
 package stream
 
 import (
@@ -13,6 +14,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/stats"
 )
 
+// Command is "fhctl stream" with stats.
 func Command(a *shell.Env) *cobra.Command {
 	family := shell.NewFamily("stream", "Look at the Redis stream", newStatsCommand(a))
 	family.GroupID = shell.GroupEvents

@@ -1,3 +1,4 @@
+// Package tail is the command "tail": it shows events of a stream or a relay as they come.
 package tail
 
 import (
@@ -82,6 +83,7 @@ type tailOptions struct {
 	withinSet bool
 }
 
+// Command is "fhctl tail".
 func Command(a *shell.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "tail", Short: "Show events of the stream or of a relay",

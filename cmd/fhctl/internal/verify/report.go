@@ -71,7 +71,7 @@ func (r *verifyReport) finding(f verify.Finding) {
 	r.flush()
 }
 
-// write prints one line of JSON.
+// Write prints one line of JSON.
 func (r *verifyReport) Write(v any) {
 	e := json.NewEncoder(r.out)
 	e.SetEscapeHTML(false)

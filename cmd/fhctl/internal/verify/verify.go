@@ -1,3 +1,5 @@
+// Package verify is the command "verify": it hands streams and captures to pkg/verify and
+// shows what that finds.
 package verify
 
 import (
@@ -71,6 +73,7 @@ type verifyOptions struct {
 	format                   string
 }
 
+// Command is "fhctl verify".
 func Command(a *shell.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "verify [SOURCE]", Short: "Check a stream or a capture, or compare two streams",

@@ -1,3 +1,4 @@
+// Package version is the command "version".
 package version
 
 import (
@@ -10,6 +11,7 @@ import (
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 )
 
+// Command is "fhctl version".
 func Command(a *shell.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "version", Short: "Show what this program was made from", GroupID: shell.GroupAbout,
