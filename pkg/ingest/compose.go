@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync/atomic"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/pipeline/observe"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/rejects"
+	"github.com/fhctl/fhctl/pkg/wait"
 )
 
 // ingestion is the composition of one run.
@@ -40,7 +40,7 @@ func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) 
 	defer i.sampleRedis(ctx, services)()
 	to, err := i.openSink(ctx)
 	if err != nil {
-		return stoppedOr(ctx, err)
+		return wait.UnlessStopped(ctx, err)
 	}
 	defer to.Close()
 	stopDashboard, err := i.serveDashboard(serving, services)
@@ -64,14 +64,6 @@ func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) 
 	return err
 }
 
-// stoppedOr is nil when waiting for Redis ended because we were told to stop.
-func stoppedOr(ctx context.Context, err error) error {
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return err
-}
-
 func (i *ingestion) pipeline(from pipeline.FrameSource, to pipeline.Sink, keep *filter.Filter) *pipeline.Pipeline {
 	cfg := i.Pipeline
 	cfg.Source, cfg.Sink, cfg.Observer, cfg.Filter, cfg.Logger = from, to, i.heard, keep, i.Logger
@@ -80,36 +72,14 @@ func (i *ingestion) pipeline(from pipeline.FrameSource, to pipeline.Sink, keep *
 	return p
 }
 
-// sink is one stream or a partitioned set of them.
-type sink interface {
-	pipeline.Shared
-	Refilter(fingerprint string)
-	Close() error
-}
-
-var (
-	_ sink                 = (*redisstream.Writer)(nil)
-	_ sink                 = (*redisstream.PartitionSet)(nil)
-	_ pipeline.FrameSource = (*spill.Source)(nil)
-)
+var _ pipeline.FrameSource = (*spill.Source)(nil)
 
 // openSink opens the writer; it waits for Redis, visibly, until ctx ends.
-func (i *ingestion) openSink(ctx context.Context) (sink, error) {
+func (i *ingestion) openSink(ctx context.Context) (redisstream.Sink, error) {
 	cfg := i.Sink
 	cfg.Identity.Filter = i.filters.wanted().Fingerprint()
 	cfg.Notify, cfg.Alarm, cfg.Refused, cfg.CursorMoved = i.heard.Store, i.heard.Alarm, i.refused, i.monitor.CursorMoved
-	if cfg.Identity.Partitions > 1 {
-		set, err := redisstream.OpenPartitions(ctx, cfg)
-		if err != nil {
-			return nil, err
-		}
-		return set, nil
-	}
-	w, err := redisstream.Open(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	return w, nil
+	return redisstream.OpenSink(ctx, cfg)
 }
 
 // spill puts the disk between source and pipeline, where that is asked for.

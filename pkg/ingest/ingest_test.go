@@ -88,16 +88,21 @@ func testRun(t *testing.T, last event.Seq) (ingest.Config, *redistest.Server, *r
 	return cfg, server, events
 }
 
+// reached waits until a run has stored up to a seq, or ends.
+func reached(ctx context.Context, running *ingest.Running, seq event.Seq) {
+	for running.Snapshot().Cursor < seq && ctx.Err() == nil {
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // G3: told to stop, it stores what was read and says where the next start goes on; that
 // start stores the rest, once.
 func TestStopAndStart(t *testing.T) {
 	t.Parallel()
 	cfg, server, events := testRun(t, 50)
 	ctx, stop := context.WithCancel(t.Context())
-	cfg.Beside = []func(context.Context, *ingest.Running){func(_ context.Context, running *ingest.Running) {
-		for running.Snapshot().Cursor < 50 {
-			time.Sleep(time.Millisecond)
-		}
+	cfg.Beside = []func(context.Context, *ingest.Running){func(ctx context.Context, running *ingest.Running) {
+		reached(ctx, running, 50)
 		stop()
 	}}
 	if summary, err := ingest.Run(ctx, cfg); err != nil || summary != (ingest.Summary{Cursor: 50, Stored: 50}) {
@@ -125,10 +130,8 @@ func TestFilterIsSetWhileRunning(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Beside = []func(context.Context, *ingest.Running){func(_ context.Context, running *ingest.Running) {
-		for running.Snapshot().Cursor < 20 {
-			time.Sleep(time.Millisecond)
-		}
+	cfg.Beside = []func(context.Context, *ingest.Running){func(ctx context.Context, running *ingest.Running) {
+		reached(ctx, running, 20)
 		reloaded := false
 		running.Reload(func() { running.SetFilter(none); reloaded = true })
 		if !reloaded {
@@ -172,10 +175,8 @@ func TestRelayThatEndsIsTheError(t *testing.T) {
 		end = stop
 		return open(heard, stop)
 	}
-	cfg.Beside = []func(context.Context, *ingest.Running){func(_ context.Context, running *ingest.Running) {
-		for running.Snapshot().Cursor < 30 {
-			time.Sleep(time.Millisecond)
-		}
+	cfg.Beside = []func(context.Context, *ingest.Running){func(ctx context.Context, running *ingest.Running) {
+		reached(ctx, running, 30)
 		end(broken)
 	}}
 	if _, err := ingest.Run(t.Context(), cfg); !errors.Is(err, broken) {

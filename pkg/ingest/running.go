@@ -8,6 +8,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/filter"
 	"github.com/fhctl/fhctl/pkg/health"
 	"github.com/fhctl/fhctl/pkg/pipeline"
+	"github.com/fhctl/fhctl/pkg/redisstream"
 )
 
 // Running is a run as what stands beside it sees it. Its methods may be called from any
@@ -69,7 +70,7 @@ func (f *filters) next(ctx context.Context) (*filter.Filter, context.Context, co
 
 // flow runs the pipeline until it is told to stop, and anew whenever the filter
 // changes.
-func (i *ingestion) flow(ctx context.Context, source pipeline.FrameSource, sink sink) error {
+func (i *ingestion) flow(ctx context.Context, source pipeline.FrameSource, sink redisstream.Sink) error {
 	for {
 		keep, running, stop := i.filters.next(ctx)
 		sink.Refilter(keep.Fingerprint())

@@ -9,7 +9,6 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/pipeline"
 	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/dashboard"
@@ -54,7 +53,7 @@ func (c *StreamConfig) cursor() string {
 // of its own beside it. It is the script and the discipline of ingest: what the
 // cursor covers is never appended again.
 type StreamTarget struct {
-	w       sink
+	w       redisstream.Sink
 	from    event.Seq
 	at      event.Position
 	max     event.Seq
@@ -63,12 +62,6 @@ type StreamTarget struct {
 	present int64
 	// failed is set once Redis refused a batch, which is not sent again.
 	failed bool
-}
-
-// sink is what a batch is given to.
-type sink interface {
-	pipeline.Sink
-	Close() error
 }
 
 // TakeHint is what helps where a stream is taken for a live one.
@@ -144,7 +137,7 @@ func AppendTo(ctx context.Context, c StreamConfig) (*StreamTarget, error) {
 	if _, err := c.Check(ctx); err != nil {
 		return nil, err
 	}
-	w, err := openSink(ctx, redisstream.Config{
+	w, err := redisstream.OpenSink(ctx, redisstream.Config{
 		Connection: c.Connection, StreamKey: c.StreamKey, CursorKey: c.cursor(),
 		MaxLen: c.MaxLen, AllowEviction: c.AllowEviction,
 		Identity: redisstream.Identity{Relay: c.identity(), Filter: c.Selection, Partitions: c.Partitions},
@@ -166,21 +159,6 @@ func AppendTo(ctx context.Context, c StreamConfig) (*StreamTarget, error) {
 	}
 	t.batch.Reset(t.at)
 	return t, nil
-}
-
-func openSink(ctx context.Context, cfg redisstream.Config) (sink, error) {
-	if cfg.Identity.Partitions > 1 {
-		set, err := redisstream.OpenPartitions(ctx, cfg)
-		if err != nil {
-			return nil, err
-		}
-		return set, nil
-	}
-	w, err := redisstream.Open(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	return w, nil
 }
 
 // beginAnew says how to forget a replay into a stream.

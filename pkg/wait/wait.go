@@ -2,6 +2,7 @@ package wait
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -33,4 +34,13 @@ func Unless(ctx context.Context, d time.Duration, stop <-chan struct{}) (stopped
 	case <-ctx.Done():
 		return false, ctx.Err()
 	}
+}
+
+// UnlessStopped is err, or nil where that is only that ctx was cancelled: who waits and
+// is told to stop has not failed.
+func UnlessStopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
 }

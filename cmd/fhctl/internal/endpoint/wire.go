@@ -3,7 +3,6 @@
 package endpoint
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -18,7 +17,6 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/pipeline"
-	"github.com/fhctl/fhctl/pkg/redisstream"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/embedded"
 	"github.com/fhctl/fhctl/pkg/relay"
@@ -29,8 +27,6 @@ import (
 // The ends fit the pipeline without knowing of it.
 var (
 	_ pipeline.FrameSource = (*relay.Source)(nil)
-	_ RedisSink            = (*redisstream.Writer)(nil)
-	_ RedisSink            = (*redisstream.PartitionSet)(nil)
 	_ relayserver.Log      = (*sim.Sim)(nil)
 	_ relayserver.Log      = (*capture.Log)(nil)
 	_ relayserver.Reacher  = (*sim.Sim)(nil)
@@ -187,27 +183,4 @@ func OpenDownstream(log *slog.Logger, cfg *config.Config) (Downstream, error) {
 		return Downstream{}, err
 	}
 	return Downstream{settings.Connection(log, cfg, raw, password), fault.Redact(raw), cfg.Redis.MaxStreamLen, func() {}}, nil
-}
-
-// RedisSink is one stream or a partitioned set of them.
-type RedisSink interface {
-	pipeline.Shared
-	Refilter(fingerprint string)
-	Close() error
-}
-
-// OpenSink opens one stream, or as many as there are partitions.
-func OpenSink(ctx context.Context, cfg redisstream.Config) (RedisSink, error) {
-	if cfg.Identity.Partitions > 1 {
-		set, err := redisstream.OpenPartitions(ctx, cfg)
-		if err != nil {
-			return nil, err
-		}
-		return set, nil
-	}
-	w, err := redisstream.Open(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	return w, nil
 }

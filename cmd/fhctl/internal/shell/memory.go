@@ -1,19 +1,9 @@
 package shell
 
 import (
-	"context"
-	"errors"
 	"os"
 	"runtime/debug"
 )
-
-// StoppedOr is nil when waiting for Redis ended because we were told to stop.
-func StoppedOr(ctx context.Context, err error) error {
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return err
-}
 
 // heapBeside is what ingest's heap needs beside the queue, with room to be
 // collected in: batches, decoders, buffers of connections. At full speed more

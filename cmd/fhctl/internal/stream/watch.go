@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/figures"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/fault"
@@ -17,6 +16,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/stats"
 	"github.com/fhctl/fhctl/pkg/text"
+	"github.com/fhctl/fhctl/pkg/wait"
 )
 
 // watchHistory is how many reports the graphs remember.
@@ -50,7 +50,7 @@ func (w *statsWatch) run(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		if err := w.once(ctx); err != nil {
-			return shell.StoppedOr(ctx, err)
+			return wait.UnlessStopped(ctx, err)
 		}
 		select {
 		case <-ctx.Done():
@@ -180,7 +180,7 @@ func (p *statsPage) graphs(names []string, histories map[string][]float64) {
 	t := &output.Table{Right: []int{1}}
 	for _, name := range names {
 		history := histories[name]
-		now := figures.Dash
+		now := dash
 		if v := history[len(history)-1]; !math.IsNaN(v) {
 			now = text.Thousands(int64(v + 0.5))
 			if name == "rate" {
