@@ -152,7 +152,7 @@ func (w *Writer) alone(frame []byte) error {
 	if err := w.put(descriptor); err != nil {
 		return w.fail(err)
 	}
-	if _, err := w.pack.PackAlone(frame, w.put); err != nil {
+	if _, _, err := w.pack.PackAlone(frame, w.put); err != nil {
 		return w.fail(err)
 	}
 	w.pack.Commit()

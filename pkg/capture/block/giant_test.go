@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+
+	"github.com/fhctl/fhctl/pkg/relaytest"
 )
 
 // noise is what no compressor makes smaller.
@@ -36,7 +38,7 @@ func fileOf(t testing.TB, frames [][]byte, together bool) []byte {
 		}
 		at := len(file)
 		file = append(file, make([]byte, DescriptorSize)...)
-		descriptor, err := p.PackAlone(data, func(piece []byte) error { file = append(file, piece...); return nil })
+		descriptor, _, err := p.PackAlone(data, func(piece []byte) error { file = append(file, piece...); return nil })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +144,7 @@ func TestGiantFramesCostNoMemory(t *testing.T) {
 	file := fileOf(t, [][]byte{frame}, false)
 	p, memory := NewPacker(0), make([]byte, 0, MaxUnpacked)
 	if took := allocated(func() {
-		if _, err := p.PackAlone(frame, func([]byte) error { return nil }); err != nil {
+		if _, _, err := p.PackAlone(frame, func([]byte) error { return nil }); err != nil {
 			t.Error(err)
 		}
 	}); took > most {
@@ -156,6 +158,26 @@ func TestGiantFramesCostNoMemory(t *testing.T) {
 		}
 	}); took > most {
 		t.Errorf("unpacking took %d bytes, want at most %d", took, most)
+	}
+}
+
+// A giant frame that is measured, or that the disk refuses, leaves the Packer where it was.
+func TestGiantFrameThatIsNotWrittenLeavesNothing(t *testing.T) {
+	frame := relaytest.Frame("#identity", map[string]any{"seq": 9, "did": "did:plc:large", "pad": noise(1, 2*MaxSize)})
+	p, full := NewPacker(0), errors.New("the disk is full")
+	measured, b, err := p.MeasureAlone(frame)
+	if err != nil || b.Frames != 1 || b.Last != 9 || b.Raw != 4+len(frame) {
+		t.Fatalf("%+v, %v", b, err)
+	}
+	if _, _, err := p.PackAlone(frame, func([]byte) error { return full }); err != full {
+		t.Fatal(err)
+	}
+	if e := p.End(0); e.First != 0 || e.Blocks != 0 || p.Pending() != 0 {
+		t.Errorf("after a refusal: %+v, %d pending", e, p.Pending())
+	}
+	written, _, err := p.PackAlone(frame, func([]byte) error { return nil })
+	if err != nil || !bytes.Equal(written, measured) {
+		t.Errorf("it is not what was measured, %v", err)
 	}
 }
 

@@ -98,39 +98,35 @@ func (p *Packer) notice(data []byte) {
 // PackAlone makes a block of one frame without copying it, however large that is: put
 // takes the block's bytes behind the descriptor, piece by piece. Nothing may be Pending.
 // Where it fails, the Packer is where it was; else Commit, as after Pack.
-func (p *Packer) PackAlone(data []byte, put func(piece []byte) error) (descriptor []byte, err error) {
+func (p *Packer) PackAlone(data []byte, put func(piece []byte) error) (descriptor []byte, b Block, err error) {
 	if len(data) > MaxFrame || p.Pending() > 0 {
-		return nil, fmt.Errorf("a frame of %d bytes cannot have a block of its own", len(data))
+		return nil, b, fmt.Errorf("a frame of %d bytes cannot have a block of its own", len(data))
 	}
-	before := p.next
+	before, first := p.next, p.first
 	p.next.Frames = 1
 	p.notice(data)
-	b := p.next
+	b = p.next
 	for part := le.AppendUint32(nil, uint32(len(data))); len(part) > 0; {
 		p.packed = p.zst.EncodeAll(part, p.packed[:0])
 		if err := put(p.packed); err != nil {
-			p.next = before
-			return nil, err
+			p.next, p.first = before, first
+			return nil, b, err
 		}
 		b.Raw, b.Packed, b.Sum = b.Raw+len(part), b.Packed+len(p.packed), addSum(b.Sum, p.packed)
 		part = data[:min(len(data), pieceSize)]
 		data = data[len(part):]
 	}
 	p.alone = b.Raw
-	return b.Append(nil), nil
+	return b.Append(nil), b, nil
 }
 
 // MeasureAlone is what PackAlone would make of a frame: its descriptor and its block. It
 // packs the frame and keeps nothing, so that the descriptor can be written first.
 func (p *Packer) MeasureAlone(data []byte) (descriptor []byte, b Block, err error) {
 	before, first := p.next, p.first
-	descriptor, err = p.PackAlone(data, func([]byte) error { return nil })
+	descriptor, b, err = p.PackAlone(data, func([]byte) error { return nil })
 	p.next, p.first, p.alone = before, first, 0
-	if err != nil {
-		return nil, b, err
-	}
-	d, err := parseDescriptor(descriptor)
-	return descriptor, *d, err
+	return descriptor, b, err
 }
 
 // Full reports whether the block has its size.

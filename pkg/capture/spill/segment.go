@@ -223,7 +223,7 @@ func (w *writer) flush() error {
 func (w *writer) alone(data []byte) error {
 	at := w.good
 	w.good += block.DescriptorSize
-	descriptor, err := w.pack.PackAlone(data, w.put)
+	descriptor, _, err := w.pack.PackAlone(data, w.put)
 	if err == nil {
 		err = w.writeAt(descriptor, at)
 	}
