@@ -182,7 +182,7 @@ func (r *running) read(ctx context.Context) {
 		}
 		e := &Selected{}
 		v, reject := r.judge(piece, e)
-		r.passed.Seen.saw(e.Seq, e.At)
+		r.passed.Seen.Saw(e.Seq, e.At)
 		r.reading.Store(uint64(e.Seq))
 		if v == beyond || v == deliver && r.nature.Past && e.At.After(r.started) {
 			return

@@ -41,8 +41,8 @@ type Seen struct {
 	Whole bool
 }
 
-// saw widens what is known.
-func (s *Seen) saw(seq event.Seq, at time.Time) {
+// Saw widens what is known by an event, or a place of the source; zero is unknown.
+func (s *Seen) Saw(seq event.Seq, at time.Time) {
 	if seq > 0 && s.First == 0 {
 		s.First = seq
 	}

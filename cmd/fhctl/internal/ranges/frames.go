@@ -7,6 +7,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/place"
+	"github.com/fhctl/fhctl/pkg/replay"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
@@ -20,9 +21,8 @@ type Frames struct {
 	trust    place.Times
 	seq      event.Seq
 	Kept     int64
-	// Of the whole file, so far: where it begins, and how far it goes.
-	first, last     event.Seq
-	began, farthest time.Time
+	// Seen is of the whole file, so far: where it begins, and how far it goes.
+	replay.Seen
 }
 
 // Holds reports whether a frame lies in the range, and notes how far the file goes. seq is
@@ -49,28 +49,14 @@ func (f *Frames) Holds(data []byte, seq event.Seq) bool {
 	return true
 }
 
-// Saw widens what is known of the file; zero is unknown.
-func (f *Frames) Saw(seq event.Seq, at time.Time) {
-	if seq > 0 && f.first == 0 {
-		f.first = seq
-	}
-	f.last = max(f.last, seq)
-	if f.began.IsZero() {
-		f.began = at
-	}
-	if at.After(f.farthest) {
-		f.farthest = at
-	}
-}
-
 // Lacks says what of the range the file does not hold. How far it goes is known
 // once it was read whole.
-func (f *Frames) Lacks(whole bool) (why []string) {
-	if f.From.Kind == place.Seq && f.first > 0 && f.From.Seq < f.first || f.From.Kind == place.Time && f.From.Time.Before(f.began) {
-		why = append(why, fmt.Sprintf("asked for from %s on, but the recording begins with %s: what lies before is not covered", f.From, frameMark(f.first, f.began)))
+func (f *Frames) Lacks() (why []string) {
+	if f.From.Kind == place.Seq && f.First > 0 && f.From.Seq < f.First || f.From.Kind == place.Time && f.From.Time.Before(f.Began) {
+		why = append(why, fmt.Sprintf("asked for from %s on, but the recording begins with %s: what lies before is not covered", f.From, frameMark(f.First, f.Began)))
 	}
-	if whole && (f.To.Kind == place.Seq && f.To.Seq > f.last || f.To.Kind == place.Time && f.To.Time.After(f.farthest)) {
-		why = append(why, fmt.Sprintf("asked for up to %s, but the recording ends with %s: what lies behind is not covered", f.To, frameMark(f.last, f.farthest)))
+	if f.Whole && (f.To.Kind == place.Seq && f.To.Seq > f.Last || f.To.Kind == place.Time && f.To.Time.After(f.Farthest)) {
+		why = append(why, fmt.Sprintf("asked for up to %s, but the recording ends with %s: what lies behind is not covered", f.To, frameMark(f.Last, f.Farthest)))
 	}
 	return why
 }

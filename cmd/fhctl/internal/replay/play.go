@@ -94,10 +94,8 @@ func (r *replayRun) outcome(ctx context.Context, err error) error {
 		return err
 	}
 	if r.origin.kind == endpoint.CaptureEnd && r.target.After() == 0 {
-		held := ranges.Frames{From: r.plan.sel.From, To: r.plan.sel.Until}
-		held.Saw(seen.First, seen.Began)
-		held.Saw(seen.Last, seen.Farthest)
-		ranges.TellLacks(r.app.Log, held.Lacks(seen.Whole)...)
+		held := ranges.Frames{From: r.plan.sel.From, To: r.plan.sel.Until, Seen: *seen}
+		ranges.TellLacks(r.app.Log, held.Lacks()...)
 	}
 	reported := r.report()
 	if !r.did.Complete && err == nil {

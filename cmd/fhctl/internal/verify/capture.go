@@ -34,14 +34,13 @@ func (r *verifyRun) capture(ctx context.Context) error {
 	}
 	rules.MaxRereads = maxFileRereads
 	within := ranges.Frames{From: r.verifyPlan.from, To: r.verifyPlan.to}
-	whole := false // the file was read to its end
 	rules.Uncovered = func() []string {
-		r.report.lacks = within.Lacks(whole)
+		r.report.lacks = within.Lacks()
 		return r.report.lacks
 	}
 	check := verify.NewFrames(rules)
 	read, passed, err := r.frames(ctx, file, &within, check)
-	whole = err == nil
+	within.Whole = err == nil
 	damage, damaged := errors.AsType[*capture.Damage](err)
 	if damaged {
 		check.Damaged(damage)
