@@ -57,9 +57,9 @@ has just read from its socket; with --frames 2000 memory is measured as well.`,
 		Example: `  fhctl bench decode
   fhctl bench decode --input capture:run.fhz --events 5000000 -o json`,
 	}
-	o := addBenchFlags(a, cmd, 150, 2_000_000)
-	cmd.RunE = a.With(func(ctx context.Context, _ *shell.Env, _ *config.Config, _ []string) error {
-		return benchDecode(a, ctx, o)
+	o := addBenchFlags(cmd, 150, 2_000_000)
+	cmd.RunE = a.With(func(ctx context.Context, env *shell.Env, _ *config.Config, _ []string) error {
+		return benchDecode(ctx, env, o)
 	})
 	return cmd
 }
@@ -76,7 +76,7 @@ serving relay and, with embedded://, Redis: real ones run elsewhere.`,
   fhctl bench ingest --into redis://localhost:6379 --events 2000000 -o json
   fhctl bench ingest --decoders 2 --batch-size 1000`,
 	}
-	o := addBenchFlags(a, cmd, 2000, 200_000)
+	o := addBenchFlags(cmd, 2000, 200_000)
 	cmd.Flags().StringVar(&o.into, "into", "embedded://", "Redis `URL` to write to; its own keys are deleted again")
 	shell.AddSettings(cmd, config.GroupFlow)
 	cmd.RunE = a.With(func(ctx context.Context, env *shell.Env, cfg *config.Config, _ []string) error {
@@ -85,7 +85,7 @@ serving relay and, with embedded://, Redis: real ones run elsewhere.`,
 	return cmd
 }
 
-func addBenchFlags(a *shell.Env, cmd *cobra.Command, frames int, events int64) *benchOptions {
+func addBenchFlags(cmd *cobra.Command, frames int, events int64) *benchOptions {
 	o := &benchOptions{format: shell.AddFormat(cmd)}
 	flags := cmd.Flags()
 	flags.StringVar(&o.input, "input", "sim://", "take frames from `WHERE`: sim://… or capture:FILE")
@@ -183,8 +183,8 @@ func (w stopwatch) stop(r *benchReport) {
 	r.AllocsPerEvent = float64(m.Mallocs-w.mallocs) / n
 }
 
-func printBench(a *shell.Env, o *benchOptions, r *benchReport) error {
-	return o.format.Write(a.Out, r, func(w io.Writer) error {
+func printBench(env *shell.Env, o *benchOptions, r *benchReport) error {
+	return o.format.Write(env.Out, r, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, `input       %s, %d frames of %.0f bytes
 events      %d in %.2f s on %d CPUs, %d rejected
 speed       %.0f events/s

@@ -27,7 +27,7 @@ import (
 )
 
 // benchDecode decodes on this goroutine.
-func benchDecode(a *shell.Env, ctx context.Context, o *benchOptions) error {
+func benchDecode(ctx context.Context, env *shell.Env, o *benchOptions) error {
 	if err := o.check(); err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func benchDecode(a *shell.Env, ctx context.Context, o *benchOptions) error {
 	}
 	watch.stop(r)
 	r.CPUs = 1
-	return printBench(a, o, r)
+	return printBench(env, o, r)
 }
 
 // sizes are the mean bytes of frames and of the entries they give.

@@ -16,6 +16,10 @@ import (
 // Ingest carries events between the relay and the Redis of the settings, until ctx
 // ends. prepare is told of both before anything else happens, and may add to the run.
 func Ingest(ctx context.Context, env *shell.Env, cfg *config.Config, prepare func(Upstream, Downstream, *ingest.Config)) error {
+	keep, err := settings.FilterOf(cfg)
+	if err != nil {
+		return err
+	}
 	up, err := OpenUpstream(env.Log, cfg)
 	if err != nil {
 		return err
@@ -27,6 +31,7 @@ func Ingest(ctx context.Context, env *shell.Env, cfg *config.Config, prepare fun
 	}
 	defer down.Close()
 	run := between(env, cfg, up, down)
+	run.Filter = keep
 	prepare(up, down, &run)
 	_, err = ingest.Run(ctx, run)
 	if unusable, ok := errors.AsType[*ingest.SettingError](err); ok {

@@ -62,13 +62,10 @@ func Command(a *shell.Env) *cobra.Command {
 // run carries events as the settings say, until ctx ends.
 func run(ctx context.Context, env *shell.Env, cfg *config.Config) error {
 	shell.BoundMemory(cfg.Ingest.QueueBytes)
-	reload, err := newReloader(env, cfg)
-	if err != nil {
-		return err
-	}
+	reload := newReloader(env, cfg)
 	return endpoint.Ingest(ctx, env, cfg, func(up endpoint.Upstream, down endpoint.Downstream, c *ingest.Config) {
 		announce(env, cfg, up, down)
-		c.Filter, c.Refilter = reload.keep, reload.follow
+		c.Refilter = reload.follow
 		c.Beside = append(c.Beside, reload.run)
 		if shell.Live(env, cfg) {
 			c.Beside = append(c.Beside, func(ctx context.Context, running *ingest.Running) { showLine(ctx, env, running) })

@@ -29,21 +29,16 @@ type reloader struct {
 
 	mu    sync.Mutex
 	shown map[string]string // what is in force, by setting
-	keep  *filter.Filter
 }
 
 // newReloader hears SIGHUP from now on, which would otherwise end the process.
-func newReloader(env *shell.Env, cfg *config.Config) (*reloader, error) {
-	keep, err := settings.FilterOf(cfg)
-	if err != nil {
-		return nil, err
-	}
-	r := &reloader{Env: env, keep: keep, shown: map[string]string{}, hangups: make(chan os.Signal, 1)}
+func newReloader(env *shell.Env, cfg *config.Config) *reloader {
+	r := &reloader{Env: env, shown: map[string]string{}, hangups: make(chan os.Signal, 1)}
 	for _, v := range cfg.Values {
 		r.shown[v.Name] = v.Text
 	}
 	signal.Notify(r.hangups, syscall.SIGHUP)
-	return r, nil
+	return r
 }
 
 // run serves signals until ctx ends.
