@@ -104,7 +104,7 @@ func (tr *trial) waits(what string, ok func() bool) {
 		if ok() {
 			return nil
 		}
-		return fmt.Errorf("waited in vain for %s:\n%s", what, lastOf(tr.p.output()))
+		return fmt.Errorf("%s did not happen in time:\n%s", what, lastOf(tr.p.output()))
 	})
 }
 

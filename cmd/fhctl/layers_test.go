@@ -42,7 +42,7 @@ var rooms = map[string]room{
 	"pkg/pipeline": {3, 0}, "pkg/stats": {3, 0}, "pkg/cursor": {3, 0}, "pkg/doctor": {3, 0}, "pkg/replay": {3, 0},
 	"pkg/config": {4, 0}, "pkg/atproto": {4, 0}, "pkg/ingest": {4, 0},
 	"cmd/fhctl/internal/build": {5, 0}, "cmd/fhctl/internal/settings": {5, 0},
-	"cmd/fhctl/internal/shell": {5, 1}, "cmd/fhctl/internal/figures": {5, 1},
+	"cmd/fhctl/internal/shell":    {5, 1},
 	"cmd/fhctl/internal/ranges":   {5, 2},
 	"cmd/fhctl/internal/endpoint": {5, 3},
 	"cmd/fhctl/internal":          {5, 4}, // the commands

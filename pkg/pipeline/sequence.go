@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"bytes"
 	"context"
 	"time"
 
@@ -206,8 +205,8 @@ func (s *sequencer) account(ctx context.Context, chunk *event.Chunk, m *mark) er
 		s.gap.note(before.Seq, m, &step)
 	}
 	if step.Unsure && !chunk.Judged && s.cfg.UntilSeq > 0 && m.seq >= s.cfg.UntilSeq {
-		s.gap = gap{from: before.Seq, seq: m.seq, frame: bytes.Clone(m.frame)}
-		s.askGap() // it would end the run
+		s.gap = gap{from: before.Seq, seq: m.seq, frame: m.frame}
+		s.askGap() // it would end the run; this copies the frame
 		return nil
 	}
 	if s.beyondUntil(m.seq) {

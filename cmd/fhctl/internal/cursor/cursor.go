@@ -2,13 +2,13 @@
 package cursor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/figures"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/settings"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/config"
@@ -80,7 +80,7 @@ func writeHistory(w io.Writer, changes []cursor.Change) error {
 		if c.Undone {
 			note = "(undone)"
 		}
-		table.Add(text.Time(c.At), cursor.Name(value(c.Before)), cursor.Name(value(c.After)), figures.OrDash(value(c.RelayAfter)), c.Asked, figures.OrDash(c.By), note)
+		table.Add(text.Time(c.At), cursor.Name(value(c.Before)), cursor.Name(value(c.After)), cmp.Or(value(c.RelayAfter), "-"), c.Asked, cmp.Or(c.By, "-"), note)
 	}
 	return shell.WriteLines(w, table.Lines(""))
 }

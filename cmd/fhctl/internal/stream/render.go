@@ -3,7 +3,6 @@ package stream
 import (
 	"fmt"
 
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/figures"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/stats"
 	"github.com/fhctl/fhctl/pkg/text"
@@ -102,7 +101,7 @@ func entryText(e *stats.Entry) string {
 	if e.Seq != nil {
 		said += "  seq " + e.Seq.String()
 	}
-	said += "  stored " + text.Time(e.StoredAt) + ", " + figures.Ago(e.AgeSeconds)
+	said += "  stored " + text.Time(e.StoredAt) + ", " + ago(e.AgeSeconds)
 	if e.RelayTime != nil {
 		said += "; relay's time " + text.Time(*e.RelayTime)
 	}
@@ -110,9 +109,9 @@ func entryText(e *stats.Entry) string {
 }
 
 func spanText(s *stats.Stream) string {
-	text := figures.Hours(*s.SpanSeconds) + " from first to last"
+	text := hours(*s.SpanSeconds) + " from first to last"
 	if s.SpanAtRateSeconds != nil {
-		text += "; " + figures.Hours(*s.SpanAtRateSeconds) + " at the present rate"
+		text += "; " + hours(*s.SpanAtRateSeconds) + " at the present rate"
 	}
 	return text
 }
@@ -133,7 +132,7 @@ func roomText(r *stats.Report) string {
 	}
 	text := text.About(r.Room.Entries, r.Room.Exact) + " entries"
 	if r.Room.Seconds != nil {
-		text += ", " + figures.Span(*r.Room.Seconds) + " at the present rate,"
+		text += ", " + span(*r.Room.Seconds) + " at the present rate,"
 	}
 	return fmt.Sprintf("%s until trimming reaches group %s, if the group read nothing more (%s)", text, r.Room.Group, r.Room.Needs)
 }
@@ -142,7 +141,7 @@ func (p *statsPage) sample(s *stats.Sample) {
 	if s.Entries == 0 {
 		return
 	}
-	p.head(fmt.Sprintf("Newest %s: %s, %s", text.Counted(s.Entries, "entry"), text.Bytes(s.Bytes), figures.Span(s.SpanSeconds)))
+	p.head(fmt.Sprintf("Newest %s: %s, %s", text.Counted(s.Entries, "entry"), text.Bytes(s.Bytes), span(s.SpanSeconds)))
 	t := &output.Table{Right: []int{1, 2, 3, 4}}
 	t.Add("KIND", "ENTRIES", "SHARE", "BYTES", "SHARE")
 	addShares(t, s.Kinds, 10)
@@ -182,5 +181,5 @@ func addShare(t *output.Table, s stats.Share) {
 	if name == "" {
 		name = "(none)"
 	}
-	t.Add(name, text.Thousands(s.Count), figures.Percent(s.CountShare), text.Bytes(s.Bytes), figures.Percent(s.BytesShare))
+	t.Add(name, text.Thousands(s.Count), percent(s.CountShare), text.Bytes(s.Bytes), percent(s.BytesShare))
 }

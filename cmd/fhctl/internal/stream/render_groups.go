@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/figures"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/stats"
@@ -35,7 +34,7 @@ func (p *statsPage) groups(r *stats.Report) {
 		g := &r.Groups[i]
 		estimated = estimated || !g.LagExact || g.Room != nil && !g.Room.Exact
 		room, left := groupRoom(g)
-		t.Add(g.Name, figures.Tilde(g.Lag, g.LagExact), figures.Span(g.LagSeconds), text.Thousands(g.Pending), oldest(g), redelivered(g),
+		t.Add(g.Name, tilde(g.Lag, g.LagExact), span(g.LagSeconds), text.Thousands(g.Pending), oldest(g), redelivered(g),
 			text.Thousands(int64(len(g.Consumers))), room, left)
 	}
 	p.table(t, true)
@@ -58,20 +57,20 @@ func (p *statsPage) losses(g *stats.Group) {
 
 func groupRoom(g *stats.Group) (room, left string) {
 	if g.Room == nil {
-		return "unlimited", figures.Dash
+		return "unlimited", dash
 	}
-	left = figures.Dash
+	left = dash
 	if g.Room.Seconds != nil {
-		left = figures.Span(*g.Room.Seconds)
+		left = span(*g.Room.Seconds)
 	}
-	return figures.Tilde(g.Room.Entries, g.Room.Exact), left
+	return tilde(g.Room.Entries, g.Room.Exact), left
 }
 
 func oldest(g *stats.Group) string {
 	if g.OldestPending == nil {
-		return figures.Dash
+		return dash
 	}
-	return figures.Span(g.OldestPending.AgeSeconds)
+	return span(g.OldestPending.AgeSeconds)
 }
 
 func redelivered(g *stats.Group) string {
@@ -102,7 +101,7 @@ func (p *statsPage) consumers(groups []stats.Group) {
 				continue
 			}
 			some = true
-			t.Add(groups[i].Name, c.Name, text.Thousands(c.Pending), figures.Optional(c.IdleSeconds), figures.Optional(c.InactiveSeconds))
+			t.Add(groups[i].Name, c.Name, text.Thousands(c.Pending), optional(c.IdleSeconds), optional(c.InactiveSeconds))
 		}
 	}
 	if !some {
@@ -145,8 +144,8 @@ func (p *statsPage) deadLetters(d *stats.DeadLetters) {
 	default:
 		text := "  " + text.Counted(*d.Length, "entry")
 		if n := d.Newest; n != nil {
-			text += fmt.Sprintf("; newest %s: %s seq %s after %s deliveries, stored as %s", figures.Ago(n.AgeSeconds),
-				figures.OrDash(n.Type), figures.OrDash(n.Seq), figures.OrDash(n.Deliveries), figures.OrDash(n.OrigID))
+			text += fmt.Sprintf("; newest %s: %s seq %s after %s deliveries, stored as %s", ago(n.AgeSeconds),
+				orDash(n.Type), orDash(n.Seq), orDash(n.Deliveries), orDash(n.OrigID))
 		}
 		p.line(output.Warn, text)
 	}
@@ -192,23 +191,23 @@ func eventTimeText(c *stats.Cursor) string {
 	case c.EventTime == nil:
 		return "unknown: neither the side key nor the stream tells"
 	case c.TimeFrom == "entry":
-		return text.Time(*c.EventTime) + ", " + figures.Ago(*c.AgeSeconds) + ", when its entry was stored: the relay's own time is unknown, or cannot be true"
+		return text.Time(*c.EventTime) + ", " + ago(*c.AgeSeconds) + ", when its entry was stored: the relay's own time is unknown, or cannot be true"
 	}
-	return text.Time(*c.EventTime) + ", " + figures.Ago(*c.AgeSeconds) + ", by the relay"
+	return text.Time(*c.EventTime) + ", " + ago(*c.AgeSeconds) + ", by the relay"
 }
 
 func windowText(w *stats.Window) string {
-	size := "the relay's window of " + figures.Hours(w.Seconds)
+	size := "the relay's window of " + hours(w.Seconds)
 	if w.Assumed {
-		size = "the relay's window, assumed to be " + figures.Hours(w.Seconds) + " (--relay-window)"
+		size = "the relay's window, assumed to be " + hours(w.Seconds) + " (--relay-window)"
 	}
 	switch {
 	case w.LeftSeconds == nil:
 		return "unknown when it leaves " + size
 	case *w.LeftSeconds <= 0:
-		return "it left " + size + ", " + figures.Ago(-*w.LeftSeconds) + ": what followed it is lost to this cursor"
+		return "it left " + size + ", " + ago(-*w.LeftSeconds) + ": what followed it is lost to this cursor"
 	}
-	return "it leaves " + size + ", in " + figures.Hours(*w.LeftSeconds) + " if it stands still"
+	return "it leaves " + size + ", in " + hours(*w.LeftSeconds) + " if it stands still"
 }
 
 func writerText(w *stats.Writer) string {

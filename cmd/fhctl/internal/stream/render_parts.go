@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/figures"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/stats"
 	"github.com/fhctl/fhctl/pkg/text"
@@ -22,7 +21,7 @@ func (p *statsPage) partitions(r *stats.Report) {
 	t.Add("PARTITION", "LENGTH", "RATE", "LAST SEQ", "CURSOR", "LAG")
 	for i := range r.Partitions {
 		part := &r.Partitions[i]
-		rate, last, cursor, lag := figures.Dash, figures.Dash, figures.Dash, figures.Dash
+		rate, last, cursor, lag := dash, dash, dash, dash
 		if part.Rate.PerSecond != nil {
 			rate = text.PerSecond(*part.Rate.PerSecond)
 		}
@@ -34,7 +33,7 @@ func (p *statsPage) partitions(r *stats.Report) {
 		}
 		if len(part.Groups) > 0 {
 			most := slices.MaxFunc(part.Groups, func(a, b stats.Group) int { return cmp.Compare(a.Lag, b.Lag) })
-			lag = figures.Tilde(most.Lag, most.LagExact)
+			lag = tilde(most.Lag, most.LagExact)
 		}
 		t.Add(fmt.Sprintf("{%d}", part.Partition), text.Thousands(part.Stream.Length), rate, last, cursor, lag)
 	}
@@ -57,10 +56,10 @@ func (p *statsPage) ledger(l *stats.Losses, at time.Time) {
 	}
 	for _, line := range l.Newest {
 		if line.Group == "" {
-			p.line(output.Bad, fmt.Sprintf("  %s: somebody removed entries, and what groups had not read of them is gone, up to seq %s", figures.Ago(at.Sub(line.Until).Seconds()), line.To))
+			p.line(output.Bad, fmt.Sprintf("  %s: somebody removed entries, and what groups had not read of them is gone, up to seq %s", ago(at.Sub(line.Until).Seconds()), line.To))
 			continue
 		}
-		p.line(output.Warn, fmt.Sprintf("  %s: %s lost %s unread and %s pending, seq %s to %s", figures.Ago(at.Sub(line.Until).Seconds()),
+		p.line(output.Warn, fmt.Sprintf("  %s: %s lost %s unread and %s pending, seq %s to %s", ago(at.Sub(line.Until).Seconds()),
 			line.Group, text.Thousands(line.Unread), text.Thousands(line.Pending), line.From, line.To))
 	}
 }

@@ -52,7 +52,7 @@ func (t *tailRun) readRelay(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.quiet = time.AfterFunc(time.Hour, func() { stop(shell.ErrAtEnd) })
+	r.quiet = time.AfterFunc(time.Hour, func() { stop(errAtEnd) })
 	defer r.quiet.Stop()
 	group, both := errgroup.WithContext(ctx)
 	both, done := context.WithCancel(both)
@@ -61,6 +61,9 @@ func (t *tailRun) readRelay(ctx context.Context) error {
 	done()
 	return errors.Join(err, group.Wait())
 }
+
+// errAtEnd ends reading where --end wants it.
+var errAtEnd = errors.New("the end was reached")
 
 // tailRelay is tail at work on a relay. It observes the connection.
 type tailRelay struct {
@@ -170,7 +173,7 @@ func (r *tailRelay) follow(ctx context.Context, source *relay.Source) error {
 		r.quietAgain(before)
 	}
 	cause := context.Cause(ctx)
-	if errors.Is(cause, shell.ErrAtEnd) || errors.Is(cause, shell.ErrInterrupted) && !r.end || cause == context.DeadlineExceeded { // a dial has time limits of its own
+	if errors.Is(cause, errAtEnd) || errors.Is(cause, shell.ErrInterrupted) && !r.end || cause == context.DeadlineExceeded { // a dial has time limits of its own
 		return nil
 	}
 	return cause
