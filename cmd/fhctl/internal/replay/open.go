@@ -12,6 +12,7 @@ import (
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/settings"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/coverage"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/pipeline"
@@ -135,11 +136,11 @@ func openStreamOrigin(ctx context.Context, log *slog.Logger, cfg *config.Config,
 
 // tellLacks says what of the range a stream does not hold.
 func (p *replayPlan) tellLacks(ctx context.Context, log *slog.Logger, r *reader.Reader, bounds reader.Bounds) error {
-	held, err := ranges.HeldSince(ctx, r, bounds)
+	held, err := coverage.BeginningOf(ctx, r, bounds)
 	if err != nil {
 		return err
 	}
-	ranges.TellLacks(log, held.Lacks(p.sel.From, "the stream"), ranges.LacksEnd(p.sel.Until, bounds.Last, 0, "the stream", p.started))
+	ranges.TellLacks(log, held.Lacks(p.sel.From, "the stream"), coverage.LacksEnd(p.sel.Until, bounds.Last, 0, "the stream", p.started))
 	return nil
 }
 

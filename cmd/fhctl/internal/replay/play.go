@@ -11,6 +11,7 @@ import (
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/ranges"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/coverage"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/replay"
 )
@@ -94,7 +95,7 @@ func (r *replayRun) outcome(ctx context.Context, err error) error {
 		return err
 	}
 	if r.origin.kind == endpoint.CaptureEnd && r.target.After() == 0 {
-		held := ranges.Frames{From: r.plan.sel.From, To: r.plan.sel.Until, Seen: *seen}
+		held := coverage.Frames{From: r.plan.sel.From, To: r.plan.sel.Until, Seen: *seen}
 		ranges.TellLacks(r.app.Log, held.Lacks()...)
 	}
 	reported := r.report()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/ranges"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/settings"
+	"github.com/fhctl/fhctl/pkg/coverage"
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/output"
@@ -33,7 +34,7 @@ func (t *tailRun) readStream(ctx context.Context) error {
 	}
 	t.tellEmpty(bounds.Length)
 	if bounds.Length > 0 && t.since.Kind != place.Unset {
-		held, err := ranges.HeldSince(ctx, stream, bounds)
+		held, err := coverage.BeginningOf(ctx, stream, bounds)
 		if err != nil {
 			return err
 		}
@@ -61,7 +62,7 @@ func (t *tailRun) tellBeyond(last reader.Stored) {
 		return
 	}
 	seq, _ := last.Seq()
-	t.Log.Warn(fmt.Sprintf("Nothing is stored from %s on: the stream ends with %s", t.since, ranges.NameMark(seq, last.ID)))
+	t.Log.Warn(fmt.Sprintf("Nothing is stored from %s on: the stream ends with %s", t.since, coverage.Name(seq, last.ID)))
 }
 
 // tellEmpty says why nothing comes, if nothing is there.

@@ -7,10 +7,10 @@ import (
 	"iter"
 	"slices"
 
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/ranges"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/settings"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/coverage"
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/place"
@@ -179,7 +179,7 @@ func (r *verifyRun) lacksOfPair(ctx context.Context, here, there *reader.Reader,
 		return nil, err
 	}
 	one, other := whole.held.Lacks(r.from, "this stream"), b.held.Lacks(r.from, "the other")
-	end, otherEnd := ranges.LacksEnd(r.to, whole.bounds.Last, 0, "this stream", r.startedAt), ranges.LacksEnd(r.to, b.bounds.Last, 0, "the other", r.startedAt)
+	end, otherEnd := coverage.LacksEnd(r.to, whole.bounds.Last, 0, "this stream", r.startedAt), coverage.LacksEnd(r.to, b.bounds.Last, 0, "the other", r.startedAt)
 	if r.from.Kind == place.Seq && (one == "" || other == "") {
 		one, other = "", ""
 	}
@@ -195,12 +195,12 @@ func (r *verifyRun) lacksOfPair(ctx context.Context, here, there *reader.Reader,
 			return nil, err
 		}
 		if !r.from.Open() && b.held.Seq > mine.From {
-			other = fmt.Sprintf("asked for from %s on, which is seq %d, but the other begins with %s: what lies before is not covered", r.from, mine.From, ranges.NameMark(b.held.Seq, b.held.Id))
+			other = fmt.Sprintf("asked for from %s on, which is seq %d, but the other begins with %s: what lies before is not covered", r.from, mine.From, coverage.Name(b.held.Seq, b.held.ID))
 		}
 		last, _ := b.bounds.Last.Seq()
 		ended := r.to.Kind == place.ID || r.to.Kind == place.Time && r.to.Time.Before(r.startedAt)
 		if otherEnd = ""; ended && mine.To > last {
-			otherEnd = fmt.Sprintf("asked for up to %s, which is seq %d, but the other ends with %s: what lies behind is not covered", r.to, mine.To, ranges.NameMark(last, b.bounds.Last.ID))
+			otherEnd = fmt.Sprintf("asked for up to %s, which is seq %d, but the other ends with %s: what lies behind is not covered", r.to, mine.To, coverage.Name(last, b.bounds.Last.ID))
 		}
 	}
 	for _, part := range []string{one, other, end, otherEnd} {

@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/ranges"
 	"github.com/fhctl/fhctl/pkg/capture"
+	"github.com/fhctl/fhctl/pkg/coverage"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/verify"
@@ -33,7 +33,7 @@ func (r *verifyRun) capture(ctx context.Context) error {
 		return frameMarks(r.source.Path, from, to)
 	}
 	rules.MaxRereads = maxFileRereads
-	within := ranges.Frames{From: r.verifyPlan.from, To: r.verifyPlan.to}
+	within := coverage.Frames{From: r.verifyPlan.from, To: r.verifyPlan.to}
 	rules.Uncovered = func() []string {
 		r.report.lacks = within.Lacks()
 		return r.report.lacks
@@ -64,7 +64,7 @@ func notToCheck(err error) error {
 
 // frames hands the frames of the range to the check. It gives how many frames
 // were read, and their seqs.
-func (r *verifyRun) frames(ctx context.Context, file *capture.Reader, within *ranges.Frames, check *verify.Frames) (read int64, seqs verify.Span, err error) {
+func (r *verifyRun) frames(ctx context.Context, file *capture.Reader, within *coverage.Frames, check *verify.Frames) (read int64, seqs verify.Span, err error) {
 	for data, err := range file.Frames() {
 		if err == nil && ctx.Err() != nil {
 			err = ctx.Err()

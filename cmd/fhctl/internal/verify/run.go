@@ -7,10 +7,10 @@ import (
 	"iter"
 
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/endpoint"
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/ranges"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/settings"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/config"
+	"github.com/fhctl/fhctl/pkg/coverage"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
@@ -190,7 +190,7 @@ func (r *verifyRun) uncovered(x *stretch) (why []string) {
 		reached, _ = event.ParseSeq(c.After) // what is no seq reaches nothing
 	}
 	for _, part := range []string{
-		x.held.Lacks(r.from, "the stream"), ranges.LacksEnd(r.to, x.bounds.Last, reached, "the stream", r.startedAt),
+		x.held.Lacks(r.from, "the stream"), coverage.LacksEnd(r.to, x.bounds.Last, reached, "the stream", r.startedAt),
 	} {
 		if part != "" {
 			why = append(why, part)

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/ranges"
+	"github.com/fhctl/fhctl/pkg/coverage"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
@@ -16,11 +16,11 @@ import (
 // stretch is the part of a stream that is read.
 type stretch struct {
 	bounds   reader.Bounds
-	from, to reader.ID        // both included
-	empty    bool             // the range holds nothing
-	whole    bool             // from the first entry to the last
-	open     bool             // up to the stream's end
-	held     ranges.Beginning // from where on the stream has everything
+	from, to reader.ID          // both included
+	empty    bool               // the range holds nothing
+	whole    bool               // from the first entry to the last
+	open     bool               // up to the stream's end
+	held     coverage.Beginning // from where on the stream has everything
 	// Of a partitioned set, whose ids are places in time only: the seqs that
 	// belong to it, and where the partitions end.
 	span    verify.Span
@@ -35,7 +35,7 @@ func stretchOf(ctx context.Context, stream *reader.Reader, from, to place.Place)
 		x.empty = true
 		return x, err
 	}
-	if x.held, err = ranges.HeldSince(ctx, stream, x.bounds); err != nil {
+	if x.held, err = coverage.BeginningOf(ctx, stream, x.bounds); err != nil {
 		return x, err
 	}
 	from, to = settle(stream, x.bounds, from, to)

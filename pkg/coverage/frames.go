@@ -1,4 +1,4 @@
-package ranges
+package coverage
 
 import (
 	"fmt"
@@ -7,11 +7,10 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/place"
-	"github.com/fhctl/fhctl/pkg/replay"
 	"github.com/fhctl/fhctl/pkg/text"
 )
 
-// Frames is --from and --to of a capture. A frame that has no seq, or no
+// Frames is a range of the frames of a capture, both ends included. A frame that has no seq, or no
 // time, stands where the one before it does.
 type Frames struct {
 	From, To place.Place
@@ -22,7 +21,7 @@ type Frames struct {
 	seq      event.Seq
 	Kept     int64
 	// Seen is of the whole file, so far: where it begins, and how far it goes.
-	replay.Seen
+	Seen
 }
 
 // Holds reports whether a frame lies in the range, and notes how far the file goes. seq is
