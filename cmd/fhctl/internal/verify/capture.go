@@ -19,39 +19,46 @@ import (
 // to look for an earlier frame.
 const maxFileRereads = 16
 
-// capture checks a recording.
-func (r *verifyRun) capture(ctx context.Context) error {
-	file, err := capture.Open(r.source.Path)
+// Capture checks the frames of a capture file. Where the file is damaged, that is a
+// finding, and what came before is checked. The Summary is nil where nothing was
+// checked: see [Stream].
+func Capture(ctx context.Context, path string, s Stretch, o Options) (*Summary, error) {
+	a := newAudit(s, o)
+	file, err := capture.Open(path)
 	if err != nil {
-		return notToCheck(err)
+		return nil, notToCheck(err)
 	}
 	defer func() { _ = file.Close() }() // nothing was written
-	r.begin(verify.OfCapture)
-	rules := r.rules()
-	rules.Report = r.report.finding
-	rules.Reread = func(_ context.Context, from, to string) iter.Seq2[verify.Mark, error] {
-		return frameMarks(r.source.Path, from, to)
-	}
-	rules.MaxRereads = maxFileRereads
-	within := coverage.Frames{From: r.verifyPlan.from, To: r.verifyPlan.to}
-	rules.Uncovered = func() []string {
-		r.report.lacks = within.Lacks()
-		return r.report.lacks
-	}
-	check := verify.NewFrames(rules)
-	read, passed, err := r.frames(ctx, file, &within, check)
+	a.tell(0, 0, 0)
+	within := coverage.Frames{From: a.From, To: a.To}
+	check := verify.NewFrames(a.frameRules(path, &within))
+	read, passed, err := a.frames(ctx, file, &within, check)
 	within.Whole = err == nil
 	damage, damaged := errors.AsType[*capture.Damage](err)
 	if damaged {
 		check.Damaged(damage)
 		err = nil
 	} else if errors.As(err, new(*capture.NotCapture)) {
-		return notToCheck(err)
+		return nil, notToCheck(err)
 	}
 	if within.Kept == 0 && err == nil && !damaged && ctx.Err() == nil {
-		return r.nothing("frames", fmt.Sprintf("it holds %d frames, seq %d to %d", read, passed.From, passed.To))
+		return nil, errNothing(Nothing{What: "frames"}, fmt.Sprintf("it holds %d frames, seq %d to %d", read, passed.From, passed.To))
 	}
-	return r.end(ctx, check.Close(), err)
+	return a.end(check.Close(), err)
+}
+
+// frameRules are the rules with what they need to know of the file.
+func (a *audit) frameRules(path string, within *coverage.Frames) verify.Config {
+	rules := a.rules()
+	rules.Reread = func(_ context.Context, from, to string) iter.Seq2[verify.Mark, error] {
+		return frameMarks(path, from, to)
+	}
+	rules.MaxRereads = maxFileRereads
+	rules.Uncovered = func() []string {
+		a.summary.Lacks = within.Lacks()
+		return a.summary.Lacks
+	}
+	return rules
 }
 
 // notToCheck says of a file that is no capture that nothing was checked.
@@ -64,7 +71,7 @@ func notToCheck(err error) error {
 
 // frames hands the frames of the range to the check. It gives how many frames
 // were read, and their seqs.
-func (r *verifyRun) frames(ctx context.Context, file *capture.Reader, within *coverage.Frames, check *verify.Frames) (read int64, seqs verify.Span, err error) {
+func (a *audit) frames(ctx context.Context, file *capture.Reader, within *coverage.Frames, check *verify.Frames) (read int64, seqs verify.Span, err error) {
 	for data, err := range file.Frames() {
 		if err == nil && ctx.Err() != nil {
 			err = ctx.Err()
@@ -87,7 +94,7 @@ func (r *verifyRun) frames(ctx context.Context, file *capture.Reader, within *co
 			return read, seqs, err
 		}
 		if read%(drawEach/8) == 0 {
-			r.report.progress(read, file.Fraction(), seq)
+			a.tell(read, file.Fraction(), seq)
 		}
 	}
 	return read, seqs, nil

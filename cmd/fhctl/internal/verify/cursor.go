@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/fhctl/fhctl/cmd/fhctl/internal/endpoint"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/verify"
@@ -21,38 +20,19 @@ const (
 
 // cursor compares the cursor with the last entry, in each partition of a set: there
 // the cursor runs ahead of the last entry by right, where the writer noted it.
-func (r *verifyRun) cursor(ctx context.Context, stream *reader.Reader, check *verify.Stream) error {
+func (a *audit) cursor(ctx context.Context, stream *reader.Reader, check *verify.Stream) error {
 	if !stream.IsSet() {
-		return r.oneCursor(ctx, stream, check.Cursor)
+		return a.oneCursor(ctx, stream, check.Cursor)
 	}
 	for _, part := range stream.Partitions() {
-		if err := r.oneCursor(ctx, part, check.PartitionCursor); err != nil {
+		if err := a.oneCursor(ctx, part, check.PartitionCursor); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// ownCursor is the stream with the cursor that is the stream's; see endpoint.WithOwnCursor.
-func (r *verifyRun) ownCursor(ctx context.Context, stream *reader.Reader) (*reader.Reader, error) {
-	if r.against != "" {
-		return stream, nil
-	}
-	own, stream, err := endpoint.WithOwnCursor(ctx, r.Log, r.cfg, stream)
-	r.replayed = own != r.cfg
-	return stream, err
-}
-
-// replayMend is what to do about the cursor of a replay: ingest's is another one,
-// and must not be moved for it.
-func (r *verifyRun) replayMend() string {
-	if !r.replayed {
-		return ""
-	}
-	return "this is the cursor of fhctl replay, not of ingest: replay into another stream (--to-stream) and delete this one, or go on with --resume if entries were only not finished; do not move the live cursor for it"
-}
-
-func (r *verifyRun) oneCursor(ctx context.Context, stream *reader.Reader, judge func(verify.Cursor) verify.Cursor) error {
+func (a *audit) oneCursor(ctx context.Context, stream *reader.Reader, judge func(verify.Cursor) verify.Cursor) error {
 	for until := time.Now().Add(patience); ; {
 		c, live, err := readCursor(ctx, stream)
 		if err != nil {
@@ -61,9 +41,9 @@ func (r *verifyRun) oneCursor(ctx context.Context, stream *reader.Reader, judge 
 		before, ok := event.ParseSeq(c.Before)
 		unnoted := c.Filtered && c.Upto == 0
 		if ahead := ok && before > c.Last.Seq; !ahead || unnoted || c.Explained() || !live || time.Now().After(until) {
-			c.Mend = r.replayMend()
+			c.Mend = a.CursorMend
 			c = judge(c)
-			r.report.cursor = &c
+			a.summary.Cursor = &c
 			return nil
 		}
 		if err := wait.For(ctx, pause); err != nil {

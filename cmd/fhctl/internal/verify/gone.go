@@ -13,14 +13,14 @@ const ledgerWhole = 2000
 
 // gone reports what the ledger of losses says was removed from the stretch by somebody
 // and not read again: the entries around it look sound.
-func (r *verifyRun) gone(ctx context.Context, stream *reader.Reader, x stretch, check *verify.Stream) error {
+func (a *audit) gone(ctx context.Context, stream *reader.Reader, x stretch, check *verify.Stream) error {
 	for _, part := range stream.Partitions() {
 		lines, why, err := part.Losses(ctx, ledgerWhole)
 		if err != nil {
 			return err
 		}
 		if why != "" {
-			r.Log.Warn("What was removed from the stream and is gone could not be looked up in the ledger of losses", "ledger", part.LedgerKey(), "why", why)
+			a.Logger.Warn("What was removed from the stream and is gone could not be looked up in the ledger of losses", "ledger", part.LedgerKey(), "why", why)
 		}
 		for _, line := range lines {
 			if line.Group != "" {

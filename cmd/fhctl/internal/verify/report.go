@@ -18,43 +18,51 @@ import (
 
 // verifyReport prints findings as they come and what was covered at the end.
 type verifyReport struct {
+	env     *shell.Env
+	cfg     *config.Config
 	plan    *verifyPlan
 	name    string
 	of      verify.Source
+	began   bool // reading has begun
 	out     *bufio.Writer
-	line    *output.Line   // nil draws no bar
-	restore func()         // gives back the terminal's last line; again does nothing
-	cursor  *verify.Cursor // nil was not compared
-	lacks   []string       // what of the range is not held, in sentences
+	line    *output.Line // nil draws no bar
+	restore func()       // gives back the terminal's last line; again does nothing
 	kept    []verify.Finding
 	failed  error // of writing
 }
 
 func newVerifyReport(env *shell.Env, cfg *config.Config, p *verifyPlan, name string, of verify.Source) *verifyReport {
-	r := &verifyReport{plan: p, name: name, of: of, restore: func() {}}
-	w := shell.Visible(env.Out)
-	if shell.Live(env, cfg) {
-		back := env.Err.Divert(func(terminal io.Writer) io.Writer {
+	return &verifyReport{env: env, cfg: cfg, plan: p, name: name, of: of, restore: func() {}}
+}
+
+// begin takes the terminal's last line for the bar. It does so only once something is
+// read: who asked for nothing that is stored sees an error alone.
+func (r *verifyReport) begin() {
+	r.began = true
+	w := shell.Visible(r.env.Out)
+	if shell.Live(r.env, r.cfg) {
+		back := r.env.Err.Divert(func(terminal io.Writer) io.Writer {
 			r.line = output.NewLine(output.LineConfig{Out: terminal})
 			return r.line.Writer()
 		})
 		r.restore = sync.OnceFunc(func() { r.line.Close(); back() })
-		if env.OutTerminal() != nil {
+		if r.env.OutTerminal() != nil {
 			w = output.Visible(r.line.Writer()) // the same screen: the bar must step aside
 		}
 	}
 	r.out = bufio.NewWriterSize(w, 64<<10)
-	r.progress(0, 0, 0)
-	return r
 }
 
-func (r *verifyReport) progress(done int64, fraction float64, seq event.Seq) {
+func (r *verifyReport) progress(p Progress) {
+	if !r.began {
+		r.begin()
+	}
 	if r.line != nil {
 		unit := "entries"
 		if r.of == verify.OfCapture {
 			unit = "frames"
 		}
-		r.line.SetProgress(output.Progress{Label: "verify", Unit: unit, Done: done, Fraction: fraction, Seq: seq})
+		r.line.SetProgress(output.Progress{Label: "verify", Unit: unit, Done: p.Done, Fraction: p.Fraction, Seq: p.Seq})
 	}
 }
 
@@ -88,7 +96,7 @@ func (r *verifyReport) flush() {
 
 // end prints the summary. Its error is of writing. stopped is why the check
 // ended early, nil when it did not.
-func (r *verifyReport) end(sum verify.Summary, stopped error) error {
+func (r *verifyReport) end(sum *Summary, stopped error) error {
 	r.restore()
 	switch r.plan.format {
 	case "junit":
@@ -105,7 +113,7 @@ func (r *verifyReport) end(sum verify.Summary, stopped error) error {
 }
 
 // outcomeWord is the verdict.
-func outcomeWord(sum verify.Summary, stopped error) string {
+func outcomeWord(sum *Summary, stopped error) string {
 	switch {
 	case !sum.Clean():
 		return "findings"
@@ -213,10 +221,10 @@ type (
 	}
 )
 
-func (r *verifyReport) summary(sum verify.Summary, stopped error) summaryLine {
+func (r *verifyReport) summary(sum *Summary, stopped error) summaryLine {
 	s := summaryLine{
 		V: 1, Kind: "summary", Source: r.name, Verdict: outcomeWord(sum, stopped), Complete: stopped == nil,
-		From: known(r.plan.from.Text), To: known(r.plan.to.Text), Covered: coveredLine{len(r.lacks) == 0, append([]string{}, r.lacks...)}, Entries: sum.Items, Checked: sum.Checked,
+		From: known(r.plan.from.Text), To: known(r.plan.to.Text), Covered: coveredLine{len(sum.Lacks) == 0, append([]string{}, sum.Lacks...)}, Entries: sum.Items, Checked: sum.Checked,
 		Sample: r.plan.sample, Seed: r.plan.seed, First: lineOf(sum.First), Last: lineOf(sum.Last),
 		Kinds: map[string]int64{}, Ops: sum.Ops, Records: sum.Records,
 		Gaps:   gapsLine{Count: sum.Gaps.Count, Missing: sum.Gaps.Missing, Largest: []gapLine{}},
@@ -237,7 +245,7 @@ func (r *verifyReport) summary(sum verify.Summary, stopped error) summaryLine {
 	for _, c := range sum.Rules {
 		s.Rules = append(s.Rules, ruleLine{c.Rule, c.Severity, c.Count})
 	}
-	if c := r.cursor; c != nil {
+	if c := sum.Cursor; c != nil {
 		s.Cursor = &cursorLine{c.Key, c.Present, c.After, known(c.Last.Seq), c.Filtered}
 	}
 	switch r.of {

@@ -124,3 +124,14 @@ func reread(ctx context.Context, stream *reader.Reader, from, to string) iter.Se
 	end := reader.IDAt(reader.ID(to).Time().Add(rereadMargin))
 	return marksOf(stream, stream.Range(ctx, begin, end))
 }
+
+func marksOf(stream *reader.Reader, entries iter.Seq2[reader.Stored, error]) iter.Seq2[verify.Mark, error] {
+	return func(yield func(verify.Mark, error) bool) {
+		for s, err := range entries {
+			seq, ok := s.Seq()
+			if (ok || err != nil) && !yield(verify.Mark{Seq: seq, ID: nameEntry(stream, s)}, err) {
+				return
+			}
+		}
+	}
+}

@@ -20,7 +20,7 @@ type stretch struct {
 	empty    bool               // the range holds nothing
 	whole    bool               // from the first entry to the last
 	open     bool               // up to the stream's end
-	held     coverage.Beginning // from where on the stream has everything
+	begins   coverage.Beginning // from where on the stream has everything
 	// Of a partitioned set, whose ids are places in time only: the seqs that
 	// belong to it, and where the partitions end.
 	span    verify.Span
@@ -35,7 +35,7 @@ func stretchOf(ctx context.Context, stream *reader.Reader, from, to place.Place)
 		x.empty = true
 		return x, err
 	}
-	if x.held, err = coverage.BeginningOf(ctx, stream, x.bounds); err != nil {
+	if x.begins, err = coverage.BeginningOf(ctx, stream, x.bounds); err != nil {
 		return x, err
 	}
 	from, to = settle(stream, x.bounds, from, to)
@@ -125,4 +125,17 @@ func before(id reader.ID) reader.ID {
 	}
 	milli, _ := strconv.ParseUint(ms, 10, 64)
 	return reader.ID(strconv.FormatUint(max(milli, 1)-1, 10) + "-" + strconv.FormatUint(1<<64-1, 10))
+}
+
+// fraction is how much of the stretch was read: by entries where all are read,
+// else by time.
+func (x *stretch) fraction(done int64, at reader.ID) float64 {
+	if x.whole {
+		return float64(done) / float64(x.bounds.Length)
+	}
+	span := x.to.Time().Sub(x.from.Time())
+	if span <= 0 {
+		return -1
+	}
+	return float64(at.Time().Sub(x.from.Time())) / float64(span)
 }

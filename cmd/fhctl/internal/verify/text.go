@@ -31,7 +31,7 @@ func findingText(f verify.Finding) string {
 }
 
 // text prints the summary for people.
-func (r *verifyReport) text(sum verify.Summary, stopped error) {
+func (r *verifyReport) text(sum *Summary, stopped error) {
 	if len(sum.Rules) > 0 {
 		fmt.Fprintln(r.out)
 	}
@@ -56,13 +56,13 @@ func (r *verifyReport) text(sum verify.Summary, stopped error) {
 }
 
 // coverage says what was looked at.
-func (r *verifyReport) coverage(t *output.Table, sum verify.Summary) {
+func (r *verifyReport) coverage(t *output.Table, sum *Summary) {
 	took := text.Span(time.Since(r.plan.startedAt))
 	items := map[verify.Source]string{verify.OfStream: "entries", verify.OfCapture: "frames", verify.OfPair: "entries"}[r.of]
 	t.Add(items, fmt.Sprintf("%s, from %s to %s, in %s", text.Thousands(sum.Items), where(sum.First), where(sum.Last), took))
 	if asked := r.plan.asked(); asked != "" {
 		t.Add("range", asked)
-		t.Add("covered", r.coveredText())
+		t.Add("covered", coveredText(sum))
 	}
 	if r.of == verify.OfPair {
 		t.Add("the other", text.Thousands(sum.Others)+" entries")
@@ -84,16 +84,16 @@ func (r *verifyReport) coverage(t *output.Table, sum verify.Summary) {
 	}
 	t.Add("gaps", gapsText(sum.Gaps))
 	if r.of == verify.OfStream {
-		t.Add("cursor", r.cursorText())
+		t.Add("cursor", cursorText(sum.Cursor))
 	}
 }
 
 // coveredText is whether the range that was asked for is held.
-func (r *verifyReport) coveredText() string {
-	if len(r.lacks) == 0 {
+func coveredText(sum *Summary) string {
+	if len(sum.Lacks) == 0 {
 		return "the whole range"
 	}
-	return "in part: " + strings.Join(r.lacks, "; ")
+	return "in part: " + strings.Join(sum.Lacks, "; ")
 }
 
 func where(m verify.Mark) string {
@@ -103,7 +103,7 @@ func where(m verify.Mark) string {
 	return fmt.Sprintf("seq %d (%s)", m.Seq, m.ID)
 }
 
-func (r *verifyReport) signatures(sum verify.Summary) string {
+func (r *verifyReport) signatures(sum *Summary) string {
 	if r.plan.keys == nil {
 		return "not checked: give --did-docs"
 	}
@@ -121,8 +121,7 @@ func gapsText(g verify.Gaps) string {
 	return fmt.Sprintf("%s, %s numbers in all; largest: %s", text.Thousands(g.Count), text.Thousands(g.Missing), strings.Join(largest, ", "))
 }
 
-func (r *verifyReport) cursorText() string {
-	c := r.cursor
+func cursorText(c *verify.Cursor) string {
 	switch {
 	case c == nil:
 		return "not compared: the range ends before the stream does"
@@ -149,7 +148,7 @@ func (r *verifyReport) cursorText() string {
 }
 
 // fixes says once per rule what to do, and how often it was found.
-func (r *verifyReport) fixes(sum verify.Summary) {
+func (r *verifyReport) fixes(sum *Summary) {
 	for i, c := range sum.Rules {
 		if i == 0 {
 			fmt.Fprintln(r.out, "\nfound")
@@ -188,7 +187,7 @@ type (
 )
 
 // junit prints the whole report as one file.
-func (r *verifyReport) junit(sum verify.Summary, stopped error) error {
+func (r *verifyReport) junit(sum *Summary, stopped error) error {
 	texts := map[verify.Rule][]string{}
 	for _, f := range r.kept {
 		texts[f.Rule] = append(texts[f.Rule], findingText(f))
