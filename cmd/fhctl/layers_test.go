@@ -39,7 +39,7 @@ var rooms = map[string]room{
 	"pkg/identity": {2, 0},
 	"pkg/output":   {2, 0}, "pkg/verify": {2, 0}, "pkg/health": {2, 0}, "pkg/rejects": {2, 0},
 	"pkg/systemd":  {2, 0},
-	"pkg/pipeline": {3, 0}, "pkg/stats": {3, 0}, "pkg/cursor": {3, 0}, "pkg/doctor": {3, 0}, "pkg/replay": {3, 0}, "pkg/coverage": {3, 0},
+	"pkg/pipeline": {3, 0}, "pkg/stats": {3, 0}, "pkg/cursor": {3, 0}, "pkg/doctor": {3, 0}, "pkg/replay": {3, 0}, "pkg/coverage": {3, 0}, "pkg/audit": {3, 0},
 	"pkg/config": {4, 0}, "pkg/atproto": {4, 0}, "pkg/ingest": {4, 0},
 	"cmd/fhctl/internal/build": {5, 0}, "cmd/fhctl/internal/settings": {5, 0},
 	"cmd/fhctl/internal/shell":    {5, 1},

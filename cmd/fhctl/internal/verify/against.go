@@ -8,6 +8,7 @@ import (
 
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/settings"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
+	"github.com/fhctl/fhctl/pkg/audit"
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
@@ -25,8 +26,8 @@ func (r *verifyRun) compare(ctx context.Context, here *reader.Reader) error {
 	defer closeWith(ctx, there)()
 	o := r.options(verify.OfPair)
 	r.report.name += " against " + r.against + " at " + fault.Redact(other.Redis.URL)
-	sum, err := Against(ctx, here, there, r.stretch(), o)
-	if errors.Is(err, ErrItself) {
+	sum, err := audit.Against(ctx, here, there, r.stretch(), o)
+	if errors.Is(err, audit.ErrItself) {
 		return r.errItself()
 	}
 	return r.outcome(ctx, sum, err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
+	"github.com/fhctl/fhctl/pkg/audit"
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
@@ -53,7 +54,7 @@ func (r *verifyReport) begin() {
 	r.out = bufio.NewWriterSize(w, 64<<10)
 }
 
-func (r *verifyReport) progress(p Progress) {
+func (r *verifyReport) progress(p audit.Progress) {
 	if !r.began {
 		r.begin()
 	}
@@ -96,7 +97,7 @@ func (r *verifyReport) flush() {
 
 // end prints the summary. Its error is of writing. stopped is why the check
 // ended early, nil when it did not.
-func (r *verifyReport) end(sum *Summary, stopped error) error {
+func (r *verifyReport) end(sum *audit.Summary, stopped error) error {
 	r.restore()
 	switch r.plan.format {
 	case "junit":
@@ -113,7 +114,7 @@ func (r *verifyReport) end(sum *Summary, stopped error) error {
 }
 
 // outcomeWord is the verdict.
-func outcomeWord(sum *Summary, stopped error) string {
+func outcomeWord(sum *audit.Summary, stopped error) string {
 	switch {
 	case !sum.Clean():
 		return "findings"
@@ -221,7 +222,7 @@ type (
 	}
 )
 
-func (r *verifyReport) summary(sum *Summary, stopped error) summaryLine {
+func (r *verifyReport) summary(sum *audit.Summary, stopped error) summaryLine {
 	s := summaryLine{
 		V: 1, Kind: "summary", Source: r.name, Verdict: outcomeWord(sum, stopped), Complete: stopped == nil,
 		From: known(r.plan.from.Text), To: known(r.plan.to.Text), Covered: coveredLine{len(sum.Lacks) == 0, append([]string{}, sum.Lacks...)}, Entries: sum.Items, Checked: sum.Checked,

@@ -8,6 +8,7 @@ import (
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/endpoint"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/settings"
 	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
+	"github.com/fhctl/fhctl/pkg/audit"
 	"github.com/fhctl/fhctl/pkg/config"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
@@ -31,7 +32,7 @@ func runVerify(ctx context.Context, env *shell.Env, cfg *config.Config, p *verif
 	defer r.giveBackLine()
 	if p.source.Kind == endpoint.CaptureEnd {
 		r.name = "capture " + p.source.Path
-		sum, err := Capture(ctx, p.source.Path, r.stretch(), r.options(verify.OfCapture))
+		sum, err := audit.Capture(ctx, p.source.Path, r.stretch(), r.options(verify.OfCapture))
 		return r.outcome(ctx, sum, err)
 	}
 	if p.source.Url != "" {
@@ -54,7 +55,7 @@ func runVerify(ctx context.Context, env *shell.Env, cfg *config.Config, p *verif
 	if p.against != "" {
 		return r.compare(ctx, stream)
 	}
-	sum, err := Stream(ctx, stream, r.stretch(), r.options(verify.OfStream))
+	sum, err := audit.Stream(ctx, stream, r.stretch(), r.options(verify.OfStream))
 	return r.outcome(ctx, sum, err)
 }
 
@@ -84,23 +85,42 @@ func closeWith(ctx context.Context, stream *reader.Reader) func() {
 	}
 }
 
+// ownCursor is the stream with the cursor that is the stream's; see endpoint.WithOwnCursor.
+func (r *verifyRun) ownCursor(ctx context.Context, stream *reader.Reader) (*reader.Reader, error) {
+	if r.against != "" {
+		return stream, nil
+	}
+	own, stream, err := endpoint.WithOwnCursor(ctx, r.Log, r.cfg, stream)
+	r.replayed = own != r.cfg
+	return stream, err
+}
+
+// replayMend is what to do about the cursor of a replay: ingest's is another one,
+// and must not be moved for it.
+func (r *verifyRun) replayMend() string {
+	if !r.replayed {
+		return ""
+	}
+	return "this is the cursor of fhctl replay, not of ingest: replay into another stream (--to-stream) and delete this one, or go on with --resume if entries were only not finished; do not move the live cursor for it"
+}
+
 // stretch is what the flags ask for.
-func (r *verifyRun) stretch() Stretch {
-	return Stretch{From: r.from, To: r.to, Asked: r.startedAt}
+func (r *verifyRun) stretch() audit.Stretch {
+	return audit.Stretch{From: r.from, To: r.to, Asked: r.startedAt}
 }
 
 // options is how the flags say to judge. The report hears of it, from when reading
 // begins on.
-func (r *verifyRun) options(of verify.Source) Options {
+func (r *verifyRun) options(of verify.Source) audit.Options {
 	r.report = newVerifyReport(r.Env, r.cfg, r.verifyPlan, r.name, of)
-	o := Options{Rules: r.rules(), CursorMend: r.replayMend(), Progress: r.report.progress, Logger: r.Log}
+	o := audit.Options{Rules: r.rules(), CursorMend: r.replayMend(), Progress: r.report.progress, Logger: r.Log}
 	o.Rules.Report = r.report.finding
 	return o
 }
 
 // outcome prints the summary and gives the command's error. What was found counts
 // more than that it ended early, unless somebody ended it.
-func (r *verifyRun) outcome(ctx context.Context, sum *Summary, err error) error {
+func (r *verifyRun) outcome(ctx context.Context, sum *audit.Summary, err error) error {
 	if sum == nil {
 		return r.unchecked(err)
 	}
@@ -123,14 +143,14 @@ func (r *verifyRun) outcome(ctx context.Context, sum *Summary, err error) error 
 // unchecked is the error of a run that could check nothing, in the words of the command
 // line.
 func (r *verifyRun) unchecked(err error) error {
-	if m, ok := errors.AsType[*MissingStream](err); ok {
+	if m, ok := errors.AsType[*audit.MissingStream](err); ok {
 		cfg := r.cfg
 		if m.Other {
 			cfg = r.other()
 		}
 		return shell.ErrStreamMissing(cfg.Redis.StreamKey, fault.Redact(cfg.Redis.URL))
 	}
-	n, ok := errors.AsType[*Nothing](err)
+	n, ok := errors.AsType[*audit.Nothing](err)
 	if !ok {
 		return err
 	}

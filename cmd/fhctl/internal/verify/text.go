@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fhctl/fhctl/pkg/audit"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/output"
 	"github.com/fhctl/fhctl/pkg/text"
@@ -31,7 +32,7 @@ func findingText(f verify.Finding) string {
 }
 
 // text prints the summary for people.
-func (r *verifyReport) text(sum *Summary, stopped error) {
+func (r *verifyReport) text(sum *audit.Summary, stopped error) {
 	if len(sum.Rules) > 0 {
 		fmt.Fprintln(r.out)
 	}
@@ -56,7 +57,7 @@ func (r *verifyReport) text(sum *Summary, stopped error) {
 }
 
 // coverage says what was looked at.
-func (r *verifyReport) coverage(t *output.Table, sum *Summary) {
+func (r *verifyReport) coverage(t *output.Table, sum *audit.Summary) {
 	took := text.Span(time.Since(r.plan.startedAt))
 	items := map[verify.Source]string{verify.OfStream: "entries", verify.OfCapture: "frames", verify.OfPair: "entries"}[r.of]
 	t.Add(items, fmt.Sprintf("%s, from %s to %s, in %s", text.Thousands(sum.Items), where(sum.First), where(sum.Last), took))
@@ -89,7 +90,7 @@ func (r *verifyReport) coverage(t *output.Table, sum *Summary) {
 }
 
 // coveredText is whether the range that was asked for is held.
-func coveredText(sum *Summary) string {
+func coveredText(sum *audit.Summary) string {
 	if len(sum.Lacks) == 0 {
 		return "the whole range"
 	}
@@ -103,7 +104,7 @@ func where(m verify.Mark) string {
 	return fmt.Sprintf("seq %d (%s)", m.Seq, m.ID)
 }
 
-func (r *verifyReport) signatures(sum *Summary) string {
+func (r *verifyReport) signatures(sum *audit.Summary) string {
 	if r.plan.keys == nil {
 		return "not checked: give --did-docs"
 	}
@@ -148,7 +149,7 @@ func cursorText(c *verify.Cursor) string {
 }
 
 // fixes says once per rule what to do, and how often it was found.
-func (r *verifyReport) fixes(sum *Summary) {
+func (r *verifyReport) fixes(sum *audit.Summary) {
 	for i, c := range sum.Rules {
 		if i == 0 {
 			fmt.Fprintln(r.out, "\nfound")
@@ -187,7 +188,7 @@ type (
 )
 
 // junit prints the whole report as one file.
-func (r *verifyReport) junit(sum *Summary, stopped error) error {
+func (r *verifyReport) junit(sum *audit.Summary, stopped error) error {
 	texts := map[verify.Rule][]string{}
 	for _, f := range r.kept {
 		texts[f.Rule] = append(texts[f.Rule], findingText(f))
