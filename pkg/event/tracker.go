@@ -157,11 +157,13 @@ func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 	step := Step{Skipped: gap(last, seq)}
 	known := last > 0 && last == t.from && seq >= t.to && t.pace.near(t.to, seq, arrived)
 	doubted := t.doubt.first()
+	step.Unsure = step.Skipped > 0 && !known && !t.pace.usualGap(last, seq)
 	// An event above one in doubt does not disprove it: by now time explains both, but
-	// the first was not delivered, and has to be asked for.
-	if known || t.pace.near(last, seq, arrived) && (doubted == 0 || seq <= doubted) && (t.shown == 0 || !t.JumpsOver(seq)) {
+	// the first was not delivered, and has to be asked for. Nor does one that is unsure
+	// disprove the one below it that was asked about.
+	jumps := doubted > 0 && seq > doubted || t.JumpsOver(seq) || step.Unsure && t.asked.seq > 0 && seq > t.asked.seq
+	if known || t.pace.near(last, seq, arrived) && !jumps {
 		step.Refuted = doubted
-		step.Unsure = step.Skipped > 0 && !known && !t.pace.usualGap(last, seq)
 		if t.asked.seq > 0 {
 			t.answer(&step, last, seq, conn)
 		}
@@ -178,7 +180,7 @@ func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 		if proven == nil {
 			return Step{Verdict: Leap, Ask: ask}
 		}
-		step.Believed = proven.newest
+		step.Believed, step.Unsure = proven.newest, false
 		t.crossed = crossed{from: last, to: seq}
 		t.pace = proven.pace.afresh(arrived, seq)
 		t.pace.widest = proven.shown

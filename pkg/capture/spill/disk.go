@@ -73,9 +73,10 @@ func (d *disk) roll() {
 }
 
 // append writes frames that come behind prev, all of them or none. A segment that
-// is full makes way for another.
+// is full makes way for another, and so does one of numbers that went down, once they
+// are above those before it again: by its prev a segment says what it follows.
 func (d *disk) append(frames []event.Frame, prev event.Seq, full int64) error {
-	if s := d.writing(); s != nil && s.size >= full {
+	if s := d.writing(); s != nil && (s.size >= full || s.last < prev) {
 		d.roll()
 	}
 	s := d.writing()

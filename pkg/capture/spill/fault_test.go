@@ -185,6 +185,46 @@ func TestSoundBlocksBehindDamageAreUsed(t *testing.T) {
 	}
 }
 
+// What a damaged file lacks is asked for, though the file behind it begins with an event
+// that the relay sent again, and so seems to follow what was handed on.
+func TestDamageBeforeARepeatIsAskedFor(t *testing.T) {
+	for _, restarts := range []bool{false, true} {
+		t.Run(fmt.Sprint(restarts), func(t *testing.T) { damageBeforeARepeat(t, restarts) })
+	}
+}
+
+func damageBeforeARepeat(t *testing.T, restarts bool) {
+	r, m := onMemory(t, 20, 1)
+	r.far = map[event.Seq]event.Seq{}
+	for seq := event.Seq(10); seq < 300; seq++ {
+		r.far[seq] = seq - 5
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r.wake = make(chan struct{})
+		r.open()
+		ctx, stop := context.WithTimeout(t.Context(), time.Hour)
+		defer stop()
+		r.take(ctx, func(seq event.Seq, _ *event.Chunk) bool {
+			if seq == 20 {
+				r.spillUpTo(300)
+				name := m.segments()[0]
+				data := m.names[name].data
+				data[len(data)-1] ^= 1 // in its last block
+				r.send(310)
+				return !restarts
+			}
+			return seq < 310
+		})
+		r.close()
+	})
+	if restarts {
+		r.goOn(t, 20, 310)
+	}
+	if r.at.Seq != 310 || r.told(event.AlarmSpillDamaged) == 0 {
+		t.Errorf("it ended at seq %d, alarms %v", r.at.Seq, r.alarms)
+	}
+}
+
 // A file that is missing between two others is asked for, whether it went before a
 // start or while the process runs.
 func TestMissingFileIsAskedFor(t *testing.T) {

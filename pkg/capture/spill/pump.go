@@ -100,8 +100,8 @@ func (f *flow) checkWindow(chunk *event.Chunk, after event.Seq) {
 		f.windowFound(f.seam.Judge(true, false))
 	}
 	if begins && f.relay == 0 && f.catch == 0 && !f.seam.Open() && after > 0 {
-		seq, ok := firstSeq(chunk)
-		if _, last, known := f.times.Middle(); ok && known && seq > after+1 {
+		seq, _ := bounds(chunk)
+		if _, last, known := f.times.Middle(); known && seq > after+1 {
 			usual, sure := f.line.Usual()
 			f.seam.Begin(after, seq, int64(seq-after-1), last, usual, sure)
 		}
@@ -253,8 +253,10 @@ func (f *flow) spill(chunk *event.Chunk, prev event.Seq) bool {
 	if f.takeNotices(chunk); len(chunk.Frames) == 0 {
 		return true
 	}
-	if seq, ok := firstSeq(chunk); ok && (prev == 0 || seq <= prev) {
-		prev = seq - 1 // numbers that go down are the receiver's to judge
+	if first, highest := bounds(chunk); highest > 0 && highest <= prev {
+		prev = first - 1 // numbers that go down are the receiver's to judge
+	} else if prev == 0 {
+		prev = max(first, 1) - 1
 	}
 	if err := f.disk.append(chunk.Frames, prev, f.cfg.SegmentBytes); err != nil {
 		f.over(err.Error())
@@ -266,13 +268,17 @@ func (f *flow) spill(chunk *event.Chunk, prev event.Seq) bool {
 	return true
 }
 
-func firstSeq(chunk *event.Chunk) (event.Seq, bool) {
+// bounds is a chunk's first seq and its highest; 0 where it has none.
+func bounds(chunk *event.Chunk) (first, highest event.Seq) {
 	for _, fr := range chunk.Frames {
 		if seq, ok := frame.PeekSeq(fr.Data); ok {
-			return seq, true
+			if first == 0 {
+				first = seq
+			}
+			highest = max(highest, seq)
 		}
 	}
-	return 0, false
+	return first, highest
 }
 
 // waitUntil waits for a change, but no longer than until then.
