@@ -138,18 +138,33 @@ func TestUnsureSeqIsAskedAbout(t *testing.T) {
 		next              event.Seq
 		refuted, believed event.Seq
 		unsure            bool
-	}{"shown again": {1500, 0, 1500, false}, "another below": {1051, 1500, 0, false}, "another behind": {1700, 1500, 0, true}} {
+	}{"shown again": {1500, 0, 1500, true}, "another below": {1051, 1500, 0, false}, "another behind": {1700, 0, 0, false}} {
 		tracker := event.NewTracker(event.AfterSeq(1000))
 		follow(tracker, 1, now, 50, 1, time.Millisecond)
 		if step := tracker.Observe(1500, 1, now); step.Verdict != event.Fresh || !step.Unsure {
 			t.Fatalf("%s: %+v", name, step)
 		}
-		tracker.Ask(1050, 1500, 1)
+		tracker.Ask(1050, 1050, 1500, 1)
 		if tracker.Last() != 1050 {
 			t.Fatalf("%s: at %s", name, tracker.Last())
 		}
-		if step := tracker.Observe(c.next, 2, now); step.Refuted != c.refuted || step.Believed != c.believed || step.Unsure != c.unsure {
+		step := tracker.Observe(c.next, 2, now)
+		if step.Refuted != c.refuted || step.Believed != c.believed || step.Unsure != c.unsure {
 			t.Errorf("%s: %+v", name, step)
+		}
+		switch name {
+		case "shown again": // and once more
+			tracker.Ask(1050, 1050, 1500, 2)
+			if step := tracker.Observe(1500, 3, now); step.Believed != 1500 || step.Unsure {
+				t.Errorf("shown by three: %+v", step)
+			}
+		case "another behind": // which is as unsure as the first
+			if step.Verdict != event.Leap {
+				t.Errorf("%s: %+v", name, step)
+			}
+			if step := tracker.Observe(1500, 2, now); step.Believed != 1500 || step.Refuted != 1700 {
+				t.Errorf("shown behind another: %+v", step)
+			}
 		}
 	}
 }

@@ -46,8 +46,11 @@ type Tracker struct {
 
 // asked is the event behind a gap that another connection shall show.
 type asked struct {
-	seq  Seq // 0 for none
-	conn uint64
+	from  Seq // before the gap
+	seq   Seq
+	conn  uint64
+	open  bool // it has not come since
+	times int  // how often in a row it was asked about
 }
 
 // crossed is the last leap that was believed.
@@ -60,7 +63,9 @@ type Step struct {
 	// Fresh event: gaps are legal (Q1), so it is a measure and not an error.
 	Skipped int64
 	// Unsure is set on a Fresh event behind a gap that is wider than usual: nothing
-	// but this event tells that the numbers between are not in use.
+	// but this event tells that the numbers between are not in use. Where another
+	// connection has shown it as well, it is Believed, and Unsure until one more has or
+	// another event follows: the relay may say the same false thing twice.
 	Unsure bool
 	// Refuted is the lowest seq of the leap that this Fresh event disproves, 0
 	// usually; or the seq that was asked about, see Ask.
@@ -89,6 +94,10 @@ func (t *Tracker) Rewind(pos Position) {
 	t.delivered.forget()
 }
 
+// InFront begins anew in front of an event that is near below the first one of a start
+// without a cursor. What jumps over it is a Leap until it has come again: see Opening.
+func (t *Tracker) InFront(shown Seq) { *t = Tracker{pos: AfterSeq(shown - 1), shown: shown} }
+
 // MayReturn reports whether going back once more can help: something new came since
 // it was done last.
 func (t *Tracker) MayReturn() bool { return t.backs == 0 || t.news > 0 }
@@ -106,18 +115,26 @@ func (t *Tracker) Return(to, shown Seq, conn uint64) (delivered []Seq) {
 	t.back(to)
 	t.shown, t.news, t.backs = shown, 0, t.backs+1
 	if len(delivered) > 0 {
-		t.asked = asked{delivered[0], conn}
+		t.ask(to, delivered[0], conn)
 	}
 	return delivered
 }
 
-// Ask goes back to the beginning of a gap behind which an Unsure seq came on a
-// connection, and nothing since. If another connection shows that seq, it is Believed;
-// any other event of another connection refutes it.
-func (t *Tracker) Ask(to, seq Seq, conn uint64) {
-	t.pace.unlearn(float64(seq - to))
+// Ask goes back to a seq, since an Unsure one came behind a gap on a connection, and
+// nothing has followed. If another connection shows that, it is Believed; any other event
+// above the gap's beginning refutes it.
+func (t *Tracker) Ask(to, from, seq Seq, conn uint64) {
+	t.pace.unlearn(float64(seq - from))
 	t.back(to)
-	t.asked = asked{seq, conn}
+	t.ask(from, seq, conn)
+}
+
+func (t *Tracker) ask(from, seq Seq, conn uint64) {
+	if t.asked.seq != seq || t.asked.from != from {
+		t.asked = asked{from: from, seq: seq}
+	}
+	t.asked.conn, t.asked.open = conn, true
+	t.asked.times++
 }
 
 func (t *Tracker) back(to Seq) {
@@ -161,10 +178,10 @@ func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 	// An event above one in doubt does not disprove it: by now time explains both, but
 	// the first was not delivered, and has to be asked for. Nor does one that is unsure
 	// disprove the one below it that was asked about.
-	jumps := doubted > 0 && seq > doubted || t.JumpsOver(seq) || step.Unsure && t.asked.seq > 0 && seq > t.asked.seq
+	jumps := doubted > 0 && seq > doubted || t.JumpsOver(seq) || step.Unsure && t.asked.open && seq > t.asked.seq
 	if known || t.pace.near(last, seq, arrived) && !jumps {
 		step.Refuted = doubted
-		if t.asked.seq > 0 {
+		if t.asked.open && seq > t.asked.from {
 			t.answer(&step, last, seq, conn)
 		}
 		if known {
@@ -199,7 +216,7 @@ func (t *Tracker) advance(last, seq Seq) {
 	if t.pos = AfterSeq(seq); seq >= t.shown {
 		t.shown = 0
 	}
-	t.asked.seq = 0
+	t.asked.open = t.asked.open && seq <= t.asked.from
 	t.news++
 }
 
@@ -207,7 +224,7 @@ func (t *Tracker) advance(last, seq Seq) {
 func (t *Tracker) answer(step *Step, last, seq Seq, conn uint64) {
 	switch {
 	case t.asked.seq == seq && t.asked.conn != conn:
-		step.Believed, step.Unsure = seq, false
+		step.Believed, step.Unsure = seq, step.Unsure && t.asked.times < leapProofs
 		t.pace.learn(float64(seq - last)) // the next such gap is usual
 	case t.asked.seq != seq && step.Refuted == 0:
 		step.Refuted = t.asked.seq

@@ -21,7 +21,9 @@ var errGap = errors.New("an event came from inside a gap: what lies behind the g
 // gap is one behind which events are in the batch that nothing has confirmed.
 type gap struct {
 	wide         bool      // it is unusual; others are believed once the batch is due
-	from, seq    event.Seq // before it, and first behind it; seq is 0 when there is none
+	again        bool      // another connection has shown the event behind it as well
+	from         event.Seq // before the first of several in a row
+	before, seq  event.Seq // before the last one, and behind it; seq is 0 when there is none
 	began, since time.Time // when it came, and the last event that left it unsure
 	frame        []byte    // of seq; nil where it was not kept
 }
@@ -31,16 +33,17 @@ func (g *gap) open() bool { return g.seq > 0 }
 // note takes a fresh event that follows last.
 func (g *gap) note(last event.Seq, m *mark, step *event.Step) {
 	switch {
-	case step.Skipped == 0 || step.Believed > 0:
+	case step.Skipped == 0 || step.Believed > 0 && !step.Unsure:
 		if g.open() {
 			*g = gap{}
 		}
 		return
-	case !g.wide || !step.Unsure: // what was open, this event confirms
-		*g = gap{wide: step.Unsure, from: last, seq: m.seq}
-		if len(m.frame) <= largeFrame {
-			g.frame = m.frame // a copy
-		}
+	case !g.wide || !step.Unsure || step.Believed > 0: // what was open, this event confirms
+		*g = gap{wide: step.Unsure, again: step.Believed > 0, from: last}
+	}
+	g.before, g.seq, g.frame = last, m.seq, nil
+	if len(m.frame) <= largeFrame {
+		g.frame = m.frame // a copy
 	}
 	if step.Unsure {
 		if g.since = time.Now(); g.began.IsZero() {
@@ -57,7 +60,7 @@ func (s *sequencer) due() {
 	case !s.gap.wide:
 		s.gap = gap{}
 		s.flush()
-	case now.Sub(s.gap.since) >= wait:
+	case now.Sub(s.gap.since) >= wait && !s.gap.again:
 		s.askGap()
 	case now.Sub(s.gap.began) >= wait:
 		s.gap = gap{}
@@ -84,10 +87,10 @@ func (s *sequencer) askGap() {
 		return
 	}
 	conn := s.link.judge.Conn()
-	s.doubts.after, s.doubts.conn = g.from, conn
+	s.doubts.after, s.doubts.conn = g.before, conn
 	s.doubts.add(g.seq, g.frame)
-	s.tracker.Ask(g.from, g.seq, conn)
-	s.cfg.Logger.Debug("Nothing followed the event behind a gap; another connection is asked about it", "seq", g.seq.String(), "after", g.from.String())
+	s.tracker.Ask(g.from, g.before, g.seq, conn)
+	s.cfg.Logger.Debug("Nothing followed the event behind a gap; another connection is asked about it", "seq", g.seq.String(), "after", g.before.String())
 	s.link.close(errLeap)
 }
 

@@ -120,6 +120,35 @@ func TestSmallFalseSeqCostsItselfOnly(t *testing.T) {
 	}
 }
 
+// G1, G2: a connection that ends right behind a false seq proves nothing, not even when
+// another one says the same false thing, and whatever is on its way to the sink already.
+func TestFalseSeqBeforeACutIsNotStored(t *testing.T) {
+	seqs := []event.Seq{1001, 1002, 1005, 1009, 1010, 1013, 1014, 1015, 1016, 1017, 1018, 1019, 1020}
+	sound := script(seqs...)
+	lie := func(n int) connection { return only(frames(slices.Concat(seqs[:n], []event.Seq{1500})...)...) }
+	for name, conns := range map[string][]connection{
+		"once":                     once(lie(5), sound),
+		"behind a gap":             once(lie(4), sound),
+		"twice":                    append([]connection{lie(5), only(frames(1500)...)}, again(sound)...),
+		"twice, then the true one": append([]connection{lie(5), script(slices.Concat([]event.Seq{1500}, seqs[5:])...)}, again(sound)...),
+		"another one each time":    append([]connection{lie(5), only(frames(1600)...), only(frames(1700)...)}, again(sound)...),
+	} {
+		for _, batch := range []int{1, 2, 50} {
+			t.Run(fmt.Sprint(name, "/", batch), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					r := newSetup(conns...)
+					r.cfg.BatchSize = batch
+					leapRun(t, r)
+					wantSeqs(t, r.sink, seqs)
+					if r.seen.alarmed(event.AlarmLeap) == 0 || r.seen.total().Rejected[event.ReasonLeap] == 0 {
+						t.Errorf("rejected %v, alarms %v", r.seen.rejects, r.seen.alarms)
+					}
+				})
+			})
+		}
+	}
+}
+
 // wantEach fails unless every seq up to one is stored, and of lies none if clean.
 func wantEach(t *testing.T, got []event.Seq, most event.Seq, lies []event.Seq, clean bool) {
 	t.Helper()

@@ -88,6 +88,8 @@ func (s *sequencer) settle(seq event.Seq, step event.Step) {
 		s.rejectLeaps(func(event.Seq) bool { return true })
 		s.counts.Rejected[event.ReasonLeap] += d.more
 		s.leapAlarm(d.seqs[0], fmt.Sprintf("seq %s came after %s, and %s which followed disproves it", d.seqs[0], d.after, seq))
+	default: // it lies in front of what was asked about
+		return
 	}
 	*d = doubts{seqs: d.seqs[:0], kept: d.kept[:0]}
 }

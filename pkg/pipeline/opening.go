@@ -46,15 +46,23 @@ func (s *sequencer) withdraw() {
 	*s.tracker = *event.NewTracker(s.at.Position)
 }
 
-// takeBack undoes the first event when one that lies far below follows.
-func (s *sequencer) takeBack(seq event.Seq) bool {
+// takeBack undoes the first event when one that lies below follows: reading goes on
+// behind nothing, or, where the relay has to tell which is false, anew from in front of it.
+func (s *sequencer) takeBack(seq event.Seq) (anew bool) {
 	if !s.opening() {
 		return false
 	}
-	first, below := s.first.Below(seq)
-	if below {
+	first, far, below := s.first.Below(seq)
+	switch {
+	case far:
 		s.withdraw()
 		s.rejectFirst(first, seq)
+	case below:
+		s.withdraw()
+		s.first.InFront()
+		s.tracker.InFront(seq)
+		s.cfg.Logger.Warn(fmt.Sprintf("Seq %s was the first event, and %s, which followed, lies below: the relay is asked again from there", first, seq))
+		s.link.close(errLeap)
 	}
 	return below
 }
@@ -62,6 +70,6 @@ func (s *sequencer) takeBack(seq event.Seq) bool {
 // rejectFirst tells that the first event was none, as a later one shows.
 func (s *sequencer) rejectFirst(first, later event.Seq) {
 	s.doubts.after = 0
-	s.rejectLeap(first, nil, fmt.Sprintf("the first event of a start without a cursor, far above %s which followed", later))
-	s.leapAlarm(first, fmt.Sprintf("seq %s was the first event, far above %s which followed", first, later))
+	s.rejectLeap(first, nil, fmt.Sprintf("the first event of a start without a cursor, which %s, that followed, disproves", later))
+	s.leapAlarm(first, fmt.Sprintf("seq %s was the first event, and %s which followed disproves it", first, later))
 }

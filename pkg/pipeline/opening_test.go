@@ -13,7 +13,8 @@ import (
 // seq with. One far above the true numbers, however soon its connection ends or falls
 // silent, neither becomes the cursor nor covers what follows.
 func TestFirstSeqOfAStartIsConfirmed(t *testing.T) {
-	sound := script(span(1, 100)...)
+	seqs := slices.Concat(span(1, 49), span(51, 100))
+	sound := script(seqs...)
 	bogus := func(seq event.Seq) connection { return only(frames(seq)...) }
 	cases := map[string]struct {
 		conns []connection
@@ -23,7 +24,13 @@ func TestFirstSeqOfAStartIsConfirmed(t *testing.T) {
 		"then silence":                    {once(script(1_000_000_001), sound), 1},
 		"another one each time, then cut": {append([]connection{bogus(1 << 40), bogus(1 << 35), bogus(1 << 33)}, again(sound)...), 3},
 		"the true one, then cuts":         {append([]connection{bogus(1), bogus(1), bogus(1)}, again(sound)...), 0},
-		"then the true one":               {again(script(append([]event.Seq{1 << 40}, span(1, 100)...)...)), 1},
+		"then the true one":               {again(script(append([]event.Seq{1 << 40}, seqs...)...)), 1},
+		"near, then a cut":                {once(bogus(50), sound), 1},
+		"near, then silence":              {once(script(50), sound), 1},
+		"near, then the true one":         {once(script(append([]event.Seq{50}, seqs...)...), sound), 1},
+		"near, on each connection":        {again(script(append([]event.Seq{50}, seqs...)...)), 2},
+		"near, behind the true one":       {[]connection{bogus(1), script(append([]event.Seq{50}, seqs...)...), sound, sound}, 1},
+		"one that comes again":            {once(script(append([]event.Seq{60}, seqs...)...), sound), 0},
 	}
 	for name, c := range cases {
 		for _, batch := range []int{1, 50} {
@@ -33,7 +40,7 @@ func TestFirstSeqOfAStartIsConfirmed(t *testing.T) {
 					r.cfg.BatchSize, r.relay.chunk = batch, 1
 					r.sink.start = event.Resume{Position: event.Position{Start: event.Oldest}}
 					r.runFor(t, 10*time.Minute)
-					wantSeqs(t, r.sink, span(1, 100))
+					wantSeqs(t, r.sink, seqs)
 					if n := r.seen.total().Rejected[event.ReasonLeap]; n != c.leaps {
 						t.Errorf("%d rejected, want %d: %v", n, c.leaps, r.seen.rejects)
 					}

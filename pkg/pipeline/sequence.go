@@ -184,6 +184,9 @@ func (s *sequencer) account(ctx context.Context, chunk *event.Chunk, m *mark) er
 	before := s.tracker.Position()
 	step := s.tracker.Observe(m.seq, chunk.Conn, chunk.Arrived)
 	if step.Verdict == event.Repeat && s.takeBack(m.seq) {
+		if s.link.hungUp {
+			return nil
+		}
 		step = s.tracker.Observe(m.seq, chunk.Conn, chunk.Arrived)
 	}
 	if step.Verdict == event.Leap && chunk.Judged && !s.tracker.JumpsOver(m.seq) {
@@ -204,8 +207,8 @@ func (s *sequencer) account(ctx context.Context, chunk *event.Chunk, m *mark) er
 	if !chunk.Judged { // what a source judges was kept back until it was confirmed
 		s.gap.note(before.Seq, m, &step)
 	}
-	if step.Unsure && !chunk.Judged && s.cfg.UntilSeq > 0 && m.seq >= s.cfg.UntilSeq {
-		s.gap = gap{from: before.Seq, seq: m.seq, frame: m.frame}
+	if step.Unsure && step.Believed == 0 && !chunk.Judged && s.cfg.UntilSeq > 0 && m.seq >= s.cfg.UntilSeq {
+		s.gap = gap{from: before.Seq, before: before.Seq, seq: m.seq, frame: m.frame}
 		s.askGap() // it would end the run; this copies the frame
 		return nil
 	}
@@ -271,6 +274,7 @@ func (s *sequencer) store(ctx context.Context, chunk *event.Chunk, m *mark) erro
 	}
 	if s.filling != nil && m.entry != nil && s.full(len(m.entry)) {
 		s.flush()
+		s.gap.from = max(s.gap.from, s.flushed.Seq) // the rest is on its way to the sink
 	}
 	if err := s.open(ctx, chunk); err != nil {
 		return err

@@ -144,6 +144,9 @@ func (f *flow) placeAt(at event.Position) (dropped []*event.Chunk) {
 			"above", f.disk.segments[0].prev.String(), "upto", f.disk.tail().String())
 		f.disk.clear()
 	}
+	if f.bogus > at.Seq && at.Start == event.After {
+		f.disk.clear() // it begins with an event that was false; the relay has what follows
+	}
 	f.disk.seek(at.Seq)
 	if !f.placed && at.Start == event.After {
 		f.disk.acked = at.Seq // an iteration begins at the sink's cursor

@@ -47,7 +47,7 @@ func (f *flow) askUnsure() {
 		return
 	}
 	f.leap.add(u.seq, u.frame.Data)
-	f.line.Ask(u.from, u.seq, u.conn)
+	f.line.Ask(u.from, u.from, u.seq, u.conn)
 }
 
 // goBack goes back to the beginning of a gap from inside which an event came: the relay

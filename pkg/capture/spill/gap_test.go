@@ -103,3 +103,36 @@ func TestDiskFollowsAFalseGap(t *testing.T) {
 		}
 	})
 }
+
+// A frame that comes again while it is kept back is not passed on for that, and one that
+// two connections show before they end is not either.
+func TestKeptBackFrameIsNotPassedOnEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := onMemory(t, 20, 1)
+		r.wake = make(chan struct{})
+		r.open()
+		defer r.close()
+		f := &flow{Source: r.source}
+		f.line.Rewind(event.AfterSeq(1000))
+		bring := func(conn uint64, seqs ...event.Seq) []event.Seq {
+			c := &event.Chunk{Conn: conn, Arrived: time.Now()}
+			for _, seq := range seqs {
+				c.Frames = append(c.Frames, event.Frame{Data: made(seq)})
+			}
+			f.advance(c)
+			f.fallBack()
+			return seqsOf(c)
+		}
+		if got := bring(1, 1001, 1900, event.MaxSeq, 1900); !slices.Equal(got, []event.Seq{1001}) {
+			t.Errorf("passed on %v", got)
+		}
+		f.askUnsure() // the connection ended
+		if got := bring(2, 1900); len(got) > 0 {
+			t.Errorf("passed on %v, which two connections show", got)
+		}
+		f.askUnsure()
+		if got := bring(3, 1002, 1003); !slices.Equal(got, []event.Seq{1002, 1003}) {
+			t.Errorf("passed on %v", got)
+		}
+	})
+}

@@ -47,7 +47,7 @@ func (f *flow) keepSound(chunk *event.Chunk) {
 		last := f.line.Last()
 		step := f.line.Observe(seq, chunk.Conn, chunk.Arrived)
 		if step.Verdict == event.Repeat {
-			if first, below := f.opening.Below(seq); below {
+			if first, _, below := f.opening.Below(seq); below {
 				f.takeBack(first)
 				last = 0
 				step = f.line.Observe(seq, chunk.Conn, chunk.Arrived)
@@ -55,6 +55,9 @@ func (f *flow) keepSound(chunk *event.Chunk) {
 		}
 		if step.Verdict == event.Repeat && f.goBack(seq, chunk.Conn, &step) {
 			break
+		}
+		if step.Verdict == event.Repeat && seq == f.unsure.seq {
+			continue // it would pass the one that is kept back
 		}
 		if step.Verdict == event.Fresh {
 			f.opening.Fresh(last == 0, seq) // the receiver tells of one that was false
