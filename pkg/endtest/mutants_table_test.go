@@ -39,6 +39,7 @@ const (
 	trackerGo  = "pkg/event/tracker.go"
 	openingGo  = "pkg/pipeline/opening.go"
 	gapGo      = "pkg/pipeline/gap.go"
+	firstGo    = "pkg/event/opening.go"
 	spillGapGo = "pkg/capture/spill/gap.go"
 	againGo    = "pkg/redisstream/again.go"
 	batchGo    = "pkg/event/batch.go"
@@ -261,11 +262,18 @@ var pipelineMutants = []mutant{
 	{leapGo, "gapSlack * p.widest[1]", "gapSlack * p.widest[0]", "one true leap excuses the next", in("event")},
 	{leapGo, "gapSlack * p.widest[1]", "0 * p.widest[1]", "sparse numbers are doubted each time", in("pipeline")},
 	{leapGo, "	paceSlack = 4\n", "	paceSlack = 100_000\n", "what is far ahead is believed after a moment's pause", in("pipeline")},
-	{trackerGo, "		step.Unsure = step.Skipped > 0 && !known", "		step.Unsure = false && !known", "a false seq a little ahead is stored", in("pipeline")},
-	{trackerGo, " && (t.shown == 0 || !t.JumpsOver(seq)) {", " {", "a false seq that comes again on each connection is stored", in("pipeline")},
+	{trackerGo, "	step.Unsure = step.Skipped > 0 && !known", "	step.Unsure = false && !known", "a false seq a little ahead is stored", in("pipeline")},
+	{trackerGo, " || t.JumpsOver(seq) || step.Unsure", " || step.Unsure", "a false seq that comes again on each connection is stored", in("pipeline")},
 	{trackerGo, "	t.shown, t.news, t.backs = shown, 0, t.backs+1\n", "	t.shown, t.news, t.backs = shown, 1, t.backs+1\n", "a relay that contradicts itself is asked again without end", in("event")},
+	{trackerGo, " || step.Unsure && t.asked.open && seq > t.asked.seq", "", "an unsure event disproves the one that was asked about", in("event")},
+	{trackerGo, "step.Unsure && t.asked.times < leapProofs", "false", "a false seq that two connections end with is stored", in("event", "pipeline")},
+	{sequenceGo, "		s.gap.from = max(s.gap.from, s.flushed.Seq)", "		_ = max(s.gap.from, s.flushed.Seq)", "a false seq before a cut is stored, where the batch before it was full", in("pipeline")},
+	{firstGo, "	if o.open = first && seq != before; o.open {", "	if o.open = first && before == 0; o.open {", "another connection's other event confirms a false first one", in("pipeline")},
+	{openingGo, "	case below:\n", "	case false:\n", "a false first seq a little ahead hides what follows", in("pipeline")},
+	{leapSpill, "		if step.Verdict == event.Repeat && seq == f.unsure.seq {\n", "		if false {\n", "a false seq that comes again passes the one that is kept back", in("spill")},
+	{spillPump, "	if first, highest := bounds(chunk); highest > 0 && highest <= prev {", "	if first, highest := bounds(chunk); highest > 0 && first <= prev {", "a file that begins with a repeat hides a damaged one", in("spill")},
 	{gapGo, "	if known && s.flushed.Seq > seq {\n		return false\n	}\n", "", "events that are on their way to the sink are taken back", in("pipeline")},
-	{gapGo, "	case now.Sub(s.gap.since) >= wait:\n		s.askGap()\n", "", "silence proves a false seq a little ahead", in("pipeline")},
+	{gapGo, "	case now.Sub(s.gap.since) >= wait && !s.gap.again:\n		s.askGap()\n", "", "silence proves a false seq a little ahead", in("pipeline")},
 	{gapGo, "	if err := g.cfg.Sink.Return(ctx, *h.back); err != nil {", "	if err := g.cfg.Sink.Rebase(ctx, *h.back); err != nil {", "what is stored behind a gap that was none is stored twice", in("pipeline")},
 	{againGo, ",\"again\":%[2]d", "", "who takes over after a Return stores again what is there", in("again")},
 	{againGo, "		if !st.present || st.side == nil || st.cursor <= to ||", "		if true || !st.present || st.side == nil || st.cursor <= to ||", "a Return cut short loses what partitions lack", in("again")},
@@ -295,7 +303,7 @@ var standbyMutants = []mutant{
 }
 
 var relayMutants = []mutant{
-	{trackerGo, " && (doubted == 0 || seq <= doubted)", "", "an event above one in doubt disproves it, and it is left out", in("event")},
+	{trackerGo, "doubted > 0 && seq > doubted || ", "", "an event above one in doubt disproves it, and it is left out", in("event")},
 	{trackerGo, "			t.pace = t.pace.afresh(arrived, seq) // a leap", "			t.pace.note(last, seq, arrived) // a leap", "a leap that is read again is learned twice, and excuses a false one", in("event")},
 	{leapGo, "		l.shown[i] = min(l.shown[i], wide)\n", "		l.shown[i] = max(l.shown[i], wide)\n", "a gap that one connection showed excuses another", in("event")},
 	{openingGo, "	if s.opening() && s.first.Asks() {\n		s.withdraw()", "	if false {\n		s.withdraw()", "the first seq of a start is believed when its connection ends", in("pipeline")},
