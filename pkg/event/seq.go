@@ -55,6 +55,14 @@ type Position struct {
 // AfterSeq is the position just behind seq.
 func AfterSeq(seq Seq) Position { return Position{Start: After, Seq: seq} }
 
+// Behind is the position behind a cursor: behind 0 lies all that a relay holds.
+func Behind(cursor Seq) Position {
+	if cursor == 0 {
+		return Position{Start: Oldest}
+	}
+	return AfterSeq(cursor)
+}
+
 // String is the position as logs and flags name it: live, oldest or the seq.
 func (p Position) String() string {
 	switch p.Start {

@@ -44,7 +44,7 @@ func (k *call) build(w *Writer, b *event.Batch, at continuation, after int64, fu
 	}
 	id, side := &w.config.Identity, k.Side[:0]
 	k.Append = script.Append{
-		Expected: at.expected, Start: int64(startOf(b)), Upto: int64(b.Upto), Epoch: at.epoch,
+		Expected: at.expected, Start: int64(b.Base()), Upto: int64(b.Upto), Epoch: at.epoch,
 		Side:   w.others.note(w.config.head(side, w.time, k.stored, int64(b.Upto), low), b.Upto),
 		MaxLen: w.config.MaxLen, Limit: w.limit, Policy: w.retention.policy,
 		Relay: id.Relay, Filter: id.Filter, Partitions: int64(id.partitions()), Adopt: script.Flag(w.config.adopts()),
@@ -73,15 +73,4 @@ func (k *call) build(w *Writer, b *event.Batch, at continuation, after int64, fu
 			k.Add(e.Seq, e.Kind, e.Data)
 		}
 	}
-}
-
-// startOf is the cursor just before the batch's first event.
-func startOf(b *event.Batch) event.Seq {
-	if b.After.Start == event.After {
-		return b.After.Seq
-	}
-	if len(b.Entries) > 0 {
-		return b.Entries[0].Seq - 1
-	}
-	return max(0, b.Upto-1)
 }

@@ -262,6 +262,8 @@ func (c *commit) behind(r script.Reply) error {
 	return w.movedTo(r.Cursor, r.Epoch, alarm, fmt.Sprintf("%s: the cursor is %s, %s was acknowledged", why, r.Cursor, w.acked))
 }
 
+func asMoved(err error) (*event.Moved, bool) { return errors.AsType[*event.Moved](err) }
+
 // movedTo drops what this Writer knows and asks for reading from cursor.
 func (w *Writer) movedTo(cursor event.Seq, epoch int64, alarm event.Alarm, detail string) error {
 	w.acked, w.epoch, w.ahead, w.hadEntries = cursor, epoch, ahead{}, false
@@ -271,7 +273,7 @@ func (w *Writer) movedTo(cursor event.Seq, epoch int64, alarm event.Alarm, detai
 	if w.stored > int64(cursor) {
 		w.stored = 0 // what is stored behind the cursor is not known to be there
 	}
-	return &event.Moved{To: after(cursor), Alarm: alarm, Detail: detail}
+	return &event.Moved{To: event.Behind(cursor), Alarm: alarm, Detail: detail}
 }
 
 // partly: an append failed midway; the cursor says how far it came. What is

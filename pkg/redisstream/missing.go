@@ -66,7 +66,7 @@ func (w *Writer) remember(ctx context.Context) {
 // began notes the floor of a stream that b begins: nothing is older.
 func (f *floor) began(b *event.Batch) {
 	if !f.known {
-		f.known, f.seq = true, startOf(b)
+		f.known, f.seq = true, b.Base()
 	}
 }
 

@@ -4,32 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redisstream/lease"
-	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/wait"
 )
 
-// PartitionSet stores events in Identity.Partitions streams at once, each with a
-// cursor of its own: an event goes where entry.Partition says, so that a
-// repository's events stay in one stream and in order. It satisfies the
-// pipeline's sink as Writer does, under the same rules for concurrency.
+// PartitionSet stores events in several streams at once, each with a cursor of its own: an
+// event goes where entry.Partition says, so that a repository's events stay in one
+// stream and in order. It satisfies the pipeline's sink as a single stream does, under
+// the same rules for concurrency.
 //
 // Every batch moves every cursor, so that after each Commit that succeeds all
 // are equal. A crash leaves some ahead: Resume then begins at the lowest, and
 // each partition drops what it has. G1 to G4 hold for each stream, and so for
 // the set.
 type PartitionSet struct {
-	config Config
+	config SetConfig
 	parts  []*partition
 	stores stores
 	// telling lets partitions, which work at the same time, tell one by one.
@@ -42,9 +37,34 @@ type PartitionSet struct {
 	receipts []event.Receipt
 }
 
+// SetConfig says what a set consists of. All of it but Hooks is the same for the whole life
+// of a stream's set.
+type SetConfig struct {
+	Partitions int // 2 to keyspace.MostPartitions
+	// StreamKey and CursorKey name the set; keyspace.Partition gives those of each part.
+	StreamKey, CursorKey string
+	// Shared says that several processes may store: Lead then has to be kept while
+	// the set waits.
+	Shared bool
+	// From is where this start was asked to begin, where Requested is set.
+	From      event.Position
+	Requested bool
+	// Beside refuses a start without a cursor beside one of another number of partitions.
+	Beside func(context.Context) error
+	Hooks
+}
+
+// Hooks are what hears of a set, or of one part of it. None is nil. A set calls its own
+// from one goroutine at a time.
+type Hooks struct {
+	Notify      func(event.Store) // of all streams together: down while one is
+	Alarm       func(a event.Alarm, seq event.Seq, detail string)
+	CursorMoved func(event.CursorMove)
+}
+
 // partition is one of the set, and its share of the batches in hand.
 type partition struct {
-	*Writer
+	Part
 	from    event.Seq // everything up to here is stored
 	chunks  []*event.Batch
 	used    int
@@ -58,11 +78,11 @@ type partition struct {
 	err     error
 }
 
-// OpenPartitions is Open for a set of cfg.Identity.Partitions, 2 to
-// keyspace.MostPartitions. MaxLen is the whole set's: each stream keeps its share.
-func OpenPartitions(ctx context.Context, cfg Config) (*PartitionSet, error) {
-	cfg = cfg.withDefaults()
-	n := cfg.Identity.partitions()
+// OpenSet calls open for each part, which may wait for Redis, and makes a set of them. The
+// set closes what was opened, also where a later part cannot be. Keys or a number that
+// no set can have are a fault.Usage.
+func OpenSet(cfg SetConfig, open func(i int, heard Hooks) (Part, error)) (*PartitionSet, error) {
+	n := cfg.Partitions
 	if n < 2 || n > keyspace.MostPartitions {
 		return nil, fault.New(fault.Usage, fmt.Errorf("%d partitions: a set has 2 to %d", n, keyspace.MostPartitions), "")
 	}
@@ -70,42 +90,32 @@ func OpenPartitions(ctx context.Context, cfg Config) (*PartitionSet, error) {
 		return nil, err
 	}
 	s := &PartitionSet{config: cfg, stores: stores{notify: cfg.Notify, down: make([]bool, n)}}
-	servers := map[string]bool{}
 	for i := range n {
-		w, err := Open(ctx, s.part(i, servers))
+		p, err := open(i, s.hooks(i))
 		if err != nil {
 			_ = s.Close()
 			return nil, fmt.Errorf("partition %d: %w", i, err)
 		}
-		s.parts = append(s.parts, &partition{Writer: w, length: -1})
+		s.parts = append(s.parts, &partition{Part: p, length: -1})
 	}
 	return s, nil
 }
 
-// part is the configuration of one partition's Writer.
-func (s *PartitionSet) part(i int, servers map[string]bool) Config {
-	c := s.config
-	n := int64(c.Identity.partitions())
-	c.StreamKey, c.CursorKey = keyspace.Partition(c.StreamKey, i), keyspace.Partition(c.CursorKey, i)
-	c.MaxLen = (c.MaxLen + n - 1) / n
-	c.Notify = s.stores.of(i)
-	c.Logger = c.Logger.With("partition", i)
-	c.leader = Config{CursorKey: keyspace.Partition(s.config.CursorKey, 0)}.LeaseKey()
-	if i > 0 {
-		c.Writer = "" // who leads the first partition leads the set
+// hooks are those of one part, which speaks for itself.
+func (s *PartitionSet) hooks(i int) Hooks {
+	return Hooks{
+		Notify: s.stores.of(i),
+		Alarm: func(a event.Alarm, seq event.Seq, detail string) {
+			s.telling.Lock()
+			defer s.telling.Unlock()
+			s.config.Alarm(a, seq, fmt.Sprintf("partition %d: %s", i, detail))
+		},
+		CursorMoved: func(m event.CursorMove) {
+			s.telling.Lock()
+			defer s.telling.Unlock()
+			s.config.CursorMoved(m)
+		},
 	}
-	c.warned = servers
-	c.Alarm = func(a event.Alarm, seq event.Seq, detail string) {
-		s.telling.Lock()
-		defer s.telling.Unlock()
-		s.config.Alarm(a, seq, fmt.Sprintf("partition %d: %s", i, detail))
-	}
-	c.CursorMoved = func(m event.CursorMove) {
-		s.telling.Lock()
-		defer s.telling.Unlock()
-		s.config.CursorMoved(m)
-	}
-	return c
 }
 
 // Close closes all connections. It does not wait for a Commit.
@@ -144,7 +154,7 @@ func (s *PartitionSet) Poll(ctx context.Context) (lowest event.Seq, ok bool, err
 	return lowest, true, nil
 }
 
-// Lead is Writer.Lead for the set: who leads the first partition leads all.
+// Lead asks to lead the set, or to go on leading: who leads the first partition leads all.
 func (s *PartitionSet) Lead(ctx context.Context) (event.Lead, error) {
 	lead, err := s.parts[0].Lead(ctx)
 	if err != nil || lead.Leading {
@@ -163,13 +173,13 @@ func (s *PartitionSet) awaitRoom(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	var leading sync.WaitGroup
 	leading.Go(func() {
-		for s.parts[0].lease.ID != "" && wait.For(ctx, lease.RenewEach) == nil {
+		for s.config.Shared && wait.For(ctx, lease.RenewEach) == nil {
 			if _, err := s.parts[0].Lead(ctx); err != nil {
 				stop(err)
 			}
 		}
 	})
-	s.each(ctx, func(ctx context.Context, p *partition) error { return p.awaitRoom(ctx) })
+	s.each(ctx, func(ctx context.Context, p *partition) error { return p.AwaitRoom(ctx) })
 	err := s.failed(ctx)
 	var led *event.Led
 	if errors.As(context.Cause(ctx), &led) {
@@ -177,23 +187,6 @@ func (s *PartitionSet) awaitRoom(ctx context.Context) error {
 	}
 	stop(nil)
 	leading.Wait()
-	return err
-}
-
-// awaitRoom waits where Commit found the stream full.
-func (w *Writer) awaitRoom(ctx context.Context) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.retention.waiting {
-		return nil
-	}
-	// Should another writer lead meanwhile, the stream is its to fill.
-	var led *event.Led
-	err := w.waitForRoom(ctx)
-	if errors.As(err, &led) || errors.As(context.Cause(ctx), &led) {
-		err = nil
-	}
-	w.retention.waiting = err != nil
 	return err
 }
 
@@ -227,7 +220,7 @@ func (s *PartitionSet) failed(ctx context.Context) (err error) {
 	for i, p := range s.parts {
 		var led *event.Led
 		var full *event.Full
-		moved, hasMoved := asMoved(p.err)
+		moved, hasMoved := errors.AsType[*event.Moved](p.err)
 		switch {
 		case p.err == nil:
 		case errors.As(p.err, &led):
@@ -283,32 +276,15 @@ func (s *stores) over() {
 	}
 }
 
-// standing is where a partition stands, as it is stored.
-type standing struct {
-	present bool
-	cursor  event.Seq
-	side    *script.Side
-	// restored is set when the cursor was missing until now, and told says so.
-	restored bool
-	told     *event.Moved
-}
-
-func (st *standing) epoch() int64 {
-	if st.side == nil {
-		return 0
-	}
-	return st.side.Epoch
-}
-
 // look reads where all partitions stand, and refuses what is not ours.
-func (s *PartitionSet) look(ctx context.Context) ([]standing, error) {
-	stands := make([]standing, len(s.parts))
-	index := map[*partition]*standing{}
+func (s *PartitionSet) look(ctx context.Context) ([]Standing, error) {
+	stands := make([]Standing, len(s.parts))
+	index := map[*partition]*Standing{}
 	for i, p := range s.parts {
 		index[p] = &stands[i]
 	}
 	s.each(ctx, func(ctx context.Context, p *partition) (err error) {
-		*index[p], err = p.look(ctx)
+		*index[p], err = p.Look(ctx)
 		return err
 	})
 	if err := s.failed(ctx); err != nil {
@@ -316,137 +292,6 @@ func (s *PartitionSet) look(ctx context.Context) ([]standing, error) {
 	}
 	s.stores.over()
 	return stands, nil
-}
-
-// look reads cursor and side key, waiting for Redis.
-func (w *Writer) look(ctx context.Context) (st standing, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	text := ""
-	text, st.present, st.side, err = w.state(ctx)
-	if moved, back := asMoved(err); back { // it had vanished
-		st.restored, st.told = true, moved
-		text, st.present, st.side, err = w.state(ctx)
-	}
-	if err != nil {
-		return st, err
-	}
-	w.floor.learn(st.side)
-	var ok bool
-	if st.cursor, ok = event.ParseSeq(text); st.present && !ok {
-		return st, w.badCursor(text) // whose it is does not matter
-	}
-	if err := w.checkOwner(st.side, st.present); err != nil {
-		return st, err
-	}
-	if st.present {
-		st.cursor, err = w.settle(ctx, st.cursor, st.side)
-	}
-	return st, err
-}
-
-// knownCursor is what a Writer knows of its cursor. Lead changes it while the set resumes:
-// a set takes all of it at once, under the Writer's lock.
-type knownCursor struct {
-	acked                   event.Seq
-	epoch                   int64
-	followed, anotherHasLed bool // see lease.Lease
-}
-
-func (w *Writer) knows() knownCursor {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return knownCursor{w.acked, w.epoch, w.lease.Followed(), w.lease.AnotherHasLed()}
-}
-
-// asksStill is asks for the set.
-func (w *Writer) asksStill(stored *script.Side) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.asks(stored)
-}
-
-// rememberNow learns what no group has acknowledged, however lately that was asked.
-func (w *Writer) rememberNow(ctx context.Context) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.floor.next = time.Time{}
-	w.remember(ctx)
-}
-
-// jump makes the next batch leave the saved cursor.
-func (w *Writer) jump() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.at.jump = true
-}
-
-// coldStartAt is coldStart for the set.
-func (w *Writer) coldStartAt(st *standing) event.Resume {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.continueFrom(st)
-	return w.coldStart(st.side)
-}
-
-// adoptState makes the Writer continue from what was read.
-func (w *Writer) adoptState(st *standing) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.continueFrom(st)
-}
-
-func (w *Writer) continueFrom(st *standing) {
-	w.ahead, w.former = ahead{}, nil
-	w.acked, w.epoch = st.cursor, st.epoch()
-	w.at = continuation{expected: st.cursor.String(), epoch: w.epoch}
-	w.time, w.stored, w.hadEntries = w.time[:0], 0, false
-	if w.hasSide = st.side != nil; w.hasSide {
-		w.time, w.stored, w.hadEntries = append(w.time, st.side.EventTime...), st.side.Stored, st.side.Stored > 0
-	}
-}
-
-// peek reads a cursor that is not this Writer's; "" is none, or one that this
-// Redis user may not read.
-func (w *Writer) peek(ctx context.Context, key string) (cursor string, err error) {
-	err = w.config.retry(ctx, "read cursor", func(ctx context.Context) (err error) {
-		cursor, err = w.client.Get(ctx, key).Result()
-		var reply redis.Error
-		if errors.Is(err, redis.Nil) || errors.As(err, &reply) && conn.CauseOf(err) == "" {
-			err = nil
-		}
-		return err
-	})
-	return cursor, err
-}
-
-// otherCount refuses to start live beside a cursor of another number of
-// partitions.
-func otherCount(key, cursor string, have, want int) error {
-	return fault.New(fault.Cursor, fmt.Errorf("there is no cursor for %d partitions, but %s, of another number of partitions, stands at %.32q: starting live would leave a gap; nothing was changed", want, key, cursor),
-		fmt.Sprintf("take it over with all writers stopped: fhctl cursor set --partitions %d --from-partitions %s; or choose where to start with --from", want, count(have)))
-}
-
-// count is a number of partitions; 0 is one that is not known.
-func count(n int) string {
-	if n == 0 {
-		return "N"
-	}
-	return strconv.Itoa(n)
-}
-
-// besideSet refuses a cold start of one stream where a partitioned one of the
-// same names has a cursor.
-func (w *Writer) besideSet(ctx context.Context) error {
-	key := keyspace.Partition(w.config.CursorKey, 0)
-	if w.config.From.Requested || w.config.Identity.partitions() > 1 || keyspace.CheckPartitions(key[:len(w.config.CursorKey)]) != nil {
-		return nil
-	}
-	cursor, err := w.peek(ctx, key)
-	if err != nil || cursor == "" {
-		return err
-	}
-	return otherCount(key, cursor, 0, 1)
 }
 
 // interruptedFor is how long the cursors of a running set may disagree about how

@@ -16,7 +16,7 @@ const (
 	chunkBytes   = 1 << 20
 )
 
-// Commit is Writer.Commit for the set. All partitions store their shares at the
+// Commit stores batches as one Part does. All partitions store their shares at the
 // same time; one that is away holds up the others with the next batch. A batch
 // has a receipt when every share of it is stored.
 func (s *PartitionSet) Commit(ctx context.Context, batches []*event.Batch) ([]event.Receipt, error) {
@@ -35,17 +35,11 @@ func (s *PartitionSet) Commit(ctx context.Context, batches []*event.Batch) ([]ev
 
 // settle turns one partition's trouble into the set's.
 func (s *PartitionSet) settle(ctx context.Context, err error) error {
-	moved, ok := asMoved(err)
+	moved, ok := errors.AsType[*event.Moved](err)
 	if !ok {
 		return err
 	}
 	return s.realign(ctx, moved)
-}
-
-func asMoved(err error) (*event.Moved, bool) {
-	var moved *event.Moved
-	ok := errors.As(err, &moved)
-	return moved, ok
 }
 
 // continues makes sure that the batch continues where all partitions stand.
@@ -72,7 +66,7 @@ func (s *PartitionSet) continues(ctx context.Context, b *event.Batch) error {
 // before anything is appended to any: whatever crashes after this, the lowest
 // cursor has everything behind it.
 func (s *PartitionSet) open(ctx context.Context, b *event.Batch) error {
-	start := startOf(b)
+	start := b.Base()
 	s.each(ctx, func(ctx context.Context, p *partition) error {
 		_, err := p.Commit(ctx, []*event.Batch{{After: b.After, Upto: start, Time: b.Time}})
 		return err

@@ -47,7 +47,7 @@ func (p *pulled) Write(b []byte) (int, error) {
 }
 
 // without commits while the cable is pulled, for a moment.
-func (s *set) without(w *PartitionSet, c *cable, batches ...*event.Batch) []event.Receipt {
+func (s *set) without(w *openedSet, c *cable, batches ...*event.Batch) []event.Receipt {
 	s.T.Helper()
 	c.pulled.Store(true)
 	ctx, cancel := context.WithTimeout(s.Ctx(), time.Second)

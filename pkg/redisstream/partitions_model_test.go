@@ -69,7 +69,7 @@ type setModel struct {
 }
 
 type setPlayer struct {
-	w  *PartitionSet
+	w  *openedSet
 	at event.Position
 }
 
@@ -166,11 +166,14 @@ func (m *setModel) halfStored() {
 	at := m.rand.IntN(len(m.writers))
 	p := m.writers[at]
 	batches := m.batches(p.at)
-	if len(batches) > 0 && p.w.opened && p.at.Start == event.After && p.at.Seq == p.w.at {
-		p.w.split(batches)
-		for _, part := range p.w.parts {
-			if m.rand.IntN(2) == 0 {
-				_ = part.store(m.Ctx()) // it may find that the cursor moved
+	lowest := event.MaxSeq // behind which the set goes on
+	for _, part := range p.w.parts {
+		lowest = min(lowest, part.Known().Cursor)
+	}
+	if len(batches) > 0 && lowest > 0 && p.at == event.AfterSeq(lowest) {
+		for i, part := range p.w.parts {
+			if shares := m.shares(part, i, batches...); len(shares) > 0 && m.rand.IntN(2) == 0 {
+				_, _ = part.Commit(m.Ctx(), shares) // it may find that the cursor moved
 			}
 		}
 	}

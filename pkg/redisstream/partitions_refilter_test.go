@@ -67,7 +67,7 @@ func TestPartitionsRefilterInterrupted(t *testing.T) {
 				}
 				for _, i := range changed {
 					dies.parts[i].Refilter("new")
-					_, err := dies.parts[i].look(s.Ctx())
+					_, err := dies.parts[i].Look(s.Ctx())
 					storetest.Must(t, err)
 				}
 				half := s.filters()

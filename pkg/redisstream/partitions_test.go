@@ -43,7 +43,13 @@ func (s *set) batch(at event.Position, first, last event.Seq) *event.Batch {
 
 func (s *set) partitioned(c *Config) { c.Identity.Partitions = s.n }
 
-func (s *set) openSet(change ...func(*Config)) (*PartitionSet, event.Resume) {
+// openedSet is a set and the partitions that it consists of.
+type openedSet struct {
+	*PartitionSet
+	parts []part
+}
+
+func (s *set) openSet(change ...func(*Config)) (*openedSet, event.Resume) {
 	s.T.Helper()
 	w, at, err := s.tryOpen(change...)
 	if err != nil {
@@ -52,12 +58,13 @@ func (s *set) openSet(change ...func(*Config)) (*PartitionSet, event.Resume) {
 	return w, at
 }
 
-func (s *set) tryOpen(change ...func(*Config)) (*PartitionSet, event.Resume, error) {
+func (s *set) tryOpen(change ...func(*Config)) (*openedSet, event.Resume, error) {
 	s.T.Helper()
-	w, err := OpenPartitions(s.Ctx(), s.config(append([]func(*Config){s.partitioned}, change...)...))
+	opened, parts, err := openPartitions(s.Ctx(), s.config(append([]func(*Config){s.partitioned}, change...)...))
 	if err != nil {
 		return nil, event.Resume{}, err
 	}
+	w := &openedSet{opened, parts}
 	s.T.Cleanup(func() { _ = w.Close() })
 	at, err := w.Resume(s.Ctx())
 	for s.warned = nil; isMoved(err) && len(s.warned) < 5; { // asked again, as the pipeline does
@@ -102,7 +109,7 @@ func (s *set) seqs(i int) (seqs []event.Seq) {
 	return seqs
 }
 
-func (s *set) mustSet(w *PartitionSet, batches ...*event.Batch) []event.Receipt {
+func (s *set) mustSet(w *openedSet, batches ...*event.Batch) []event.Receipt {
 	s.T.Helper()
 	receipts, err := w.Commit(s.Ctx(), batches)
 	if err != nil {
@@ -180,12 +187,31 @@ func (s *set) count(i int, first, last event.Seq) (n int) {
 
 // onlyPartition stores one partition's share, as if the process had died before
 // the others had theirs.
-func (s *set) onlyPartition(w *PartitionSet, i int, b *event.Batch) {
+func (s *set) onlyPartition(w *openedSet, i int, b *event.Batch) {
 	s.T.Helper()
-	w.split([]*event.Batch{b})
-	if err := w.parts[i].store(s.Ctx()); err != nil {
+	if _, err := w.parts[i].Commit(s.Ctx(), s.shares(w.parts[i], i, b)); err != nil {
 		s.T.Fatal(err)
 	}
+}
+
+// shares is what one partition has to store of batches, behind what it has.
+func (s *set) shares(p part, i int, batches ...*event.Batch) (shares []*event.Batch) {
+	at := p.Known().Cursor
+	for _, b := range batches {
+		if b.Upto <= at {
+			continue
+		}
+		share := &event.Batch{}
+		share.Reset(event.AfterSeq(at))
+		for _, e := range b.Entries {
+			if e.Seq > at && entry.Partition(e.Data, s.n) == i {
+				share.Add(e.Seq, e.Kind, e.Data)
+			}
+		}
+		share.Upto, share.Time = b.Upto, b.Time
+		shares, at = append(shares, share), b.Upto
+	}
+	return shares
 }
 
 // A cold start gives every partition its cursor before anything is stored in any:

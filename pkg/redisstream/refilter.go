@@ -3,11 +3,9 @@ package redisstream
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 
-	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
@@ -54,74 +52,4 @@ func (w *Writer) refilter(ctx context.Context, stored *script.Side) error {
 			"from", cmp.Or(stored.Filter, "none"), "to", cmp.Or(c.Identity.Filter, "none"))
 	}
 	return err
-}
-
-// Refilter is Writer.Refilter for the set. The side keys change one by one: should
-// the process die in between, the next start with the same filters, or another
-// process that is given them, changes the rest before anything is stored.
-func (s *PartitionSet) Refilter(fingerprint string) {
-	for _, p := range s.parts {
-		p.Refilter(fingerprint)
-	}
-}
-
-// finishRefilter finds out whether a change of filters was interrupted. If it was
-// one to ours, the partitions that have the former filters are ours to change.
-func (s *PartitionSet) finishRefilter(ctx context.Context) error {
-	sides, err := s.sides(ctx)
-	if err != nil {
-		return err
-	}
-	for k, left := range sides {
-		i := slices.IndexFunc(sides, func(changed *script.Side) bool { return interrupted(changed, left) })
-		if i < 0 {
-			continue
-		}
-		switch p := s.parts[k]; p.filter() {
-		case sides[i].Filter:
-			p.replace(left.Filter)
-		case left.Filter:
-			return fault.New(fault.Cursor, fmt.Errorf("a change of filters was interrupted: the cursor of partition %d has filter %s, that of %d still %s, which is this run's; nothing was changed",
-				i, cmp.Or(sides[i].Filter, "none"), k, cmp.Or(left.Filter, "none")),
-				"start once with the settings that were being put into force, which completes the change; then they can be changed back")
-		}
-	}
-	return nil
-}
-
-// sides reads the side keys of all partitions, nil where there is none.
-func (s *PartitionSet) sides(ctx context.Context) ([]*script.Side, error) {
-	sides := make([]*script.Side, len(s.parts))
-	for i, p := range s.parts {
-		err := p.config.retry(ctx, "read the filters of the cursor", func(ctx context.Context) (err error) {
-			_, _, sides[i], err = p.readState(ctx)
-			return err
-		})
-		if err != nil {
-			return nil, fmt.Errorf("partition %d: %w", i, err)
-		}
-	}
-	return sides, nil
-}
-
-// interrupted reports whether one partition was given other filters and another,
-// which had the same as it did, was not.
-func interrupted(changed, left *script.Side) bool {
-	return changed != nil && left != nil && changed.Was != nil && *changed.Was == left.Filter &&
-		changed.Filter != left.Filter && changed.Epoch == left.Epoch+1
-}
-
-func (w *Writer) filter() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.config.Identity.Filter
-}
-
-// replace lets the next read of the side key replace a filter set.
-func (w *Writer) replace(former string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !slices.Contains(w.former, former) {
-		w.former = append(w.former, former)
-	}
 }

@@ -75,7 +75,7 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 		w.time = append(w.time, stored.EventTime...)
 	}
 	if !present && w.lease.Followed() && w.acked > 0 {
-		return event.Resume{Position: after(w.acked), Why: "the cursor vanished; this is where it was"}, nil
+		return event.Resume{Position: event.Behind(w.acked), Why: "the cursor vanished; this is where it was"}, nil
 	}
 	if !present {
 		return w.withoutCursor(ctx, stored)
@@ -262,7 +262,7 @@ func (w *Writer) resumeFrom(ctx context.Context, cursor event.Seq, stored *scrip
 		time = stored.EventTime
 	}
 	w.acked, w.at = cursor, continuation{expected: cursor.String(), epoch: w.epoch}
-	at := event.Resume{Position: after(cursor), Time: time}
+	at := event.Resume{Position: event.Behind(cursor), Time: time}
 	switch {
 	case !from.Requested || w.lease.AnotherHasLed():
 		at.Why = "saved cursor in " + w.config.CursorKey
@@ -280,14 +280,6 @@ func (w *Writer) resumeFrom(ctx context.Context, cursor event.Seq, stored *scrip
 		at = event.Resume{Position: from.At, Why: fmt.Sprintf("from %s, as requested; the saved cursor was %s", from, cursor)}
 	}
 	return at, nil
-}
-
-// after is the position behind a cursor; behind 0 lies the whole window.
-func after(cursor event.Seq) event.Position {
-	if cursor == 0 {
-		return event.Position{Start: event.Oldest}
-	}
-	return event.AfterSeq(cursor)
 }
 
 // Rebase moves the cursor to seq because an operator allowed a new numbering to

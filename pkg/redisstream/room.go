@@ -2,6 +2,7 @@ package redisstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -31,6 +32,23 @@ func (w *Writer) noRoom(ctx context.Context, held []script.Holder) error {
 	w.retention.waiting = true
 	w.attend(held)
 	return &event.Full{Detail: w.describe(held)}
+}
+
+// awaitRoom waits where Commit found the stream full.
+func (w *Writer) awaitRoom(ctx context.Context) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.retention.waiting {
+		return nil
+	}
+	// Should another writer lead meanwhile, the stream is its to fill.
+	var led *event.Led
+	err := w.waitForRoom(ctx)
+	if errors.As(err, &led) || errors.As(context.Cause(ctx), &led) {
+		err = nil
+	}
+	w.retention.waiting = err != nil
+	return err
 }
 
 // waitForRoom asks until there is room or ctx ends. It tells observers with

@@ -120,7 +120,7 @@ func TestStartStreamVanished(t *testing.T) {
 					vanish(k)
 					w, at, told := k.start()
 					k.tells(told, event.AlarmCursorMissing, keyspace.DefaultStream, fmt.Sprintf("%d to 11", prepare.floor+1))
-					if at.Position != after(prepare.floor) {
+					if at.Position != event.Behind(prepare.floor) {
 						t.Fatalf("resume at %v", at)
 					}
 					k.must(w, storetest.Run(at.Position, prepare.floor+1, 20))
@@ -487,9 +487,9 @@ func TestStartStreamVanishesBehindARollback(t *testing.T) {
 				w, _, told = k.start()
 				k.tells(told, event.AlarmCursorMissing, "1 to 7")
 			} else {
-				k.moved(w, event.AlarmCursorMissing, after(0), storetest.Batch(event.AfterSeq(6), 7))
+				k.moved(w, event.AlarmCursorMissing, event.Behind(0), storetest.Batch(event.AfterSeq(6), 7))
 			}
-			k.must(w, storetest.Run(after(0), 1, 12))
+			k.must(w, storetest.Run(event.Behind(0), 1, 12))
 			k.wantRun(1, 12)
 		})
 	}
@@ -547,7 +547,7 @@ func TestStartBothVanishedTellsTheRange(t *testing.T) {
 				first = 5
 			}
 			k.tells(told, event.AlarmCursorMissing, fmt.Sprintf("seq %d to 11 is read again", first))
-			if at.Position != after(first-1) {
+			if at.Position != event.Behind(first-1) {
 				t.Errorf("%s: resume at %v", groups, at.Position)
 			}
 			k.must(w, storetest.Run(at.Position, first, 12))

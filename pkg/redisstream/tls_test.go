@@ -88,7 +88,7 @@ func TestSentinel(t *testing.T) {
 	w.client.Interrupt()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := w.Commit(k.Ctx(), []*event.Batch{storetest.Batch(after(2), 3)})
+		_, err := w.Commit(k.Ctx(), []*event.Batch{storetest.Batch(event.Behind(2), 3)})
 		ended <- err
 	}()
 	storetest.Eventually(t, "the wait", func() bool {
