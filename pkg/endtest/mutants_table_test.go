@@ -52,9 +52,9 @@ const (
 	livenessGo = "pkg/relay/liveness.go"
 	proxyGo    = "pkg/relay/proxy.go"
 	opsGo      = "pkg/frame/ops.go"
-	partsGo    = "pkg/redisstream/partitions.go"
-	shareGo    = "pkg/redisstream/partitions_commit.go"
-	alignGo    = "pkg/redisstream/partitions_resume.go"
+	partsGo    = "pkg/redisstream/partitions/set.go"
+	shareGo    = "pkg/redisstream/partitions/commit.go"
+	alignGo    = "pkg/redisstream/partitions/resume.go"
 	exchangeGo = "pkg/redisstream/conn/exchange.go"
 	followGo   = "pkg/redisstream/resp/follower.go"
 	socketsGo  = "pkg/redisstream/conn/sockets.go"
@@ -160,9 +160,9 @@ var retentionMutants = []mutant{
 }
 
 var partitionMutants = []mutant{
-	{alignGo, "		if stands[i].cursor < stands[lowest].cursor {\n			lowest = i", "		if stands[i].cursor > stands[lowest].cursor {\n			lowest = i", "reading begins at the highest cursor", in("partitions")},
-	{alignGo, "if st := &stands[i]; st.present && (!found || st.cursor < lowest) {", "if st := &stands[i]; st.present && (!found || st.cursor > lowest) {", "a partition without cursor is put at the highest", in("partitions")},
-	{alignGo, "		if !alone && st.epoch() == first.epoch() {", "		if true || alone || first == nil {", "cursors that were moved one by one are accepted", in("partitions")},
+	{alignGo, "		if stands[i].Cursor < stands[lowest].Cursor {\n			lowest = i", "		if stands[i].Cursor > stands[lowest].Cursor {\n			lowest = i", "reading begins at the highest cursor", in("partitions")},
+	{alignGo, "if st := &stands[i]; st.Present && (!found || st.Cursor < lowest) {", "if st := &stands[i]; st.Present && (!found || st.Cursor > lowest) {", "a partition without cursor is put at the highest", in("partitions")},
+	{alignGo, "		if !alone && st.Epoch() == first.Epoch() {", "		if true || alone || first == nil {", "cursors that were moved one by one are accepted", in("partitions")},
 	{alignGo, "		if err := p.Rebase(ctx, to); err != nil {\n			return fmt.Errorf(\"partition %d: %w\", i, err)\n		}\n		p.from = to", "		if err := s.parts[0].Rebase(ctx, to); err != nil {\n			return fmt.Errorf(\"partition %d: %w\", i, err)\n		}\n		p.from = to", "only the first partition is moved", in("partitions")},
 	{shareGo, "	c.Upto = last.Upto\n", "	c.Upto = max(c.Upto, p.from)\n", "quiet partitions do not move", in("partitions")},
 	{shareGo, "		if i == 0 || p.from < reached {", "		if i == 0 || p.from > reached {", "a batch counts as stored when one partition has it", in("partitions")},
@@ -193,14 +193,14 @@ var writerMutants = []mutant{
 	{commitGo, "if r.Cursor == w.acked && c.left[0].After == event.AfterSeq(w.acked) {", "if true {", "a rollback is answered by sending the same again", in("sim", "append")},
 	{commitGo, "c.severed, c.refusals = c.left[1:], 0", "c.severed, c.refusals = c.left[min(2, len(c.left)):], 0", "a batch is skipped", in("sim", "append")},
 	{commitGo, "if c.partial++; c.partial == 1 {", "if c.partial++; c.partial == 0 {", "a batch stored in part is given up", in("sim", "append")},
-	{commitGo, "	return &event.Moved{To: after(cursor), Alarm: alarm, Detail: detail}", "	return &event.Moved{To: event.Position{}, Alarm: alarm, Detail: detail}", "after a rollback reading goes on live", in("sim", "append")},
+	{commitGo, "	return &event.Moved{To: event.Behind(cursor), Alarm: alarm, Detail: detail}", "	return &event.Moved{To: event.Position{}, Alarm: alarm, Detail: detail}", "after a rollback reading goes on live", in("sim", "append")},
 	{commitGo, "w.acked, w.epoch, w.ahead, w.hadEntries = cursor, epoch, ahead{}, false", "w.epoch, w.ahead, w.hadEntries = epoch, ahead{}, false", "the acknowledged cursor outlives a rollback", in("sim", "append")},
 	{commitGo, "	if !c.unsure || w.at.expected", "	if w.at.expected", "another's start is taken for one's own", in("append", "store")},
 	{commitGo, "		c.full = true\n", "", "a script that Redis forgot is not sent again", in("sim", "append")},
 	{commitGo, "return time.Since(a.since) >= aheadFor", "return false", "a cursor set ahead is passed over in silence", in("append", "store")},
 	{resumeGo, "case stored.Relay != id.Relay:", "case false:", "resuming takes another relay's cursor", in("sim", "append")},
 	{resumeGo, "	case from.String() == appliedBy(stored):\n", "	case false:\n", "--from is applied at each restart", in("sim", "append")},
-	{resumeGo, "	return event.AfterSeq(cursor)\n", "	return event.AfterSeq(cursor + 1)\n", "resuming skips an event", in("sim", "append")},
+	{"pkg/event/seq.go", "	return AfterSeq(cursor)\n", "	return AfterSeq(cursor + 1)\n", "resuming skips an event", in("sim", "append")},
 	{missingGo, "lowest = min(lowest, seq-1)", "lowest = min(lowest, seq)", "the oldest unacknowledged event is not read again", in("append", "store")},
 	{restoreLua, "if not to or above(to, floor) then to = floor end", "if not to then to = floor end", "after FLUSHALL unacknowledged events are not read again", in("append", "store")},
 	{restoreLua, "if kept and (not floor or above(floor, kept)) then floor = kept end", "", "who starts beside an empty stream does not know what was acknowledged", in("start")},
@@ -225,7 +225,7 @@ var writerMutants = []mutant{
 	{startGo, "	if !first || w.config.Identity.partitions() > 1 || w.config.adopts() {", "	if true {", "a second cut-over on another relay is taken for a restart", in("start")},
 	{startGo, "f.Newest <= event.Seq(f.side.Upto) || w.config.adopts()", "true", "a vanished cursor becomes a number of another relay", in("start")},
 	{alignGo, "	if err := s.inOrder(ctx, stands); err != nil {\n", "	if err := s.inOrder(ctx, nil); err != nil && false {\n", "a set does not tell of what vanished", in("partitions")},
-	{callGo, "		return b.After.Seq\n", "		return b.After.Seq + 1\n", "the start skips an event", in("append", "sim", "store")},
+	{"pkg/event/batch.go", "		return b.After.Seq\n", "		return b.After.Seq + 1\n", "the start skips an event", in("append", "sim", "store")},
 	{faultsGo, "\"CLUSTERDOWN\", \"MISCONF\", \"OOM\",", "\"CLUSTERDOWN\", \"MISCONF\",", "a full memory ends the program", in("sim", "append")},
 	{faultsGo, "\"LOADING\", \"READONLY\",", "\"LOADING\",", "a failover ends the program", in("sim", "append")},
 	{missingGo, "m, err := w.moveFrom(ctx, cursor, to, true)", "m, err := w.moveFrom(ctx, cursor, to, false)", "a set whose leader dies when a stream vanished is refused", in("partitions")},
@@ -276,7 +276,7 @@ var pipelineMutants = []mutant{
 	{gapGo, "	case now.Sub(s.gap.since) >= wait && !s.gap.again:\n		s.askGap()\n", "", "silence proves a false seq a little ahead", in("pipeline")},
 	{gapGo, "	if err := g.cfg.Sink.Return(ctx, *h.back); err != nil {", "	if err := g.cfg.Sink.Rebase(ctx, *h.back); err != nil {", "what is stored behind a gap that was none is stored twice", in("pipeline")},
 	{againGo, ",\"again\":%[2]d", "", "who takes over after a Return stores again what is there", in("again")},
-	{againGo, "		if !st.present || st.side == nil || st.cursor <= to ||", "		if true || !st.present || st.side == nil || st.cursor <= to ||", "a Return cut short loses what partitions lack", in("again")},
+	{"pkg/redisstream/partitions/return.go", "		if !st.Present || st.Side == nil || st.Cursor <= to ||", "		if true || !st.Present || st.Side == nil || st.Cursor <= to ||", "a Return cut short loses what partitions lack", in("again")},
 	{spillGapGo, "	f.high, f.pumpAt = f.back, event.AfterSeq(f.back)\n", "", "a false gap moves what the relay is asked for while spilling", in("spill")},
 	{leapSpill, "		if step.Verdict == event.Leap {\n", "		if false {\n", "one seq moves what the relay is asked for while spilling", in("spill")},
 	{leapGo, "const leapProofs = 2", "const leapProofs = 0", "one connection proves a leap", in("pipeline", "sim")},

@@ -14,29 +14,30 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/partitions"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
 // OpenPartitions is Open for a set of cfg.Identity.Partitions, 2 to
 // keyspace.MostPartitions. MaxLen is the whole set's: each stream keeps its share.
-func OpenPartitions(ctx context.Context, cfg Config) (*PartitionSet, error) {
+func OpenPartitions(ctx context.Context, cfg Config) (*partitions.Set, error) {
 	set, _, err := openPartitions(ctx, cfg)
 	return set, err
 }
 
 // openPartitions gives the parts of the set as well.
-func openPartitions(ctx context.Context, cfg Config) (set *PartitionSet, parts []part, err error) {
+func openPartitions(ctx context.Context, cfg Config) (set *partitions.Set, parts []part, err error) {
 	cfg = cfg.withDefaults()
 	servers := map[string]bool{}
-	set, err = OpenSet(SetConfig{
+	set, err = partitions.Open(partitions.Config{
 		Partitions: cfg.Identity.partitions(), StreamKey: cfg.StreamKey, CursorKey: cfg.CursorKey,
 		Shared: cfg.Writer != "", From: cfg.From.At, Requested: cfg.From.Requested,
 		Beside: func(ctx context.Context) error { return parts[0].besideOne(ctx, cfg.CursorKey) },
-		Hooks:  Hooks{Notify: cfg.Notify, Alarm: cfg.Alarm, CursorMoved: cfg.CursorMoved},
-	}, func(i int, heard Hooks) (Part, error) {
+		Hooks:  partitions.Hooks{Notify: cfg.Notify, Alarm: cfg.Alarm, CursorMoved: cfg.CursorMoved},
+	}, func(i int, heard partitions.Hooks) (partitions.Part, error) {
 		w, err := Open(ctx, cfg.ofPart(i, heard, servers))
 		if err != nil {
-			return nil, err // w would be no nil Part
+			return nil, err // w would be no nil partitions.Part
 		}
 		parts = append(parts, part{w})
 		return part{w}, nil
@@ -45,7 +46,7 @@ func openPartitions(ctx context.Context, cfg Config) (set *PartitionSet, parts [
 }
 
 // ofPart is the configuration of one partition's Writer.
-func (c Config) ofPart(i int, heard Hooks, servers map[string]bool) Config {
+func (c Config) ofPart(i int, heard partitions.Hooks, servers map[string]bool) Config {
 	n := int64(c.Identity.partitions())
 	c.leader = Config{CursorKey: keyspace.Partition(c.CursorKey, 0)}.LeaseKey()
 	c.StreamKey, c.CursorKey = keyspace.Partition(c.StreamKey, i), keyspace.Partition(c.CursorKey, i)
@@ -62,13 +63,13 @@ func (c Config) ofPart(i int, heard Hooks, servers map[string]bool) Config {
 // part is a Writer as one of a set.
 type part struct{ *Writer }
 
-var _ Part = part{}
+var _ partitions.Part = part{}
 
 // AwaitRoom waits where Commit found the stream full.
 func (w part) AwaitRoom(ctx context.Context) error { return w.awaitRoom(ctx) }
 
 // Look reads cursor and side key, waiting for Redis.
-func (w part) Look(ctx context.Context) (st Standing, err error) {
+func (w part) Look(ctx context.Context) (st partitions.Standing, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	text := ""
@@ -103,10 +104,10 @@ func (w part) Side(ctx context.Context) (*script.Side, error) {
 }
 
 // Known takes all that is known of the cursor at once.
-func (w part) Known() Known {
+func (w part) Known() partitions.Known {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return Known{Cursor: w.acked, Epoch: w.epoch, Filter: w.config.Identity.Filter,
+	return partitions.Known{Cursor: w.acked, Epoch: w.epoch, Filter: w.config.Identity.Filter,
 		Followed: w.lease.Followed(), AnotherHasLed: w.lease.AnotherHasLed()}
 }
 
@@ -126,7 +127,7 @@ func (w part) Jump() {
 }
 
 // ColdStart begins without a cursor.
-func (w part) ColdStart(st *Standing) event.Resume {
+func (w part) ColdStart(st *partitions.Standing) event.Resume {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.continueFrom(st)
@@ -134,13 +135,13 @@ func (w part) ColdStart(st *Standing) event.Resume {
 }
 
 // Adopt makes the Writer continue from what was read.
-func (w part) Adopt(st *Standing) {
+func (w part) Adopt(st *partitions.Standing) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.continueFrom(st)
 }
 
-func (w part) continueFrom(st *Standing) {
+func (w part) continueFrom(st *partitions.Standing) {
 	w.ahead, w.former = ahead{}, nil
 	w.acked, w.epoch = st.Cursor, st.Epoch()
 	w.at = continuation{expected: st.Cursor.String(), epoch: w.epoch}

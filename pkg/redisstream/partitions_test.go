@@ -12,6 +12,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redisstream/partitions"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -45,7 +46,7 @@ func (s *set) partitioned(c *Config) { c.Identity.Partitions = s.n }
 
 // openedSet is a set and the partitions that it consists of.
 type openedSet struct {
-	*PartitionSet
+	*partitions.Set
 	parts []part
 }
 

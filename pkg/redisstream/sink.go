@@ -6,7 +6,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 )
 
-// Sink is where batches go: a [Writer], or a [PartitionSet]. Its methods are theirs.
+// Sink is where batches go: a [Writer], or a [partitions.Set]. Its methods are theirs.
 type Sink interface {
 	Resume(ctx context.Context) (event.Resume, error)
 	Commit(ctx context.Context, batches []*event.Batch) ([]event.Receipt, error)

@@ -1,4 +1,4 @@
-package redisstream
+package partitions
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/wait"
 )
 
-// PartitionSet stores events in several streams at once, each with a cursor of its own: an
+// Set stores events in several streams at once, each with a cursor of its own: an
 // event goes where entry.Partition says, so that a repository's events stay in one
 // stream and in order. It satisfies the pipeline's sink as a single stream does, under
 // the same rules for concurrency.
@@ -23,8 +23,8 @@ import (
 // are equal. A crash leaves some ahead: Resume then begins at the lowest, and
 // each partition drops what it has. G1 to G4 hold for each stream, and so for
 // the set.
-type PartitionSet struct {
-	config SetConfig
+type Set struct {
+	config Config
 	parts  []*partition
 	stores stores
 	// telling lets partitions, which work at the same time, tell one by one.
@@ -37,9 +37,9 @@ type PartitionSet struct {
 	receipts []event.Receipt
 }
 
-// SetConfig says what a set consists of. All of it but Hooks is the same for the whole life
+// Config says what a set consists of. All of it but Hooks is the same for the whole life
 // of a stream's set.
-type SetConfig struct {
+type Config struct {
 	Partitions int // 2 to keyspace.MostPartitions
 	// StreamKey and CursorKey name the set; keyspace.Partition gives those of each part.
 	StreamKey, CursorKey string
@@ -78,10 +78,10 @@ type partition struct {
 	err     error
 }
 
-// OpenSet calls open for each part, which may wait for Redis, and makes a set of them. The
+// Open calls open for each part, which may wait for Redis, and makes a set of them. The
 // set closes what was opened, also where a later part cannot be. Keys or a number that
 // no set can have are a fault.Usage.
-func OpenSet(cfg SetConfig, open func(i int, heard Hooks) (Part, error)) (*PartitionSet, error) {
+func Open(cfg Config, open func(i int, heard Hooks) (Part, error)) (*Set, error) {
 	n := cfg.Partitions
 	if n < 2 || n > keyspace.MostPartitions {
 		return nil, fault.New(fault.Usage, fmt.Errorf("%d partitions: a set has 2 to %d", n, keyspace.MostPartitions), "")
@@ -89,7 +89,7 @@ func OpenSet(cfg SetConfig, open func(i int, heard Hooks) (Part, error)) (*Parti
 	if err := keyspace.CheckPartitions(cfg.StreamKey, cfg.CursorKey); err != nil {
 		return nil, err
 	}
-	s := &PartitionSet{config: cfg, stores: stores{notify: cfg.Notify, down: make([]bool, n)}}
+	s := &Set{config: cfg, stores: stores{notify: cfg.Notify, down: make([]bool, n)}}
 	for i := range n {
 		p, err := open(i, s.hooks(i))
 		if err != nil {
@@ -102,7 +102,7 @@ func OpenSet(cfg SetConfig, open func(i int, heard Hooks) (Part, error)) (*Parti
 }
 
 // hooks are those of one part, which speaks for itself.
-func (s *PartitionSet) hooks(i int) Hooks {
+func (s *Set) hooks(i int) Hooks {
 	return Hooks{
 		Notify: s.stores.of(i),
 		Alarm: func(a event.Alarm, seq event.Seq, detail string) {
@@ -119,7 +119,7 @@ func (s *PartitionSet) hooks(i int) Hooks {
 }
 
 // Close closes all connections. It does not wait for a Commit.
-func (s *PartitionSet) Close() error {
+func (s *Set) Close() error {
 	var errs []error
 	for _, p := range s.parts {
 		errs = append(errs, p.Close())
@@ -128,7 +128,7 @@ func (s *PartitionSet) Close() error {
 }
 
 // Length is the number of entries in all streams together.
-func (s *PartitionSet) Length(ctx context.Context) (n int64, err error) {
+func (s *Set) Length(ctx context.Context) (n int64, err error) {
 	for _, p := range s.parts {
 		length, err := p.Length(ctx)
 		if err != nil {
@@ -141,7 +141,7 @@ func (s *PartitionSet) Length(ctx context.Context) (n int64, err error) {
 
 // Poll reads the stored cursors and gives the lowest; ok is false when one is
 // missing.
-func (s *PartitionSet) Poll(ctx context.Context) (lowest event.Seq, ok bool, err error) {
+func (s *Set) Poll(ctx context.Context) (lowest event.Seq, ok bool, err error) {
 	for i, p := range s.parts {
 		seq, ok, err := p.Poll(ctx)
 		if err != nil || !ok {
@@ -155,7 +155,7 @@ func (s *PartitionSet) Poll(ctx context.Context) (lowest event.Seq, ok bool, err
 }
 
 // Lead asks to lead the set, or to go on leading: who leads the first partition leads all.
-func (s *PartitionSet) Lead(ctx context.Context) (event.Lead, error) {
+func (s *Set) Lead(ctx context.Context) (event.Lead, error) {
 	lead, err := s.parts[0].Lead(ctx)
 	if err != nil || lead.Leading {
 		return lead, err
@@ -169,7 +169,7 @@ func (s *PartitionSet) Lead(ctx context.Context) (event.Lead, error) {
 
 // awaitRoom waits until no partition is full. Meanwhile the lead is kept: it is
 // the first partition's, which may have room.
-func (s *PartitionSet) awaitRoom(ctx context.Context) error {
+func (s *Set) awaitRoom(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	var leading sync.WaitGroup
 	leading.Go(func() {
@@ -192,7 +192,7 @@ func (s *PartitionSet) awaitRoom(ctx context.Context) error {
 
 // each runs do for all partitions at once. The first error stops the others; it
 // is kept in partition.err, where those that were stopped have none.
-func (s *PartitionSet) each(ctx context.Context, do func(context.Context, *partition) error) {
+func (s *Set) each(ctx context.Context, do func(context.Context, *partition) error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var all sync.WaitGroup
@@ -216,7 +216,7 @@ var errSibling = errors.New("another partition cannot go on")
 
 // failed is the error of the set: the end of ctx, or a final error, counts more
 // than what the next start repairs, and a cursor that moved more than a full stream.
-func (s *PartitionSet) failed(ctx context.Context) (err error) {
+func (s *Set) failed(ctx context.Context) (err error) {
 	for i, p := range s.parts {
 		var led *event.Led
 		var full *event.Full
@@ -277,7 +277,7 @@ func (s *stores) over() {
 }
 
 // look reads where all partitions stand, and refuses what is not ours.
-func (s *PartitionSet) look(ctx context.Context) ([]Standing, error) {
+func (s *Set) look(ctx context.Context) ([]Standing, error) {
 	stands := make([]Standing, len(s.parts))
 	index := map[*partition]*Standing{}
 	for i, p := range s.parts {

@@ -1,4 +1,4 @@
-package redisstream
+package partitions
 
 import (
 	"context"
@@ -19,7 +19,7 @@ const (
 // Commit stores batches as one Part does. All partitions store their shares at the
 // same time; one that is away holds up the others with the next batch. A batch
 // has a receipt when every share of it is stored.
-func (s *PartitionSet) Commit(ctx context.Context, batches []*event.Batch) ([]event.Receipt, error) {
+func (s *Set) Commit(ctx context.Context, batches []*event.Batch) ([]event.Receipt, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.receipts = s.receipts[:0]
@@ -34,7 +34,7 @@ func (s *PartitionSet) Commit(ctx context.Context, batches []*event.Batch) ([]ev
 }
 
 // settle turns one partition's trouble into the set's.
-func (s *PartitionSet) settle(ctx context.Context, err error) error {
+func (s *Set) settle(ctx context.Context, err error) error {
 	moved, ok := errors.AsType[*event.Moved](err)
 	if !ok {
 		return err
@@ -43,7 +43,7 @@ func (s *PartitionSet) settle(ctx context.Context, err error) error {
 }
 
 // continues makes sure that the batch continues where all partitions stand.
-func (s *PartitionSet) continues(ctx context.Context, b *event.Batch) error {
+func (s *Set) continues(ctx context.Context, b *event.Batch) error {
 	if !s.opened {
 		return s.open(ctx, b)
 	}
@@ -65,7 +65,7 @@ func (s *PartitionSet) continues(ctx context.Context, b *event.Batch) error {
 // open gives every partition its first cursor, that just before the first event,
 // before anything is appended to any: whatever crashes after this, the lowest
 // cursor has everything behind it.
-func (s *PartitionSet) open(ctx context.Context, b *event.Batch) error {
+func (s *Set) open(ctx context.Context, b *event.Batch) error {
 	start := b.Base()
 	s.each(ctx, func(ctx context.Context, p *partition) error {
 		_, err := p.Commit(ctx, []*event.Batch{{After: b.After, Upto: start, Time: b.Time}})
@@ -82,7 +82,7 @@ func (s *PartitionSet) open(ctx context.Context, b *event.Batch) error {
 }
 
 // split gives each partition its share of the batches.
-func (s *PartitionSet) split(batches []*event.Batch) {
+func (s *Set) split(batches []*event.Batch) {
 	s.where = s.where[:0]
 	for _, p := range s.parts {
 		p.used, p.present, p.foreign, p.lost, p.refused, p.trimmed = 0, 0, 0, 0, 0, nil
@@ -171,7 +171,7 @@ func (p *partition) store(ctx context.Context) error {
 
 // merge makes receipts of the batches that every partition has stored. What was
 // present already is what came first: a partition drops by seq.
-func (s *PartitionSet) merge(batches []*event.Batch, took time.Duration) {
+func (s *Set) merge(batches []*event.Batch, took time.Duration) {
 	reached, cursor, length := s.reached()
 	where := s.where
 	for _, b := range batches {
@@ -206,7 +206,7 @@ func (s *PartitionSet) merge(batches []*event.Batch, took time.Duration) {
 
 // reached is how far every partition has come, the lowest of their cursors, and
 // the length of all streams together, -1 when unknown.
-func (s *PartitionSet) reached() (reached, cursor event.Seq, length int64) {
+func (s *Set) reached() (reached, cursor event.Seq, length int64) {
 	for i, p := range s.parts {
 		if i == 0 || p.from < reached {
 			reached = p.from
@@ -224,7 +224,7 @@ func (s *PartitionSet) reached() (reached, cursor event.Seq, length int64) {
 }
 
 // trims adds up what groups of one name lost in all partitions.
-func (s *PartitionSet) trims() (all []event.Trim) {
+func (s *Set) trims() (all []event.Trim) {
 	for _, p := range s.parts {
 		for _, t := range p.trimmed {
 			i := slices.IndexFunc(all, func(known event.Trim) bool { return known.Group == t.Group })

@@ -1,4 +1,4 @@
-package redisstream
+package partitions
 
 import (
 	"cmp"
@@ -14,7 +14,7 @@ import (
 // Resume. The side keys change one by one: should
 // the process die in between, the next start with the same filters, or another
 // process that is given them, changes the rest before anything is stored.
-func (s *PartitionSet) Refilter(fingerprint string) {
+func (s *Set) Refilter(fingerprint string) {
 	for _, p := range s.parts {
 		p.Refilter(fingerprint)
 	}
@@ -22,7 +22,7 @@ func (s *PartitionSet) Refilter(fingerprint string) {
 
 // finishRefilter finds out whether a change of filters was interrupted. If it was
 // one to ours, the partitions that have the former filters are ours to change.
-func (s *PartitionSet) finishRefilter(ctx context.Context) error {
+func (s *Set) finishRefilter(ctx context.Context) error {
 	sides, err := s.sides(ctx)
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func (s *PartitionSet) finishRefilter(ctx context.Context) error {
 }
 
 // sides reads the side keys of all partitions, nil where there is none.
-func (s *PartitionSet) sides(ctx context.Context) ([]*script.Side, error) {
+func (s *Set) sides(ctx context.Context) ([]*script.Side, error) {
 	sides := make([]*script.Side, len(s.parts))
 	for i, p := range s.parts {
 		side, err := p.Side(ctx)

@@ -1,4 +1,4 @@
-package redisstream
+package partitions
 
 import (
 	"cmp"
@@ -20,7 +20,7 @@ import (
 //
 // Cursors that were moved one by one, as an interrupted move by an operator leaves
 // them, are a fault.Cursor, and so are those of another number of partitions.
-func (s *PartitionSet) Resume(ctx context.Context) (event.Resume, error) {
+func (s *Set) Resume(ctx context.Context) (event.Resume, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.awaitRoom(ctx); err != nil {
@@ -63,7 +63,7 @@ func (s *PartitionSet) Resume(ctx context.Context) (event.Resume, error) {
 
 // remember learns what no group has acknowledged in any partition: what vanishes
 // before the first batch must be known too.
-func (s *PartitionSet) remember(ctx context.Context) {
+func (s *Set) remember(ctx context.Context) {
 	s.each(ctx, func(ctx context.Context, p *partition) error {
 		p.Remember(ctx)
 		return nil
@@ -100,7 +100,7 @@ func eventTime(st *Standing) string {
 }
 
 // coldStart begins where no partition has a cursor.
-func (s *PartitionSet) coldStart(ctx context.Context, stands []Standing) (event.Resume, error) {
+func (s *Set) coldStart(ctx context.Context, stands []Standing) (event.Resume, error) {
 	if !s.config.Requested {
 		if err := s.config.Beside(ctx); err != nil {
 			return event.Resume{}, err
@@ -117,13 +117,13 @@ func (s *PartitionSet) coldStart(ctx context.Context, stands []Standing) (event.
 
 // seen reports whether this process has seen cursors: if all are gone, they
 // vanished. known is what the first partition knows.
-func (s *PartitionSet) seen(known Known) bool {
+func (s *Set) seen(known Known) bool {
 	return s.opened || known.Followed && known.Cursor > 0
 }
 
 // left reports whether side keys tell of cursors that all have vanished, and this
 // start was not asked to begin elsewhere.
-func (s *PartitionSet) left(stands []Standing) bool {
+func (s *Set) left(stands []Standing) bool {
 	any := false
 	for i, p := range s.parts {
 		if stands[i].Side == nil {
@@ -150,7 +150,7 @@ func lowestLeft(stands []Standing) (lowest event.Seq) {
 
 // inOrder tells of cursors that had to be restored, and looks whether the streams
 // are as the last writer left them. Asked again, it finds everything in its place.
-func (s *PartitionSet) inOrder(ctx context.Context, stands []Standing) (err error) {
+func (s *Set) inOrder(ctx context.Context, stands []Standing) (err error) {
 	for i := range stands {
 		if stands[i].Told != nil && err == nil {
 			err = inPartition(i, stands[i].Told)
@@ -176,7 +176,7 @@ func inPartition(i int, m *event.Moved) *event.Moved {
 
 // restored gives partitions without a cursor one, and reads them. known is what the
 // first partition knew when stands were read.
-func (s *PartitionSet) restored(ctx context.Context, stands []Standing, known Known) ([]Standing, error) {
+func (s *Set) restored(ctx context.Context, stands []Standing, known Known) ([]Standing, error) {
 	lowest, epoch := max(s.at, known.Cursor), known.Epoch
 	switch {
 	case anyPresent(stands):
@@ -207,7 +207,7 @@ func (s *PartitionSet) restored(ctx context.Context, stands []Standing, known Kn
 
 // begin carries out a request to start elsewhere that not every partition has
 // applied yet. Where some have, a crash came between: the rest follow them.
-func (s *PartitionSet) begin(ctx context.Context, stands []Standing) (event.Resume, error) {
+func (s *Set) begin(ctx context.Context, stands []Standing) (event.Resume, error) {
 	from, was := s.config.From, lowestOf(stands)
 	to, crashed := from.Seq, false
 	for i, p := range s.parts {
@@ -251,7 +251,7 @@ func lowestOf(stands []Standing) (lowest event.Seq) {
 }
 
 // adopt continues from what is stored and gives the partition that is lowest.
-func (s *PartitionSet) adopt(stands []Standing) (lowest int) {
+func (s *Set) adopt(stands []Standing) (lowest int) {
 	for i, p := range s.parts {
 		p.Adopt(&stands[i])
 		p.from = stands[i].Cursor
@@ -263,7 +263,7 @@ func (s *PartitionSet) adopt(stands []Standing) (lowest int) {
 	return lowest
 }
 
-func (s *PartitionSet) why(stands []Standing, lowest int) string {
+func (s *Set) why(stands []Standing, lowest int) string {
 	highest := 0
 	for i := range stands {
 		if stands[i].Cursor > stands[highest].Cursor {
@@ -280,7 +280,7 @@ func (s *PartitionSet) why(stands []Standing, lowest int) string {
 
 // moved refuses cursors that were not moved together: reading from the lowest,
 // the others would drop events that they do not have.
-func (s *PartitionSet) moved(stands []Standing) error {
+func (s *Set) moved(stands []Standing) error {
 	lowest := lowestOf(stands)
 	for i := range stands {
 		st, first := &stands[i], &stands[0]
@@ -298,7 +298,7 @@ func (s *PartitionSet) moved(stands []Standing) error {
 // realign reads all cursors again after one of them was not where it should be,
 // and asks for reading from the lowest. An operator's move goes from partition to
 // partition: it is waited for.
-func (s *PartitionSet) realign(ctx context.Context, because *event.Moved) error {
+func (s *Set) realign(ctx context.Context, because *event.Moved) error {
 	for started := time.Now(); ; {
 		stands, err := s.look(ctx)
 		if err != nil {
@@ -331,7 +331,7 @@ func (s *PartitionSet) realign(ctx context.Context, because *event.Moved) error 
 
 // level raises the epochs of the others to that of the partition that put its own
 // cursor back, as if all had been moved, each to where it is.
-func (s *PartitionSet) level(ctx context.Context, stands []Standing) error {
+func (s *Set) level(ctx context.Context, stands []Standing) error {
 	highest := int64(0)
 	for i := range stands {
 		highest = max(highest, stands[i].Epoch())
@@ -359,7 +359,7 @@ func sameEpoch(stands []Standing) bool {
 
 // Rebase moves all cursors to seq because an operator allowed a new numbering to
 // be followed. An error may leave some moved, which Resume refuses.
-func (s *PartitionSet) Rebase(ctx context.Context, to event.Seq) error {
+func (s *Set) Rebase(ctx context.Context, to event.Seq) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, p := range s.parts {

@@ -1,4 +1,4 @@
-package redisstream
+package partitions
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 
 // Return moves all cursors back to seq, as one Part does. Where a crash leaves some that
 // have not, the next Resume moves those.
-func (s *PartitionSet) Return(ctx context.Context, to event.Seq) error {
+func (s *Set) Return(ctx context.Context, to event.Seq) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.each(ctx, func(ctx context.Context, p *partition) error { return p.Return(ctx, to) })
@@ -25,7 +25,7 @@ func (s *PartitionSet) Return(ctx context.Context, to event.Seq) error {
 
 // returned moves partitions back that a crash kept from it while the others were moved. To
 // do so once too often does no harm: what is stored is known again.
-func (s *PartitionSet) returned(ctx context.Context, stands []Standing) ([]Standing, error) {
+func (s *Set) returned(ctx context.Context, stands []Standing) ([]Standing, error) {
 	to, found := event.Seq(0), false
 	for i := range stands {
 		st := &stands[i]
