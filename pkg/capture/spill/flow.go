@@ -18,49 +18,68 @@ var (
 
 // flow is one iteration. The receiver's goroutine takes chunks from memory or
 // disk and yields them; the pump, a goroutine of its own, brings them from the
-// upstream. Fields below are guarded by Source.mu, except those that say whose
-// they are.
+// upstream. Source.mu guards what both use.
 type flow struct {
 	*Source
 	resume func(context.Context) (event.Position, error) // the receiver's
 	yield  func(*event.Chunk, error) bool                // the receiver's
 
-	// Between pump and receiver.
-	mem      []*event.Chunk
+	mem      []*event.Chunk // what the pump brought and the receiver has not taken
 	memBytes int64
-	took     time.Time      // when the receiver last took a chunk
-	pumpAt   event.Position // where the next dial asks for
-	high     event.Seq      // the last seq the pump brought
-	start    event.Position // where reading began when the receiver last found its place
-	opening  event.Opening  // judges the first event since then
-	bogus    event.Seq      // such an event that was false
-	catch    event.Seq      // the pump brings frames up to here, then the disk has more; 0 when it need not
-	epoch    int            // rises when the pump must dial anew
-	dialled  int            // the epoch of its last dial
-	moving   bool           // the receiver is finding its place: nothing may be brought
-	hangup   func(error)    // of the pump's present connection, once it brought something
-	again    func()         // begins the upstream's iteration anew: to end one that brought nothing
-	asking   bool           // the pump is about to dial
-	hung     bool           // the receiver's reader asked for a new connection
-	relay    uint64         // the connection of the last chunk yielded; 0 when it came from disk
-	done     bool           // the pump has ended
-	err      error          // why
+	took     time.Time // when the receiver last took a chunk
+	relay    uint64    // the connection of the last chunk yielded; 0 when it came from disk
+	moving   bool      // the receiver is finding its place: nothing may be brought
+	hung     bool      // the receiver's reader asked for a new connection
+	done     bool      // the pump has ended
+	err      error     // why
 
-	// The pump's own.
-	conns   uint64      // the connection it last saw
-	times   event.Times // what frames claim, the last of some chunks
-	seam    event.Seam  // to the connection before
-	decoder frame.Decoder
-	decoded event.Event
-	line    event.Tracker // judges the seqs it brings
+	pumpAt  event.Position // where the next dial asks for
+	high    event.Seq      // the last seq the pump brought
+	catch   event.Seq      // the pump brings frames up to here, then the disk has more; 0 when it need not
+	epoch   int            // rises when the pump must dial anew
+	dialled int            // the epoch of its last dial
+	hangup  func(error)    // of the pump's present connection, once it brought something
+	again   func()         // begins the upstream's iteration anew: to end one that brought nothing
+	asking  bool           // the pump is about to dial
+
+	judge    judge
+	claims   claims
+	receiver receiver
+}
+
+// judge tells, for the pump, which of the seqs that it brings are sound.
+type judge struct {
+	line    event.Tracker
 	leap    leap
 	unsure  unsure
-	back    event.Seq                 // the pump is to go back to here; 0 when it need not
-	noticed map[event.Alarm]time.Time // when a notice of the relay was last told of
+	back    event.Seq      // the pump is to go back to here; 0 when it need not
+	start   event.Position // where reading began when the receiver last found its place
+	opening event.Opening  // judges the first event since then
+	bogus   event.Seq      // such an event that was false
+}
 
-	// The receiver's own.
+// begin starts from a position of the receiver's.
+func (j *judge) begin(at event.Position) {
+	j.start, j.bogus, j.unsure, j.back = at, 0, unsure{}, 0
+	j.opening.Begin(at)
+	j.line.Rewind(at)
+}
+
+// claims are what frames say beside their seq: times, and notices of the relay. Only the
+// pump looks at them.
+type claims struct {
+	decoder frame.Decoder
+	decoded event.Event
+	conn    uint64                    // the connection it last saw
+	times   event.Times               // the last of some chunks
+	seam    event.Seam                // to the connection before
+	noticed map[event.Alarm]time.Time // when a notice was last told of
+}
+
+// receiver is how far the receiver has come.
+type receiver struct {
 	placed bool      // its first place was found
-	given  event.Seq // the last seq yielded; guarded by mu
+	given  event.Seq // the last seq yielded
 	seek   bool      // nothing was yielded since its place was found
 	reader *segmentReader
 }
@@ -73,7 +92,7 @@ func (f *flow) run(ctx context.Context) error {
 	defer pump.Wait()
 	defer stop()
 	defer context.AfterFunc(pumping, f.wake)()
-	f.decoder.Raw = true // only times are read
+	f.claims.decoder.Raw = true // only times are read
 	f.moving = true
 	pump.Go(func() { f.pump(pumping) })
 	for {
@@ -131,7 +150,7 @@ func (f *flow) place(at event.Position) {
 func (f *flow) placeAt(at event.Position) (dropped []*event.Chunk) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.moving && !f.hung && (at.Start == event.Live || at.Seq >= f.given) {
+	if !f.moving && !f.hung && (at.Start == event.Live || at.Seq >= f.receiver.given) {
 		return nil
 	}
 	f.hung, f.relay = false, 0
@@ -144,16 +163,16 @@ func (f *flow) placeAt(at event.Position) (dropped []*event.Chunk) {
 			"above", f.disk.segments[0].prev.String(), "upto", f.disk.tail().String())
 		f.disk.clear()
 	}
-	if f.bogus > at.Seq && at.Start == event.After {
+	if f.judge.bogus > at.Seq && at.Start == event.After {
 		f.disk.clear() // it begins with an event that was false; the relay has what follows
 	}
 	f.disk.seek(at.Seq)
-	if !f.placed && at.Start == event.After {
+	if !f.receiver.placed && at.Start == event.After {
 		f.disk.acked = at.Seq // an iteration begins at the sink's cursor
 		f.disk.sweep()
 	}
-	f.started, f.placed, f.seek = true, true, true
-	f.given = at.Seq
+	f.started, f.receiver.placed, f.receiver.seek = true, true, true
+	f.receiver.given = at.Seq
 	f.aim(at)
 	f.moving = false
 	f.changed.Broadcast()
@@ -165,9 +184,7 @@ func (f *flow) placeAt(at event.Position) (dropped []*event.Chunk) {
 func (f *flow) aim(at event.Position) {
 	f.epoch++
 	f.pumpAt, f.catch, f.high = at, 0, at.Seq
-	f.start, f.bogus, f.unsure, f.back = at, 0, unsure{}, 0
-	f.opening.Begin(at)
-	f.line.Rewind(at)
+	f.judge.begin(at)
 	if f.disk.pending() {
 		if next := f.disk.segments[f.disk.next]; next.prev > at.Seq && at.Start != event.Live {
 			f.catch = next.prev
@@ -186,8 +203,8 @@ func (f *flow) aim(at event.Position) {
 // behindDisk makes the pump go on behind the last frame on disk.
 func (f *flow) behindDisk() {
 	f.catch, f.high = 0, f.disk.tail()
-	f.pumpAt, f.unsure = f.behind(f.high), unsure{}
-	f.line.Rewind(f.pumpAt)
+	f.pumpAt, f.judge.unsure = f.behind(f.high), unsure{}
+	f.judge.line.Rewind(f.pumpAt)
 }
 
 // deliver yields chunks until they come from elsewhere, so that the receiver
@@ -202,7 +219,7 @@ func (f *flow) deliver(ctx context.Context) (more bool, err error) {
 		if chunk == nil {
 			return err == nil && ctx.Err() == nil && !f.ended(), err
 		}
-		f.seek = false
+		f.receiver.seek = false
 		f.mark(chunk, number)
 		if !f.yield(chunk, nil) {
 			return false, nil
@@ -221,12 +238,12 @@ func (f *flow) mark(chunk *event.Chunk, number uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i := range chunk.Frames {
-		if seq, ok := frame.PeekSeq(chunk.Frames[i].Data); ok && seq != f.bogus {
-			f.given = max(f.given, seq)
+		if seq, ok := frame.PeekSeq(chunk.Frames[i].Data); ok && seq != f.judge.bogus {
+			f.receiver.given = max(f.receiver.given, seq)
 		}
 	}
 	chunk.Conn = number
-	chunk.Judged = f.reader == nil || f.reader.old == nil // an earlier version did not judge what it spilled
+	chunk.Judged = f.receiver.reader == nil || f.receiver.reader.old == nil // an earlier version did not judge what it spilled
 	chunk.Hangup = f.hangUp
 }
 
@@ -284,21 +301,21 @@ func (f *flow) fromDisk() *event.Chunk {
 		f.disk.roll()
 		return nil
 	}
-	if f.reader == nil {
-		if s.prev > f.given && f.given > 0 && !s.joined {
-			f.aim(event.AfterSeq(f.given)) // an island: the relay has what lies between
+	if f.receiver.reader == nil {
+		if s.prev > f.receiver.given && f.receiver.given > 0 && !s.joined {
+			f.aim(event.AfterSeq(f.receiver.given)) // an island: the relay has what lies between
 			return nil
 		}
-		after := f.given
-		if !f.seek {
+		after := f.receiver.given
+		if !f.receiver.seek {
 			after = 0 // all of it follows what was yielded
 		}
-		f.reader = openSegment(f.disk.dir, s, after)
-		if f.reader.Walker != nil {
-			f.reader.Unpacker.Giant = f.free.memory
+		f.receiver.reader = openSegment(f.disk.dir, s, after)
+		if f.receiver.reader.Walker != nil {
+			f.receiver.reader.Unpacker.Giant = f.free.memory
 		}
 	}
-	chunk, wait := f.reader.chunk(&f.free)
+	chunk, wait := f.receiver.reader.chunk(&f.free)
 	switch {
 	case wait:
 		f.changed.Wait()
@@ -307,7 +324,7 @@ func (f *flow) fromDisk() *event.Chunk {
 		s.begun = true
 		return chunk
 	}
-	if s.last > f.given {
+	if s.last > f.receiver.given {
 		f.damaged(s)
 		return nil
 	}
@@ -324,25 +341,25 @@ func (f *flow) fromDisk() *event.Chunk {
 // damaged goes on where a segment lacks frames: with the relay, up to the next
 // block on disk that is sound. f.mu is held.
 func (f *flow) damaged(s *segment) {
-	why := f.reader.err
+	why := f.receiver.reader.err
 	if why == nil {
 		why = block.ErrCut
 	}
-	rest, read := f.reader.split(s), f.reader.position()
+	rest, read := f.receiver.reader.split(s), f.receiver.reader.position()
 	f.closeReader()
 	upto := s.last
 	if rest != nil {
 		upto = rest.prev
 	}
-	f.lost(s.name, f.given, upto, why.Error())
-	f.disk.divide(f.given, read, rest)
-	f.aim(event.AfterSeq(f.given))
+	f.lost(s.name, f.receiver.given, upto, why.Error())
+	f.disk.divide(f.receiver.given, read, rest)
+	f.aim(event.AfterSeq(f.receiver.given))
 	f.changed.Broadcast()
 }
 
 func (f *flow) closeReader() {
-	if f.reader != nil {
-		f.reader.close(&f.free)
-		f.reader = nil
+	if f.receiver.reader != nil {
+		f.receiver.reader.close(&f.free)
+		f.receiver.reader = nil
 	}
 }

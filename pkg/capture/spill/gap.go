@@ -26,12 +26,12 @@ const mostUnsure = 64 << 10
 
 // holdUnsure keeps a frame back. f.mu is held.
 func (f *flow) holdUnsure(chunk *event.Chunk, fr event.Frame, from, seq event.Seq) {
-	f.unsure = unsure{frame: event.Frame{Data: bytes.Clone(fr.Data)}, seq: seq, from: from, conn: chunk.Conn}
+	f.judge.unsure = unsure{frame: event.Frame{Data: bytes.Clone(fr.Data)}, seq: seq, from: from, conn: chunk.Conn}
 	conn, hangup := chunk.Conn, chunk.Hangup
 	time.AfterFunc(event.LeapWaitWithin(f.cfg.IdleTimeout), func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		if f.unsure.seq == seq && f.unsure.conn == conn {
+		if f.judge.unsure.seq == seq && f.judge.unsure.conn == conn {
 			f.askUnsure()
 			if hangup != nil {
 				hangup(errLeap)
@@ -42,39 +42,39 @@ func (f *flow) holdUnsure(chunk *event.Chunk, fr event.Frame, from, seq event.Se
 
 // askUnsure has another connection show the frame that is kept back. f.mu is held.
 func (f *flow) askUnsure() {
-	u := f.unsure
-	if f.unsure = (unsure{}); u.seq == 0 {
+	u := f.judge.unsure
+	if f.judge.unsure = (unsure{}); u.seq == 0 {
 		return
 	}
-	f.leap.add(u.seq, u.frame.Data)
-	f.line.Ask(u.from, u.from, u.seq, u.conn)
+	f.judge.leap.add(u.seq, u.frame.Data)
+	f.judge.line.Ask(u.from, u.from, u.seq, u.conn)
 }
 
 // goBack goes back to the beginning of a gap from inside which an event came: the relay
 // is asked again from there, once the frames before this event are kept. False where that
 // was done already and brought nothing new. f.mu is held.
 func (f *flow) goBack(seq event.Seq, conn uint64, step *event.Step) bool {
-	if !step.Contradicts || step.Between[0] == 0 || !f.line.MayReturn() {
+	if !step.Contradicts || step.Between[0] == 0 || !f.judge.line.MayReturn() {
 		return false
 	}
 	from, to := step.Between[0], step.Between[1]
-	f.line.Return(from, seq, conn)
-	if u := f.unsure; u.seq > 0 {
-		f.leap.add(u.seq, u.frame.Data)
+	f.judge.line.Return(from, seq, conn)
+	if u := f.judge.unsure; u.seq > 0 {
+		f.judge.leap.add(u.seq, u.frame.Data)
 	}
-	f.unsure, f.back = unsure{}, from
+	f.judge.unsure, f.judge.back = unsure{}, from
 	f.cfg.Logger.Warn(fmt.Sprintf("Going back to the beginning of a gap: seq %s came after %s, and %s, which followed, lies between: one of them is false", to, from, seq), "seq", from.String())
 	return true
 }
 
 // fallBack makes the pump read from where goBack said. f.mu is held.
 func (f *flow) fallBack() {
-	if f.back == 0 {
+	if f.judge.back == 0 {
 		return
 	}
-	f.high, f.pumpAt = f.back, event.AfterSeq(f.back)
-	f.disk.fall(f.back)
-	f.back = 0
+	f.high, f.pumpAt = f.judge.back, event.AfterSeq(f.judge.back)
+	f.disk.fall(f.judge.back)
+	f.judge.back = 0
 	f.epoch++
 	f.hangUpPump(errGap)
 }

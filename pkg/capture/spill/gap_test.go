@@ -73,7 +73,7 @@ func TestDiskFollowsAFalseGap(t *testing.T) {
 		r.open()
 		defer r.close()
 		f := &flow{Source: r.source}
-		f.line.Rewind(event.AfterSeq(1000))
+		f.judge.line.Rewind(event.AfterSeq(1000))
 		hung := 0
 		bring := func(conn uint64, seqs ...event.Seq) (kept []event.Seq) {
 			c := &event.Chunk{Conn: conn, Arrived: time.Now(), Hangup: func(error) { hung++ }}
@@ -113,7 +113,7 @@ func TestKeptBackFrameIsNotPassedOnEarly(t *testing.T) {
 		r.open()
 		defer r.close()
 		f := &flow{Source: r.source}
-		f.line.Rewind(event.AfterSeq(1000))
+		f.judge.line.Rewind(event.AfterSeq(1000))
 		bring := func(conn uint64, seqs ...event.Seq) []event.Seq {
 			c := &event.Chunk{Conn: conn, Arrived: time.Now()}
 			for _, seq := range seqs {

@@ -35,7 +35,7 @@ type leap struct {
 // and has them confirmed by other connections. f.mu is held.
 func (f *flow) keepSound(chunk *event.Chunk) {
 	frames, sound := chunk.Frames, chunk.Frames[:0]
-	if f.unsure.seq > 0 {
+	if f.judge.unsure.seq > 0 {
 		frames = slices.Clone(frames) // one more may pass than came
 	}
 	for _, fr := range frames {
@@ -44,26 +44,26 @@ func (f *flow) keepSound(chunk *event.Chunk) {
 			sound = append(sound, fr)
 			continue
 		}
-		last := f.line.Last()
-		step := f.line.Observe(seq, chunk.Conn, chunk.Arrived)
+		last := f.judge.line.Last()
+		step := f.judge.line.Observe(seq, chunk.Conn, chunk.Arrived)
 		if step.Verdict == event.Repeat {
-			if first, _, below := f.opening.Below(seq); below {
+			if first, _, below := f.judge.opening.Below(seq); below {
 				f.takeBack(first)
 				last = 0
-				step = f.line.Observe(seq, chunk.Conn, chunk.Arrived)
+				step = f.judge.line.Observe(seq, chunk.Conn, chunk.Arrived)
 			}
 		}
 		if step.Verdict == event.Repeat && f.goBack(seq, chunk.Conn, &step) {
 			break
 		}
-		if step.Verdict == event.Repeat && seq == f.unsure.seq {
+		if step.Verdict == event.Repeat && seq == f.judge.unsure.seq {
 			continue // it would pass the one that is kept back
 		}
 		if step.Verdict == event.Fresh {
-			f.opening.Fresh(last == 0, seq) // the receiver tells of one that was false
-			if u := f.unsure; u.seq > 0 {
+			f.judge.opening.Fresh(last == 0, seq) // the receiver tells of one that was false
+			if u := f.judge.unsure; u.seq > 0 {
 				sound = append(sound, u.frame)
-				f.unsure = unsure{}
+				f.judge.unsure = unsure{}
 			}
 		}
 		if step.Verdict == event.Leap {
@@ -86,26 +86,26 @@ func (f *flow) keepSound(chunk *event.Chunk) {
 // takeBack forgets the first event of a start without a cursor, which lies far above
 // one that follows: the receiver, who gets both, judges which was wrong.
 func (f *flow) takeBack(first event.Seq) {
-	f.line.Rewind(f.start)
+	f.judge.line.Rewind(f.judge.start)
 	f.high = 0
-	f.bogus = first
-	if f.given == first {
-		f.given = 0
+	f.judge.bogus = first
+	if f.receiver.given == first {
+		f.receiver.given = 0
 	}
 }
 
 // reopen goes back to the beginning where a connection ended with the first event of a
 // start from the oldest one: the next connection has it as well, if it is true.
 func (f *flow) reopen() {
-	if f.opening.Asks() {
-		f.opening.Again()
-		f.high, f.pumpAt = 0, f.start
-		f.line.Rewind(f.start)
+	if f.judge.opening.Asks() {
+		f.judge.opening.Again()
+		f.high, f.pumpAt = 0, f.judge.start
+		f.judge.line.Rewind(f.judge.start)
 	}
 }
 
 func (f *flow) doubt(chunk *event.Chunk, seq event.Seq, data []byte, ask bool) {
-	l := &f.leap
+	l := &f.judge.leap
 	if len(l.seqs) == 0 || l.conn != chunk.Conn {
 		l.conn = chunk.Conn
 		conn, hangup := chunk.Conn, chunk.Hangup
@@ -138,14 +138,14 @@ func (l *leap) add(seq event.Seq, data []byte) {
 func (f *flow) waited(conn uint64, hangup func(error)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.line.Waited(conn) && hangup != nil {
+	if f.judge.line.Waited(conn) && hangup != nil {
 		hangup(errLeap)
 	}
 }
 
 // settle acts on what a sound event says about a leap before it.
 func (f *flow) settle(seq event.Seq, step event.Step) {
-	l := &f.leap
+	l := &f.judge.leap
 	switch {
 	case len(l.seqs) == 0 || step.Verdict != event.Fresh:
 		return

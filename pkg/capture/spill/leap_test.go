@@ -103,7 +103,7 @@ func TestFalseFirstSeqHidesNothing(t *testing.T) {
 func TestTrueLeapGoesThroughTheSpill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &flow{Source: &Source{cfg: Config{}.withDefaults()}}
-		f.line.Rewind(event.AfterSeq(1000))
+		f.judge.line.Rewind(event.AfterSeq(1000))
 		for conn := uint64(1); conn <= 3; conn++ {
 			c := &event.Chunk{Conn: conn, Arrived: time.Now()}
 			for seq := event.Seq(9_000_000_000); seq < 9_000_000_120; seq++ {
@@ -114,7 +114,7 @@ func TestTrueLeapGoesThroughTheSpill(t *testing.T) {
 				t.Errorf("connection %d: %d frames pass", conn, n)
 			}
 		}
-		f.line.Rewind(event.AfterSeq(1000)) // the receiver asks again, since it doubts for itself
+		f.judge.line.Rewind(event.AfterSeq(1000)) // the receiver asks again, since it doubts for itself
 		c := &event.Chunk{Conn: 4, Arrived: time.Now(), Frames: []event.Frame{{Data: made(9_000_000_000)}}}
 		if f.keepSound(c); len(c.Frames) != 1 {
 			t.Error("what was confirmed is doubted again")

@@ -32,11 +32,11 @@ func (f *flow) takeNotices(chunk *event.Chunk) {
 
 // notice acts on a frame without a seq; false when it is no notice.
 func (f *flow) notice(data []byte) bool {
-	if f.decoder.Decode(data, &f.decoded) != nil {
+	if f.claims.decoder.Decode(data, &f.claims.decoded) != nil {
 		return false
 	}
-	name := string(f.decoded.Notice.Name)
-	switch f.decoded.Kind {
+	name := string(f.claims.decoded.Notice.Name)
+	switch f.claims.decoded.Kind {
 	case event.KindInfo:
 		if name == "OutdatedCursor" {
 			f.noticeAlarm(event.AlarmWindow, "the relay says OutdatedCursor: it no longer held everything after the last frame on disk")
@@ -58,12 +58,12 @@ func (f *flow) notice(data []byte) bool {
 // goes on saying so is asked again every few seconds.
 func (f *flow) noticeAlarm(a event.Alarm, detail string) {
 	now := time.Now()
-	if last, told := f.noticed[a]; told && now.Sub(last) < noticePause {
+	if last, told := f.claims.noticed[a]; told && now.Sub(last) < noticePause {
 		return
 	}
-	if f.noticed == nil {
-		f.noticed = map[event.Alarm]time.Time{}
+	if f.claims.noticed == nil {
+		f.claims.noticed = map[event.Alarm]time.Time{}
 	}
-	f.noticed[a] = now
+	f.claims.noticed[a] = now
 	f.cfg.Alarm(a, f.high, detail)
 }

@@ -94,45 +94,45 @@ func (f *flow) put(ctx context.Context, chunk *event.Chunk) bool {
 // itself where it sees where connections begin. After is the last seq before the
 // chunk.
 func (f *flow) checkWindow(chunk *event.Chunk, after event.Seq) {
-	begins := chunk.Conn != f.conns
-	f.conns = chunk.Conn
-	if begins && f.seam.Open() {
-		f.windowFound(f.seam.Judge(true, false))
+	begins := chunk.Conn != f.claims.conn
+	f.claims.conn = chunk.Conn
+	if begins && f.claims.seam.Open() {
+		f.windowFound(f.claims.seam.Judge(true, false))
 	}
-	if begins && f.relay == 0 && f.catch == 0 && !f.seam.Open() && after > 0 {
+	if begins && f.relay == 0 && f.catch == 0 && !f.claims.seam.Open() && after > 0 {
 		seq, _ := bounds(chunk)
-		if _, last, known := f.times.Middle(); known && seq > after+1 {
-			usual, sure := f.line.Usual()
-			f.seam.Begin(after, seq, int64(seq-after-1), last, usual, sure)
+		if _, last, known := f.claims.times.Middle(); known && seq > after+1 {
+			usual, sure := f.judge.line.Usual()
+			f.claims.seam.Begin(after, seq, int64(seq-after-1), last, usual, sure)
 		}
 	}
-	for i := 0; i < len(chunk.Frames) && f.seam.Open(); i++ {
+	for i := 0; i < len(chunk.Frames) && f.claims.seam.Open(); i++ {
 		if seq, sent := f.timeOf(chunk.Frames[i].Data); seq > 0 {
-			f.seam.Note(seq, sent)
-			f.windowFound(f.seam.Judge(false, false))
+			f.claims.seam.Note(seq, sent)
+			f.windowFound(f.claims.seam.Judge(false, false))
 		}
 	}
 	if n := len(chunk.Frames); n > 0 {
 		if seq, sent := f.timeOf(chunk.Frames[n-1].Data); seq > 0 {
-			f.times.Note(sent)
+			f.claims.times.Note(sent)
 		}
 	}
 }
 
 func (f *flow) windowFound(found event.Finding, by time.Duration) {
 	if found == event.Exceeded {
-		f.cfg.Alarm(event.AlarmWindow, f.seam.First, fmt.Sprintf(
-			"the first events after seq %s are %s later: the relay no longer held what lies between", f.seam.After, by.Round(time.Second)))
+		f.cfg.Alarm(event.AlarmWindow, f.claims.seam.First, fmt.Sprintf(
+			"the first events after seq %s are %s later: the relay no longer held what lies between", f.claims.seam.After, by.Round(time.Second)))
 	}
 }
 
 // timeOf is a frame's seq and the time it claims, good until the next frame; zero
 // where it has none. Giant frames are not asked: that may take a copy.
 func (f *flow) timeOf(data []byte) (event.Seq, []byte) {
-	if len(data) > block.MaxSize || f.decoder.Decode(data, &f.decoded) != nil {
+	if len(data) > block.MaxSize || f.claims.decoder.Decode(data, &f.claims.decoded) != nil {
 		return 0, nil
 	}
-	return f.decoded.Seq, f.decoded.Time
+	return f.claims.decoded.Seq, f.claims.decoded.Time
 }
 
 // remembered reports whether the chunk itself is needed: on disk it is a copy.
@@ -147,7 +147,7 @@ func (f *flow) advance(chunk *event.Chunk) (caught bool) {
 	f.keepSound(chunk)
 	for i := range chunk.Frames {
 		seq, ok := frame.PeekSeq(chunk.Frames[i].Data)
-		if !ok || seq == f.bogus || chunk.Frames[i].Fault != event.ReasonNone {
+		if !ok || seq == f.judge.bogus || chunk.Frames[i].Fault != event.ReasonNone {
 			continue
 		}
 		if f.catch > 0 && seq > f.catch {
