@@ -77,17 +77,6 @@ func (b *Batch) add(seq Seq, kind Kind, data []byte) {
 	b.Upto = seq
 }
 
-// Base is the cursor just before the batch's first event.
-func (b *Batch) Base() Seq {
-	switch {
-	case b.After.Start == After:
-		return b.After.Seq
-	case len(b.Entries) > 0:
-		return b.Entries[0].Seq - 1
-	}
-	return max(0, b.Upto-1)
-}
-
 // Truncate takes back the entries above a seq, which becomes the watermark.
 func (b *Batch) Truncate(upto Seq) {
 	n := len(b.Entries)

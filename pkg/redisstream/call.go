@@ -3,6 +3,7 @@ package redisstream
 import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/lease"
+	"github.com/fhctl/fhctl/pkg/redisstream/partitions"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
@@ -44,7 +45,7 @@ func (k *call) build(w *Writer, b *event.Batch, at continuation, after int64, fu
 	}
 	id, side := &w.config.Identity, k.Side[:0]
 	k.Append = script.Append{
-		Expected: at.expected, Start: int64(b.Base()), Upto: int64(b.Upto), Epoch: at.epoch,
+		Expected: at.expected, Start: int64(partitions.Base(b)), Upto: int64(b.Upto), Epoch: at.epoch,
 		Side:   w.others.note(w.config.head(side, w.time, k.stored, int64(b.Upto), low), b.Upto),
 		MaxLen: w.config.MaxLen, Limit: w.limit, Policy: w.retention.policy,
 		Relay: id.Relay, Filter: id.Filter, Partitions: int64(id.partitions()), Adopt: script.Flag(w.config.adopts()),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/partitions"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
@@ -66,7 +67,7 @@ func (w *Writer) remember(ctx context.Context) {
 // began notes the floor of a stream that b begins: nothing is older.
 func (f *floor) began(b *event.Batch) {
 	if !f.known {
-		f.known, f.seq = true, b.Base()
+		f.known, f.seq = true, partitions.Base(b)
 	}
 }
 

@@ -66,7 +66,7 @@ func (s *Set) continues(ctx context.Context, b *event.Batch) error {
 // before anything is appended to any: whatever crashes after this, the lowest
 // cursor has everything behind it.
 func (s *Set) open(ctx context.Context, b *event.Batch) error {
-	start := b.Base()
+	start := Base(b)
 	s.each(ctx, func(ctx context.Context, p *partition) error {
 		_, err := p.Commit(ctx, []*event.Batch{{After: b.After, Upto: start, Time: b.Time}})
 		return err
@@ -79,6 +79,17 @@ func (s *Set) open(ctx context.Context, b *event.Batch) error {
 	}
 	s.opened, s.at = true, start
 	return nil
+}
+
+// Base is the cursor just before a batch's first event.
+func Base(b *event.Batch) event.Seq {
+	switch {
+	case b.After.Start == event.After:
+		return b.After.Seq
+	case len(b.Entries) > 0:
+		return b.Entries[0].Seq - 1
+	}
+	return max(0, b.Upto-1)
 }
 
 // split gives each partition its share of the batches.
