@@ -418,7 +418,7 @@ var swellMutants = []mutant{
 	{"pkg/jsonscan/tape.go", "	if t.used > most {\n", "	if false {\n", "small values without end are kept", in("jsonscan", "verify")},
 	{"pkg/jsonscan/tape.go", "return t.seen&highs == 0 ||", "return true ||", "bytes that are no UTF-8 are taken for sound", in("jsonscan", "verify")},
 	{"pkg/jsonscan/tape.go", "			seen |= word\n", "", "bytes that are no UTF-8 are taken for sound where there are many", in("jsonscan", "verify")},
-	{"pkg/verify/block.go", "b.large = b.large || len(b.buf)+n > dagcbor.MaxRecord", "b.large = false", "a record of any size is turned into its block", in("verify")},
+	{"pkg/verify/block/encode.go", "e.Large = e.Large || len(e.buf)+n > dagcbor.MaxRecord", "e.Large = false", "a record of any size is turned into its block", in("verify")},
 	{"pkg/verify/data.go", "	if t.IsClosed(k.record) {\n", "	if false {\n", "the records of a large commit are taken for empty", in("verify")},
 	{"pkg/verify/data.go", "		if i == frame.MaxOps {\n", "		if i < 0 {\n", "ops without end are findings without end", in("verify")},
 	{"pkg/redisstream/reader/reply.go", "	if r.heads {\n", "	if false {\n", "a look at the ends of a stream holds whole entries", in("store")},

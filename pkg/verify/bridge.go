@@ -6,11 +6,12 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/jsonscan"
 	"github.com/fhctl/fhctl/pkg/syntax"
+	"github.com/fhctl/fhctl/pkg/verify/block"
 )
 
-// bridged reports whether a commit has a record in the form of the Python bridge,
+// ofBridge reports whether a commit has a record in the form of the Python bridge,
 // which names the type py_type and never $type.
-func (t *tape) bridged() bool {
+func ofBridge(t *block.Tape) bool {
 	ops := t.Get(0, "ops")
 	if t.Kind(0) != jsonscan.Object || t.Kind(ops) != jsonscan.Array {
 		return false
@@ -31,7 +32,7 @@ func (t *tape) bridged() bool {
 // what the bridge does to every record: names in snake_case, py_type for $type and
 // where the block has no type, null for what is absent, links and bytes in hex.
 type likeness struct {
-	bridge, exact *tape
+	bridge, exact *block.Tape
 	exactLeft     bool // which of the two gives the places of differences
 	// hexOnly: of a lexicon that it does not know, the bridge keeps names and
 	// nulls, so that only links and bytes are another.
@@ -154,22 +155,19 @@ func fold(name string) string {
 // unwrapped compares a link or bytes of the exact record with what the bridge makes
 // of it: plain hex, or the CID as text. A blob's ref is a link.
 func (l *likeness) unwrapped(b, e int32) bool {
-	said := l.bridge.sayOr(b)
+	said := l.bridge.TextOr(b)
 	if link := l.exact.Get(e, "$link"); link >= 0 {
-		text := l.exact.sayOr(link)
+		text := l.exact.TextOr(link)
 		if l.bridge.Kind(b) == jsonscan.Object && l.bridge.Count(b) == 1 {
-			said = l.bridge.sayOr(l.bridge.Get(b, "link"))
+			said = l.bridge.TextOr(l.bridge.Get(b, "link"))
 		}
 		cid, err := syntax.ParseCID(text)
 		return err == nil && said != "" && (said == text || said == hex.EncodeToString(cid))
 	}
 	if value := l.exact.Get(e, "$bytes"); l.exact.Kind(value) == jsonscan.String && l.bridge.Kind(b) == jsonscan.String {
-		// The encoder knows which base64 is meant, and writes a head first.
-		c := block{t: l.exact}
-		return c.bytes(value) && strings.HasSuffix(hex.EncodeToString(c.buf), said) && len(said) == 2*decodedLen(l.exact.Text(value))
+		encoder := block.Encoder{Tape: l.exact} // which knows what base64 is meant
+		raw, ok := encoder.Bytes(value)
+		return ok && said == hex.EncodeToString(raw)
 	}
 	return false
 }
-
-// decodedLen is how many bytes a base64 text stands for.
-func decodedLen(text string) int { return len(strings.TrimRight(text, "=")) * 6 / 8 }

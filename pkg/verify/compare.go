@@ -11,6 +11,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/entry"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/jsonscan"
+	"github.com/fhctl/fhctl/pkg/verify/block"
 )
 
 // Span is the seqs from From to To, both included; 0 leaves an end open.
@@ -40,7 +41,7 @@ func Compare(ctx context.Context, cfg Config, span Span, here, there iter.Seq2[E
 type comparison struct {
 	*ledger
 	span        Span
-	left, right tape
+	left, right block.Tape
 	// Pairs that say the same in other words, and in the form of the bridge.
 	words, shapes alike
 }
@@ -148,13 +149,13 @@ func (c *comparison) pair(a, b *side) {
 		bad(AgainstType, "", fmt.Sprintf("%q and %q", clip(fieldsA.Type), clip(fieldsB.Type)))
 	case fieldsA.Data == fieldsB.Data:
 	default:
-		left, right := c.left.Read(fieldsA.Data, mostWhole), c.right.Read(fieldsB.Data, mostWhole)
+		left, right := c.left.Read(fieldsA.Data, block.MostWhole), c.right.Read(fieldsB.Data, block.MostWhole)
 		defer func() { c.left.Forget(); c.right.Forget() }()
 		switch {
 		case left == jsonscan.NotJSON || right == jsonscan.NotJSON:
 			bad(AgainstData, "data", "they differ, and not both are JSON")
 		case left == jsonscan.Crowded || right == jsonscan.Crowded:
-			bad(AgainstData, "data", fmt.Sprintf("they differ, and have more values than can be compared one by one, which is %d", mostWhole))
+			bad(AgainstData, "data", fmt.Sprintf("they differ, and have more values than can be compared one by one, which is %d", block.MostWhole))
 		default:
 			c.data(a, b, bad)
 		}
@@ -168,7 +169,7 @@ func (c *comparison) data(a, b *side, bad func(rule Rule, where, detail string))
 		c.words.add(Finding{Rule: AgainstBytes, Seq: a.seq, ID: a.entry.ID, Where: "data", Detail: "the same in other words; the other is " + b.entry.ID})
 		return
 	}
-	here, there := c.left.bridged(), c.right.bridged()
+	here, there := ofBridge(&c.left), ofBridge(&c.right)
 	mine, theirs := likeness{bridge: &c.left, exact: &c.right}, likeness{bridge: &c.right, exact: &c.left, exactLeft: true}
 	switch {
 	case here && !there:
@@ -185,7 +186,7 @@ func (c *comparison) data(a, b *side, bad func(rule Rule, where, detail string))
 		c.shapes.add(Finding{Rule: AgainstShape, Seq: a.seq, ID: a.entry.ID, Where: "data", Detail: bridgeOf(here) + "; the other is " + b.entry.ID})
 		return
 	}
-	where := c.left.path(0, at)
+	where := c.left.Path(0, at)
 	if where == "" {
 		where = "data"
 	}
@@ -274,9 +275,9 @@ func (c *comparison) object(i, j int32) int32 {
 		other := next + 1
 		if next = r.Next(other); !r.Is(other-1, name) || sorted != nil {
 			if sorted == nil {
-				sorted = r.keysInOrder(j)
+				sorted = keysInOrder(r, j)
 			}
-			if other = r.find(sorted, name); other < 0 {
+			if other = find(r, sorted, name); other < 0 {
 				return value
 			}
 		}
@@ -289,7 +290,7 @@ func (c *comparison) object(i, j int32) int32 {
 
 // keysInOrder are the keys of an object by what they say, and the last first where
 // they say the same: in JavaScript the last counts.
-func (t *tape) keysInOrder(object int32) (keys []int32) {
+func keysInOrder(t *block.Tape, object int32) (keys []int32) {
 	keys = make([]int32, 0, t.Count(object))
 	for key := range t.Members(object) {
 		keys = append(keys, key)
@@ -301,7 +302,7 @@ func (t *tape) keysInOrder(object int32) (keys []int32) {
 }
 
 // find is the value of the key of this name among keys in order; -1 when absent.
-func (t *tape) find(keys []int32, name string) int32 {
+func find(t *block.Tape, keys []int32, name string) int32 {
 	at, found := slices.BinarySearchFunc(keys, name, func(key int32, name string) int { return strings.Compare(t.Text(key), name) })
 	if !found {
 		return -1

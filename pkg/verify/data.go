@@ -8,6 +8,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/jsonscan"
 	"github.com/fhctl/fhctl/pkg/syntax"
+	"github.com/fhctl/fhctl/pkg/verify/block"
 )
 
 // MaxData is the largest data a sound writer stores, in bytes.
@@ -16,12 +17,12 @@ const MaxData = event.MaxData
 // data judges the data field of one entry after the other.
 type data struct {
 	*ledger
-	tape  tape
-	inner tape // of the record in hand, where the tape does not hold records
-	block block
-	seq   event.Seq
-	id    string
-	did   string // of the entry in hand; "" when it is unusable
+	tape    block.Tape
+	inner   block.Tape // of the record in hand, where the tape does not hold records
+	records records
+	seq     event.Seq
+	id      string
+	did     string // of the entry in hand; "" when it is unusable
 }
 
 func (d *data) begin(out *ledger, seq event.Seq, id string) {
@@ -32,7 +33,7 @@ func (d *data) begin(out *ledger, seq event.Seq, id string) {
 func (d *data) bad(rule Rule, node int32, format string, args ...any) {
 	where := "data"
 	if node > 0 {
-		where = d.tape.path(0, node)
+		where = d.tape.Path(0, node)
 	}
 	d.badAt(rule, where, format, args...)
 }
@@ -48,12 +49,12 @@ func (d *data) judge(kind event.Kind, text string) {
 		return
 	}
 	defer t.Forget()
-	switch t.parse(text) {
+	switch t.Parse(text) {
 	case jsonscan.NotJSON:
 		d.bad(DataJSON, -1, "not JSON in UTF-8")
 		return
 	case jsonscan.Crowded:
-		d.bad(DataSize, -1, "it has more values beside its records than can be judged, which is %d", mostFlat)
+		d.bad(DataSize, -1, "it has more values beside its records than can be judged, which is %d", block.MostFlat)
 		return
 	}
 	if t.Kind(0) != jsonscan.Object {
@@ -247,7 +248,7 @@ func (d *data) write(op int32, k opKeys) {
 		d.need(op, "cid", jsonscan.String)
 		k.cid = -1
 	}
-	cid := t.sayOr(k.cid)
+	cid := t.TextOr(k.cid)
 	if k.cid >= 0 && !validCID(cid) {
 		d.bad(CIDSyntax, k.cid, "it is not one of a record")
 		cid = ""
@@ -266,27 +267,27 @@ func (d *data) write(op int32, k opKeys) {
 }
 
 // record judges the record at a node of a tape; no cid is an empty one.
-func (d *data) record(t *tape, i int32, cid string) verdict {
-	d.block.t = t
+func (d *data) record(t *block.Tape, i int32, cid string) verdict {
+	d.records.Tape = t
 	if cid == "" {
-		return d.block.routable(i)
+		return d.records.routable(i)
 	}
-	return d.block.record(i, cid)
+	return d.records.judge(i, cid)
 }
 
 // closedRecord judges a record that the tape does not hold.
 func (d *data) closedRecord(i int32, cid string) {
 	defer d.inner.Forget()
 	v := tooLarge(0)
-	if d.inner.inside(&d.tape, i) == jsonscan.Whole {
+	if d.inner.ParseRecord(d.tape.Closed(i)) == jsonscan.Whole {
 		v = d.record(&d.inner, 0, cid)
 	}
 	if v.rule == "" {
 		return
 	}
-	where := d.tape.path(0, i)
+	where := d.tape.Path(0, i)
 	if v.node > 0 {
-		where = join(where, d.inner.path(0, v.node))
+		where = join(where, d.inner.Path(0, v.node))
 	}
 	d.badAt(v.rule, where, "%s", v.detail)
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/text"
+	"github.com/fhctl/fhctl/pkg/verify/block"
 )
 
 // Finding is one thing that is wrong.
@@ -203,3 +205,6 @@ func (l *ledger) summary() Summary {
 	})
 	return l.sum
 }
+
+// clip bounds what a foreign name may take of a report.
+func clip(name string) string { return text.Shorten(name, block.MostName) }

@@ -8,17 +8,18 @@ import (
 	"github.com/fhctl/fhctl/pkg/dagcbor"
 	"github.com/fhctl/fhctl/pkg/jsonscan"
 	"github.com/fhctl/fhctl/pkg/syntax"
+	"github.com/fhctl/fhctl/pkg/verify/block"
 )
 
 // ownCID is the CID of the block of a record.
 func ownCID(t *testing.T, text string) string {
 	t.Helper()
-	var tp tape
-	b := block{t: &tp}
-	if tp.Read(text, mostSlots) != jsonscan.Whole {
+	var tp block.Tape
+	b := block.Encoder{Tape: &tp}
+	if tp.ParseRecord(text) != jsonscan.Whole {
 		t.Fatal("the record is no JSON, or crowded")
 	}
-	own := string(b.cid(0, form{sort: true}))
+	own := string(b.CID(0, block.Form{Sort: true}))
 	if own == "" {
 		t.Fatal("the record has no block")
 	}
@@ -107,6 +108,20 @@ func TestCompareLargeData(t *testing.T) {
 		_, err := Compare(t.Context(), Config{Report: report}, Span{}, sequenceOf(soundOf(c.here), nil), sequenceOf(soundOf(c.there), nil))
 		if got := strings.Join(found, "|"); got != c.want || err != nil {
 			t.Errorf("%s: found %q, %v; want %q", name, got, err, c.want)
+		}
+	}
+}
+
+// Whatever the hash, its CID is one, and nothing beside it is.
+func TestCIDsOfRecords(t *testing.T) {
+	t.Parallel()
+	for n := range 1000 {
+		own := syntax.CIDText(syntax.SumCID(syntax.CodecDAGCBOR, []byte{byte(n), byte(n >> 8)}))
+		if !validCID(own) {
+			t.Errorf("%s is not valid", own)
+		}
+		if raw := syntax.CIDText(syntax.SumCID(syntax.CodecRaw, []byte{byte(n)})); validCID(raw) || validCID(own[1:]) || validCID(own+"a") || validCID(strings.ToUpper(own)) {
+			t.Errorf("%s, or what is near %s, is valid", raw, own)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/dagcbor"
 	"github.com/fhctl/fhctl/pkg/jsonscan"
 	"github.com/fhctl/fhctl/pkg/syntax"
+	"github.com/fhctl/fhctl/pkg/verify/block"
 )
 
 // verdict is what became of a record: the rule it breaks, where, and a word
@@ -17,38 +18,41 @@ type verdict struct {
 	detail string
 }
 
-// record judges the record at a node against the text of its cid. The order of
+// records judges records by the blocks that they came from.
+type records struct{ block.Encoder }
+
+// judge judges the record at a node against the text of its cid. The order of
 // suspicion is the package comment's.
-func (b *block) record(i int32, cid string) verdict {
+func (b *records) judge(i int32, cid string) verdict {
 	if v := b.routable(i); v.rule != "" {
 		return v
 	}
 	switch {
-	case string(b.cid(i, form{})) == cid:
+	case string(b.CID(i, block.Form{})) == cid:
 		return b.exact(i)
-	case b.large:
+	case b.Large:
 		return tooLarge(i)
 	}
-	if b.fraction > 0 {
-		return verdict{RecordNumber, b.fraction, "no integer of 64 bits"}
+	if b.Fraction > 0 {
+		return verdict{RecordNumber, b.Fraction, "no integer of 64 bits"}
 	}
-	if string(b.cid(i, form{sort: true})) == cid {
+	if string(b.CID(i, block.Form{Sort: true})) == cid {
 		return b.exact(i)
 	}
-	if b.twice > 0 {
-		return verdict{RecordCID, b.twice, "a key is given twice"}
+	if b.Twice > 0 {
+		return verdict{RecordCID, b.Twice, "a key is given twice"}
 	}
-	if string(b.cid(i, form{literal: true})) == cid || string(b.cid(i, form{literal: true, sort: true})) == cid {
+	if string(b.CID(i, block.Form{Literal: true})) == cid || string(b.CID(i, block.Form{Literal: true, Sort: true})) == cid {
 		return verdict{}
 	}
 	return b.diagnose(i, cid)
 }
 
 // exact: the record is the block that the cid names.
-func (b *block) exact(i int32) verdict {
+func (b *records) exact(i int32) verdict {
 	switch {
-	case b.padded > 0:
-		return verdict{RecordLink, b.padded, "the base64 of $bytes is padded"}
+	case b.Padded > 0:
+		return verdict{RecordLink, b.Padded, "the base64 of $bytes is padded"}
 	}
 	return verdict{}
 }
@@ -59,8 +63,8 @@ func tooLarge(i int32) verdict {
 }
 
 // routable: workers choose by the record's own $type.
-func (b *block) routable(i int32) verdict {
-	t := b.t
+func (b *records) routable(i int32) verdict {
+	t := b.Tape
 	if t.Kind(i) != jsonscan.Object {
 		return verdict{RecordType, i, "the record is not an object"}
 	}
@@ -78,16 +82,16 @@ func (b *block) routable(i int32) verdict {
 }
 
 // diagnose finds the likeliest reason why a record is not its block.
-func (b *block) diagnose(i int32, cid string) verdict {
-	s := suspects{t: b.t, snake: -1, null: -1, untyped: -1, shape: -1}
+func (b *records) diagnose(i int32, cid string) verdict {
+	s := suspects{t: b.Tape, snake: -1, null: -1, untyped: -1, shape: -1}
 	s.walk(i, "")
-	ours := ownedLexicon(b.t.Text(b.t.Get(i, "$type")))
-	proven := func(f form) bool { return string(b.cid(i, f)) == cid }
+	ours := ownedLexicon(b.Tape.Text(b.Tape.Get(i, "$type")))
+	proven := func(f block.Form) bool { return string(b.CID(i, f)) == cid }
 	const proof = "; without it the record hashes to its cid"
 	switch {
-	case s.snake >= 0 && (s.python || ours || proven(form{sort: true, camel: true}) || proven(form{sort: true, camel: true, noNulls: true})):
-		return verdict{RecordCasing, s.snake, "the block has no key " + clip(b.t.Text(s.snake-1))}
-	case s.null >= 0 && proven(form{sort: true, noNulls: true}):
+	case s.snake >= 0 && (s.python || ours || proven(block.Form{Sort: true, Camel: true}) || proven(block.Form{Sort: true, Camel: true, NoNulls: true})):
+		return verdict{RecordCasing, s.snake, "the block has no key " + clip(b.Tape.Text(s.snake-1))}
+	case s.null >= 0 && proven(block.Form{Sort: true, NoNulls: true}):
 		return verdict{RecordNull, s.null, "null" + proof}
 	case s.null >= 0 && ours:
 		return verdict{RecordNull, s.null, "null, which this lexicon does not have"}
@@ -96,7 +100,7 @@ func (b *block) diagnose(i int32, cid string) verdict {
 	case s.shape >= 0:
 		return verdict{RecordLink, s.shape, s.shapeDetail}
 	}
-	return verdict{RecordCID, i, "it hashes to " + string(b.cid(i, form{sort: true}))}
+	return verdict{RecordCID, i, "it hashes to " + string(b.CID(i, block.Form{Sort: true}))}
 }
 
 // ownedLexicon reports whether a $type is of the lexicons that have neither
@@ -108,7 +112,7 @@ func ownedLexicon(typ string) bool {
 // suspects are the first odd places of a record, by what may have made them;
 // -1 when there is none.
 type suspects struct {
-	t                           *tape
+	t                           *block.Tape
 	snake, null, untyped, shape int32
 	shapeDetail                 string
 	python                      bool // a py_type occurred
@@ -140,7 +144,7 @@ func (s *suspects) object(i int32, key string) {
 	s.shapes(i)
 	for k, value := range t.Members(i) {
 		name := t.Text(k)
-		if isSnake(name) {
+		if block.IsSnake(name) {
 			s.note(&s.snake, value)
 			s.python = s.python || name == "py_type"
 		}
@@ -153,7 +157,7 @@ func (s *suspects) shapes(i int32) {
 	t := s.t
 	one := t.Count(i) == 1
 	if link := t.Get(i, "$link"); link >= 0 {
-		_, err := syntax.ParseCID(t.sayOr(link))
+		_, err := syntax.ParseCID(t.TextOr(link))
 		switch {
 		case !one:
 			s.odd(i, "$link has other keys beside it")
@@ -162,11 +166,11 @@ func (s *suspects) shapes(i int32) {
 		}
 	}
 	if bytes := t.Get(i, "$bytes"); bytes >= 0 {
-		b := block{t: t}
+		e := block.Encoder{Tape: t}
 		switch {
 		case !one:
 			s.odd(i, "$bytes has other keys beside it")
-		case t.Kind(bytes) != jsonscan.String || !b.bytes(bytes):
+		case t.Kind(bytes) != jsonscan.String || !isBase64(&e, bytes):
 			s.odd(bytes, "$bytes is not base64")
 		}
 	}
@@ -174,13 +178,18 @@ func (s *suspects) shapes(i int32) {
 	if ref < 0 {
 		return
 	}
-	blob := t.isText(t.Get(i, "$type"), "blob")
+	blob := t.IsText(t.Get(i, "$type"), "blob")
 	switch {
 	case (blob || mime >= 0) && (t.Kind(ref) != jsonscan.Object || t.Get(ref, "$link") < 0):
 		s.odd(ref, "a blob's ref is not a {\"$link\"}")
 	case !blob && mime >= 0:
 		s.note(&s.untyped, i)
 	}
+}
+
+func isBase64(e *block.Encoder, value int32) bool {
+	_, ok := e.Bytes(value)
+	return ok
 }
 
 func (s *suspects) odd(i int32, detail string) {

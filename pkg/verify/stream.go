@@ -76,7 +76,7 @@ type Stream struct {
 func NewStream(cfg Config) *Stream {
 	l := newLedger(cfg)
 	s := &Stream{ledger: l, order: newSequence(l)}
-	s.data.block.t = &s.data.tape
+	s.data.records.Tape = &s.data.tape
 	return s
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/jsonscan"
 	"github.com/fhctl/fhctl/pkg/syntax"
 	"github.com/fhctl/fhctl/pkg/thirdparty"
+	"github.com/fhctl/fhctl/pkg/verify/block"
 )
 
 func TestRealAndSimulatedEntriesAreClean(t *testing.T) {
@@ -205,12 +206,12 @@ func TestWhatTheBlockHasIsNotQuestioned(t *testing.T) {
 		`{"$type":"a.b.c","x":{"$bytes":"AQI"},"y":{"$link":"nonsense"},"z":{"$link":"a","b":1}}`,
 		`{"$type":"a.b.c","n":[0,-1,23,24,9223372036854775807,-9223372036854775808],"":[[],{},"\u0000é\u2028"]}`,
 	} {
-		var tp tape
-		b := block{t: &tp}
-		if tp.parse(text) != jsonscan.Whole {
+		var tp block.Tape
+		b := block.Encoder{Tape: &tp}
+		if tp.Parse(text) != jsonscan.Whole {
 			t.Fatal(text)
 		}
-		own := string(b.cid(0, form{sort: true}))
+		own := string(b.CID(0, block.Form{Sort: true}))
 		list := sound()
 		list[5].Fields[3] = strings.Replace(create(text), cid, own, 1)
 		if found, _ := listed(t, list, Config{}, nil); len(found) > 0 {
