@@ -7,10 +7,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/verify"
 )
 
-// TestVerifyPageListsTheRules compares docs/verify.md with the code; -update
+// TestVerifyPageListsTheRules compares docs/verify.md with the code, with remedies as the
+// command writes them; -update
 // writes its table.
 func TestVerifyPageListsTheRules(t *testing.T) {
 	path := filepath.Join(moduleRoot(t), "docs", "verify.md")
@@ -25,7 +27,7 @@ func TestVerifyPageListsTheRules(t *testing.T) {
 	}
 	var table strings.Builder
 	for _, r := range verify.Rules() {
-		fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", r.ID, r.Severity, r.Means, r.Mend)
+		fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", r.ID, r.Severity, r.Means, shell.Typed(r.Mend))
 	}
 	want := before + head + table.String()
 	if *update {

@@ -21,7 +21,7 @@ type Finding struct {
 	ID       string    // of the entry, or "frame 12"; empty for the cursor
 	Where    string    // within the entry: "ops[0].record.embed"; may be empty
 	Detail   string    // for people; holds names of keys, never values of records
-	Mend     string    // what to do about it
+	Mend     string    // what to do about it, in remedies of package fault
 }
 
 // Mark is one seq and where it stands.

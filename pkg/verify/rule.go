@@ -1,5 +1,7 @@
 package verify
 
+import "github.com/fhctl/fhctl/pkg/fault"
+
 // Rule names what a finding is about; a word that stays the same.
 type Rule string
 
@@ -29,7 +31,7 @@ type RuleInfo struct {
 	ID       Rule
 	Severity Severity
 	Means    string // one sentence, with the rule of the protocol it comes from
-	Mend     string // what to do about it
+	Mend     string // what to do about it, in remedies of package fault
 }
 
 // The rules of sequence and cursor.
@@ -107,13 +109,21 @@ const (
 	AgainstShape   Rule = "against-shape"
 )
 
+// What to do about a finding, as remedies of package fault: fault.Spell finds them.
+var (
+	readAgain  = fault.Remedy{Do: fault.Ingest}.With("from", "SEQ")
+	setCursor  = fault.CursorTo("SEQ")
+	lookForOne = "look for a second writer (" + fault.Remedy{Do: fault.Measure}.String() + ")"
+
+	bridgeMend = "stop the Python bridge, write with fhctl, and read the events again from the relay while it still holds them: " + readAgain
+	shapeMend  = "if the Python bridge writes this stream (its entries have record-casing as well), stop it; else find the program that wrote this entry. Read the events again from the relay while it still holds them: " + readAgain
+	handleMend = "whoever wrote this passed on, or put in, a DID where no handle was known: the TypeScript producer, or an old fhctl. An unknown handle is stored as null; read the event again from the relay while it still holds it: " + readAgain
+	relayMend  = "nothing can be fixed here: the relay sent it like this, and " + fault.Remedy{Do: fault.Ingest}.String() + " skips and counts it"
+	keepMend   = "nothing: the relay sent it like this, and " + fault.Remedy{Do: fault.Ingest}.String() + " delivers it as it is"
+)
+
 const (
-	bridgeMend = "stop the Python bridge, let fhctl write, and read the events again from the relay while it still holds them: fhctl ingest --from SEQ"
-	shapeMend  = "if the Python bridge writes this stream (its entries have record-casing as well), stop it; else find the program that wrote this entry. Read the events again from the relay while it still holds them: fhctl ingest --from SEQ"
-	handleFix  = "whoever wrote this passed on, or put in, a DID where no handle was known: the TypeScript producer, or fhctl before it checked. fhctl stores null; read the event again from the relay while it still holds it: fhctl ingest --from SEQ"
-	writerMend = "find the program that wrote this entry; fhctl does not. Consumers will not take it: read the event again from the relay into a fresh stream if it is still held there"
-	relayMend  = "nothing can be fixed here: the relay sent it like this. fhctl ingest skips and counts it"
-	keepMend   = "nothing: the relay sent it like this, and fhctl ingest delivers it as it is"
+	writerMend = "find the program that wrote this entry; it is not fhctl. Consumers will not take it: read the event again from the relay into a fresh stream if it is still held there"
 	fileMend   = "the recording was changed or the relay is at fault: record the same seqs again and compare"
 )
 
@@ -123,30 +133,30 @@ func Rules() []RuleInfo { return append([]RuleInfo(nil), table[:]...) }
 var table = [...]RuleInfo{
 	{OfStream | OfPair, SeqInvalid, Error, "The seq is not plain decimal digits from 1 to 2^53-1 (Q1).", writerMend},
 	{OfStream | OfCapture | OfPair, SeqDuplicate, Error, "The same seq is stored a second time; consumers count it again (G2).",
-		"look for a second writer (fhctl stream stats) or a rewound cursor; XDEL STREAM ID removes the later entry if no group has read it yet"},
+		lookForOne + " or a rewound cursor; XDEL STREAM ID removes the later entry if no group has read it yet"},
 	{OfStream | OfCapture | OfPair, SeqOrder, Error, "The entry stands behind one with a higher seq (G3).",
-		"look for a second writer (fhctl stream stats); entries cannot be moved, so read them again into a fresh stream if order matters"},
+		lookForOne + "; entries cannot be moved, so read them again into a fresh stream if order matters"},
 	{OfStream | OfCapture, SeqGap, Warning, "Numbers between two entries are missing. Relays skip numbers (Q1); so do sync events, rejected frames and filters.",
-		"if it is wider than usual, compare with the writer's log (skipped and rejected events) and with the relay: fhctl ingest --from SEQ into another stream, then fhctl verify --against"},
+		"if it is wider than usual, compare with the writer's log (skipped and rejected events) and with the relay: " + readAgain + " into another stream, then " + fault.Remedy{Do: fault.Verify}.With("against", "")},
 	{OfStream, EntriesGone, Error, "Somebody removed entries that had been stored, and the writer could not read them again: groups that had not read them never will (G1). The ledger of losses beside the cursor says so.",
-		"fetch the events again while the relay holds them: stop the writer and move the cursor to before the first (fhctl cursor set SEQ); then take the line out: XDEL LEDGER ID"},
+		"fetch the events again while the relay holds them: stop the writer and move the cursor to before the first (" + setCursor + "); then take the line out: XDEL LEDGER ID"},
 	{OfStream, EntryDeleted, Warning, "Somebody deleted entries from inside the stream (XDEL); trimming is not meant. This is the highest of them, as far as Redis tells (from version 7 on).",
-		"find out who: consumers delete nothing. Read the events again into another stream if they are needed: fhctl ingest --from SEQ"},
+		"find out who: consumers delete nothing. Read the events again into another stream if they are needed: " + readAgain},
 	{OfStream | OfCapture | OfPair, RangeTrimmed, Warning, "The range that was asked for is held in part only: it begins before, or ends behind, what is stored. The verdict is about the part that is held.",
-		"ask for less; what was trimmed can be read again while the relay holds it: fhctl ingest --from SEQ into another stream"},
+		"ask for less; what was trimmed can be read again while the relay holds it: " + readAgain + " into another stream"},
 	{OfStream, CursorMissing, Error, "There are entries but no cursor: a restarted writer would begin live and leave a hole.",
-		"set it to the last stored seq: fhctl cursor set SEQ"},
-	{OfStream, CursorInvalid, Error, "The cursor is not a seq.", "set it to the last stored seq: fhctl cursor set SEQ"},
+		"set it to the last stored seq: " + setCursor},
+	{OfStream, CursorInvalid, Error, "The cursor is not a seq.", "set it to the last stored seq: " + setCursor},
 	{OfStream, CursorAhead, Error, "The cursor is above the last stored seq, and the notes its writer left do not explain it: events were removed or may have been passed over (G1).",
-		"set it back to the last stored seq: fhctl cursor set SEQ. The relay sends what lies between again; events that yield no entry, such as sync, move the cursor once more"},
+		"set it back to the last stored seq: " + setCursor + ". The relay sends what lies between again; events that yield no entry, such as sync, move the cursor once more"},
 	{OfStream, CursorBehind, Error, "The cursor is below the last stored seq: a restarted writer would store events again (G2).",
-		"set it to the last stored seq: fhctl cursor set SEQ"},
+		"set it to the last stored seq: " + setCursor},
 
 	{OfStream, CursorUnproven, Warning, "The cursor is above the last stored seq. Its writer filters, so it may be right, but nothing it noted proves that nothing was passed over.",
-		"nothing, if it was moved on purpose (fhctl cursor history); the next event that the writer stores settles it"},
+		"nothing, if it was moved on purpose (" + fault.Remedy{Do: fault.ListMoves}.String() + "); the next event that the writer stores settles it"},
 
 	{OfStream, PartitionWrong, Error, "The entry is not in the partition of its account: consumers of two partitions see that account out of order.",
-		"look for a writer with another number of partitions (fhctl stream stats); entries cannot be moved, so read them again into a fresh set if order matters"},
+		"look for a writer with another number of partitions (" + fault.Remedy{Do: fault.Measure}.String() + "); entries cannot be moved, so read them again into a fresh set if order matters"},
 	{OfStream, FieldMissing, Error, "The entry lacks type, data or seq.", writerMend},
 	{OfStream, FieldOrder, Error, "type, data and seq are not the first three fields in that order; workers read by position.", writerMend},
 	{OfStream, TypeUnknown, Error, "The type is not commit, identity or account.", writerMend},
@@ -156,7 +166,7 @@ var table = [...]RuleInfo{
 	{OfStream, DataReserved, Error, "data has a key type, seq, time or enriched, which overwrites the Kafka bridge's own.", writerMend},
 	{OfStream, DataSize, Error, "data, a record, or the number of ops is above the limits of the protocol (E1).", writerMend},
 	{OfStream | OfCapture, DIDSyntax, Error, "The DID is not one that workers accept: they skip the whole event.", writerMend},
-	{OfStream, HandleDID, Error, "The handle is a DID: it overwrites a good handle. Unknown handles are null.", handleFix},
+	{OfStream, HandleDID, Error, "The handle is a DID: it overwrites a good handle. Unknown handles are null.", handleMend},
 	{OfStream | OfCapture, HandleSyntax, Warning, "The handle that the relay sent is not a domain name; a writer stores null in its place.", keepMend},
 	{OfStream, OpShape, Error, "An op's action is unknown, or its cid and record do not fit its action.", writerMend},
 	{OfStream, OpPath, Error, "An op's path is not a collection and a record key with one slash between.", writerMend},

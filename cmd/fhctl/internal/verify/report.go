@@ -138,7 +138,7 @@ type findingLine struct {
 }
 
 func jsonFinding(f verify.Finding) findingLine {
-	return findingLine{V: 1, Kind: "finding", Severity: f.Severity, Rule: f.Rule, Seq: known(f.Seq), ID: known(f.ID), Where: f.Where, Detail: f.Detail, Mend: f.Mend}
+	return findingLine{V: 1, Kind: "finding", Severity: f.Severity, Rule: f.Rule, Seq: known(f.Seq), ID: known(f.ID), Where: f.Where, Detail: f.Detail, Mend: shell.Typed(f.Mend)}
 }
 
 // known is nil for the zero value, which stands for unknown.
@@ -263,7 +263,7 @@ func lineOf(m verify.Mark) markLine { return markLine{known(m.Seq), known(m.ID)}
 // stopHint is what to do about a check that ended early.
 func stopHint(err error) string {
 	if hint := fault.HintOf(err); hint != "" {
-		return hint
+		return shell.Typed(hint)
 	}
 	return "run it again for the rest"
 }

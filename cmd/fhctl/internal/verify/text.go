@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fhctl/fhctl/cmd/fhctl/internal/shell"
 	"github.com/fhctl/fhctl/pkg/audit"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/output"
@@ -154,7 +155,7 @@ func (r *verifyReport) fixes(sum *audit.Summary) {
 		if i == 0 {
 			fmt.Fprintln(r.out, "\nfound")
 		}
-		fmt.Fprintf(r.out, "  %-16s  %s  %s\n    fix: %s\n", c.Rule, text.Thousands(c.Count), c.Severity, c.Mend)
+		fmt.Fprintf(r.out, "  %-16s  %s  %s\n    fix: %s\n", c.Rule, text.Thousands(c.Count), c.Severity, shell.Typed(c.Mend))
 	}
 }
 
@@ -239,7 +240,7 @@ func ruleCase(info verify.RuleInfo, count verify.RuleCount, texts []string) juni
 	if count.Count == 0 {
 		return c
 	}
-	text := strings.Join(append(texts, "fix: "+count.Mend), "\n")
+	text := strings.Join(append(texts, "fix: "+shell.Typed(count.Mend)), "\n")
 	if count.Severity == verify.Warning {
 		c.Out = text
 		return c
