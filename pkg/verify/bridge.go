@@ -164,7 +164,7 @@ func (l *likeness) unwrapped(b, e int32) bool {
 		cid, err := syntax.ParseCID(text)
 		return err == nil && said != "" && (said == text || said == hex.EncodeToString(cid))
 	}
-	if value := l.exact.Get(e, "$bytes"); l.exact.Kind(value) == jsonscan.String && l.bridge.Kind(b) == jsonscan.String {
+	if value := l.exact.Get(e, "$bytes"); value >= 0 && l.bridge.Kind(b) == jsonscan.String {
 		encoder := block.Encoder{Tape: l.exact} // which knows what base64 is meant
 		raw, ok := encoder.Bytes(value)
 		return ok && said == hex.EncodeToString(raw)

@@ -167,10 +167,11 @@ func (s *suspects) shapes(i int32) {
 	}
 	if bytes := t.Get(i, "$bytes"); bytes >= 0 {
 		e := block.Encoder{Tape: t}
+		_, isBase64 := e.Bytes(bytes)
 		switch {
 		case !one:
 			s.odd(i, "$bytes has other keys beside it")
-		case t.Kind(bytes) != jsonscan.String || !isBase64(&e, bytes):
+		case !isBase64:
 			s.odd(bytes, "$bytes is not base64")
 		}
 	}
@@ -185,11 +186,6 @@ func (s *suspects) shapes(i int32) {
 	case !blob && mime >= 0:
 		s.note(&s.untyped, i)
 	}
-}
-
-func isBase64(e *block.Encoder, value int32) bool {
-	_, ok := e.Bytes(value)
-	return ok
 }
 
 func (s *suspects) odd(i int32, detail string) {

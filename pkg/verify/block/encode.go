@@ -271,9 +271,12 @@ func (e *Encoder) bytes(value int32) (raw []byte, ok bool) {
 }
 
 // Bytes is what the $bytes at node value stand for, until the next call; ok is false
-// where they are no base64.
+// where they are no base64 text.
 func (e *Encoder) Bytes(value int32) (raw []byte, ok bool) {
 	e.begin(Form{})
+	if e.Tape.Kind(value) != jsonscan.String {
+		return nil, false
+	}
 	return e.bytes(value)
 }
 
