@@ -96,9 +96,9 @@ func endFamilies() []family {
 			read: func(s *scrape, out emit) { wordsOf(s.t.storeFails, out) }},
 		single("fhctl_stream_full", gauge, "1 while nothing is stored because readers have not finished what the stream may hold.",
 			func(s *scrape) float64 { return truth(s.t.full()) }),
-		known("fhctl_spill_bytes", "Bytes of frames that wait on disk; absent without --when-full spill.",
+		known("fhctl_spill_bytes", "Bytes of frames that wait on disk; absent unless when-full is spill.",
 			func(s *scrape) (float64, bool) { return float64(s.SpillBytes), s.Spilling }),
-		{name: "fhctl_spilled_frames_total", kind: counter, help: "Frames that went to disk because the stream did not take them; absent without --when-full spill.",
+		{name: "fhctl_spilled_frames_total", kind: counter, help: "Frames that went to disk because the stream did not take them; absent unless when-full is spill.",
 			read: func(s *scrape, out emit) {
 				if s.Spilling {
 					out(float64(s.SpilledFrames))

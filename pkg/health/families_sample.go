@@ -8,7 +8,7 @@ func sampleFamilies() []family {
 			read: func(s *scrape, out emit) { groupsOf(s.Sample.Groups, value, out) }}
 	}
 	partition := func(name, help string, value func(Partition) (float64, bool)) family {
-		return family{name: name, label: "partition", kind: gauge, help: help + ", by its number; absent without --partitions.",
+		return family{name: name, label: "partition", kind: gauge, help: help + ", by its number; absent unless partitions is set.",
 			read: func(s *scrape, out emit) { partitionsOf(s.Sample.Partitions, value, out) }}
 	}
 	return []family{
@@ -36,7 +36,7 @@ func sampleFamilies() []family {
 			func(s *scrape) (float64, bool) { return truth(s.Sample.Durable), s.SampleKnown }),
 		single("fhctl_sample_failures_total", counter, "Times Redis could not be looked at for the numbers above.",
 			func(s *scrape) float64 { return float64(s.t.sampleFails) }),
-		{name: "fhctl_reject_files_total", kind: counter, label: "outcome", help: "Rejected frames that --rejects was asked to keep, by what became of them.", read: rejectOutcomes},
+		{name: "fhctl_reject_files_total", kind: counter, label: "outcome", help: "Rejected frames to be kept in the directory of rejects, by what became of them.", read: rejectOutcomes},
 		single("fhctl_reject_files_bytes", gauge, "Bytes of the rejected frames that are kept.",
 			func(s *scrape) float64 { return float64(s.rejectFiles.Bytes) }),
 	}

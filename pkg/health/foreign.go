@@ -19,7 +19,7 @@ type foreign struct {
 // moves counts changes of the cursor in one direction, and the seqs they spanned.
 type moves struct{ times, seqs uint64 }
 
-// SetForeign notes whether something other than fhctl writes the dashboard's status.
+// SetForeign notes whether another program writes the dashboard's status.
 func (m *Monitor) SetForeign(present bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -52,7 +52,7 @@ func foreignFamilies() []family {
 		}
 	}
 	return []family{
-		single("fhctl_foreign_writer", gauge, "1 while something other than fhctl writes firehose:status.",
+		single("fhctl_foreign_writer", gauge, "1 while another program writes firehose:status.",
 			func(s *scrape) float64 { return truth(s.t.foreign.status) }),
 		{name: "fhctl_foreign_cursor_moves_total", kind: prometheus.CounterValue, label: "direction", help: "Times some other program changed the cursor. It was put back each time; an operator's cursor set does not count.",
 			read: directions(func(m moves) uint64 { return m.times })},

@@ -11,7 +11,7 @@ import (
 
 const referenceHead = `# Metrics
 
-` + "`fhctl ingest`" + ` serves these at ` + "`http://127.0.0.1:9477/metrics`" + ` in Prometheus' text
+The daemon serves these at ` + "`http://127.0.0.1:9477/metrics`" + ` in Prometheus' text
 format. This page is generated from the code; what its words mean is in the
 [glossary](glossary.md).
 

@@ -63,12 +63,12 @@ func (m *Monitor) Listen(addr string) (*Server, error) {
 
 func listenFault(addr string, err error) error {
 	err = fmt.Errorf("listen for health on %q: %w", addr, err)
-	hint := "--health-addr takes host:port, such as 127.0.0.1:9477"
+	hint := fault.To("health-addr", "") + " takes host:port, such as 127.0.0.1:9477"
 	switch class := fault.Listening(err); {
 	case errors.Is(err, syscall.EADDRINUSE):
-		hint = "another process has this address: choose another with --health-addr, port 0 for a free one"
+		hint = "another process has this address: choose another with " + fault.To("health-addr", "") + ", port 0 for a free one"
 	case class == fault.Refused:
-		hint = "choose a port above 1023 with --health-addr"
+		hint = "choose a port above 1023 with " + fault.To("health-addr", "")
 	}
 	return fault.New(fault.Listening(err), err, hint)
 }

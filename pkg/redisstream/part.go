@@ -215,7 +215,12 @@ func (w *Writer) peek(ctx context.Context, key string) (cursor string, err error
 // partitions.
 func otherCount(key, cursor string, have, want int) error {
 	return fault.New(fault.Cursor, fmt.Errorf("there is no cursor for %d partitions, but %s, of another number of partitions, stands at %.32q: starting live would leave a gap; nothing was changed", want, key, cursor),
-		fmt.Sprintf("take it over with all writers stopped: fhctl cursor set --partitions %d --from-partitions %s; or choose where to start with --from", want, count(have)))
+		"take it over with all writers stopped: "+takeOver(want, count(have))+"; or choose where to start with "+fault.To("from", ""))
+}
+
+// takeOver is the remedy of making a cursor of one number of partitions one of another.
+func takeOver(want int, have string) string {
+	return fault.Remedy{Do: fault.MoveCursor}.With("partitions", strconv.Itoa(want)) + " with " + fault.To("from-partitions", have)
 }
 
 // count is a number of partitions; 0 is one that is not known.

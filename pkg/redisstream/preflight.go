@@ -47,7 +47,7 @@ func (w *Writer) readInfo(ctx context.Context) (conn.Info, error) {
 	info, err := w.client.ServerInfo(ctx, w.config.StreamKey)
 	var reply redis.Error
 	if errors.As(err, &reply) && conn.CauseOf(err) == "" {
-		w.config.Logger.Warn("Redis does not let fhctl read INFO, so role, eviction and persistence are unchecked", "err", err)
+		w.config.Logger.Warn("This user may not read INFO of Redis, so role, eviction and persistence are unchecked", "err", err)
 		return conn.Info{}, nil
 	}
 	return info, err
@@ -62,15 +62,15 @@ func (w *Writer) warn(info conn.Info, t *conn.Target) {
 		log.Warn("Redis evicts keys that expire when memory is full: the dashboard's and the lease, which are written again; stream and cursor do not expire and stay", "policy", policy)
 	}
 	if info["aof_enabled"] == "0" && !info.Embedded() {
-		log.Warn("Redis keeps no append-only file: after a crash it forgets what came since the last snapshot; fhctl reads that again from the relay, while the relay still has it")
+		log.Warn("Redis keeps no append-only file: after a crash it forgets what came since the last snapshot, which is read again from the relay, while the relay still has it")
 	}
 	replicated := t.Replicated() || info["connected_slaves"] != "" && info["connected_slaves"] != "0"
 	if _, set := info["min_slaves_good_slaves"]; replicated && !set {
-		log.Warn("Redis has replicas but no min-replicas-to-write: writes to a primary that was cut off are lost; fhctl reads them again from the relay, while the relay still has them")
+		log.Warn("Redis has replicas but no min-replicas-to-write: writes to a primary that was cut off are lost, and read again from the relay, while the relay still has them")
 	}
 }
 
-const evictionHint = "run CONFIG SET maxmemory-policy noeviction, or a volatile- policy; where CONFIG is barred, choose it in the service's console; --allow-eviction starts all the same"
+var evictionHint = "run CONFIG SET maxmemory-policy noeviction, or a volatile- policy; where CONFIG is barred, choose it in the service's console; " + fault.To("allow-eviction", "") + " starts all the same"
 
 // probeTypes finds keys that hold something else, without changing anything.
 func (w *Writer) probeTypes(ctx context.Context) error {

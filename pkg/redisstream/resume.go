@@ -331,7 +331,7 @@ func (w *Writer) badCursor(found string) error {
 	}
 	key := w.config.CursorKey
 	return fault.New(fault.Cursor, fmt.Errorf("cursor %s %s; nothing was changed", key, what),
-		"look at it with GET "+key+"; write the last stored seq with fhctl cursor set SEQ, or start live with fhctl cursor set live")
+		"look at it with GET "+key+"; write the last stored seq: "+fault.CursorTo("SEQ")+", or start live: "+fault.CursorTo("live"))
 }
 
 // foreign says that the cursor belongs to somebody else, and how to claim it.
@@ -339,15 +339,16 @@ func (w *Writer) foreign(found string) error {
 	c, id := &w.config, w.config.Identity
 	if found == "absent" {
 		return fault.New(fault.Cursor, fmt.Errorf("cursor %s has no side key: the Python bridge left it, so it is %s's, and this run reads %s; nothing was changed", c.CursorKey, script.BridgeRelay, id.Relay),
-			fmt.Sprintf("set RELAY_URL to wss://%s, or start live here with fhctl cursor set live; only if that seq really is %s's: fhctl cursor set SEQ --relay %s", script.BridgeRelay, id.Relay, id.Relay))
+			"set RELAY_URL to wss://"+script.BridgeRelay+", or start live here: "+fault.CursorTo("live")+"; only if that seq really is "+id.Relay+"'s: "+
+				fault.Remedy{Do: fault.MoveCursor, Value: "SEQ"}.With("relay", id.Relay))
 	}
 	if have, other := strings.CutPrefix(found, "partitions "); other {
 		return fault.New(fault.Cursor, fmt.Errorf("cursor %s is not this run's (partitions %s); this run has relay %s, filter %s, partitions %d; nothing was changed",
 			c.CursorKey, have, id.Relay, cmp.Or(id.Filter, "none"), id.partitions()),
-			fmt.Sprintf("run with --partitions %s; the number changes only with all writers stopped and all cursors equal: fhctl cursor set --partitions %d --from-partitions %[1]s (docs/scaling.md)", have, id.partitions()))
+			"run with "+fault.To("partitions", have)+"; the number changes only with all writers stopped and all cursors equal: "+takeOver(id.partitions(), have)+" (docs/scaling.md)")
 	}
 	return fault.New(fault.Cursor, fmt.Errorf("cursor %s is not this run's (%s); this run has relay %s, filter %s, partitions %d; nothing was changed",
 		c.CursorKey, found, id.Relay, cmp.Or(id.Filter, "none"), id.partitions()),
-		fmt.Sprintf("go back to the former settings, or choose other stream and cursor keys, or start live here with fhctl cursor set live; to continue from the same seq with other filters, stop all writers and: SET %s '{\"relay\":%q,\"filter\":%q,\"partitions\":%d}'",
-			c.SideKey(), id.Relay, cmp.Or(id.Filter, "none"), id.partitions()))
+		fmt.Sprintf("go back to the former settings, or choose other stream and cursor keys, or start live here: %s; to continue from the same seq with other filters, stop all writers and: SET %s '{\"relay\":%q,\"filter\":%q,\"partitions\":%d}'",
+			fault.CursorTo("live"), c.SideKey(), id.Relay, cmp.Or(id.Filter, "none"), id.partitions()))
 }

@@ -86,9 +86,12 @@ func (w *Writer) strange(f found) error {
 // moveOnly is a fault that only an operator's move of the cursor ends.
 func (w *Writer) moveOnly(err error, holds, left event.Seq) error {
 	relay := w.config.Identity.Relay
+	move := func(to event.Seq) string {
+		return fault.Remedy{Do: fault.MoveCursor, Value: to.String()}.With("relay", relay)
+	}
 	return fault.New(fault.Cursor, err, fmt.Sprintf(
-		"stop the other writer; then start live here with fhctl cursor set live, or go on where fhctl stopped with fhctl cursor set %s --relay %s; only if %s really is %s's: fhctl cursor set %[3]s --relay %[2]s",
-		left, relay, holds, relay))
+		"stop the other writer; then start live here: %s, or go on where it was left: %s; only if %s really is %s's: %s",
+		fault.CursorTo("live"), move(left), holds, relay, move(holds)))
 }
 
 // removed looks for entries that were stored and are there no more, and goes back

@@ -198,15 +198,15 @@ func (w *Writer) tellMove(ctx context.Context, own, found event.Seq, undone bool
 		return
 	}
 	first, last := m.Between()
-	who := cmp.Or(m.By, "unknown; neither fhctl nor an operator's move, which the side key would tell")
+	who := cmp.Or(m.By, "unknown; neither a writer of ours nor an operator's move, which the side key would tell")
 	if !undone {
-		w.config.Logger.Warn("Another writer moved the cursor while no fhctl ran; going on from where it left it",
+		w.config.Logger.Warn("Another writer moved the cursor while none of ours ran; going on from where it left it",
 			"from", own.String(), "to", found.String(), "by", who)
 		return
 	}
-	what := fmt.Sprintf("something other than fhctl moved the cursor back from %s to %s (%s): it was put back, and %s, which is stored, is not stored again", own, found, who, rangeOf(first, last))
+	what := fmt.Sprintf("another program moved the cursor back from %s to %s (%s): it was put back, and %s, which is stored, is not stored again", own, found, who, rangeOf(first, last))
 	if m.Ahead() {
-		what = fmt.Sprintf("something other than fhctl moved the cursor ahead from %s to %s (%s): it was put back, and %s is stored now, but for events of which that writer's own entries are in the stream", own, found, who, rangeOf(first, last))
+		what = fmt.Sprintf("another program moved the cursor ahead from %s to %s (%s): it was put back, and %s is stored now, but for events of which that writer's own entries are in the stream", own, found, who, rangeOf(first, last))
 	}
 	w.config.Alarm(event.AlarmConflict, first, what+w.others.teller.also())
 }

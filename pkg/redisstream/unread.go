@@ -32,7 +32,7 @@ func (w *Writer) unreadRemoved(ctx context.Context, rises event.Seq) (told bool)
 	g := gone{from: from, to: to, kept: w.acked}
 	w.note(ctx, g)
 	w.config.Alarm(event.AlarmRemoved, from, fmt.Sprintf(
-		"something other than fhctl removed the oldest entries of %s: %s had not read all of them, of %s, and they are not read again", w.config.StreamKey, who, g))
+		"something else removed the oldest entries of %s: %s had not read all of them, of %s, and they are not read again", w.config.StreamKey, who, g))
 	return true
 }
 

@@ -98,7 +98,7 @@ func Open(cfg Config) (*Store, error) {
 
 func openDir(dir string) (*os.Root, error) {
 	if dir == "" {
-		return nil, fault.New(fault.Usage, errors.New("open rejects directory: no name given"), "--rejects takes a directory")
+		return nil, fault.New(fault.Usage, errors.New("open rejects directory: no name given"), fault.To("rejects", "")+" takes a directory")
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, dirFault(fmt.Errorf("make rejects directory %q: %w", dir, err))
@@ -123,7 +123,7 @@ func dirFault(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return fault.New(fault.Refused, err, "the directory must belong to the user that runs fhctl")
 	}
-	return fault.New(fault.Usage, err, "--rejects takes a directory that fhctl can write to")
+	return fault.New(fault.Usage, err, fault.To("rejects", "")+" takes a directory that can be written to")
 }
 
 // Keep stores frame, or counts why it did not. It takes a hash and at most one

@@ -204,7 +204,7 @@ func refusedWith(via string, answer *http.Response, cause error) *breach {
 		err = fmt.Errorf("%w %s", err, upgradeFlaw(answer.Header, cause))
 		return &breach{cause: causeHandshake, err: fault.New(fault.Unreachable, err, "check the relay URL; a proxy or load balancer in front of the relay may be changing its answers")}
 	case http.StatusMethodNotAllowed, http.StatusUpgradeRequired, http.StatusNotImplemented:
-		hint := "this host does not serve subscribeRepos as fhctl knows it; check the relay URL"
+		hint := "this host does not serve subscribeRepos as the protocol has it; check the relay URL"
 		return &breach{cause: statusCause(code), final: true, err: fault.New(fault.Unreachable, err, hint)}
 	}
 	hint := "check the relay URL; a host that is being restarted or repaired answers so for a while"

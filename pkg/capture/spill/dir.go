@@ -88,7 +88,7 @@ func refused(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		class = fault.Refused
 	}
-	return fault.New(class, fmt.Errorf("use spill directory: %w", err), "name a directory that fhctl may write")
+	return fault.New(class, fmt.Errorf("use spill directory: %w", err), "name a directory that this user may write")
 }
 
 // own compares the owner with the one the directory has, and writes it down

@@ -56,6 +56,8 @@ func CheckSlot(r *reader.Reader) error {
 	return keyspace.CheckSlot(r.StreamKey(), r.CursorKey())
 }
 
+var lookAtIt = "look with: " + fault.Remedy{Do: fault.LookAtCursor}.String()
+
 // MoveCursor changes the cursor in one step with its side key and its history,
 // and raises the epoch, which running writers notice: they read again from the
 // new cursor. It uses the Reader's connection; it is the one thing that may
@@ -83,14 +85,14 @@ func MoveCursor(ctx context.Context, r *reader.Reader, m Move) error {
 		answered := errors.As(err, &refused)
 		err = r.Connection().Classed(ctx, "move cursor", err)
 		if fault.ClassOf(err) == fault.Unreachable && !answered {
-			err = fault.New(fault.Unreachable, fmt.Errorf("%w; it may have been moved or not", err), "look with: fhctl cursor get")
+			err = fault.New(fault.Unreachable, fmt.Errorf("%w; it may have been moved or not", err), lookAtIt)
 		}
 		return err
 	}
 	if status != script.OK {
 		return fault.New(fault.Conflict,
 			fmt.Errorf("move cursor: it is %s now, where it was %s a moment ago; nothing was changed", orNone(holds), orNone(m.Seen.Raw)),
-			"a writer is at work, or somebody else moved it: look with fhctl cursor get, then repeat")
+			"a writer is at work, or somebody else moved it: "+lookAtIt+", then repeat")
 	}
 	if m.Remove {
 		return awaitRemoval(ctx, r)
@@ -152,7 +154,7 @@ func move(ctx context.Context, r *reader.Reader, m Move, force bool) error {
 			return err
 		}
 		if now.Side.Epoch != m.Seen.Side.Epoch || now.Relay() != m.Seen.Relay() {
-			return fault.New(fault.Conflict, errors.New("somebody else moved the cursor a moment ago; nothing was changed"), "look with fhctl cursor history")
+			return fault.New(fault.Conflict, errors.New("somebody else moved the cursor a moment ago; nothing was changed"), "look with: "+fault.Remedy{Do: fault.ListMoves}.String())
 		}
 		m.Seen = now
 	}

@@ -44,7 +44,7 @@ var answers = []answer{
 	{[]string{"nogroup", "no such key"}, fault.Unreachable,
 		"the stream or the group was deleted while it was looked at: repeat it"},
 	{[]string{"wrong number of arguments", "syntax error", "unknown option", "invalid stream id", "script"}, fault.Usage,
-		"this server understands less than fhctl needs: it is older than Redis 5, or an imitation. Use Redis 7; see its version with: redis-cli INFO server"},
+		"this server understands less than is needed: it is older than Redis 5, or an imitation. Use Redis 7; see its version with: redis-cli INFO server"},
 }
 
 // passingHints are the remedies of passing faults, by cause: of those that a server
@@ -74,7 +74,7 @@ func answered(text string, err error) error {
 			return fault.New(a.class, err, a.hint)
 		}
 	}
-	return fault.New(fault.Unreachable, err, "Redis gives an answer that fhctl does not know: look at its log, and at what listens there with: redis-cli INFO server; report it if it stays")
+	return fault.New(fault.Unreachable, err, "Redis gives an answer that means nothing here: look at its log, and at what listens there with: redis-cli INFO server; report it if it stays")
 }
 
 // IsBarred reports whether the server says that it has not the command, or lets nobody

@@ -152,7 +152,7 @@ func Final(err error) error {
 	case saysDenied(text):
 		return fault.New(fault.Refused, err, RightsHint)
 	case strings.HasPrefix(text, "WRONGTYPE"):
-		return fault.New(fault.Data, err, "a key that fhctl needs holds something else: rename it, or choose other key names")
+		return fault.New(fault.Data, err, "a key that is needed here holds something else: rename it, or choose other key names")
 	case strings.HasPrefix(text, "CROSSSLOT"):
 		return fault.New(fault.Usage, err, "in Redis Cluster stream and cursor must share a slot: name the cursor {STREAM}:cursor")
 	}

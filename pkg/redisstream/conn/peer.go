@@ -65,7 +65,7 @@ const (
 	notRedisHint   = "look at what listens at that host and port: it is no Redis, or a proxy in front of one that is not fit for it"
 	mutePlainHint  = "a port that wants TLS does this (write rediss://), and a proxy that does not know the HELLO command; look at the log of what listens there"
 	muteTLSHint    = "look at the log of what listens there: it may be a proxy that does not know the HELLO command, or it wants a client certificate"
-	largeHint      = "no reply that fhctl asks for is this large in a sound Redis: look at what answers at that host and port, and for a huge entry in the stream"
+	largeHint      = "no reply to what is asked here is this large in a sound Redis: look at what answers at that host and port, and for a huge entry in the stream"
 )
 
 // Hint is what to look at where err tells more than that Redis is away; "" otherwise.

@@ -30,7 +30,7 @@ func (d *Dashboard) lookAt(found []byte) {
 	switch {
 	case d.wrote == nil:
 	case known && d.foreign.who != "" && now.Sub(d.foreign.seen) >= foreignGone:
-		d.config.Logger.Info("Nothing but fhctl writes the status any more", "key", StatusKey, "was", d.foreign.who)
+		d.config.Logger.Info("No other program writes the status any more", "key", StatusKey, "was", d.foreign.who)
 		d.foreign = foreign{}
 		d.config.Foreign(false)
 	case !known:
@@ -45,7 +45,7 @@ func (d *Dashboard) lookAt(found []byte) {
 		if s.CurrentCursor != nil && *s.CurrentCursor != "" {
 			at = ", now at seq " + clip(*s.CurrentCursor, 20)
 		}
-		d.config.Alarm(event.AlarmForeign, "something other than fhctl writes "+StatusKey+" ("+who+at+
+		d.config.Alarm(event.AlarmForeign, "another program writes "+StatusKey+" ("+who+at+
 			"): a Python bridge, or the app's own producer (its Reconnect button starts it); entries of such a writer are duplicates")
 	}
 }

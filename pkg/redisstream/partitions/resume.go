@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
@@ -290,7 +291,7 @@ func (s *Set) moved(stands []Standing) error {
 		}
 		return fault.New(fault.Cursor, fmt.Errorf("the cursors of the partitions were moved one by one: {0} is at %s (moved %d times), {%d} at %s (moved %d times); nothing was changed",
 			first.Cursor, first.Epoch(), i, st.Cursor, st.Epoch()),
-			fmt.Sprintf("move all of them: fhctl cursor set --partitions %d SEQ; the lowest, %s, loses nothing", len(stands), lowest))
+			"move all of them: "+fault.Remedy{Do: fault.MoveCursor, Value: "SEQ"}.With("partitions", strconv.Itoa(len(stands)))+"; the lowest, "+lowest.String()+", loses nothing")
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func (r *Reader) divide(ctx context.Context) error {
 	}
 	if have := state.Side.Partitions; state.SidePresent && !state.SideBroken && have != n {
 		return fault.New(fault.Usage, fmt.Errorf("the set %s has %d partitions, not %d", keyspace.Partition(r.config.StreamKey, 0), have, n),
-			fmt.Sprintf("say --partitions %d", have))
+			"say "+fault.To("partitions", strconv.Itoa(have)))
 	}
 	return nil
 }
