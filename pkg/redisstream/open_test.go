@@ -109,7 +109,7 @@ func TestOpenWarnsOfVolatileEviction(t *testing.T) {
 			k := newKit(t, redistest.Start(t, "--maxmemory-policy", policy))
 			_, err := Open(k.Ctx(), k.config())
 			storetest.WantErr(t, err, fault.Usage)
-			if hint := fault.HintOf(err); !strings.Contains(hint, "--allow-eviction") {
+			if hint := fault.HintOf(err); !strings.Contains(hint, fault.To("allow-eviction", "")) {
 				t.Errorf("hint: %s", hint)
 			}
 		})

@@ -302,7 +302,7 @@ func TestPartitionsOfAnotherNumberAreRefused(t *testing.T) {
 			s.n = n
 			_, _, err := s.tryOpen()
 			storetest.WantErr(t, err, fault.Cursor)
-			if !strings.Contains(fault.HintOf(err), fmt.Sprintf("--partitions %d --from-partitions 2", n)) {
+			if !strings.Contains(fault.HintOf(err), takeOver(n, "2")) {
 				t.Fatalf("hint: %s", fault.HintOf(err))
 			}
 		}
@@ -324,7 +324,7 @@ func TestPartitionsDoNotStartLiveBesideOneStream(t *testing.T) {
 		s.must(w, storetest.Batch(storetest.Live, 1, 2))
 		_, _, err := s.tryOpen()
 		storetest.WantErr(t, err, fault.Cursor)
-		if !strings.Contains(fault.HintOf(err), "--partitions 2 --from-partitions 1") {
+		if !strings.Contains(fault.HintOf(err), takeOver(2, "1")) {
 			t.Fatalf("hint: %s", fault.HintOf(err))
 		}
 		_, at := s.openSet(func(c *Config) { c.From, _ = ParseFrom("live") })

@@ -145,7 +145,7 @@ func TestResumePythonBridgeCursor(t *testing.T) {
 		defer w.Close()
 		_, err = w.Resume(k.Ctx())
 		storetest.WantErr(t, err, fault.Cursor)
-		if !strings.Contains(err.Error(), "bsky.network") || !strings.Contains(fault.HintOf(err), "fhctl cursor set SEQ --relay "+k.config().Identity.Relay) {
+		if !strings.Contains(err.Error(), "bsky.network") || !strings.Contains(fault.HintOf(err), fault.Remedy{Do: fault.MoveCursor, Value: "SEQ"}.With("relay", k.config().Identity.Relay)) {
 			t.Fatalf("%v (hint: %s)", err, fault.HintOf(err))
 		}
 		bridge := func(c *Config) { c.Identity.Relay = "bsky.network" }

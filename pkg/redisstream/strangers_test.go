@@ -125,7 +125,7 @@ func TestStrangerMovesTheCursor(t *testing.T) {
 				if strings.Contains(c.want, "to 180") {
 					h.said(t, "cursor_conflict", c.want)
 				} else {
-					h.said(t, "cursor_conflict", c.want, "other than fhctl")
+					h.said(t, "cursor_conflict", c.want, "another program")
 				}
 				moves := 0
 				for _, to := range c.to {
