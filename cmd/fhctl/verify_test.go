@@ -27,7 +27,7 @@ func TestVerifyPageListsTheRules(t *testing.T) {
 	}
 	var table strings.Builder
 	for _, r := range verify.Rules() {
-		fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", r.ID, r.Severity, r.Means, shell.Typed(r.Mend))
+		fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", r.ID, r.Severity, r.Means, shell.Typed(r.Fix))
 	}
 	want := before + head + table.String()
 	if *update {

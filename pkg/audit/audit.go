@@ -28,9 +28,9 @@ type Options struct {
 	// Rules are Strict, Report, MaxFindings, Sample, Seed, Now and Signature of a
 	// verify.Config. The rest of it is the audit's own, which knows the source.
 	Rules verify.Config
-	// CursorMend replaces the advice of the rules about the cursor, for one that ingest
+	// CursorFix replaces the advice of the rules about the cursor, for one that ingest
 	// does not use; "" keeps it.
-	CursorMend string
+	CursorFix string
 	// Progress hears how far it is, from the goroutine of the audit: at once when reading
 	// begins, then with every 512th entry or 64th frame. It may be nil.
 	Progress func(Progress)

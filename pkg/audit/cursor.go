@@ -41,7 +41,7 @@ func (a *audit) oneCursor(ctx context.Context, stream *reader.Reader, judge func
 		before, ok := event.ParseSeq(c.Before)
 		unnoted := c.Filtered && c.Upto == 0
 		if ahead := ok && before > c.Last.Seq; !ahead || unnoted || c.Explained() || !live || time.Now().After(until) {
-			c.Mend = a.CursorMend
+			c.Fix = a.CursorFix
 			c = judge(c)
 			a.summary.Cursor = &c
 			return nil

@@ -37,14 +37,14 @@ func TestStreamsAreChecked(t *testing.T) {
 			if v.cursor != nil {
 				server.Do("SET", cursor, v.cursor)
 			}
-			sum, err := Stream(t.Context(), open(t, server, key, 1), Stretch{}, Options{CursorMend: "as a test says"})
+			sum, err := Stream(t.Context(), open(t, server, key, 1), Stretch{}, Options{CursorFix: "as a test says"})
 			finds(t, what, sum, err, v.find)
 			if sum.Items != int64(len(v.seqs)) || sum.Cursor == nil || sum.Cursor.Key != cursor {
 				t.Errorf("%d entries, cursor %+v", sum.Items, sum.Cursor)
 			}
 			for _, c := range sum.Rules {
-				if strings.HasPrefix(string(c.Rule), "cursor-") != (c.Mend == "as a test says") {
-					t.Errorf("%s advises %q", c.Rule, c.Mend)
+				if strings.HasPrefix(string(c.Rule), "cursor-") != (c.Fix == "as a test says") {
+					t.Errorf("%s advises %q", c.Rule, c.Fix)
 				}
 			}
 		})

@@ -21,7 +21,7 @@ type Finding struct {
 	ID       string    // of the entry, or "frame 12"; empty for the cursor
 	Where    string    // within the entry: "ops[0].record.embed"; may be empty
 	Detail   string    // for people; holds names of keys, never values of records
-	Mend     string    // what to do about it, in remedies of package fault
+	Fix      string    // what to do about it, in remedies of package fault
 }
 
 // Mark is one seq and where it stands.
@@ -94,7 +94,7 @@ type RuleCount struct {
 	Rule     Rule
 	Severity Severity
 	Count    int64
-	Mend     string // what to do about the last of them
+	Fix      string // what to do about the last of them
 }
 
 // Gaps is what is missing between seqs.
@@ -141,18 +141,18 @@ func (l *ledger) severity(rule Rule) Severity {
 	return infos[rule].Severity
 }
 
-// found counts f, whose Severity comes from the table, as does its Mend if it
+// found counts f, whose Severity comes from the table, as does its Fix if it
 // brings none.
 func (l *ledger) found(f Finding) { l.foundMany(f, 1) }
 
 // foundMany counts f as n findings and lists it once.
 func (l *ledger) foundMany(f Finding, n int64) {
 	f.Severity = l.severity(f.Rule)
-	if f.Mend == "" {
-		f.Mend = infos[f.Rule].Mend
+	if f.Fix == "" {
+		f.Fix = infos[f.Rule].Fix
 	}
 	l.counts[f.Rule] += n
-	l.fixes[f.Rule] = f.Mend
+	l.fixes[f.Rule] = f.Fix
 	if f.Severity == Error {
 		l.sum.Errors += n
 	} else {

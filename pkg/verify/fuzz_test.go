@@ -9,7 +9,7 @@ func FuzzEntry(f *testing.F) {
 	f.Add("account", `{"did":"did:plc:x","active":true}`)
 	f.Fuzz(func(t *testing.T, typ, text string) {
 		s := NewStream(Config{Report: func(f Finding) {
-			if infos[f.Rule] == nil || f.Mend == "" {
+			if infos[f.Rule] == nil || f.Fix == "" {
 				t.Fatalf("rule %q is not in the table", f.Rule)
 			}
 		}})

@@ -31,7 +31,7 @@ type RuleInfo struct {
 	ID       Rule
 	Severity Severity
 	Means    string // one sentence, with the rule of the protocol it comes from
-	Mend     string // what to do about it, in remedies of package fault
+	Fix      string // what to do about it, in remedies of package fault
 }
 
 // The rules of sequence and cursor.
@@ -111,31 +111,31 @@ const (
 
 // What to do about a finding, as remedies of package fault: fault.Spell finds them.
 var (
-	readAgain  = fault.Remedy{Do: fault.Ingest}.With("from", "SEQ")
-	setCursor  = fault.CursorTo("SEQ")
-	lookForOne = "look for a second writer (" + fault.Remedy{Do: fault.Measure}.String() + ")"
+	readAgain     = fault.Remedy{Do: fault.Ingest}.With("from", "SEQ")
+	setCursor     = fault.CursorTo("SEQ")
+	lookForSecond = "look for a second writer (" + fault.Remedy{Do: fault.Measure}.String() + ")"
 
-	bridgeMend = "stop the Python bridge, write with fhctl, and read the events again from the relay while it still holds them: " + readAgain
-	shapeMend  = "if the Python bridge writes this stream (its entries have record-casing as well), stop it; else find the program that wrote this entry. Read the events again from the relay while it still holds them: " + readAgain
-	handleMend = "whoever wrote this passed on, or put in, a DID where no handle was known: the TypeScript producer, or an old fhctl. An unknown handle is stored as null; read the event again from the relay while it still holds it: " + readAgain
-	relayMend  = "nothing can be fixed here: the relay sent it like this, and " + fault.Remedy{Do: fault.Ingest}.String() + " skips and counts it"
-	keepMend   = "nothing: the relay sent it like this, and " + fault.Remedy{Do: fault.Ingest}.String() + " delivers it as it is"
+	bridgeFix = "stop the Python bridge, write with fhctl, and read the events again from the relay while it still holds them: " + readAgain
+	shapeFix  = "if the Python bridge writes this stream (its entries have record-casing as well), stop it; else find the program that wrote this entry. Read the events again from the relay while it still holds them: " + readAgain
+	handleFix = "whoever wrote this passed on, or put in, a DID where no handle was known: the TypeScript producer, or an old fhctl. An unknown handle is stored as null; read the event again from the relay while it still holds it: " + readAgain
+	relayFix  = "nothing can be fixed here: the relay sent it like this, and " + fault.Remedy{Do: fault.Ingest}.String() + " skips and counts it"
+	keepFix   = "nothing: the relay sent it like this, and " + fault.Remedy{Do: fault.Ingest}.String() + " delivers it as it is"
 )
 
 const (
-	writerMend = "find the program that wrote this entry; it is not fhctl. Consumers will not take it: read the event again from the relay into a fresh stream if it is still held there"
-	fileMend   = "the recording was changed or the relay is at fault: record the same seqs again and compare"
+	writerFix = "find the program that wrote this entry; it is not fhctl. Consumers will not take it: read the event again from the relay into a fresh stream if it is still held there"
+	fileFix   = "the recording was changed or the relay is at fault: record the same seqs again and compare"
 )
 
 // Rules is every rule, in the order of the documentation.
 func Rules() []RuleInfo { return append([]RuleInfo(nil), table[:]...) }
 
 var table = [...]RuleInfo{
-	{OfStream | OfPair, SeqInvalid, Error, "The seq is not plain decimal digits from 1 to 2^53-1 (Q1).", writerMend},
+	{OfStream | OfPair, SeqInvalid, Error, "The seq is not plain decimal digits from 1 to 2^53-1 (Q1).", writerFix},
 	{OfStream | OfCapture | OfPair, SeqDuplicate, Error, "The same seq is stored a second time; consumers count it again (G2).",
-		lookForOne + " or a rewound cursor; XDEL STREAM ID removes the later entry if no group has read it yet"},
+		lookForSecond + " or a rewound cursor; XDEL STREAM ID removes the later entry if no group has read it yet"},
 	{OfStream | OfCapture | OfPair, SeqOrder, Error, "The entry stands behind one with a higher seq (G3).",
-		lookForOne + "; entries cannot be moved, so read them again into a fresh stream if order matters"},
+		lookForSecond + "; entries cannot be moved, so read them again into a fresh stream if order matters"},
 	{OfStream | OfCapture, SeqGap, Warning, "Numbers between two entries are missing. Relays skip numbers (Q1); so do sync events, rejected frames and filters.",
 		"if it is wider than usual, compare with the writer's log (skipped and rejected events) and with the relay: " + readAgain + " into another stream, then " + fault.Remedy{Do: fault.Verify}.With("against", "")},
 	{OfStream, EntriesGone, Error, "Somebody removed entries that had been stored, and the writer could not read them again: groups that had not read them never will (G1). The ledger of losses beside the cursor says so.",
@@ -157,48 +157,48 @@ var table = [...]RuleInfo{
 
 	{OfStream, PartitionWrong, Error, "The entry is not in the partition of its account: consumers of two partitions see that account out of order.",
 		"look for a writer with another number of partitions (" + fault.Remedy{Do: fault.Measure}.String() + "); entries cannot be moved, so read them again into a fresh set if order matters"},
-	{OfStream, FieldMissing, Error, "The entry lacks type, data or seq.", writerMend},
-	{OfStream, FieldOrder, Error, "type, data and seq are not the first three fields in that order; workers read by position.", writerMend},
-	{OfStream, TypeUnknown, Error, "The type is not commit, identity or account.", writerMend},
-	{OfStream, DataJSON, Error, "data is not JSON in UTF-8: workers acknowledge it and lose it.", writerMend},
-	{OfStream, DataObject, Error, "data is JSON but not an object: workers retry it, then put it aside.", writerMend},
-	{OfStream, DataKey, Error, "data, or an op, lacks a key that workers need, or its value has the wrong type.", writerMend},
-	{OfStream, DataReserved, Error, "data has a key type, seq, time or enriched, which overwrites the Kafka bridge's own.", writerMend},
-	{OfStream, DataSize, Error, "data, a record, or the number of ops is above the limits of the protocol (E1).", writerMend},
-	{OfStream | OfCapture, DIDSyntax, Error, "The DID is not one that workers accept: they skip the whole event.", writerMend},
-	{OfStream, HandleDID, Error, "The handle is a DID: it overwrites a good handle. Unknown handles are null.", handleMend},
-	{OfStream | OfCapture, HandleSyntax, Warning, "The handle that the relay sent is not a domain name; a writer stores null in its place.", keepMend},
-	{OfStream, OpShape, Error, "An op's action is unknown, or its cid and record do not fit its action.", writerMend},
-	{OfStream, OpPath, Error, "An op's path is not a collection and a record key with one slash between.", writerMend},
-	{OfStream | OfCapture, OpPathStrict, Warning, "An op's path breaks the syntax of collections or record keys (V4). It is delivered as it came.", keepMend},
-	{OfStream, CIDSyntax, Error, "An op's cid is not a lower-case base32 CIDv1 of DAG-CBOR with SHA-256 (D5).", writerMend},
-	{OfStream, RecordType, Error, "A record, or an object in it that must say what it is, has no string $type: workers cannot route it.", shapeMend},
-	{OfStream, RecordCasing, Error, "A record's keys were turned into snake_case, or $type into py_type: the Python bridge's mistake. Workers reject it.", bridgeMend},
-	{OfStream, RecordNull, Error, "A record has a null where its block has none: workers reject null for an absent key.", shapeMend},
-	{OfStream, RecordLink, Error, "A link, bytes or a blob of a record has not the form {\"$link\"} or {\"$bytes\"}.", shapeMend},
-	{OfStream, RecordNumber, Error, "A record has a number that its block cannot have: a fraction, an exponent, or an integer beyond 64 bits (D2, D3).", writerMend},
-	{OfStream, RecordCID, Error, "A record does not hash to its op's cid: it is not the block that the author signed.", writerMend},
-	{OfStream | OfCapture, RevSyntax, Error, "A rev is not a TID (V2).", keepMend},
+	{OfStream, FieldMissing, Error, "The entry lacks type, data or seq.", writerFix},
+	{OfStream, FieldOrder, Error, "type, data and seq are not the first three fields in that order; workers read by position.", writerFix},
+	{OfStream, TypeUnknown, Error, "The type is not commit, identity or account.", writerFix},
+	{OfStream, DataJSON, Error, "data is not JSON in UTF-8: workers acknowledge it and lose it.", writerFix},
+	{OfStream, DataObject, Error, "data is JSON but not an object: workers retry it, then put it aside.", writerFix},
+	{OfStream, DataKey, Error, "data, or an op, lacks a key that workers need, or its value has the wrong type.", writerFix},
+	{OfStream, DataReserved, Error, "data has a key type, seq, time or enriched, which overwrites the Kafka bridge's own.", writerFix},
+	{OfStream, DataSize, Error, "data, a record, or the number of ops is above the limits of the protocol (E1).", writerFix},
+	{OfStream | OfCapture, DIDSyntax, Error, "The DID is not one that workers accept: they skip the whole event.", writerFix},
+	{OfStream, HandleDID, Error, "The handle is a DID: it overwrites a good handle. Unknown handles are null.", handleFix},
+	{OfStream | OfCapture, HandleSyntax, Warning, "The handle that the relay sent is not a domain name; a writer stores null in its place.", keepFix},
+	{OfStream, OpShape, Error, "An op's action is unknown, or its cid and record do not fit its action.", writerFix},
+	{OfStream, OpPath, Error, "An op's path is not a collection and a record key with one slash between.", writerFix},
+	{OfStream | OfCapture, OpPathStrict, Warning, "An op's path breaks the syntax of collections or record keys (V4). It is delivered as it came.", keepFix},
+	{OfStream, CIDSyntax, Error, "An op's cid is not a lower-case base32 CIDv1 of DAG-CBOR with SHA-256 (D5).", writerFix},
+	{OfStream, RecordType, Error, "A record, or an object in it that must say what it is, has no string $type: workers cannot route it.", shapeFix},
+	{OfStream, RecordCasing, Error, "A record's keys were turned into snake_case, or $type into py_type: the Python bridge's mistake. Workers reject it.", bridgeFix},
+	{OfStream, RecordNull, Error, "A record has a null where its block has none: workers reject null for an absent key.", shapeFix},
+	{OfStream, RecordLink, Error, "A link, bytes or a blob of a record has not the form {\"$link\"} or {\"$bytes\"}.", shapeFix},
+	{OfStream, RecordNumber, Error, "A record has a number that its block cannot have: a fraction, an exponent, or an integer beyond 64 bits (D2, D3).", writerFix},
+	{OfStream, RecordCID, Error, "A record does not hash to its op's cid: it is not the block that the author signed.", writerFix},
+	{OfStream | OfCapture, RevSyntax, Error, "A rev is not a TID (V2).", keepFix},
 	{OfStream | OfCapture, RevOrder, Error, "A repository's rev is not above that of its event before (V2).",
 		"if the events repeat under new numbers, the relay was replaced (Q8); otherwise the relay is at fault"},
 
 	{OfCapture, CaptureDamaged, Error, "The capture is cut short or damaged; the frames before are good.", "record it again for the rest"},
-	{OfCapture, FrameUnreadable, Error, "The message is not two CBOR maps with a usable header (F1, F2).", relayMend},
-	{OfCapture, FrameInvalid, Error, "The event cannot be used: a field is missing, or seq, DID or sizes are out of bounds.", relayMend},
-	{OfCapture, FrameOdd, Warning, "The envelope is not canonical CBOR (D1); it is tolerated.", keepMend},
-	{OfCapture, CARInvalid, Error, "blocks is not a readable CARv1 (B4).", relayMend},
-	{OfCapture, CARRoot, Warning, "The CAR's first root is not the commit (B1); it is tolerated.", keepMend},
-	{OfCapture, BlockHash, Error, "A block does not hash to its CID (B3).", fileMend},
-	{OfCapture, OpSkipped, Error, "An op's record is missing or cannot be delivered (B5, D1 to D5).", relayMend},
-	{OfCapture, RecordOdd, Warning, "A record is not canonical CBOR but has one meaning (D1); it is delivered.", keepMend},
-	{OfCapture, CommitBlock, Error, "The commit block is missing or does not say what the event says (V1).", fileMend},
+	{OfCapture, FrameUnreadable, Error, "The message is not two CBOR maps with a usable header (F1, F2).", relayFix},
+	{OfCapture, FrameInvalid, Error, "The event cannot be used: a field is missing, or seq, DID or sizes are out of bounds.", relayFix},
+	{OfCapture, FrameOdd, Warning, "The envelope is not canonical CBOR (D1); it is tolerated.", keepFix},
+	{OfCapture, CARInvalid, Error, "blocks is not a readable CARv1 (B4).", relayFix},
+	{OfCapture, CARRoot, Warning, "The CAR's first root is not the commit (B1); it is tolerated.", keepFix},
+	{OfCapture, BlockHash, Error, "A block does not hash to its CID (B3).", fileFix},
+	{OfCapture, OpSkipped, Error, "An op's record is missing or cannot be delivered (B5, D1 to D5).", relayFix},
+	{OfCapture, RecordOdd, Warning, "A record is not canonical CBOR but has one meaning (D1); it is delivered.", keepFix},
+	{OfCapture, CommitBlock, Error, "The commit block is missing or does not say what the event says (V1).", fileFix},
 	{OfCapture, RevFuture, Error, "A rev is more than five minutes ahead of the clock (V2).", "check this machine's clock; otherwise the account's host is at fault"},
 	{OfCapture, RepoBreak, Warning, "since or prevData do not continue the repository's event before (V3): events between are not in the capture.",
 		"nothing, if the capture is filtered or has gaps; otherwise the host reset the repository"},
-	{OfCapture, TreeInvalid, Error, "A node of the tree is malformed (V6).", fileMend},
-	{OfCapture, TreeOp, Error, "An op says other than the tree does (V4).", fileMend},
-	{OfCapture, TreeInversion, Error, "Undoing the ops does not lead to prevData (V5).", fileMend},
-	{OfCapture, TreePartial, Error, "A node that is needed to check the ops was not sent (V5).", relayMend},
+	{OfCapture, TreeInvalid, Error, "A node of the tree is malformed (V6).", fileFix},
+	{OfCapture, TreeOp, Error, "An op says other than the tree does (V4).", fileFix},
+	{OfCapture, TreeInversion, Error, "Undoing the ops does not lead to prevData (V5).", fileFix},
+	{OfCapture, TreePartial, Error, "A node that is needed to check the ops was not sent (V5).", relayFix},
 	{OfCapture, Signature, Error, "The signature does not verify with the account's key (V7).",
 		"fetch the DID document again, since keys change; if it still fails, the commit is forged or damaged"},
 

@@ -34,9 +34,9 @@ type Cursor struct {
 	// had only events that yield no entry. StoredBefore is Stored as it was when
 	// Before was read; 0 takes Stored for it.
 	Stored, Upto, StoredBefore event.Seq
-	// Mend replaces the advice of the rules of the cursor, for one that is not
+	// Fix replaces the advice of the rules of the cursor, for one that is not
 	// ingest's; "" keeps it.
-	Mend string
+	Fix string
 }
 
 // noted reports whether the writer left notes.
@@ -189,7 +189,7 @@ func (s *Stream) cursor(c Cursor) {
 	where := "cursor " + c.Key
 	if !c.Present {
 		if c.Last.ID != "" {
-			s.found(Finding{Rule: CursorMissing, Seq: c.Last.Seq, Where: where, Mend: c.Mend, Detail: fmt.Sprintf("the last entry is seq %d", c.Last.Seq)})
+			s.found(Finding{Rule: CursorMissing, Seq: c.Last.Seq, Where: where, Fix: c.Fix, Detail: fmt.Sprintf("the last entry is seq %d", c.Last.Seq)})
 		}
 		return
 	}
@@ -197,17 +197,17 @@ func (s *Stream) cursor(c Cursor) {
 	after, ok2 := event.ParseSeq(c.After)
 	switch {
 	case !ok1 || !ok2:
-		s.found(Finding{Rule: CursorInvalid, Where: where, Mend: c.Mend, Detail: fmt.Sprintf("it holds %q", clip(c.After))})
+		s.found(Finding{Rule: CursorInvalid, Where: where, Fix: c.Fix, Detail: fmt.Sprintf("it holds %q", clip(c.After))})
 	case c.Last.Seq == 0 && (c.Last.ID != "" || !c.noted() || !c.removed()):
 		return // an empty stream, or an entry whose seq was reported
 	case after < c.Last.Seq:
-		s.found(Finding{Rule: CursorBehind, Seq: after, Where: where, Mend: c.Mend, Detail: fmt.Sprintf("it is %d, the last entry is seq %d: a restart would store events again", after, c.Last.Seq)})
+		s.found(Finding{Rule: CursorBehind, Seq: after, Where: where, Fix: c.Fix, Detail: fmt.Sprintf("it is %d, the last entry is seq %d: a restart would store events again", after, c.Last.Seq)})
 	case before <= c.Last.Seq || c.Explained():
 		return
 	case c.Filtered && !c.noted():
-		s.found(Finding{Rule: CursorUnproven, Seq: before, Where: where, Mend: c.Mend, Detail: fmt.Sprintf("it is %d, the last entry is seq %d, %d below; the writer filters and left no note of what it stored last", before, c.Last.Seq, before-c.Last.Seq)})
+		s.found(Finding{Rule: CursorUnproven, Seq: before, Where: where, Fix: c.Fix, Detail: fmt.Sprintf("it is %d, the last entry is seq %d, %d below; the writer filters and left no note of what it stored last", before, c.Last.Seq, before-c.Last.Seq)})
 	default:
-		s.found(Finding{Rule: CursorAhead, Seq: before, Where: where, Mend: c.Mend, Detail: c.ahead(before)})
+		s.found(Finding{Rule: CursorAhead, Seq: before, Where: where, Fix: c.Fix, Detail: c.ahead(before)})
 	}
 }
 

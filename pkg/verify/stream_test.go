@@ -267,11 +267,11 @@ func TestCursor(t *testing.T) {
 // nor is the remedy of a cursor that is not ingest's.
 func TestCursorOfAnEmptiedPartition(t *testing.T) {
 	var fixes []string
-	s := NewStream(Config{Report: func(f Finding) { fixes = append(fixes, string(f.Rule)+" "+f.Mend) }})
-	s.PartitionCursor(Cursor{Present: true, Before: "9", After: "9", Upto: 9, Stored: 8, Mend: "replay it again"})
+	s := NewStream(Config{Report: func(f Finding) { fixes = append(fixes, string(f.Rule)+" "+f.Fix) }})
+	s.PartitionCursor(Cursor{Present: true, Before: "9", After: "9", Upto: 9, Stored: 8, Fix: "replay it again"})
 	s.PartitionCursor(Cursor{Present: true, Before: "9", After: "9", Upto: 9})
 	s.PartitionCursor(Cursor{Present: true, Before: "9", After: "9"})
-	if sum := s.Close(); strings.Join(fixes, "|") != "cursor-ahead replay it again" || sum.Rules[0].Mend != "replay it again" {
+	if sum := s.Close(); strings.Join(fixes, "|") != "cursor-ahead replay it again" || sum.Rules[0].Fix != "replay it again" {
 		t.Errorf("found %q, %+v", fixes, sum.Rules)
 	}
 }
@@ -321,7 +321,7 @@ func TestMaxFindingsBoundsTheListNotTheCount(t *testing.T) {
 		list[i].Fields[3] = "x"
 	}
 	found, sum := listed(t, list, Config{MaxFindings: 3}, nil)
-	if len(found) != 3 || sum.Errors != 20 || sum.Rules[0] != (RuleCount{DataJSON, Error, 20, writerMend}) {
+	if len(found) != 3 || sum.Errors != 20 || sum.Rules[0] != (RuleCount{DataJSON, Error, 20, writerFix}) {
 		t.Errorf("%d listed, %+v", len(found), sum)
 	}
 }

@@ -134,11 +134,11 @@ type findingLine struct {
 	ID       *string         `json:"id"`
 	Where    string          `json:"where"`
 	Detail   string          `json:"detail"`
-	Mend     string          `json:"mend"`
+	Fix      string          `json:"mend"`
 }
 
 func jsonFinding(f verify.Finding) findingLine {
-	return findingLine{V: 1, Kind: "finding", Severity: f.Severity, Rule: f.Rule, Seq: known(f.Seq), ID: known(f.ID), Where: f.Where, Detail: f.Detail, Mend: shell.Typed(f.Mend)}
+	return findingLine{V: 1, Kind: "finding", Severity: f.Severity, Rule: f.Rule, Seq: known(f.Seq), ID: known(f.ID), Where: f.Where, Detail: f.Detail, Fix: shell.Typed(f.Fix)}
 }
 
 // known is nil for the zero value, which stands for unknown.

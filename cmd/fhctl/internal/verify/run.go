@@ -95,9 +95,9 @@ func (r *verifyRun) ownCursor(ctx context.Context, stream *reader.Reader) (*read
 	return stream, err
 }
 
-// replayMend is what to do about the cursor of a replay: ingest's is another one,
+// replayFix is what to do about the cursor of a replay: ingest's is another one,
 // and must not be moved for it.
-func (r *verifyRun) replayMend() string {
+func (r *verifyRun) replayFix() string {
 	if !r.replayed {
 		return ""
 	}
@@ -113,7 +113,7 @@ func (r *verifyRun) stretch() audit.Stretch {
 // begins on.
 func (r *verifyRun) options(of verify.Source) audit.Options {
 	r.report = newVerifyReport(r.Env, r.cfg, r.verifyPlan, r.name, of)
-	o := audit.Options{Rules: r.rules(), CursorMend: r.replayMend(), Progress: r.report.progress, Logger: r.Log}
+	o := audit.Options{Rules: r.rules(), CursorFix: r.replayFix(), Progress: r.report.progress, Logger: r.Log}
 	o.Rules.Report = r.report.finding
 	return o
 }

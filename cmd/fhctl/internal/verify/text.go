@@ -129,7 +129,7 @@ func cursorText(c *verify.Cursor) string {
 		return "not compared: the range ends before the stream does"
 	case !c.Present:
 		return "missing (" + c.Key + ")"
-	case c.After == c.Last.Seq.String() && c.Mend != "":
+	case c.After == c.Last.Seq.String() && c.Fix != "":
 		return c.After + ", the last stored seq (" + c.Key + ", of a replay)"
 	case c.After == c.Last.Seq.String():
 		return c.After + ", the last stored seq"
@@ -155,7 +155,7 @@ func (r *verifyReport) fixes(sum *audit.Summary) {
 		if i == 0 {
 			fmt.Fprintln(r.out, "\nfound")
 		}
-		fmt.Fprintf(r.out, "  %-16s  %s  %s\n    fix: %s\n", c.Rule, text.Thousands(c.Count), c.Severity, shell.Typed(c.Mend))
+		fmt.Fprintf(r.out, "  %-16s  %s  %s\n    fix: %s\n", c.Rule, text.Thousands(c.Count), c.Severity, shell.Typed(c.Fix))
 	}
 }
 
@@ -240,7 +240,7 @@ func ruleCase(info verify.RuleInfo, count verify.RuleCount, texts []string) juni
 	if count.Count == 0 {
 		return c
 	}
-	text := strings.Join(append(texts, "fix: "+shell.Typed(count.Mend)), "\n")
+	text := strings.Join(append(texts, "fix: "+shell.Typed(count.Fix)), "\n")
 	if count.Severity == verify.Warning {
 		c.Out = text
 		return c
