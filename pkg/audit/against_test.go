@@ -9,6 +9,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/place"
+	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redistest"
 	"github.com/fhctl/fhctl/pkg/verify"
 )
@@ -108,4 +109,24 @@ func TestAgainstEndsWhereReadingBegan(t *testing.T) {
 	if span, err := spanOf(t.Context(), stream, x); err != nil || span != (verify.Span{From: 101, To: 103}) {
 		t.Errorf("compares %+v, %v; want seqs 101 to 103", span, err)
 	}
+}
+
+// A set is compared with one stream as far as all its partitions have come.
+func TestAgainstASet(t *testing.T) {
+	t.Parallel()
+	redistest.RequireReal(t) // the embedded server does not tell how many entries were added
+	server := redistest.Start(t)
+	add(server, "one", 101, 102, 103, 104, 105, 106)
+	add(server, "set:{0}", 101, 103, 104)
+	add(server, "set:{1}", 102, 106)
+	one, set := open(t, server, "one", 1), open(t, server, "set", 2)
+	for what, pair := range map[string][2]*reader.Reader{"the set first": {set, one}, "the set as the other": {one, set}} {
+		sum, err := Against(t.Context(), pair[0], pair[1], Stretch{}, Options{})
+		finds(t, what, sum, err, nil)
+		if sum.Checked != 4 || sum.First.Seq != 101 || sum.Last.Seq != 104 {
+			t.Errorf("%s: %d pairs, %+v to %+v", what, sum.Checked, sum.First, sum.Last)
+		}
+	}
+	sum, err := Against(t.Context(), one, set, seqs(104, 106), Options{})
+	finds(t, "what one partition has not stored yet, asked for", sum, err, map[verify.Rule]int64{verify.AgainstExtra: 1})
 }

@@ -3,12 +3,16 @@ package audit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/place"
+	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redistest"
@@ -220,5 +224,63 @@ func TestRulesThatTheAuditKnowsBetter(t *testing.T) {
 	finds(t, "strictly", sum, err, map[verify.Rule]int64{verify.SeqGap: 1})
 	if sum.Clean() || !slices.Equal(told, []verify.Rule{verify.SeqGap}) {
 		t.Errorf("clean %v, told %v", sum.Clean(), told)
+	}
+}
+
+// What was read is read again by the names that findings give entries: of a set, in all
+// its partitions.
+func TestEntriesAreReadAgain(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	add(server, "one", 101, 102, 103, 104)
+	add(server, "set:{0}", 101, 103)
+	add(server, "set:{1}", 102, 104, 160)
+	for what, v := range map[string]struct {
+		stream   *reader.Reader
+		from, to string
+		want     string
+	}{
+		"one stream": {open(t, server, "one", 1), "1767323102000-0", "1767323103000-0", "102 1767323102000-0|103 1767323103000-0"},
+		"a set": {open(t, server, "set", 2), "{1}:1767323102000-0", "{0}:1767323103000-0",
+			"101 {0}:1767323101000-0|102 {1}:1767323102000-0|103 {0}:1767323103000-0|104 {1}:1767323104000-0"},
+	} {
+		var got []string
+		for m, err := range reread(t.Context(), v.stream, v.from, v.to) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, m.Seq.String()+" "+m.ID)
+		}
+		if strings.Join(got, "|") != v.want {
+			t.Errorf("%s: %q", what, got)
+		}
+	}
+}
+
+// A cursor that is ahead of the last entry is asked about again while a writer is at
+// work: the entry, or the note that there is none, may be on its way.
+func TestCursorAheadIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	add(server, key, 101, 102)
+	server.Do("SET", cursor, 105)
+	server.Do("SET", cursor+":meta", `{"relay":"r","filter":"none","partitions":1,"stored":102,"upto":102}`)
+	server.Do("SET", "firehose:status", fmt.Sprintf(`{"connected":true,"last_update":%q}`, time.Now().UTC().Format(time.RFC3339)), "EX", 60)
+	var looks atomic.Int64 // at the cursor: twice each time, around the last entry
+	man := redistest.NewMiddleman(t, server.Addr(), func(command []string) string {
+		if strings.EqualFold(command[0], "get") && command[1] == cursor && looks.Add(1) == 3 {
+			server.Do("SET", cursor+":meta", `{"relay":"r","filter":"none","partitions":1,"stored":102,"upto":105}`)
+		}
+		return ""
+	})
+	r, err := reader.Open(t.Context(), reader.Config{Connection: conn.Connection{URL: man.URL()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Close() })
+	sum, err := Stream(t.Context(), r, Stretch{}, Options{})
+	finds(t, "the note came", sum, err, nil)
+	if n := looks.Load(); n != 4 {
+		t.Errorf("looked %d times at the cursor", n)
 	}
 }

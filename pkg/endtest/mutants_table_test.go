@@ -421,6 +421,11 @@ var swellMutants = []mutant{
 	{"pkg/verify/block/encode.go", "e.Large = e.Large || len(e.buf)+n > dagcbor.MaxRecord", "e.Large = false", "a record of any size is turned into its block", in("verify")},
 	{"pkg/verify/data.go", "	if t.IsClosed(k.record) {\n", "	if false {\n", "the records of a large commit are taken for empty", in("verify")},
 	{"pkg/verify/data.go", "		if i == frame.MaxOps {\n", "		if i < 0 {\n", "ops without end are findings without end", in("verify")},
+	{"pkg/audit/stream.go", "	rules.GapsTo = x.reached\n", "", "what one partition has yet to store is a gap", in("audit")},
+	{"pkg/audit/stretch.go", "x.to, x.open = before(behind), false", "x.to = before(behind)", "the cursor is compared with the middle of the stream", in("audit")},
+	{"pkg/audit/against.go", "if a.RunID == \"\" || a.RunID != b.RunID {", "if a.RunID == b.RunID {", "a stream that is compared with itself is clean", in("audit")},
+	{"pkg/audit/cursor.go", "!live || time.Now().After(until)", "live || time.Now().After(until)", "a cursor on its way is a cursor that passed something over", in("audit")},
+	{"pkg/coverage/stream.go", "		if added == b.Length {\n", "		if added < 0 {\n", "a partition that began late seems to be trimmed", in("coverage")},
 	{"pkg/redisstream/reader/reply.go", "	if r.heads {\n", "	if false {\n", "a look at the ends of a stream holds whole entries", in("store")},
 	{"pkg/redisstream/reader/reply.go", "if r.most > 0 && len(r.buf)+r.held+int(limited.N) > r.most {", "if false {", "a page has no bound in bytes", in("store")},
 }

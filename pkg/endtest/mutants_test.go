@@ -56,6 +56,8 @@ var suites = map[string][]string{
 	"block":      {"./pkg/capture/block", "."},
 	"capture":    {"./pkg/capture", "."},
 	"verify":     {"./pkg/verify", "Large|Crowded|Stream|Fuzz"},
+	"audit":      {"./pkg/audit", "."},
+	"coverage":   {"./pkg/coverage", "."},
 }
 
 // Each row can still be planted: the table does not rot.
