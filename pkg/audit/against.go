@@ -149,21 +149,9 @@ func (p *pair) lacks(ctx context.Context) (why []string, err error) {
 	if p.To.Kind == place.Seq && (end == "" || otherEnd == "") {
 		end, otherEnd = "", ""
 	}
-	// A stream that was written at other times holds the seqs of a range of times
-	// all the same, so its ends count by their seqs.
 	if p.From.Kind != place.Seq {
-		other = ""
-		mine, err := spanOf(ctx, p.here, p.ours)
-		if err != nil {
+		if other, otherEnd, err = p.otherLacks(ctx); err != nil {
 			return nil, err
-		}
-		if !p.From.Open() && p.others.begins.Seq > mine.From {
-			other = fmt.Sprintf("asked for from %s on, which is seq %d, but the other begins with %s: what lies before is not covered", p.From, mine.From, coverage.Name(p.others.begins.Seq, p.others.begins.ID))
-		}
-		last, _ := p.others.bounds.Last.Seq()
-		ended := p.To.Kind == place.ID || p.To.Kind == place.Time && p.To.Time.Before(p.Asked)
-		if otherEnd = ""; ended && mine.To > last {
-			otherEnd = fmt.Sprintf("asked for up to %s, which is seq %d, but the other ends with %s: what lies behind is not covered", p.To, mine.To, coverage.Name(last, p.others.bounds.Last.ID))
 		}
 	}
 	for _, part := range []string{one, other, end, otherEnd} {
@@ -172,6 +160,24 @@ func (p *pair) lacks(ctx context.Context) (why []string, err error) {
 		}
 	}
 	return why, nil
+}
+
+// otherLacks says what the other stream lacks of a range of times or ids, at either end.
+// It may have been written at other times and hold the same seqs, so they count.
+func (p *pair) otherLacks(ctx context.Context) (begin, end string, err error) {
+	mine, err := spanOf(ctx, p.here, p.ours)
+	if err != nil {
+		return "", "", err
+	}
+	if first := p.others.begins; !p.From.Open() && first.Seq > mine.From {
+		begin = fmt.Sprintf("asked for from %s on, which is seq %d, but the other begins with %s: what lies before is not covered", p.From, mine.From, coverage.Name(first.Seq, first.ID))
+	}
+	last, _ := p.others.bounds.Last.Seq()
+	ended := p.To.Kind == place.ID || p.To.Kind == place.Time && p.To.Time.Before(p.Asked)
+	if ended && mine.To > last {
+		end = fmt.Sprintf("asked for up to %s, which is seq %d, but the other ends with %s: what lies behind is not covered", p.To, mine.To, coverage.Name(last, p.others.bounds.Last.ID))
+	}
+	return begin, end, nil
 }
 
 // edgeEntries is how many entries at each end are looked at for the lowest and
@@ -242,7 +248,7 @@ func (p *pair) sideBySide(ctx context.Context, span verify.Span) (*Summary, erro
 	}
 	done := int64(0)
 	left := entriesOf(entriesIn(ctx, p.here, p.ours), func(s reader.Stored) {
-		if done++; done%drawEach == 0 {
+		if done++; done%tellEach == 0 {
 			seq, _ := s.Seq()
 			p.tell(done, p.ours.fraction(done, s.ID), seq)
 		}

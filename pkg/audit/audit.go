@@ -88,8 +88,8 @@ func (m *MissingStream) Error() string { return "there is no stream " + m.Key }
 // Unwrap is reader.ErrNoStream.
 func (m *MissingStream) Unwrap() error { return reader.ErrNoStream }
 
-// drawEach is how many entries pass between two calls of Options.Progress.
-const drawEach = 512
+// tellEach is how many entries pass between two calls of Options.Progress.
+const tellEach = 512
 
 // audit is one audit under way.
 type audit struct {

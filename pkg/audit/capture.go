@@ -93,7 +93,7 @@ func (a *audit) frames(ctx context.Context, file *capture.Reader, within *covera
 		if err := check.Frame(ctx, read, data); err != nil {
 			return read, seqs, err
 		}
-		if read%(drawEach/8) == 0 {
+		if read%(tellEach/8) == 0 {
 			a.tell(read, file.Fraction(), seq)
 		}
 	}

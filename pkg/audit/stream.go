@@ -80,7 +80,7 @@ func (a *audit) entries(ctx context.Context, stream *reader.Reader, x stretch, c
 		if err := check.Entry(ctx, verify.Entry{ID: nameEntry(stream, s), Fields: s.Fields, Partition: s.Partition}); err != nil {
 			return done, err
 		}
-		if done++; done%drawEach == 0 {
+		if done++; done%tellEach == 0 {
 			seq, _ := s.Seq()
 			a.tell(done, x.fraction(done, s.ID), seq)
 		}

@@ -141,7 +141,7 @@ func TestStreamEndedEarly(t *testing.T) {
 			cancel(why)
 		}
 	}})
-	if err == nil || sum == nil || sum.Items < drawEach || sum.Items == 1200 || sum.Cursor != nil {
+	if err == nil || sum == nil || sum.Items < tellEach || sum.Items == 1200 || sum.Cursor != nil {
 		t.Errorf("%+v, %v", sum, err)
 	}
 }

@@ -13,7 +13,7 @@
 // # What is proven
 //
 // An op's cid is the hash of its record's block. A stored record is therefore
-// turned back into DAG-CBOR and hashed: if that gives the cid, the record is
+// turned back into DAG-CBOR (package block) and hashed: if that gives the cid, the record is
 // exactly the block, and nothing inside it is questioned: a null, a key in
 // snake_case or an odd map is then the author's own. Only if it does not, the
 // record is searched for what became of it, in this order: keys in snake_case or
