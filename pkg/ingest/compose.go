@@ -21,9 +21,9 @@ import (
 // ingestion is the composition of one run.
 type ingestion struct {
 	Config
-	monitor *health.Monitor
-	heard   observe.Observers
-	filters filters
+	monitor   *health.Monitor
+	observers observe.Observers
+	filters   filters
 }
 
 func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) error {
@@ -48,7 +48,7 @@ func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) 
 		return err
 	}
 	defer stopDashboard()
-	from, err := i.Source(i.heard, func(err error) { ended.Store(&err); stop(err) })
+	from, err := i.Source(i.observers, func(err error) { ended.Store(&err); stop(err) })
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (i *ingestion) run(ctx, serving context.Context, services *errgroup.Group) 
 
 func (i *ingestion) pipeline(from pipeline.FrameSource, to pipeline.Sink, keep *filter.Filter) *pipeline.Pipeline {
 	cfg := i.Pipeline
-	cfg.Source, cfg.Sink, cfg.Observer, cfg.Filter, cfg.Logger = from, to, i.heard, keep, i.Logger
+	cfg.Source, cfg.Sink, cfg.Observer, cfg.Filter, cfg.Logger = from, to, i.observers, keep, i.Logger
 	p := pipeline.New(cfg)
 	i.monitor.SetQueue(p.Queued)
 	return p
@@ -78,7 +78,7 @@ var _ pipeline.FrameSource = (*spill.Source)(nil)
 func (i *ingestion) openSink(ctx context.Context) (redisstream.Sink, error) {
 	cfg := i.Sink
 	cfg.Identity.Filter = i.filters.wanted().Fingerprint()
-	cfg.Notify, cfg.Alarm, cfg.Refused, cfg.CursorMoved = i.heard.Store, i.heard.Alarm, i.refused, i.monitor.CursorMoved
+	cfg.Notify, cfg.Alarm, cfg.Refused, cfg.CursorMoved = i.observers.Store, i.observers.Alarm, i.refused, i.monitor.CursorMoved
 	return redisstream.OpenSink(ctx, cfg)
 }
 
@@ -88,12 +88,12 @@ func (i *ingestion) spill(from pipeline.FrameSource) (_ pipeline.FrameSource, cl
 		return from, func() {}, nil
 	}
 	cfg := *i.Spill
-	cfg.Source, cfg.Alarm, cfg.Rejected, cfg.Logger = from, i.heard.Alarm, i.refused, i.Logger
+	cfg.Source, cfg.Alarm, cfg.Rejected, cfg.Logger = from, i.observers.Alarm, i.refused, i.Logger
 	stage, err := spill.Open(cfg)
 	if err != nil {
 		return nil, nil, &SettingError{"when-full", err}
 	}
-	i.heard = append(i.heard, spillObserver{stage: stage})
+	i.observers = append(i.observers, spillObserver{stage: stage})
 	i.monitor.SetSpill(stage.Usage)
 	return stage, func() {
 		if err := stage.Close(); err != nil {
@@ -115,8 +115,8 @@ func (o spillObserver) Stored(b *event.Batch, _ event.Receipt) { o.stage.Stored(
 func (i *ingestion) refused(r *event.Reject, frame []byte) {
 	var counts event.Counts
 	counts.Rejected[r.Reason]++
-	i.heard.Counted(&counts)
-	i.heard.Rejected(r, frame)
+	i.observers.Counted(&counts)
+	i.observers.Rejected(r, frame)
 }
 
 // keepRejects keeps undecodable frames, where that is asked for.
@@ -128,7 +128,7 @@ func (i *ingestion) keepRejects() (closeStore func(), err error) {
 	if err != nil {
 		return nil, &SettingError{"rejects", err}
 	}
-	i.heard = append(i.heard, rejectsObserver{store: store, log: i.Logger})
+	i.observers = append(i.observers, rejectsObserver{store: store, log: i.Logger})
 	showRejects(i.monitor, store)
 	return func() {
 		if err := store.Close(); err != nil {

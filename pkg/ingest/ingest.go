@@ -91,7 +91,7 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 	i := &ingestion{Config: cfg, monitor: health.New(cfg.Health)}
 	i.filters.keep = cfg.Filter
 	unit := newUnit(cfg, i.monitor)
-	i.heard = observe.Observers{i.monitor, observe.NewLog(cfg.Logger, cfg.Progress), unit}
+	i.observers = observe.Observers{i.monitor, observe.NewLog(cfg.Logger, cfg.Progress), unit}
 	defer context.AfterFunc(ctx, func() { i.monitor.Stopping(); unit.stopping() })()
 
 	if err := i.serveHealth(serving, services); err != nil {

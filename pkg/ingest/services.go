@@ -43,13 +43,13 @@ func (i *ingestion) serveDashboard(ctx context.Context, services *errgroup.Group
 		StreamKey:  i.Sink.StreamKey,
 		MaxLen:     (i.Sink.MaxLen + parts - 1) / parts,
 		Shared:     true,
-		Alarm:      func(a event.Alarm, detail string) { i.heard.Alarm(a, 0, detail) },
+		Alarm:      func(a event.Alarm, detail string) { i.observers.Alarm(a, 0, detail) },
 		Foreign:    i.monitor.SetForeign,
 	})
 	if err != nil {
 		return nil, err
 	}
-	i.heard = append(i.heard, dashboardObserver{keys: dashboard})
+	i.observers = append(i.observers, dashboardObserver{keys: dashboard})
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	services.Go(func() error { defer close(done); return dashboard.Run(ctx) })

@@ -19,13 +19,13 @@ import (
 // something is heard of the pipeline within the longest wait it can be in.
 type unit struct {
 	observe.Silent
-	notifier *systemd.Notifier // nil without systemd
-	monitor  *health.Monitor
-	idle     time.Duration // how long a relay may be silent; 0 is for ever
-	now      func() time.Time
-	began    time.Time
-	heard    atomic.Int64 // when, since began
-	retry    atomic.Int64 // how long the relay asked us to wait
+	notifier  *systemd.Notifier // nil without systemd
+	monitor   *health.Monitor
+	idle      time.Duration // how long a relay may be silent; 0 is for ever
+	now       func() time.Time
+	began     time.Time
+	lastEvent atomic.Int64 // when, since began
+	retry     atomic.Int64 // how long the relay asked us to wait
 }
 
 func newUnit(cfg Config, monitor *health.Monitor) *unit {
@@ -47,7 +47,7 @@ const (
 	statusEvery = 5 * time.Second
 )
 
-func (m *unit) hear() { m.heard.Store(int64(m.now().Sub(m.began))) }
+func (m *unit) hear() { m.lastEvent.Store(int64(m.now().Sub(m.began))) }
 
 // Link is heard at every dial and its end.
 func (m *unit) Link(l event.Link) {
@@ -78,7 +78,7 @@ func (m *unit) Alarm(event.Alarm, event.Seq, string) { m.hear() }
 // tell of in time. Connected to a silent relay it is the idle timeout that
 // breaks the silence; without one any silence is right, unless frames wait.
 func (m *unit) alive() bool {
-	silence := m.now().Sub(m.began) - time.Duration(m.heard.Load())
+	silence := m.now().Sub(m.began) - time.Duration(m.lastEvent.Load())
 	s := m.monitor.Snapshot()
 	switch {
 	case s.Link.State != event.LinkUp:

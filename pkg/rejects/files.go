@@ -110,7 +110,7 @@ func (s *Store) adopt() error {
 			s.hold(recordOf(line))
 		}
 	}
-	slices.SortStableFunc(s.held, func(a, b *record) int {
+	slices.SortStableFunc(s.records, func(a, b *record) int {
 		return cmp.Or(a.line.Time.Compare(b.line.Time), cmp.Compare(a.number, b.number))
 	})
 	if err := s.compact(); err != nil { // knows the cost of each line

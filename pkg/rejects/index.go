@@ -108,13 +108,13 @@ func (s *Store) compact() error {
 	if s.index != nil {
 		err = s.index.Close()
 	}
-	s.index, s.lines, s.torn = file, len(s.held), false
+	s.index, s.lines, s.torn = file, len(s.records), false
 	return err
 }
 
 func (s *Store) copyLines(w io.Writer) error {
 	out := bufio.NewWriter(w)
-	for _, rec := range s.held {
+	for _, rec := range s.records {
 		s.bytes -= rec.cost()
 		line, err := rec.encode()
 		s.bytes += rec.cost()

@@ -50,16 +50,16 @@ type Store struct {
 	root  *os.Root
 	index *os.File
 
-	mu     sync.Mutex
-	held   []*record // oldest first
-	known  map[identity]*record
-	bytes  int64
-	next   uint64 // number of the next file
-	lines  int    // in the index file, dead ones included
-	torn   bool   // the index may end in half a line
-	rates  [event.Reasons]rate
-	failed time.Time // of the last failure; zero when the last write worked
-	stats  Stats
+	mu      sync.Mutex
+	records []*record // oldest first
+	known   map[identity]*record
+	bytes   int64
+	next    uint64 // number of the next file
+	lines   int    // in the index file, dead ones included
+	torn    bool   // the index may end in half a line
+	rates   [event.Reasons]rate
+	failed  time.Time // of the last failure; zero when the last write worked
+	stats   Stats
 }
 
 // identity tells two frames apart: the same bytes may be rejected for two
@@ -223,7 +223,7 @@ func (s *Store) repeat(rec *record) error {
 
 // hold takes rec into the list of what is kept.
 func (s *Store) hold(rec *record) {
-	s.held = append(s.held, rec)
+	s.records = append(s.records, rec)
 	s.known[rec.identity] = rec
 	s.bytes += rec.cost()
 }
@@ -231,15 +231,15 @@ func (s *Store) hold(rec *record) {
 // evict removes the oldest until there is room for that many more frames and
 // bytes.
 func (s *Store) evict(frames int, bytes int64) error {
-	for len(s.held) > 0 && (len(s.held)+frames > s.cfg.MaxFiles || s.bytes+bytes > s.cfg.MaxBytes) {
-		old := s.held[0]
+	for len(s.records) > 0 && (len(s.records)+frames > s.cfg.MaxFiles || s.bytes+bytes > s.cfg.MaxBytes) {
+		old := s.records[0]
 		if old.line.File != "" {
 			if err := s.root.Remove(old.line.File); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("remove oldest: %w", err)
 			}
 		}
-		s.held[0] = nil
-		s.held = s.held[1:]
+		s.records[0] = nil
+		s.records = s.records[1:]
 		if s.known[old.identity] == old {
 			delete(s.known, old.identity)
 		}
@@ -251,7 +251,7 @@ func (s *Store) evict(frames int, bytes int64) error {
 
 // tidy shortens the index once most of its lines are dead.
 func (s *Store) tidy() error {
-	if s.lines <= 2*len(s.held)+slackLines {
+	if s.lines <= 2*len(s.records)+slackLines {
 		return nil
 	}
 	return s.compact()
@@ -262,7 +262,7 @@ func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	stats := s.stats
-	stats.Frames, stats.Bytes = len(s.held), s.bytes
+	stats.Frames, stats.Bytes = len(s.records), s.bytes
 	return stats
 }
 

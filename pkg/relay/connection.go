@@ -33,16 +33,16 @@ const (
 type connection struct {
 	*following
 	*line
-	number   uint64
-	hangup   func(error)
-	discard  bool // pass oversized messages over
-	chunk    *event.Chunk
-	hasLarge bool      // chunk has the large memory
-	within   bool      // between the header and the end of a message
-	overdue  time.Time // when whole frames are handed over although more of the next one is to come; zero while none wait
-	alive    liveness
-	brought  bool        // any message arrived whole
-	held     atomic.Bool // the receiver has control, so nothing is read
+	number     uint64
+	hangup     func(error)
+	discard    bool // pass oversized messages over
+	chunk      *event.Chunk
+	hasLarge   bool      // chunk has the large memory
+	within     bool      // between the header and the end of a message
+	overdue    time.Time // when whole frames are handed over although more of the next one is to come; zero while none wait
+	alive      liveness
+	brought    bool        // any message arrived whole
+	handedOver atomic.Bool // the receiver has control, so nothing is read
 }
 
 func newConnection(f *following, l *line, from event.Position) *connection {
@@ -182,11 +182,11 @@ func (c *connection) makeRoom(start int) bool {
 // await takes memory of a lot, which may take as long as the receiver needs for the
 // chunk that has it. False means that the connection ended.
 func (c *connection) await(from lot, size int) (buf []byte, ok bool) {
-	c.held.Store(true)
+	c.handedOver.Store(true)
 	began := time.Now()
 	buf, ok = from.take(size, c.wire.ended)
 	c.alive.paused(time.Since(began))
-	c.held.Store(false)
+	c.handedOver.Store(false)
 	return buf, ok
 }
 
@@ -300,11 +300,11 @@ func (c *connection) handOverWhole() error {
 func (c *connection) give(chunk *event.Chunk) error {
 	c.overdue = time.Time{}
 	c.alive.received(chunk.Frames)
-	c.held.Store(true)
+	c.handedOver.Store(true)
 	began := time.Now()
 	more := c.yield(chunk, nil)
 	c.alive.paused(time.Since(began))
-	c.held.Store(false)
+	c.handedOver.Store(false)
 	if !more {
 		c.enough = true
 		return errEnough
@@ -332,7 +332,7 @@ func (c *connection) keepAlive(done <-chan struct{}) {
 		case <-ticker.C:
 		}
 		_ = c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(controlPatience))
-		if c.held.Load() {
+		if c.handedOver.Load() {
 			_ = c.ws.WriteControl(websocket.PongMessage, nil, time.Now().Add(controlPatience))
 		}
 	}

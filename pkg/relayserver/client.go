@@ -36,16 +36,16 @@ type client struct {
 	id uint64
 	ws *websocket.Conn // set by open, under mu
 
-	stalled atomic.Bool  // no pings, no pongs
-	wrote   atomic.Bool  // since the last look
-	heard   atomic.Int64 // when something came from the client last, in Unix nanoseconds
-	closing atomic.Bool  // the server said goodbye first
-	pace    pace
-	spacing pace
-	slow    time.Duration
-	skip    int64
-	retimed string   // what the next frame says of its time; empty is what it says
-	past    [][]byte // the last frames sent, oldest first
+	stalled  atomic.Bool  // no pings, no pongs
+	wrote    atomic.Bool  // since the last look
+	lastRead atomic.Int64 // when something came from the client last, in Unix nanoseconds
+	closing  atomic.Bool  // the server said goodbye first
+	pace     pace
+	spacing  pace
+	slow     time.Duration
+	skip     int64
+	retimed  string   // what the next frame says of its time; empty is what it says
+	past     [][]byte // the last frames sent, oldest first
 }
 
 func (c *client) open(ws *websocket.Conn) {
@@ -127,7 +127,7 @@ func (c *client) listen() {
 // live gives the client another IdleTimeout. A stalled connection stays, since
 // its client cannot be heard.
 func (c *client) live() {
-	c.heard.Store(time.Now().UnixNano())
+	c.lastRead.Store(time.Now().UnixNano())
 	if !c.stalled.Load() {
 		_ = c.ws.SetReadDeadline(time.Now().Add(c.cfg.IdleTimeout))
 	}
@@ -142,7 +142,7 @@ func (c *client) keepAlive(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		silent := time.Since(time.Unix(0, c.heard.Load())) >= c.cfg.IdleTimeout/3
+		silent := time.Since(time.Unix(0, c.lastRead.Load())) >= c.cfg.IdleTimeout/3
 		if (!c.wrote.Swap(false) || silent) && !c.stalled.Load() {
 			_ = c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(controlPatience))
 		}

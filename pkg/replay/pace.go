@@ -18,7 +18,7 @@ type pacer struct {
 	speed float64 // times the recorded speed; 0 is as fast as it goes
 
 	began  time.Time
-	passed int64
+	sent   int64
 	offset time.Duration // of the events' clock since the first one
 	last   time.Time
 }
@@ -34,9 +34,9 @@ func (p *pacer) due(at time.Time) time.Duration {
 	}
 	wait := time.Duration(0)
 	if p.rate > 0 {
-		wait = p.began.Add(time.Duration(float64(p.passed) * float64(time.Second) / p.rate)).Sub(now)
+		wait = p.began.Add(time.Duration(float64(p.sent) * float64(time.Second) / p.rate)).Sub(now)
 	}
-	p.passed++
+	p.sent++
 	if p.speed > 0 {
 		p.offset += timeStep(p.last, at)
 		wait = max(wait, p.began.Add(time.Duration(float64(p.offset)/p.speed)).Sub(now))

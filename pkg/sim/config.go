@@ -87,7 +87,7 @@ func (c *Config) reader(name string) func(string) error {
 	case "rate":
 		return func(s string) (err error) { c.Rate, err = strconv.ParseFloat(s, 64); return err }
 	case "count":
-		return func(s string) error { return whole(s, &c.Count) }
+		return func(s string) error { return parseInteger(s, &c.Count) }
 	case "seed":
 		return func(s string) (err error) { c.Seed, err = strconv.ParseUint(s, 10, 64); return err }
 	case "backlog":
@@ -98,8 +98,8 @@ func (c *Config) reader(name string) func(string) error {
 	return nil
 }
 
-// whole reads a number that is not negative.
-func whole(text string, to *int64) error {
+// parseInteger reads a number that is not negative.
+func parseInteger(text string, to *int64) error {
 	n, err := strconv.ParseUint(text, 10, 63)
 	*to = int64(n)
 	return err

@@ -27,7 +27,7 @@ type Sim struct {
 	mu       sync.Mutex
 	begun    bool
 	first    int64 // where reading from the oldest begins
-	held     int64 // the oldest event of the window
+	oldest   int64 // the oldest event of the window
 	head     int64 // events that had happened
 	headAt   time.Time
 	open     []*chapter // places of the series, most recently used last
@@ -71,8 +71,8 @@ func (s *Sim) begin() {
 	if s.running() {
 		s.head = max(s.head, int64(s.headAt.Sub(s.cfg.Epoch)/s.series.spacing))
 		s.first = s.head - int64(s.cfg.Backlog)
-		s.held = max(0, s.head-int64(window/s.series.spacing))
-		s.held = min(s.held, s.first)
+		s.oldest = max(0, s.head-int64(window/s.series.spacing))
+		s.oldest = min(s.oldest, s.first)
 	}
 }
 
@@ -103,7 +103,7 @@ func (s *Sim) Bounds() (oldest, newest event.Seq) {
 	if n <= 0 {
 		return 0, 0
 	}
-	return s.series.seq(s.held), s.series.seq(n - 1)
+	return s.series.seq(s.oldest), s.series.seq(n - 1)
 }
 
 // Reach makes the series go on from seq at least, when seq is one it will
@@ -143,7 +143,7 @@ func (s *Sim) due(after event.Seq) (i int64, wait time.Duration) {
 	defer s.mu.Unlock()
 	s.begin()
 	if i = s.first; after > 0 {
-		i = max(s.series.after(after), s.held)
+		i = max(s.series.after(after), s.oldest)
 	}
 	early := i - s.head
 	switch {

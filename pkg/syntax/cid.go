@@ -52,7 +52,7 @@ func CIDSize(data []byte) int {
 		return CIDLen
 	}
 	if len(data) >= 2 && data[0] == hashSHA256 && data[1] == sha256Bytes {
-		return whole(data, 2, sha256Bytes)
+		return wholeLength(data, 2, sha256Bytes)
 	}
 	return cidV1Size(data)
 }
@@ -72,11 +72,11 @@ func cidV1Size(data []byte) int {
 		fields[2] == hashSHA256 && fields[3] > sha256Bytes {
 		return 0
 	}
-	return whole(data, at, fields[3])
+	return wholeLength(data, at, fields[3])
 }
 
-// whole is head+digest when data holds that much and it is not absurd.
-func whole(data []byte, head int, digest uint64) int {
+// wholeLength is head+digest when data holds that much and it is not absurd.
+func wholeLength(data []byte, head int, digest uint64) int {
 	if digest > maxCIDLen || head+int(digest) > min(len(data), maxCIDLen) {
 		return 0
 	}

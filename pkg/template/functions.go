@@ -146,8 +146,8 @@ func length(v value) (value, error) {
 	return 0, errors.New(kindOf(v) + " has no length")
 }
 
-// whole is v as an index.
-func whole(v value) (int, bool) {
+// integerOf is v as an index.
+func integerOf(v value) (int, bool) {
 	switch v := v.(type) {
 	case int:
 		return v, true
@@ -182,7 +182,7 @@ func indexOne(v, at value) (value, error) {
 		}
 		return member(v, name), nil
 	case "an array":
-		if i, ok := whole(at); ok && i >= 0 {
+		if i, ok := integerOf(at); ok && i >= 0 {
 			if v, ok := element(v, i); ok {
 				return v, nil
 			}
@@ -227,7 +227,7 @@ func slice(args []value) (value, error) {
 		if len(args) <= i+1 {
 			break
 		}
-		n, ok := whole(args[i+1])
+		n, ok := integerOf(args[i+1])
 		if !ok || n < 0 || n > to || n < from {
 			return nil, fmt.Errorf("bound %v is out of range", args[i+1])
 		}
@@ -287,8 +287,8 @@ func compare(a, b value) (int, error) {
 			return cmp.Compare(fmt.Sprint(x), fmt.Sprint(y)), nil
 		}
 	case int, json.Number:
-		if i, ok := whole(a); ok {
-			if j, ok := whole(b); ok {
+		if i, ok := integerOf(a); ok {
+			if j, ok := integerOf(b); ok {
 				return cmp.Compare(i, j), nil
 			}
 		}

@@ -175,7 +175,7 @@ func (r *running) each(b *parse.BranchNode, dot value) error {
 	if err != nil {
 		return err
 	}
-	if n, ok := whole(over); ok {
+	if n, ok := integerOf(over); ok {
 		over = upTo(n)
 	}
 	switch over.(type) {

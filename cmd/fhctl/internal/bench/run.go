@@ -101,7 +101,7 @@ func benchIngest(ctx context.Context, env *shell.Env, cfg *config.Config, o *ben
 	r.BytesPerFrame, r.BytesPerEntry = sizes(log.frames)
 	watch := startWatch()
 	shell.BoundMemory(cfg.Ingest.QueueBytes)
-	err = endpoint.Ingest(ctx, quietly(env), cfg, func(endpoint.Upstream, endpoint.Downstream, *ingest.Config) {})
+	err = endpoint.Ingest(ctx, withoutOutput(env), cfg, func(endpoint.Upstream, endpoint.Downstream, *ingest.Config) {})
 	watch.stop(r)
 	switch left := dropBench(ctx, env.Log, cfg); {
 	case fault.Ended(ctx) != nil && left != nil:
@@ -144,8 +144,8 @@ func benchSettings(of *config.Config, relayURL, redisURL string, events int64) *
 	return &cfg
 }
 
-// quietly is env with no word but errors.
-func quietly(env *shell.Env) *shell.Env {
+// withoutOutput is env with no word but errors.
+func withoutOutput(env *shell.Env) *shell.Env {
 	quiet := *env
 	quiet.Log = slog.New(onlyErrors{env.Log.Handler()})
 	return &quiet
