@@ -144,10 +144,10 @@ func (p *pace) afresh(now time.Time, seq Seq) pace {
 	return q
 }
 
-// learn remembers the two widest gaps, and forgets them within some hundred
-// events.
+// learn remembers the two widest gaps, and forgets them within some thousand events: a
+// relay that skips numbers now and then is not asked about each gap.
 func (p *pace) learn(rise float64) {
-	const fading = 1 - 1.0/128
+	const fading = 1 - 1.0/2048
 	p.widest[0] *= fading
 	p.widest[1] *= fading
 	switch {

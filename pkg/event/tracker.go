@@ -38,6 +38,9 @@ type Tracker struct {
 	crossed
 	delivered delivered
 	asked     asked
+	suspect   suspect
+	start     Start // of pos, before the first event
+	below     Seq   // the last event that came below the first one of a start
 	// shown came from inside a gap that was none: what jumps over it is doubted.
 	shown Seq
 	news  int // fresh events since the last Return
@@ -78,19 +81,20 @@ type Step struct {
 	Ask bool
 	// Contradicts is set on a Repeat that lies inside a leap that was believed, or
 	// inside a gap among the last events: its seq was never delivered, so that was none.
-	// Between is then the seqs before and behind it; the first is 0 where a start
-	// without a cursor began.
+	// Between is then the seqs before and behind it, or of a start without a cursor the
+	// seq below it and the first one; the first is 0 where that is not known any more.
 	Contradicts bool
 	Between     [2]Seq
 }
 
 // NewTracker starts at pos.
-func NewTracker(pos Position) *Tracker { return &Tracker{pos: pos} }
+func NewTracker(pos Position) *Tracker { return &Tracker{pos: pos, start: pos.Start} }
 
 // Rewind goes on from another position of the same relay. What was learned of its
 // pace stays, and so does a leap that was believed: it is not doubted again.
 func (t *Tracker) Rewind(pos Position) {
-	t.pos, t.doubt, t.asked, t.shown = pos, doubt{}, asked{}, 0
+	t.pos, t.doubt, t.asked, t.shown, t.suspect = pos, doubt{}, asked{}, 0, suspect{}
+	t.start, t.below = pos.Start, 0
 	t.delivered.forget()
 }
 
@@ -139,7 +143,7 @@ func (t *Tracker) ask(from, seq Seq, conn uint64) {
 
 func (t *Tracker) back(to Seq) {
 	t.delivered.cut(to)
-	t.pos, t.doubt = AfterSeq(to), doubt{}
+	t.pos, t.doubt, t.suspect = AfterSeq(to), doubt{}, suspect{}
 	if t.crossed.from >= to {
 		t.crossed = crossed{}
 	}
@@ -206,6 +210,7 @@ func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 	if len(t.doubt.lines) > 0 {
 		t.doubt = doubt{}
 	}
+	t.suspect.note(t.pos, seq, conn, step.Unsure || last == 0 && t.start == Oldest)
 	t.advance(last, seq)
 	return step
 }
@@ -234,12 +239,31 @@ func (t *Tracker) answer(step *Step, last, seq Seq, conn uint64) {
 // repeat judges a seq that is not above the last one.
 func (t *Tracker) repeat(seq Seq) Step {
 	step := Step{Verdict: Repeat}
-	if t.from < seq && seq < t.to {
-		step.Contradicts, step.Between = true, [2]Seq{t.from, t.to}
-	} else if from, to, ok := t.delivered.within(seq); ok {
+	if from, to, ok := t.delivered.within(seq); ok {
 		step.Contradicts, step.Between = true, [2]Seq{from, to}
+	} else if first, ok := t.delivered.first(); ok && seq < first {
+		if lowest := t.belowStart(seq); lowest > 0 {
+			step.Contradicts, step.Between = true, [2]Seq{lowest - 1, first}
+		}
+	} else if t.from < seq && seq < t.to {
+		step.Contradicts, step.Between = true, [2]Seq{t.from, t.to}
 	}
 	return step
+}
+
+// belowStart judges a seq below the first one of a start without a cursor. It gives the
+// lowest seq that shows the first one to be false, 0 when nothing does. Nothing lies
+// before the oldest event; a live start may be sent one event from before it.
+func (t *Tracker) belowStart(seq Seq) (lowest Seq) {
+	before := t.below
+	t.below = seq
+	switch {
+	case t.start == Oldest:
+		return seq
+	case t.start == Live && before > 0 && seq > before:
+		return before
+	}
+	return 0
 }
 
 // Believe moves on to an event that Observe called a Leap and somebody else has

@@ -39,9 +39,9 @@ func (g *gap) note(last event.Seq, m *mark, step *event.Step) {
 		}
 		return
 	case !g.wide || !step.Unsure || step.Believed > 0: // what was open, this event confirms
-		*g = gap{wide: step.Unsure, again: step.Believed > 0, from: last}
+		*g = gap{wide: step.Unsure, from: last}
 	}
-	g.before, g.seq, g.frame = last, m.seq, nil
+	g.before, g.seq, g.again, g.frame = last, m.seq, step.Believed > 0, nil
 	if len(m.frame) <= largeFrame {
 		g.frame = m.frame // a copy
 	}
@@ -105,7 +105,7 @@ func (s *sequencer) withdrawTo(seq event.Seq) bool {
 	s.overdue = false
 	switch {
 	case s.filling == nil:
-	case known && s.flushed.Seq == seq:
+	case known && s.flushed.Seq == seq || !known && s.filling.Upto > seq && !s.holds(seq):
 		s.age.Stop()
 		s.filling.Reset(s.flushed)
 		s.empty <- s.filling
@@ -116,6 +116,12 @@ func (s *sequencer) withdrawTo(seq event.Seq) bool {
 		s.age.Reset(s.cfg.BatchAge)
 	}
 	return true
+}
+
+// holds reports whether the batch holds an event up to a seq.
+func (s *sequencer) holds(seq event.Seq) bool {
+	n := s.filling.Entries
+	return len(n) > 0 && n[0].Seq <= seq
 }
 
 // goBack goes back to the beginning of a gap from inside which an event came; false

@@ -131,6 +131,7 @@ func TestFalseSeqBeforeACutIsNotStored(t *testing.T) {
 		"behind a gap":             once(lie(4), sound),
 		"twice":                    append([]connection{lie(5), only(frames(1500)...)}, again(sound)...),
 		"twice, then the true one": append([]connection{lie(5), script(slices.Concat([]event.Seq{1500}, seqs[5:])...)}, again(sound)...),
+		"behind one shown again":   append([]connection{only(frames(seqs[:3]...)...), script(seqs[2], 1500)}, again(sound)...),
 		"another one each time":    append([]connection{lie(5), only(frames(1600)...), only(frames(1700)...)}, again(sound)...),
 	} {
 		for _, batch := range []int{1, 2, 50} {
@@ -142,6 +143,75 @@ func TestFalseSeqBeforeACutIsNotStored(t *testing.T) {
 					wantSeqs(t, r.sink, seqs)
 					if r.seen.alarmed(event.AlarmLeap) == 0 || r.seen.total().Rejected[event.ReasonLeap] == 0 {
 						t.Errorf("rejected %v, alarms %v", r.seen.rejects, r.seen.alarms)
+					}
+				})
+			})
+		}
+	}
+}
+
+// G1, G2, G7: false seqs in a row confirm each other, and where the connection ends behind
+// them nothing shows it: the next one is asked from in front of them. They may be stored;
+// none of the relay's events is lost or stored twice, and it is told.
+func TestFalseRunBeforeACutIsLeft(t *testing.T) {
+	seqs := span(7_000_001, 7_000_100)
+	sound := script(seqs...)
+	plus := func(at, by event.Seq, n int) (lies []event.Seq) {
+		for i := range event.Seq(n) {
+			lies = append(lies, seqs[0]+at+by+i)
+		}
+		return lies
+	}
+	run := func(n int, lies []event.Seq, rest ...event.Seq) connection {
+		return only(frames(slices.Concat(seqs[:n], lies, rest)...)...)
+	}
+	oldest, live, after := event.Position{Start: event.Oldest}, event.Position{Start: event.Live}, event.AfterSeq(7_000_000)
+	cases := map[string]struct {
+		from  event.Position
+		conns []connection
+		lies  []event.Seq
+	}{
+		"two":                      {after, once(run(5, plus(5, 900, 2)), sound), plus(5, 900, 2)},
+		"three":                    {after, once(run(5, plus(5, 3, 3)), sound), plus(5, 3, 3)},
+		"fifty":                    {after, once(run(5, plus(5, 50, 50)), sound), plus(5, 50, 50)},
+		"nine hundred":             {after, once(run(5, plus(5, 900, 900)), sound), plus(5, 900, 900)},
+		"two, twice":               {after, append([]connection{run(5, plus(5, 900, 2)), run(5, plus(5, 900, 2))}, again(sound)...), plus(5, 900, 2)},
+		"oldest, two":              {oldest, once(run(0, plus(0, 899, 2)), sound), plus(0, 899, 2)},
+		"oldest, two, then true":   {oldest, once(run(0, plus(0, 899, 2), seqs...), sound), plus(0, 899, 2)},
+		"oldest, two far":          {oldest, once(run(0, plus(0, 1<<40, 2)), sound), plus(0, 1<<40, 2)},
+		"oldest, two far and true": {oldest, once(run(0, plus(0, 5000, 2), seqs...), sound), plus(0, 5000, 2)},
+		"oldest, one, on two":      {oldest, append([]connection{run(0, plus(0, 5000, 1)), run(0, plus(0, 5000, 1))}, again(sound)...), plus(0, 5000, 1)},
+		"oldest, one near, on two": {oldest, append([]connection{run(0, plus(0, 3, 1)), run(0, plus(0, 3, 1))}, again(sound)...), nil},
+		"live, two, then true":     {live, once(run(0, plus(0, 900, 2), seqs...), sound), plus(0, 900, 2)},
+		"live, two far and true":   {live, once(run(1, plus(0, 20_000, 2), seqs[1:]...), sound), plus(0, 20_000, 2)},
+	}
+	for name, c := range cases {
+		for _, batch := range []int{1, 50} {
+			t.Run(fmt.Sprint(name, "/", batch), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					r := newSetup(c.conns...)
+					r.cfg.BatchSize, r.relay.chunk = batch, 1
+					if r.sink.start = (event.Resume{Position: c.from}); c.from.Start == event.After {
+						r.sink.set(c.from.Seq)
+					}
+					r.runFor(t, 10*time.Minute)
+					got := r.sink.seqs()
+					slices.Sort(got)
+					if len(slices.Compact(slices.Clone(got))) != len(got) {
+						t.Errorf("something is stored twice: %v", got)
+					}
+					for _, seq := range seqs {
+						if !slices.Contains(got, seq) {
+							t.Fatalf("seq %d is missing: %v", seq, got)
+						}
+					}
+					for _, seq := range got {
+						if !slices.Contains(seqs, seq) && !slices.Contains(c.lies, seq) {
+							t.Errorf("seq %d is stored", seq)
+						}
+					}
+					if c.lies != nil && r.seen.alarmed(event.AlarmLeap) == 0 || r.seen.alarmed(event.AlarmReset) > 0 {
+						t.Errorf("alarms %v", r.seen.alarms)
 					}
 				})
 			})
@@ -172,19 +242,22 @@ func TestQ1SmallGapsAreNotSlowed(t *testing.T) {
 		every time.Duration
 		step  func(i int) event.Seq
 		conns int
+		n     int
 	}{
-		"busy, now and then one":   {5 * time.Millisecond, func(i int) event.Seq { return 1 + event.Seq(i%97/96) }, 1},
-		"busy, now and then wide":  {5 * time.Millisecond, func(i int) event.Seq { return 1 + event.Seq(i%97/96*700) }, 1},
-		"busy, always":             {5 * time.Millisecond, func(i int) event.Seq { return 2 + event.Seq(i*7%13) }, 1},
-		"quiet, always":            {4 * time.Second, func(i int) event.Seq { return 10 }, 4},
-		"quiet, of many widths":    {4 * time.Second, func(i int) event.Seq { return 2 + event.Seq(i*7%13) }, 12},
-		"quiet, now and then one":  {4 * time.Second, func(i int) event.Seq { return 1 + event.Seq(i%20/19) }, 12},
-		"quiet, now and then wide": {4 * time.Second, func(i int) event.Seq { return 1 + event.Seq(i%20/19*700) }, 12},
+		"busy, now and then one":   {5 * time.Millisecond, func(i int) event.Seq { return 1 + event.Seq(i%97/96) }, 1, 140},
+		"busy, now and then wide":  {5 * time.Millisecond, func(i int) event.Seq { return 1 + event.Seq(i%97/96*700) }, 1, 140},
+		"busy, always":             {5 * time.Millisecond, func(i int) event.Seq { return 2 + event.Seq(i*7%13) }, 1, 140},
+		"quiet, always":            {4 * time.Second, func(i int) event.Seq { return 10 }, 4, 140},
+		"quiet, of many widths":    {4 * time.Second, func(i int) event.Seq { return 2 + event.Seq(i*7%13) }, 12, 140},
+		"quiet, now and then one":  {4 * time.Second, func(i int) event.Seq { return 1 + event.Seq(i%20/19) }, 12, 140},
+		"quiet, now and then wide": {4 * time.Second, func(i int) event.Seq { return 1 + event.Seq(i%20/19*700) }, 12, 140},
+		"busy, leaps":              {10 * time.Millisecond, func(i int) event.Seq { return 1 + event.Seq(i%200/199*20_000) }, 8, 3000},
+		"busy, leaps of 3,000":     {10 * time.Millisecond, func(i int) event.Seq { return 1 + event.Seq(i%500/499*3000) }, 8, 4000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var seqs []event.Seq
-				for i, seq := 0, event.Seq(1000); i < 140; i++ {
+				for i, seq := 0, event.Seq(1000); i < c.n; i++ {
 					seq += c.step(i)
 					seqs = append(seqs, seq)
 				}

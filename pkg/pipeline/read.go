@@ -24,8 +24,9 @@ type work struct {
 	queued, turn bool
 	keep         bool // a mark points into the chunk, which stays until the end
 	// barrier, when set, makes this no work at all but a question to the
-	// sequencer: where are we, once everything before is accounted for?
-	barrier chan event.Position
+	// sequencer: where are we, once everything before is accounted for, and where is
+	// the relay asked from?
+	barrier chan [2]event.Position
 }
 
 // portion is what was made of frames of a chunk, usually of all of them. A chunk
@@ -172,7 +173,7 @@ func (g *generation) resume(ctx context.Context) (event.Position, error) {
 	if at, standing := g.standby.connect(); standing {
 		return at, nil
 	}
-	w := &work{barrier: make(chan event.Position, 1)}
+	w := &work{barrier: make(chan [2]event.Position, 1)}
 	select {
 	case g.ordered <- w:
 	case <-ctx.Done():
@@ -180,7 +181,7 @@ func (g *generation) resume(ctx context.Context) (event.Position, error) {
 	}
 	select {
 	case at := <-w.barrier:
-		return at, g.waitHeld(ctx, at)
+		return at[1], g.waitHeld(ctx, at[0])
 	case <-ctx.Done():
 		return event.Position{}, ctx.Err()
 	}

@@ -108,7 +108,7 @@ func (s *sequencer) take(ctx context.Context, w *work) error {
 		if s.gap.open() {
 			s.askGap()
 		}
-		w.barrier <- s.tracker.Position()
+		w.barrier <- [2]event.Position{s.tracker.Position(), s.tracker.Resume()}
 		return nil
 	}
 	for more := true; more; {
@@ -204,7 +204,9 @@ func (s *sequencer) account(ctx context.Context, chunk *event.Chunk, m *mark) er
 		return nil
 	}
 	s.settle(m.seq, step)
-	if !chunk.Judged { // what a source judges was kept back until it was confirmed
+	if chunk.Judged { // it kept the event back until it was confirmed
+		s.tracker.Trust()
+	} else {
 		s.gap.note(before.Seq, m, &step)
 	}
 	if step.Unsure && step.Believed == 0 && !chunk.Judged && s.cfg.UntilSeq > 0 && m.seq >= s.cfg.UntilSeq {

@@ -136,3 +136,45 @@ func TestKeptBackFrameIsNotPassedOnEarly(t *testing.T) {
 		}
 	})
 }
+
+// Frames behind a gap that follow each other right before a cut confirm nothing: the
+// next connection is asked from in front of the gap, and what it repeats is dropped.
+func TestRunBehindAGapIsAskedForAgain(t *testing.T) {
+	for _, lies := range []bool{false, true} {
+		r := newRig(t, 20)
+		r.begin = append(r.begin, 1, 2, 3, 500, 501)
+		if !lies {
+			r.hole = [2]event.Seq{4, 499}
+		}
+		synctest.Test(t, func(t *testing.T) {
+			r.wake = make(chan struct{})
+			r.at = event.AfterSeq(0)
+			r.open()
+			r.send(1000)
+			ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+			defer stop()
+			var came []event.Seq
+			for c, err := range r.source.Frames(ctx, r.resume) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				came = append(came, seqsOf(c)...)
+				r.at = event.AfterSeq(max(r.at.Seq, came[len(came)-1]))
+				c.Release()
+				if slices.Contains(came, 1000) {
+					break
+				}
+			}
+			r.close()
+			if lies != slices.Contains(came, 4) || !slices.Contains(came, 502) {
+				t.Errorf("false run %t: %d frames came, and %v", lies, len(came), came[:min(20, len(came))])
+			}
+			if n := len(came); !lies && n != 504 {
+				t.Errorf("%d frames came, %v", n, came[:20])
+			}
+			if asked := r.asked[1]; asked != event.AfterSeq(3) {
+				t.Errorf("the relay was asked from %v", r.asked)
+			}
+		})
+	}
+}

@@ -63,6 +63,9 @@ func (f *flow) dial(ctx context.Context) (event.Position, error) {
 	f.reopen()
 	f.askUnsure()
 	f.dialled, f.hangup = f.epoch, nil
+	if line := &f.judge.line; line.Position() == f.pumpAt {
+		return line.Resume(), ctx.Err()
+	}
 	return f.pumpAt, ctx.Err()
 }
 
