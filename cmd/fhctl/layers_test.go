@@ -33,7 +33,7 @@ var rooms = map[string]room{
 	"pkg/mst": {1, 2}, "pkg/frame": {1, 2}, "pkg/template": {1, 2},
 	"pkg/redisstream/resp": {1, 0},
 	"pkg/relay":            {2, 0}, "pkg/relayserver": {2, 0}, "pkg/capture": {2, 0}, "pkg/sim": {2, 0},
-	"pkg/redisstream": {2, 9}, "pkg/redisstream/partitions": {2, 5}, "pkg/redisstream/admin": {2, 5}, "pkg/redisstream/reader": {2, 4}, "pkg/redisstream/dashboard": {2, 3},
+	"pkg/redisstream": {2, 9}, "pkg/redisstream/partitions": {2, 5}, "pkg/redisstream/strangers": {2, 5}, "pkg/redisstream/admin": {2, 5}, "pkg/redisstream/reader": {2, 4}, "pkg/redisstream/dashboard": {2, 3},
 	"pkg/redisstream/script": {2, 2}, "pkg/redisstream/conn": {2, 1},
 	"pkg/redisstream/keyspace": {2, 0}, "pkg/redisstream/lease": {2, 0}, "pkg/redisstream/embedded": {2, 0},
 	"pkg/identity": {2, 0},

@@ -16,7 +16,7 @@ const (
 	leaseGo    = "pkg/redisstream/lease.go"
 	stateGo    = "pkg/redisstream/lease/lease.go"
 	tableGo    = "pkg/redisstream/lease/table.go"
-	othersGo   = "pkg/redisstream/others.go"
+	othersGo   = "pkg/redisstream/strangers/judge.go"
 	strangeGo  = "pkg/redisstream/strangers.go"
 	openGo     = "pkg/redisstream/open.go"
 	faultsGo   = "pkg/redisstream/conn/faults.go"
@@ -141,11 +141,11 @@ var strangerMutants = []mutant{
 	{appendLua, "  cursor = expected -- adopting", "  cursor = cursor -- adopting", "a bridge that goes on while it is taken over hides what it left out", in("strangers")},
 	{appendLua, "  newSide = string.gsub(newSide, '\"upto\":%d+', '\"upto\":' .. max, 1)\n", "", "a batch stored in part counts as left at its end", in("strangers", "sim")},
 	{commonLua, "  return side .. ',\"othersFrom\":\"' .. id .. '\"'\n", "  return side .. ',\"othersFrom\":\"0-0\"'\n", "after an operator's move our own entries count as others'", in("sim", "strangers")},
-	{othersGo, "				o.verdicts[e.seq] = isPresent\n", "", "what a bridge had stored is stored again", in("strangers")},
+	{othersGo, "				o.verdicts[e.seq] = Present\n", "", "what a bridge had stored is stored again", in("strangers")},
 	{othersGo, "latest[repo] > seq &&", "latest[repo] < seq &&", "what a bridge left out comes behind later events", in("strangers")},
 	{othersGo, "	if o.otherRelay || !trusted && !o.sameRelay {", "	if false {", "another relay's numbers decide what is lost", in("strangers")},
-	{othersGo, "	if to <= cursor {", "	if true {", "a take-over that crashed is forgotten", in("strangers")},
-	{strangeGo, "	return !there, err\n}\n\n// lastIsThere", "	return there, err\n}\n\n// lastIsThere", "a set-back is taken for a rollback", in("strangers", "sim")},
+	{"pkg/redisstream/strangers/watch.go", "	if to <= cursor {", "	if true {", "a take-over that crashed is forgotten", in("strangers")},
+	{strangeGo, "	return !there, err\n}\n\n// yield", "	return there, err\n}\n\n// yield", "a set-back is taken for a rollback", in("strangers", "sim")},
 	{openGo, "		seq = side.Own //", "		_ = side.Own //", "who is held follows a stranger", in("strangers")},
 }
 

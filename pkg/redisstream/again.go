@@ -5,8 +5,8 @@ import (
 	"fmt"
 
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
+	"github.com/fhctl/fhctl/pkg/redisstream/strangers"
 )
 
 // Return moves the cursor back to seq, of the same numbering, since the numbers above it
@@ -25,7 +25,7 @@ func (w *Writer) Return(ctx context.Context, to event.Seq) error {
 	if to >= w.acked {
 		return nil
 	}
-	from, err := w.firstAbove(ctx, to)
+	from, err := w.others.FirstAbove(ctx, to)
 	if err != nil {
 		return err
 	}
@@ -52,35 +52,10 @@ func (w *Writer) Return(ctx context.Context, to event.Seq) error {
 	w.acked, w.epoch, w.floor, w.ahead = to, m.Epoch, w.floor.upTo(to), ahead{}
 	w.stored, w.hasSide = 0, true
 	w.at = continuation{expected: to.String(), epoch: m.Epoch}
-	w.others.unwatch()
-	w.others.watch()
-	w.others.again = until
+	w.others.Stop()
+	w.others.Start()
+	w.others.OwnUpTo(until)
 	return nil
-}
-
-// firstAbove is an id behind which all entries with a seq above one lie. They are near
-// the stream's end.
-func (w *Writer) firstAbove(ctx context.Context, seq event.Seq) (reader.ID, error) {
-	first, start := reader.ID(""), "+"
-	for looked := 0; looked < mostLooked; {
-		p, err := w.scan(ctx, "XREVRANGE", start, "-", seq, "")
-		if err != nil {
-			return "", err
-		}
-		if n := len(p.Above); n > 0 {
-			first = reader.ID(p.Above[n-1].ID)
-		} else if p.Looked > 0 && first == "" {
-			first = reader.ID(p.First).Next()
-		}
-		if looked += p.Looked; len(p.Above) == 0 || p.Looked < lookPage {
-			break
-		}
-		start = "(" + p.Last
-	}
-	if before, ok := first.Previous(); ok {
-		return before, nil
-	}
-	return "0-0", nil
 }
 
 // wentOver reports whether a cursor below what this process knew to be stored was moved
@@ -93,19 +68,11 @@ func (w *Writer) wentOver(ctx context.Context, m script.State) bool {
 // tellTaken tells of events whose numbers entries of other accounts have, and that are not
 // stored for that reason (G7).
 func (w *Writer) tellTaken(ctx context.Context, b *event.Batch) {
-	n, first, last := 0, event.Seq(0), event.Seq(0)
-	for i := range b.Entries {
-		if seq := b.Entries[i].Seq; w.others.verdicts[seq] == isTaken {
-			if n++; first == 0 {
-				first = seq
-			}
-			last = seq
-		}
-	}
+	n, first, last := w.others.Are(strangers.Taken, b)
 	if n == 0 {
 		return
 	}
 	w.note(ctx, gone{from: first, to: last, kept: last + 1})
 	w.config.Alarm(event.AlarmLeap, first, fmt.Sprintf(
-		"%d events, %s, are not stored: false events that came before them have their numbers in %s", n, rangeOf(first, last), w.config.StreamKey))
+		"%d events, %s, are not stored: false events that came before them have their numbers in %s", n, strangers.RangeOf(first, last), w.config.StreamKey))
 }

@@ -42,7 +42,7 @@ func TestReturnKnowsItsOwnEntries(t *testing.T) {
 		if lines := k.losses(); len(lines) != 1 || lines[0].From != 6 || lines[0].To != 6 {
 			t.Errorf("ledger %+v", lines)
 		}
-		if w.others.watching {
+		if w.others.Watching() {
 			t.Error("its own entries are still looked for")
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/redisstream/lease"
 	"github.com/fhctl/fhctl/pkg/redisstream/partitions"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
+	"github.com/fhctl/fhctl/pkg/redisstream/strangers"
 )
 
 // call is one call of the append script, and what becomes of the batch by it.
@@ -34,7 +35,7 @@ func (k *call) build(w *Writer, b *event.Batch, at continuation, after int64, fu
 	}
 	k.foreign, k.lost, k.ours, k.stored = 0, 0, 0, after
 	for i := len(b.Entries) - 1; i >= 0; i-- {
-		if w.others.verdicts[b.Entries[i].Seq] == toStore {
+		if w.others.Of(b.Entries[i].Seq) == strangers.ToStore {
 			k.stored = int64(b.Entries[i].Seq)
 			break
 		}
@@ -46,7 +47,7 @@ func (k *call) build(w *Writer, b *event.Batch, at continuation, after int64, fu
 	id, side := &w.config.Identity, k.Side[:0]
 	k.Append = script.Append{
 		Expected: at.expected, Start: int64(partitions.Base(b)), Upto: int64(b.Upto), Epoch: at.epoch,
-		Side:   w.others.note(w.config.head(side, w.time, k.stored, int64(b.Upto), low), b.Upto),
+		Side:   w.others.Note(w.config.head(side, w.time, k.stored, int64(b.Upto), low), b.Upto),
 		MaxLen: w.config.MaxLen, Limit: w.limit, Policy: w.retention.policy,
 		Relay: id.Relay, Filter: id.Filter, Partitions: int64(id.partitions()), Adopt: script.Flag(w.config.adopts()),
 		Writer: w.lease.ID, Lease: lease.Lasts.Milliseconds(),
@@ -57,18 +58,18 @@ func (k *call) build(w *Writer, b *event.Batch, at continuation, after int64, fu
 	case w.hadEntries:
 		k.Mode = script.Held
 	}
-	if w.others.watching {
-		k.Aware, k.From = "1", string(w.others.from())
+	if w.others.Watching() {
+		k.Aware, k.From = "1", string(w.others.From())
 	}
 	k.Begin(w.keyArgs, len(b.Entries), full)
 	for i := range b.Entries {
 		e := &b.Entries[i]
-		switch w.others.verdicts[e.Seq] {
-		case isPresent:
+		switch w.others.Of(e.Seq) {
+		case strangers.Present:
 			k.foreign++
-		case isOwn:
+		case strangers.Own:
 			k.ours++
-		case isLost, isTaken:
+		case strangers.Lost, strangers.Taken:
 			k.lost++
 		default:
 			k.Add(e.Seq, e.Kind, e.Data)

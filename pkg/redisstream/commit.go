@@ -12,6 +12,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/lease"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
+	"github.com/fhctl/fhctl/pkg/redisstream/strangers"
 )
 
 // commit is one call of Commit: what is left to store and what is known of it.
@@ -170,7 +171,7 @@ func (c *commit) accept(ctx context.Context, r script.Reply, took time.Duration,
 	})
 	w.stored = k.stored
 	if k.lost > 0 {
-		w.tellLost(b)
+		w.teller.Lost(w.others.Are(strangers.Lost, b))
 		w.tellTaken(ctx, b)
 	}
 	c.left, c.partial, c.unsure, c.severed, c.refusals = c.left[1:], 0, false, severed{}, 0
@@ -206,7 +207,7 @@ func (c *commit) refused(ctx context.Context, r script.Reply) error {
 		return w.movedTo(r.Cursor, r.Epoch, event.AlarmConflict, fmt.Sprintf(
 			"the cursor is %s, epoch %d, where this writer left %s, epoch %d: %s", r.Cursor, r.Epoch, w.acked, w.epoch, r.Detail))
 	case script.Foreign:
-		w.others.watch()
+		w.others.Start()
 		return nil
 	case script.Missing:
 		return w.restore(ctx, w.acked.String(), "")
@@ -269,7 +270,7 @@ func (w *Writer) movedTo(cursor event.Seq, epoch int64, alarm event.Alarm, detai
 	w.acked, w.epoch, w.ahead, w.hadEntries = cursor, epoch, ahead{}, false
 	w.floor.next = time.Time{} // groups may have gone back as well
 	w.at = continuation{expected: cursor.String(), epoch: epoch}
-	w.others.unwatch() // behind another cursor other entries count
+	w.others.Stop() // behind another cursor other entries count
 	if w.stored > int64(cursor) {
 		w.stored = 0 // what is stored behind the cursor is not known to be there
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redisstream/lease"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
+	"github.com/fhctl/fhctl/pkg/redisstream/strangers"
 )
 
 // Writer stores batches in a Redis stream. It satisfies the pipeline's sink.
@@ -35,8 +36,9 @@ type Writer struct {
 	hadEntries bool   // the stream held entries when last heard of
 	floor      floor
 	ahead      ahead
-	others     others // entries and cursor moves that are not ours
-	hasSide    bool   // a side key was there, or has been written
+	others     strangers.Watch // entries and cursor moves that are not ours
+	teller     strangers.Teller
+	hasSide    bool // a side key was there, or has been written
 	calls      []call
 	sending    []*script.Call
 	plan       []event.Receipt
@@ -68,7 +70,8 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 	w := &Writer{config: cfg, mu: newTurn(), lease: lease.New(cfg.Writer), client: t.Connect(conn.StoreReply), control: t.Connect(conn.LookReply)}
 	w.config.again = w.client.Rediscover
 	w.outage = w.config.outage("")
-	w.others.most = mostOthers
+	w.others = strangers.New(strangers.Stream{Client: w.client, Key: cfg.StreamKey, Retry: w.config.retry})
+	w.teller = strangers.Teller{Alarm: cfg.Alarm, CursorMoved: cfg.CursorMoved, Log: cfg.Logger, Control: w.control}
 	w.keys = script.KeysOf(cfg.StreamKey, cfg.CursorKey, cfg.Writer != "")
 	if err := w.start(ctx, t); err != nil {
 		_ = w.Close()

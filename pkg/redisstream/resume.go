@@ -300,7 +300,7 @@ func (w *Writer) rebase(ctx context.Context, to event.Seq) error {
 	switch m.Status {
 	case script.OK:
 		w.acked, w.epoch, w.floor = m.Cursor, m.Epoch, w.floor.upTo(m.Cursor)
-		w.others.unwatch()
+		w.others.Stop()
 		w.stored, w.hasSide = 0, true
 		w.at = continuation{expected: m.Cursor.String(), epoch: m.Epoch}
 		return nil

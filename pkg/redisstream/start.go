@@ -12,6 +12,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/redisstream/lease"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
+	"github.com/fhctl/fhctl/pkg/redisstream/strangers"
 )
 
 // found is what a start meets: cursor, side key and newest entry as they were at
@@ -172,7 +173,7 @@ func (w *Writer) shortened(ctx context.Context, f found) error {
 	case !sure:
 		err := w.once(&event.Moved{Alarm: event.AlarmRemoved, Detail: fmt.Sprintf(
 			"%s ends with seq %s, but %s was stored, and is not among its newest %d entries: something else removed entries, or appended many; %s may be gone, and is not read again",
-			c.StreamKey, f.Newest, end, mostLooked, lost)})
+			c.StreamKey, f.Newest, end, strangers.MostLooked, lost)})
 		if err != nil {
 			w.note(ctx, lost)
 		}
@@ -211,8 +212,8 @@ func (w *Writer) stillHolds(ctx context.Context, f found) (there, sure bool, err
 	if err != nil || sure {
 		return false, sure, err
 	}
-	there, err = w.lastIsThere(ctx, f.side)
-	return there, there || f.Length <= mostLooked, err
+	there, err = w.others.Holds(ctx, event.Seq(f.side.Stored))
+	return there, there || f.Length <= strangers.MostLooked, err
 }
 
 // gone is a stretch of seqs that were removed from the stream and are not read

@@ -1,17 +1,11 @@
 package redisstream
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/redisstream/dashboard"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
-	"github.com/fhctl/fhctl/pkg/text"
 )
 
 // Whose change is it? A writer of ours moves the cursor in a script that notes in the
@@ -24,6 +18,59 @@ import (
 // back it would repeat them; only an operator's move may. The cursor is put back, and
 // the change is told of at once.
 
+// watch looks for what others did since the last exchange, if there are any, and
+// judges the batches that are about to be sent.
+func (w *Writer) watch(ctx context.Context, batches []*event.Batch) error {
+	o := &w.others
+	if !o.Watching() || w.at.expected == "" || w.at.jump {
+		o.Unjudged()
+		return nil
+	}
+	var found event.Seq
+	var present bool
+	var stored *script.Side
+	err := w.config.retry(ctx, "read cursor", func(ctx context.Context) error {
+		text, has, side, err := w.readState(ctx)
+		if err != nil {
+			return err
+		}
+		stored = side
+		found, present = event.ParseSeq(text)
+		present = present && has
+		return nil
+	})
+	if err != nil || !present {
+		return err // what is wrong with the cursor is for the append to find
+	}
+	if stored == nil && w.hasSide && found == w.acked {
+		return w.restore(ctx, w.acked.String(), found.String()) // ours vanished: the cursor is no bridge's
+	}
+	if stored != nil {
+		o.OwnUpTo(event.Seq(stored.Again))
+	}
+	own := ownOr(stored, min(found, w.acked))
+	if err := o.Find(ctx, own, stored); err != nil {
+		return err
+	}
+	if found != own {
+		if err := w.disputed(ctx, own, found, stored); err != nil {
+			return err
+		}
+	}
+	o.Done(own)
+	o.Judge(batches, w.config.Identity.Relay == script.BridgeRelay)
+	o.Rest(own)
+	return nil
+}
+
+// ownOr is where one of our kind left the cursor, or otherwise where that is not known.
+func ownOr(stored *script.Side, otherwise event.Seq) event.Seq {
+	if stored != nil && stored.OwnKnown {
+		return stored.Own
+	}
+	return otherwise
+}
+
 // disputed deals with a cursor that is not where one of ours left it, while this
 // Writer stores. The append that follows puts it back.
 func (w *Writer) disputed(ctx context.Context, own, found event.Seq, stored *script.Side) error {
@@ -35,7 +82,7 @@ func (w *Writer) disputed(ctx context.Context, own, found event.Seq, stored *scr
 	} else if gone {
 		return w.yield(ctx, own, found, stored)
 	}
-	w.tellMove(ctx, own, found, true)
+	w.teller.Move(ctx, own, found, true)
 	return nil
 }
 
@@ -45,22 +92,8 @@ func (w *Writer) entriesGone(ctx context.Context, own, found event.Seq, stored *
 	if found > own || stored.Stored == 0 {
 		return false, nil
 	}
-	there, err := w.lastIsThere(ctx, stored)
+	there, err := w.others.Holds(ctx, event.Seq(stored.Stored))
 	return !there, err
-}
-
-// lastIsThere reports whether the entry that was stored last is in the stream, among
-// the last mostLooked.
-func (w *Writer) lastIsThere(ctx context.Context, stored *script.Side) (bool, error) {
-	start := "+"
-	for looked := 0; looked < mostLooked; looked += lookPage {
-		p, err := w.scan(ctx, "XREVRANGE", start, "-", event.MaxSeq, strconv.FormatInt(stored.Stored, 10))
-		if err != nil || p.Wanted || p.Looked < lookPage {
-			return p.Wanted, err
-		}
-		start = "(" + p.Last
-	}
-	return false, nil
 }
 
 // yield takes the cursor as it was found for the truth.
@@ -80,8 +113,8 @@ func (w *Writer) claim(ctx context.Context, own, to event.Seq, stored *script.Si
 	low := w.floor
 	low.learn(stored)
 	head := c.head(nil, []byte(stored.EventTime), stored.Stored, int64(to), low)
-	head = w.others.note(head, to)
-	if from := w.others.from(); from != "" {
+	head = w.others.Note(head, to)
+	if from := w.others.From(); from != "" {
 		head = fmt.Appendf(head, `,"othersFrom":"%s"`, from)
 	}
 	err = c.retry(ctx, "put the cursor back", func(ctx context.Context) (err error) {
@@ -103,12 +136,12 @@ func (w *Writer) settle(ctx context.Context, found event.Seq, stored *script.Sid
 		own := stored.Own
 		if own == found {
 			if stored.OthersTo > int64(own) {
-				w.others.watch()
+				w.others.Start()
 			}
 			return own, nil
 		}
-		w.others.watch()
-		if err := w.findOthers(ctx, own, stored); err != nil {
+		w.others.Start()
+		if err := w.others.Find(ctx, own, stored); err != nil {
 			return 0, err
 		}
 		to := own
@@ -136,11 +169,11 @@ func (w *Writer) settle(ctx context.Context, found event.Seq, stored *script.Sid
 			}
 			return 0, w.badCursor(text)
 		case to == own:
-			w.tellMove(ctx, own, found, true)
+			w.teller.Move(ctx, own, found, true)
 		default:
-			w.tellMove(ctx, own, found, false)
+			w.teller.Move(ctx, own, found, false)
 		}
-		w.others.done(to)
+		w.others.Done(to)
 		stored.Own, stored.Upto, stored.Set = to, int64(to), ""
 		return to, nil
 	}
@@ -153,10 +186,10 @@ func (w *Writer) leftBehind(ctx context.Context, own, found event.Seq, stored *s
 	if found < own {
 		return w.entriesGone(ctx, own, found, stored)
 	}
-	if w.acked > 0 || len(w.others.left) == 0 && !w.others.more || stored.Stored == 0 {
-		return w.acked == 0 && (len(w.others.left) > 0 || w.others.more), nil
+	if w.acked > 0 || !w.others.Some() || stored.Stored == 0 {
+		return w.acked == 0 && w.others.Some(), nil
 	}
-	there, err := w.lastIsThere(ctx, stored)
+	there, err := w.others.Holds(ctx, event.Seq(stored.Stored))
 	return !there, err
 }
 
@@ -182,157 +215,4 @@ func (w *Writer) reclaim(ctx context.Context) error {
 		return w.movedTo(own, w.epoch, event.AlarmConflict, fmt.Sprintf("the cursor is %s, %s was acknowledged", own, w.acked))
 	}
 	return err
-}
-
-// tellMove tells of a change of the cursor. Obeyed is false for one that is followed
-// because the other writer stored what lies between.
-func (w *Writer) tellMove(ctx context.Context, own, found event.Seq, undone bool) {
-	m := event.CursorMove{Own: own, Found: found}
-	now := time.Now()
-	due := w.others.teller.due(now, m)
-	if due {
-		m.By = w.culprit(ctx)
-	}
-	w.config.CursorMoved(m)
-	if !due {
-		return
-	}
-	first, last := m.Between()
-	who := cmp.Or(m.By, "unknown; neither a writer of ours nor an operator's move, which the side key would tell")
-	if !undone {
-		w.config.Logger.Warn("Another writer moved the cursor while none of ours ran; going on from where it left it",
-			"from", own.String(), "to", found.String(), "by", who)
-		return
-	}
-	what := fmt.Sprintf("another program moved the cursor back from %s to %s (%s): it was put back, and %s, which is stored, is not stored again", own, found, who, rangeOf(first, last))
-	if m.Ahead() {
-		what = fmt.Sprintf("another program moved the cursor ahead from %s to %s (%s): it was put back, and %s is stored now, but for events of which that writer's own entries are in the stream", own, found, who, rangeOf(first, last))
-	}
-	w.config.Alarm(event.AlarmConflict, first, what+w.others.teller.also())
-}
-
-// culprit is what can be found out about who wrote the cursor, in a few words: who
-// writes the dashboard's status, and which connections ran a SET last. Neither is a
-// proof, and a Redis user made for fhctl may not see connections.
-func (w *Writer) culprit(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	var known []string
-	if text, err := w.control.Get(ctx, dashboard.StatusKey).Result(); err == nil {
-		if who := dashboard.ForeignWriter(text); who != "" {
-			known = append(known, who)
-		}
-	}
-	if list, err := w.control.ClientList(ctx).Result(); err == nil {
-		known = append(known, setters(list)...)
-	}
-	return strings.Join(known, "; ")
-}
-
-// setters are the connections in a CLIENT LIST whose last command wrote a string, but
-// for ours; three at most.
-func setters(list string) (found []string) {
-	for line := range strings.Lines(list) {
-		fields := map[string]string{}
-		for _, word := range strings.Fields(line) {
-			name, value, _ := strings.Cut(word, "=")
-			fields[name] = value
-		}
-		cmd, _, _ := strings.Cut(fields["cmd"], "|")
-		if cmd != "set" && cmd != "mset" && cmd != "setex" && cmd != "getset" || strings.HasPrefix(fields["name"], "fhctl") {
-			continue
-		}
-		who := "connection " + shorten(fields["addr"], 60)
-		for _, name := range []string{"name", "lib-name", "user"} {
-			if fields[name] != "" && fields[name] != "default" {
-				who += " " + name + " " + shorten(fields[name], 40)
-			}
-		}
-		if found = append(found, who+" ran "+strings.ToUpper(cmd)+" last"); len(found) == 3 {
-			break
-		}
-	}
-	return found
-}
-
-// shorten bounds text that somebody else wrote.
-func shorten(foreign string, most int) string {
-	return text.Shorten(strings.ToValidUTF8(foreign, "?"), most)
-}
-
-// teller bounds how often the same is told: a stranger that saves its cursor again
-// and again would fill the log. Counters have all of it.
-type teller struct {
-	left   int // alarms that may be raised at once
-	since  time.Time
-	quiet  int                              // moves that no alarm told of
-	ranges [2]struct{ low, high event.Seq } // of those, back and ahead
-	lostAt time.Time
-	unTold struct {
-		n           int
-		first, last event.Seq
-	}
-}
-
-const (
-	tellAtOnce = 5
-	tellEach   = 10 * time.Second
-)
-
-// due reports whether a move is to be told of now, and keeps it otherwise.
-func (t *teller) due(now time.Time, m event.CursorMove) bool {
-	if t.since.IsZero() {
-		t.left, t.since = tellAtOnce, now
-	}
-	if gained := int(now.Sub(t.since) / tellEach); gained > 0 {
-		t.left, t.since = min(tellAtOnce, t.left+gained), t.since.Add(time.Duration(gained)*tellEach)
-	}
-	if t.left > 0 {
-		t.left--
-		return true
-	}
-	t.quiet++
-	first, last := m.Between()
-	r := &t.ranges[0]
-	if m.Ahead() {
-		r = &t.ranges[1]
-	}
-	if r.low == 0 || first < r.low {
-		r.low = first
-	}
-	r.high = max(r.high, last)
-	return false
-}
-
-// also tells of the moves that were kept.
-func (t *teller) also() string {
-	if t.quiet == 0 {
-		return ""
-	}
-	text := fmt.Sprintf("; before that %d more such moves", t.quiet)
-	for i, way := range []string{"back", "ahead"} {
-		if r := t.ranges[i]; r.low > 0 {
-			text += fmt.Sprintf(", %s over %s", way, rangeOf(r.low, r.high))
-		}
-	}
-	t.quiet, t.ranges = 0, [2]struct{ low, high event.Seq }{}
-	return text
-}
-
-// lost raises an alarm for events that another writer lost, soon after the first and
-// then now and then.
-func (t *teller) lost(alarm func(event.Alarm, event.Seq, string), n int, first, last event.Seq) {
-	u := &t.unTold
-	if u.n == 0 {
-		u.first = first
-	}
-	u.n, u.last = u.n+n, last
-	now := time.Now()
-	if !t.lostAt.IsZero() && now.Sub(t.lostAt) < tellEach {
-		return
-	}
-	t.lostAt = now
-	alarm(event.AlarmForeign, u.first, fmt.Sprintf(
-		"another writer left out %d events, %s, and stored later events of the same repositories: they are lost, since behind those they would be out of order", u.n, rangeOf(u.first, u.last)))
-	u.n = 0
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
+	"github.com/fhctl/fhctl/pkg/redisstream/strangers"
 	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
@@ -152,8 +153,8 @@ func TestStrangerAgainAndAgainIsToldNowAndThen(t *testing.T) {
 		k.must(w, storetest.Batch(event.AfterSeq(at), at+1))
 	}
 	k.wantRun(1, 200)
-	if len(h.moves) != 100 || len(h.alarms) != tellAtOnce {
-		t.Errorf("%d moves in %d alarms, want 100 in %d", len(h.moves), len(h.alarms), tellAtOnce)
+	if len(h.moves) != 100 || len(h.alarms) != strangers.TellAtOnce {
+		t.Errorf("%d moves in %d alarms, want 100 in %d", len(h.moves), len(h.alarms), strangers.TellAtOnce)
 	}
 }
 
@@ -451,7 +452,7 @@ func TestStrangerIsNamed(t *testing.T) {
 func TestOthersAreBounded(t *testing.T) {
 	redistest.RequireReal(t)
 	k := newKit(t, redistest.Start(t))
-	const n = 3 * lookPage / 2
+	const n = 3 * strangers.LookPage / 2
 	pipe := k.Client.Pipeline()
 	for seq := 1; seq <= n; seq++ {
 		pipe.Do(k.Ctx(), "xadd", keyspace.DefaultStream, "*", "type", "commit", "data", fmt.Sprintf(`{"repo":"did:plc:%d"}`, seq), "seq", seq)
@@ -461,15 +462,15 @@ func TestOthersAreBounded(t *testing.T) {
 	}
 	k.Set(keyspace.DefaultCursor, "10")
 	w, _ := k.open(func(c *Config) { c.Identity.Relay = script.BridgeRelay })
-	w.others.most = 100
+	w.others.Most = 100
 	for at := event.Seq(10); at < n+50; at += 50 {
 		var seqs []event.Seq
 		for seq := at + 1; seq <= at+50; seq++ {
 			seqs = append(seqs, seq)
 		}
 		k.must(w, ofRepos(event.AfterSeq(at), 1_000_000, seqs...))
-		if len(w.others.left) > 100+lookPage {
-			t.Fatalf("%d entries are held", len(w.others.left))
+		if w.others.Kept() > 100+strangers.LookPage {
+			t.Fatalf("%d entries are held", w.others.Kept())
 		}
 	}
 	seen := map[event.Seq]int{}
@@ -490,13 +491,13 @@ func TestOthersAreForgotten(t *testing.T) {
 	k.must(w, storetest.Run(storetest.Live, 1, 5))
 	k.Set(keyspace.DefaultCursor, "9")
 	k.must(w, storetest.Batch(event.AfterSeq(5), 6))
-	if !w.others.watching {
+	if !w.others.Watching() {
 		t.Fatal("a stranger is not watched")
 	}
-	w.others.sign = time.Now().Add(-2 * othersGone)
+	w.others.Clock = func() time.Time { return time.Now().Add(time.Minute) }
 	k.must(w, storetest.Batch(event.AfterSeq(6), 7))
 	k.must(w, storetest.Batch(event.AfterSeq(7), 8))
-	if w.others.watching {
+	if w.others.Watching() {
 		t.Fatal("a stranger that is gone is watched for ever")
 	}
 	k.Set(keyspace.DefaultCursor, "99")
