@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/fhctl/fhctl/pkg/event"
+	"github.com/fhctl/fhctl/pkg/redisstream/floor"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/redisstream/strangers"
 )
@@ -30,7 +31,7 @@ func (w *Writer) Return(ctx context.Context, to event.Seq) error {
 		return err
 	}
 	c, until := &w.config, w.acked
-	head := c.head(nil, w.time, 0, int64(to), w.floor.upTo(to))
+	head := c.head(nil, w.time, 0, int64(to), w.floor.UpTo(to))
 	head = fmt.Appendf(head, `,"othersFrom":"%s","othersTo":%d,"again":%[2]d`, from, until)
 	var m script.State
 	err = c.retry(ctx, "move cursor back", func(ctx context.Context) (err error) {
@@ -49,7 +50,7 @@ func (w *Writer) Return(ctx context.Context, to event.Seq) error {
 	case m.Status == script.Conflict && (m.Cursor != to || m.Epoch != w.epoch): // else an earlier try had moved it
 		return w.movedTo(m.Cursor, m.Epoch, event.AlarmConflict, fmt.Sprintf("the cursor is %s, %s was acknowledged", m.Cursor, until))
 	}
-	w.acked, w.epoch, w.floor, w.ahead = to, m.Epoch, w.floor.upTo(to), ahead{}
+	w.acked, w.epoch, w.floor, w.ahead = to, m.Epoch, w.floor.UpTo(to), ahead{}
 	w.stored, w.hasSide = 0, true
 	w.at = continuation{expected: to.String(), epoch: m.Epoch}
 	w.others.Stop()
@@ -72,7 +73,7 @@ func (w *Writer) tellTaken(ctx context.Context, b *event.Batch) {
 	if n == 0 {
 		return
 	}
-	w.note(ctx, gone{from: first, to: last, kept: last + 1})
+	w.note(ctx, floor.Gone{From: first, To: last, Kept: last + 1})
 	w.config.Alarm(event.AlarmLeap, first, fmt.Sprintf(
 		"%d events, %s, are not stored: false events that came before them have their numbers in %s", n, strangers.RangeOf(first, last), w.config.StreamKey))
 }

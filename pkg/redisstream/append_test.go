@@ -9,6 +9,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/floor"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
@@ -164,7 +165,7 @@ func TestAppendFlushAllGoesBackToUnacknowledged(t *testing.T) {
 		for _, row := range k.ids() {
 			k.Do("xack", keyspace.DefaultStream, "fast", row)
 		}
-		w.floor = floor{}
+		w.floor = floor.Floor{}
 		k.must(w, storetest.Watermark(event.AfterSeq(9), 12))
 		k.Do("flushall")
 		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(2), storetest.Batch(event.AfterSeq(12), 13))
@@ -403,7 +404,7 @@ func TestAppendStreamVanished(t *testing.T) {
 		k.wantRun(5, 10)
 
 		k.Do("xgroup", "create", keyspace.DefaultStream, "all", "$")
-		w.floor = floor{}
+		w.floor = floor.Floor{}
 		k.must(w, storetest.Watermark(event.AfterSeq(10), 12))
 		k.Do("xtrim", keyspace.DefaultStream, "maxlen", "0")
 		k.moved(w, event.AlarmCursorMissing, event.AfterSeq(12), storetest.Batch(event.AfterSeq(12), 13))
@@ -444,7 +445,7 @@ func TestAppendFlushAllAtTheVeryBeginning(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		k := newKit(t, server)
 		w, _ := k.open()
-		w.floor.next = time.Now().Add(time.Hour) // the groups are not asked
+		w.floor.Next = time.Now().Add(time.Hour) // the groups are not asked
 		k.must(w, storetest.Batch(storetest.Live, 5, 6))
 		k.must(w, storetest.Batch(event.AfterSeq(6), 7))
 		k.Do("flushall")
@@ -460,7 +461,7 @@ func TestRememberTellsOfAnOutage(t *testing.T) {
 		proxy := redistest.NewProxy(t, server.Addr())
 		w, _ := k.open(func(c *Config) { c.URL = proxy.URL() })
 		k.must(w, storetest.Batch(storetest.Live, 5, 6))
-		w.floor = floor{}
+		w.floor = floor.Floor{}
 		proxy.Refuse(true)
 		proxy.Cut()
 		w.remember(k.Ctx())
@@ -469,7 +470,7 @@ func TestRememberTellsOfAnOutage(t *testing.T) {
 		}
 		proxy.Refuse(false)
 		k.must(w, storetest.Batch(event.AfterSeq(6), 7))
-		if told := k.told(); !w.floor.known || !told[len(told)-1].Up {
+		if told := k.told(); !w.floor.Known || !told[len(told)-1].Up {
 			t.Fatalf("floor %+v, observers heard %+v", w.floor, told)
 		}
 	})

@@ -42,7 +42,7 @@ func (k *call) build(w *Writer, b *event.Batch, at continuation, after int64, fu
 	}
 	low := w.floor
 	if at.expected == "" {
-		low.began(b) // already now: this may be the only batch
+		low.Began(partitions.Base(b)) // already now: this may be the only batch
 	}
 	id, side := &w.config.Identity, k.Side[:0]
 	k.Append = script.Append{

@@ -11,6 +11,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/lease"
+	"github.com/fhctl/fhctl/pkg/redisstream/partitions"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/redisstream/strangers"
 )
@@ -176,7 +177,7 @@ func (c *commit) accept(ctx context.Context, r script.Reply, took time.Duration,
 	}
 	c.left, c.partial, c.unsure, c.severed, c.refusals = c.left[1:], 0, false, severed{}, 0
 	if w.at.expected == "" {
-		w.floor.began(b)
+		w.floor.Began(partitions.Base(b))
 	}
 	w.acked, w.epoch, w.hadEntries, w.hasSide = r.Cursor, r.Epoch, r.Length > 0, true
 	w.at = continuation{expected: r.Cursor.String(), epoch: r.Epoch}
@@ -268,7 +269,7 @@ func asMoved(err error) (*event.Moved, bool) { return errors.AsType[*event.Moved
 // movedTo drops what this Writer knows and asks for reading from cursor.
 func (w *Writer) movedTo(cursor event.Seq, epoch int64, alarm event.Alarm, detail string) error {
 	w.acked, w.epoch, w.ahead, w.hadEntries = cursor, epoch, ahead{}, false
-	w.floor.next = time.Time{} // groups may have gone back as well
+	w.floor.Next = time.Time{} // groups may have gone back as well
 	w.at = continuation{expected: cursor.String(), epoch: epoch}
 	w.others.Stop() // behind another cursor other entries count
 	if w.stored > int64(cursor) {
@@ -282,7 +283,7 @@ func (w *Writer) movedTo(cursor event.Seq, epoch int64, alarm event.Alarm, detai
 func (c *commit) partly(ctx context.Context, r script.Reply) error {
 	w := c.w
 	if w.at.expected == "" {
-		w.floor.began(c.left[0])
+		w.floor.Began(partitions.Base(c.left[0]))
 	}
 	w.acked, w.epoch = r.Cursor, r.Epoch
 	w.at = continuation{expected: r.Cursor.String(), epoch: r.Epoch}

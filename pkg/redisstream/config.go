@@ -9,6 +9,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/floor"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
@@ -157,15 +158,15 @@ func (c *Config) owner() script.Owner {
 
 // head is the side key of this run. An upto below 0 is left out: where the cursor is left
 // is then for the script to say, or not known.
-func (c *Config) head(buf, eventTime []byte, stored, upto int64, f floor) []byte {
+func (c *Config) head(buf, eventTime []byte, stored, upto int64, f floor.Floor) []byte {
 	h := script.Head{Relay: c.Identity.Relay, Filter: c.Identity.Filter, Partitions: c.Identity.partitions(), From: c.From.String(), EventTime: string(eventTime), Stored: stored}
 	if upto >= 0 {
 		h.Upto = &upto
 	}
-	if f.known {
-		h.Floor = &f.seq
+	if f.Known {
+		h.Floor = &f.Seq
 	}
-	h.Deleted = string(f.deleted)
+	h.Deleted = string(f.Deleted)
 	return h.Append(buf)
 }
 

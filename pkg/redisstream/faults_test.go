@@ -13,6 +13,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
+	"github.com/fhctl/fhctl/pkg/redisstream/floor"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redistest"
@@ -280,9 +281,9 @@ func TestRightsDocumentedUserSuffices(t *testing.T) {
 	if len(got[0].Trimmed) == 0 {
 		t.Fatalf("no trim was counted: %+v", got)
 	}
-	w.floor = floor{}
+	w.floor = floor.Floor{}
 	k.must(w, storetest.Batch(event.AfterSeq(500), 501))
-	if !w.floor.known {
+	if !w.floor.Known {
 		t.Fatal("groups could not be read")
 	}
 	storetest.Must(t, w.Rebase(k.Ctx(), 400))

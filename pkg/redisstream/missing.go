@@ -6,28 +6,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
-	"github.com/fhctl/fhctl/pkg/redisstream/partitions"
-	"github.com/fhctl/fhctl/pkg/redisstream/reader"
+	"github.com/fhctl/fhctl/pkg/redisstream/floor"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
-
-// floor remembers, from time to time, the seq before the oldest entry that
-// some group has not acknowledged. If stream and cursor vanish together, that
-// is what reading must go back to.
-type floor struct {
-	known bool
-	seq   event.Seq
-	next  time.Time
-
-	// deleted is the highest id that was ever deleted from the stream, as far as that was
-	// told of or concerned nobody; "" before the first look. toldAt is when it was told.
-	deleted reader.ID
-	toldAt  time.Time
-}
 
 // floorEach is how often groups are asked, at most.
 const floorEach = 2 * time.Second
@@ -36,12 +19,12 @@ const floorEach = 2 * time.Second
 // Redis that went away is told of, and asked again after the next batch.
 func (w *Writer) remember(ctx context.Context) {
 	now := time.Now()
-	if now.Before(w.floor.next) {
+	if now.Before(w.floor.Next) {
 		return
 	}
 	once, cancel := w.config.Within(ctx)
 	defer cancel()
-	seq, newest, err := w.readFloor(once)
+	seq, newest, err := w.groups.Read(once, w.acked)
 	if ctx.Err() == nil {
 		w.outage.Doing = "read the stream's groups"
 		w.outage.Observe(err)
@@ -50,101 +33,29 @@ func (w *Writer) remember(ctx context.Context) {
 	case err == nil && (newest == 0 || newest < event.Seq(w.stored)):
 		// Entries are missing: that nothing is left to read does not mean that it was
 		// read. What was known before holds.
-		if w.floor.seq = min(w.floor.seq, seq); w.acknowledged(once) {
-			w.floor.known, w.floor.seq = true, w.acked
+		if w.floor.Seq = min(w.floor.Seq, seq); w.groups.Acknowledged(once) {
+			w.floor.Known, w.floor.Seq = true, w.acked
 		}
-		w.unreadDeleted(once, false)
+		w.tellGone(once, w.floor.InsideRemoved(once, w.groups, w.acked, false))
 	case err == nil:
-		w.unreadDeleted(once, w.unreadRemoved(once, seq))
-		w.floor.known, w.floor.seq = true, seq
+		told := w.tellGone(once, w.floor.Removed(once, w.groups, seq, w.acked, event.Seq(w.stored)))
+		w.tellGone(once, w.floor.InsideRemoved(once, w.groups, w.acked, told))
+		w.floor.Known, w.floor.Seq = true, seq
 	case conn.CauseOf(err) != "" || strings.Contains(err.Error(), "no such key"):
 		return // without a stream there is nothing to remember yet: soon there will be
 	}
 	// A server where this is slow is asked more rarely.
-	w.floor.next = time.Now().Add(max(floorEach, 20*time.Since(now)))
+	w.floor.Next = time.Now().Add(max(floorEach, 20*time.Since(now)))
 }
 
-// began notes the floor of a stream that b begins: nothing is older.
-func (f *floor) began(b *event.Batch) {
-	if !f.known {
-		f.known, f.seq = true, partitions.Base(b)
+// tellGone tells of what groups lost, if anything.
+func (w *Writer) tellGone(ctx context.Context, l *floor.Loss) (told bool) {
+	if l == nil {
+		return false
 	}
-}
-
-// readFloor is the seq before the oldest entry that some group has not
-// acknowledged; the last acknowledged cursor when all have. Without groups
-// nobody has acknowledged anything: consumers create theirs at the oldest entry
-// (contract §1). newest is the newest entry's seq, read last, 0 without one: groups
-// that have nothing to read have not read everything where that is gone.
-func (w *Writer) readFloor(ctx context.Context) (lowest, newest event.Seq, err error) {
-	groups, err := w.client.XInfoGroups(ctx, w.config.StreamKey).Result()
-	if err != nil {
-		return 0, 0, err
-	}
-	if len(groups) == 0 {
-		groups = []redis.XInfoGroup{{LastDeliveredID: "0"}}
-	}
-	lowest = w.acked
-	for _, g := range groups {
-		from := "(" + g.LastDeliveredID
-		if g.Pending > 0 {
-			pending, err := w.client.XPending(ctx, w.config.StreamKey, g.Name).Result()
-			if err != nil {
-				return 0, 0, err
-			}
-			if pending.Lower != "" {
-				from = pending.Lower
-			}
-		}
-		seq, err := w.seqAt(ctx, "XRANGE", from, "+")
-		if err != nil {
-			return 0, 0, err
-		}
-		if seq > 0 {
-			lowest = min(lowest, seq-1)
-		}
-	}
-	newest, err = w.seqAt(ctx, "XREVRANGE", "+", "-")
-	return lowest, newest, err
-}
-
-// seqAt is the seq of the first entry that command finds; 0 when there is none, or
-// when it has none. The entry itself, which may be large, stays with Redis.
-func (w *Writer) seqAt(ctx context.Context, command, from, to string) (event.Seq, error) {
-	found, err := script.Scan{Command: command, From: from, To: to, Count: 1}.Run(ctx, w.client, w.config.StreamKey)
-	if err != nil || len(found.Above) == 0 {
-		return 0, err
-	}
-	return found.Above[0].Seq, nil
-}
-
-// learn takes over what the side key knew, where that reaches further back.
-func (f *floor) learn(stored *script.Side) {
-	f.next = time.Time{} // better asked again
-	if stored != nil && f.deleted == "" {
-		f.deleted = reader.ID(stored.Deleted)
-	}
-	if stored == nil || stored.Floor == nil {
-		return
-	}
-	if seq := event.Seq(*stored.Floor); !f.known || seq < f.seq {
-		f.known, f.seq = true, seq
-	}
-}
-
-// upTo is the floor of a cursor that was moved to seq: what lies behind that is
-// read again.
-func (f floor) upTo(seq event.Seq) floor {
-	f.seq, f.next = min(f.seq, seq), time.Time{}
-	return f
-}
-
-// text is the floor as the scripts read it; "" is none.
-func (f *floor) text() string {
-	if !f.known {
-		return ""
-	}
-	return f.seq.String()
+	w.note(ctx, l.Gone)
+	w.config.Alarm(event.AlarmRemoved, l.From, l.Detail)
+	return true
 }
 
 // restore sets the cursor that vanished to where the stream ends or, when the
@@ -161,7 +72,7 @@ func (w *Writer) restore(ctx context.Context, left, own string) error {
 func (w *Writer) restoreUntil(ctx context.Context, left, own string, until event.Seq) error {
 	var m script.State
 	err := w.config.retry(ctx, "restore cursor", func(ctx context.Context) (err error) {
-		m, err = script.Restore{Left: left, Epoch: w.epoch, Side: string(w.config.head(nil, w.time, 0, -1, floor{})), Own: own, Floor: w.floor.text()}.Run(ctx, w.client, w.keys)
+		m, err = script.Restore{Left: left, Epoch: w.epoch, Side: string(w.config.head(nil, w.time, 0, -1, floor.Floor{})), Own: own, Floor: w.floor.Text()}.Run(ctx, w.client, w.keys)
 		return err
 	})
 	if err != nil {
@@ -186,7 +97,7 @@ func (w *Writer) restoreUntil(ctx context.Context, left, own string, until event
 		w.hadEntries = true
 		return err
 	}
-	w.floor = floor{known: true, seq: m.Cursor} // of what is stored from now on
+	w.floor = floor.Floor{Known: true, Seq: m.Cursor} // of what is stored from now on
 	what := fmt.Sprintf("%s vanished, and %s is empty as well", key, w.config.StreamKey)
 	return w.goneBack(ctx, m, max(until, m.Cursor), what, m.Detail == "floor")
 }
@@ -197,11 +108,11 @@ func (w *Writer) restoreUntil(ctx context.Context, left, own string, until event
 // the epoch stays, so that a set whose leader dies before the other partitions have
 // heard of it is not taken for one that was moved in part.
 func (w *Writer) emptied(ctx context.Context, cursor event.Seq) error {
-	if w.acknowledged(ctx) { // the groups outlast the entries, unless the stream was deleted
-		w.floor = floor{known: true, seq: cursor}
+	if w.groups.Acknowledged(ctx) { // the groups outlast the entries, unless the stream was deleted
+		w.floor = floor.Floor{Known: true, Seq: cursor}
 	}
-	to, known := w.needed(cursor), w.floor.known
-	w.floor = floor{known: true, seq: to} // of what is stored from now on
+	to, known := w.needed(cursor), w.floor.Known
+	w.floor = floor.Floor{Known: true, Seq: to} // of what is stored from now on
 	// Also where the cursor stays: the side key must tell of no entry any more.
 	m, err := w.goBack(ctx, cursor, to)
 	if err != nil {
@@ -215,15 +126,15 @@ func (w *Writer) emptied(ctx context.Context, cursor event.Seq) error {
 // not at all where every group had acknowledged the last one, since what lies behind
 // that yielded none. Without a floor it is the cursor.
 func (w *Writer) needed(cursor event.Seq) event.Seq {
-	if !w.floor.known || w.stored > 0 && w.floor.seq >= event.Seq(w.stored) {
+	if !w.floor.Known || w.stored > 0 && w.floor.Seq >= event.Seq(w.stored) {
 		return cursor
 	}
-	return min(cursor, w.floor.seq)
+	return min(cursor, w.floor.Seq)
 }
 
 // goBack moves the cursor because entries vanished.
 func (w *Writer) goBack(ctx context.Context, cursor, to event.Seq) (script.State, error) {
-	w.floor.deleted = "" // what is told now tells of it
+	w.floor.Deleted = "" // what is told now tells of it
 	m, err := w.moveFrom(ctx, cursor, to, true)
 	switch {
 	case err != nil:
@@ -247,7 +158,7 @@ func (w *Writer) goBack(ctx context.Context, cursor, to event.Seq) (script.State
 func (w *Writer) goneBack(ctx context.Context, m script.State, until event.Seq, what string, known bool) error {
 	switch {
 	case !known:
-		w.note(ctx, gone{to: until, kept: m.Cursor})
+		w.note(ctx, floor.Gone{To: until, Kept: m.Cursor})
 		return w.movedTo(m.Cursor, m.Epoch, event.AlarmRemoved, fmt.Sprintf(
 			"%s: it is not known what groups had acknowledged, so nothing is read again; what they had not read up to seq %s is gone", what, until))
 	case m.Cursor == until:

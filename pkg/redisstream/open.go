@@ -10,8 +10,10 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/floor"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redisstream/lease"
+	"github.com/fhctl/fhctl/pkg/redisstream/preflight"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 	"github.com/fhctl/fhctl/pkg/redisstream/strangers"
 )
@@ -34,7 +36,8 @@ type Writer struct {
 	time       []byte // of the last event, as the relay sent it
 	stored     int64  // seq of the last entry given to Redis; 0 when unknown
 	hadEntries bool   // the stream held entries when last heard of
-	floor      floor
+	floor      floor.Floor
+	groups     floor.Stream
 	ahead      ahead
 	others     strangers.Watch // entries and cursor moves that are not ours
 	teller     strangers.Teller
@@ -71,6 +74,7 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 	w.config.again = w.client.Rediscover
 	w.outage = w.config.outage("")
 	w.others = strangers.New(strangers.Stream{Client: w.client, Key: cfg.StreamKey, Retry: w.config.retry})
+	w.groups = floor.Stream{Client: w.client, Key: cfg.StreamKey, MaxLen: cfg.MaxLen}
 	w.teller = strangers.Teller{Alarm: cfg.Alarm, CursorMoved: cfg.CursorMoved, Log: cfg.Logger, Control: w.control}
 	w.keys = script.KeysOf(cfg.StreamKey, cfg.CursorKey, cfg.Writer != "")
 	if err := w.start(ctx, t); err != nil {
@@ -83,43 +87,29 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 func (w *Writer) start(ctx context.Context, t *conn.Target) error {
 	c := &w.config
 	defer context.AfterFunc(ctx, w.client.Interrupt)()
-	err := c.retry(ctx, "connect to Redis", w.answers)
+	s := preflight.Server{
+		Client: w.client, Target: t, Keys: w.keys, StreamKey: c.StreamKey, CursorKey: c.CursorKey, SideKey: c.SideKey(), LeaseKey: c.LeaseKey(),
+		AllowEviction: c.AllowEviction, Warned: c.warned, URL: fault.Redact(c.URL), Log: c.Logger,
+	}
+	err := c.retry(ctx, "connect to Redis", s.Answers)
 	if err != nil && fault.Ended(ctx) != nil {
-		return fault.New(fault.Unreachable, err, cmp.Or(conn.Hint(err), fmt.Sprintf("is Redis running at %s?", fault.Redact(c.URL))))
+		return fault.New(fault.Unreachable, err, cmp.Or(conn.Hint(err), fmt.Sprintf("is Redis running at %s?", s.URL)))
 	}
 	if err != nil {
 		return err
 	}
 	w.limit = "0"
 	err = c.retry(ctx, "check Redis", func(ctx context.Context) error {
-		info, err := w.inspect(ctx, t)
+		info, err := s.Inspect(ctx)
 		if err == nil && info.HonoursLimit() {
 			w.limit = "1"
 		}
 		return err
 	})
 	if err == nil {
-		err = w.prepareRetention(ctx)
+		err = w.prepareRetention(ctx, &s)
 	}
 	w.keyArgs = w.keys.KeyArgs()
-	return err
-}
-
-// answers asks whether Redis answers. It uses a command with a key: in a cluster
-// that asks the node that matters, and makes the client look again for nodes
-// that appeared late. What the answer lacks is for inspect to say.
-func (w *Writer) answers(ctx context.Context) error {
-	err := w.client.XLen(ctx, w.config.StreamKey).Err()
-	switch {
-	case err == nil:
-		return nil
-	case conn.WrongURL(err) != nil:
-		return fault.New(fault.Usage, conn.WrongURL(err), conn.Hint(err))
-	case conn.IsCertificate(err):
-		return fault.New(fault.Unreachable, err, conn.Hint(err))
-	case conn.IsDenied(err), redis.HasErrorPrefix(err, "WRONGTYPE"):
-		return nil
-	}
 	return err
 }
 

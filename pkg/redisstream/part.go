@@ -13,6 +13,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/floor"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
 	"github.com/fhctl/fhctl/pkg/redisstream/partitions"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
@@ -81,7 +82,7 @@ func (w part) Look(ctx context.Context) (st partitions.Standing, err error) {
 	if err != nil {
 		return st, err
 	}
-	w.floor.learn(st.Side)
+	w.floor.Learn(st.Side)
 	var ok bool
 	if st.Cursor, ok = event.ParseSeq(text); st.Present && !ok {
 		return st, w.badCursor(text) // whose it is does not matter
@@ -115,7 +116,7 @@ func (w part) Known() partitions.Known {
 func (w part) Remember(ctx context.Context) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.floor.next = time.Time{}
+	w.floor.Next = time.Time{}
 	w.remember(ctx)
 }
 
@@ -169,9 +170,9 @@ func (w part) InOrder(ctx context.Context) (led bool, err error) {
 func (w part) Restore(ctx context.Context, lowest event.Seq, epoch int64, young bool) (*event.Moved, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	young = young && !w.floor.known
+	young = young && !w.floor.Known
 	if young {
-		w.floor = floor{known: true, seq: lowest}
+		w.floor = floor.Floor{Known: true, Seq: lowest}
 	}
 	if w.acked == 0 {
 		w.acked, w.epoch = lowest, epoch

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/fhctl/fhctl/pkg/redisstream/floor"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
@@ -38,7 +39,7 @@ func (w *Writer) replaces(stored *script.Side) bool {
 // mistake what it meets. Whether it came to pass is for the next read to tell.
 func (w *Writer) refilter(ctx context.Context, stored *script.Side) error {
 	c := &w.config
-	head := string(c.head(nil, []byte(stored.EventTime), 0, -1, floor{}))
+	head := string(c.head(nil, []byte(stored.EventTime), 0, -1, floor.Floor{}))
 	head += `,"was":` + strconv.Quote(stored.Filter) // a fingerprint: nothing to escape
 	former := c.owner()
 	former.Filter = stored.Filter

@@ -68,7 +68,7 @@ func (w *Writer) Resume(ctx context.Context) (event.Resume, error) {
 		return event.Resume{}, err
 	}
 	w.epoch, w.ahead, w.time, w.stored, w.hadEntries, w.former = 0, ahead{}, w.time[:0], 0, false, nil
-	w.floor.learn(stored)
+	w.floor.Learn(stored)
 	if w.hasSide = stored != nil; w.hasSide {
 		w.stored, w.hadEntries = stored.Stored, stored.Stored > 0
 		w.epoch = stored.Epoch
@@ -220,7 +220,7 @@ func (w *Writer) tellLeftOut(ctx context.Context) {
 	if w.config.From.Requested {
 		return
 	}
-	if newest, err := w.seqAt(ctx, "XREVRANGE", "+", "-"); err == nil && newest > 0 {
+	if newest, err := w.groups.SeqAt(ctx, "XREVRANGE", "+", "-"); err == nil && newest > 0 {
 		w.config.Logger.Warn("There is no cursor although the stream holds entries; starting live leaves out what comes between them and now, unless the cursor is set to the newest before a start",
 			"newest", newest.String(), "stream", w.config.StreamKey)
 	}
@@ -299,7 +299,7 @@ func (w *Writer) rebase(ctx context.Context, to event.Seq) error {
 	}
 	switch m.Status {
 	case script.OK:
-		w.acked, w.epoch, w.floor = m.Cursor, m.Epoch, w.floor.upTo(m.Cursor)
+		w.acked, w.epoch, w.floor = m.Cursor, m.Epoch, w.floor.UpTo(m.Cursor)
 		w.others.Stop()
 		w.stored, w.hasSide = 0, true
 		w.at = continuation{expected: m.Cursor.String(), epoch: m.Epoch}
@@ -318,7 +318,7 @@ func (w *Writer) moveFrom(ctx context.Context, from, to event.Seq, keep bool) (m
 	c := &w.config
 	err = c.retry(ctx, "move cursor", func(ctx context.Context) (err error) {
 		m, err = script.Rebase{From: from, To: to, Owner: c.owner(), Epoch: w.epoch, Keep: keep,
-			Side: string(c.head(nil, nil, 0, int64(to), w.floor.upTo(to)))}.Run(ctx, w.client, w.keys)
+			Side: string(c.head(nil, nil, 0, int64(to), w.floor.UpTo(to)))}.Run(ctx, w.client, w.keys)
 		return err
 	})
 	return m, err

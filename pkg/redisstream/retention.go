@@ -2,16 +2,13 @@ package redisstream
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/preflight"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
 )
 
@@ -38,11 +35,11 @@ type stand struct {
 
 // prepareRetention finds out whether the ledger may be written. What is missing
 // is said once; events are stored all the same.
-func (w *Writer) prepareRetention(ctx context.Context) error {
+func (w *Writer) prepareRetention(ctx context.Context, s *preflight.Server) error {
 	r := &w.retention
 	r.log, r.alone = w.config.Logger, map[string]stand{}
 	err := w.config.retry(ctx, "check the ledger of losses", func(ctx context.Context) (err error) {
-		r.ledger, r.merge, err = w.probeLedger(ctx)
+		r.ledger, r.merge, err = s.Ledger(ctx, w.config.LedgerKey())
 		return err
 	})
 	w.setPolicy()
@@ -50,37 +47,6 @@ func (w *Writer) prepareRetention(ctx context.Context) error {
 		w.keys.Ledger = w.config.LedgerKey()
 	}
 	return err
-}
-
-// probeLedger tries each command in a form that cannot do anything.
-func (w *Writer) probeLedger(ctx context.Context) (write, merge bool, err error) {
-	key := w.config.LedgerKey()
-	pipe := w.client.Pipeline()
-	add := pipe.Do(ctx, "xadd", key, "NOMKSTREAM", "no-id", "f", "v")
-	look := pipe.XRevRangeN(ctx, key, "+", "-", 1)
-	remove := pipe.XDel(ctx, key, "0-0")
-	conn.Exchange(ctx, pipe)
-	for _, err := range []error{add.Err(), look.Err(), remove.Err()} {
-		var reply redis.Error
-		if err != nil && (!errors.As(err, &reply) || conn.CauseOf(err) != "") {
-			return false, false, err
-		}
-	}
-	switch log := w.config.Logger; {
-	case look.Err() != nil || conn.IsDenied(add.Err()):
-		why := add.Err()
-		if look.Err() != nil {
-			why = look.Err()
-		}
-		log.Warn("What groups lose to trimming is counted and logged, but not kept: the ledger cannot be written; give the Redis user xadd, xrevrange and xdel on it",
-			"ledger", key, "err", why)
-		return false, false, nil
-	case remove.Err() != nil:
-		log.Warn("The ledger of losses gets a line for every batch that loses something: give the Redis user xdel on it, so that lines can be merged",
-			"ledger", key, "err", remove.Err())
-		return true, false, nil
-	}
-	return true, true, nil
 }
 
 // setPolicy writes down what the scripts are to do.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/redisstream/conn"
+	"github.com/fhctl/fhctl/pkg/redisstream/floor"
 	"github.com/fhctl/fhctl/pkg/redisstream/lease"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
 	"github.com/fhctl/fhctl/pkg/redisstream/script"
@@ -109,8 +109,8 @@ func (w *Writer) removed(ctx context.Context, f found) error {
 		w.acked, w.epoch = f.Cursor, f.side.Epoch
 		return w.emptied(ctx, f.Cursor)
 	case f.Newest > 0 && f.Newest < min(stored, f.Cursor):
-		if w.acknowledged(ctx) {
-			w.floor.known, w.floor.seq = true, f.Cursor
+		if w.groups.Acknowledged(ctx) {
+			w.floor.Known, w.floor.Seq = true, f.Cursor
 		}
 		return w.shortened(ctx, f)
 	}
@@ -121,20 +121,20 @@ func (w *Writer) removed(ctx context.Context, f found) error {
 // behind them.
 func (w *Writer) passedOver(ctx context.Context, f found, stored event.Seq) error {
 	from, end := w.config.From.At, min(stored, f.Cursor)
-	g := gone{to: end, kept: from.Seq}
+	g := floor.Gone{To: end, Kept: from.Seq}
 	switch {
-	case f.Length == 0 && w.floor.known:
-		g.from = w.floor.seq + 1
+	case f.Length == 0 && w.floor.Known:
+		g.From = w.floor.Seq + 1
 	case f.Length == 0:
 	case f.Newest > 0 && f.Newest < end:
-		g.from = f.Newest + 1
+		g.From = f.Newest + 1
 	default:
 		return nil
 	}
 	if from.Start == event.After {
-		g.to = min(g.to, from.Seq)
+		g.To = min(g.To, from.Seq)
 	}
-	if from.Start == event.Oldest || g.from > g.to {
+	if from.Start == event.Oldest || g.From > g.To {
 		return nil // all of it is read again
 	}
 	w.note(ctx, g)
@@ -165,7 +165,7 @@ func (w *Writer) shortened(ctx context.Context, f found) error {
 	if err != nil {
 		return err
 	}
-	c, lost := &w.config, gone{from: f.Newest + 1, to: end, kept: f.Cursor}
+	c, lost := &w.config, floor.Gone{From: f.Newest + 1, To: end, Kept: f.Cursor}
 	switch {
 	case there:
 		c.Logger.Warn("Something else appended entries of lower seqs while nobody stored", "stream", c.StreamKey, "newest", f.Newest.String(), "stored", end.String())
@@ -180,7 +180,7 @@ func (w *Writer) shortened(ctx context.Context, f found) error {
 		return err
 	}
 	to := f.Newest
-	if w.floor.known {
+	if w.floor.Known {
 		to = max(to, w.needed(f.Cursor))
 	}
 	w.acked, w.epoch = f.Cursor, f.side.Epoch
@@ -199,56 +199,22 @@ func (w *Writer) shortened(ctx context.Context, f found) error {
 // lower seq: it is there if something else appended behind it. sure is false where
 // the stream is too long to be looked through.
 func (w *Writer) stillHolds(ctx context.Context, f found) (there, sure bool, err error) {
-	err = w.config.retry(ctx, "look for the last entry", func(ctx context.Context) error {
-		row, err := w.client.Do(ctx, "xinfo", "stream", w.config.StreamKey).Result()
-		if err == nil {
-			last := reader.ID(conn.RowOf(row).Text("last-generated-id"))
-			if sure = last != "" && last.Compare(reader.ID(f.ID)) > 0; sure {
-				return nil // what came last was deleted
-			}
-		}
-		return nil
-	})
-	if err != nil || sure {
-		return false, sure, err
+	if w.groups.LastDeleted(ctx, reader.ID(f.ID)) {
+		return false, true, nil
 	}
 	there, err = w.others.Holds(ctx, event.Seq(f.side.Stored))
 	return there, there || f.Length <= strangers.MostLooked, err
 }
 
-// gone is a stretch of seqs that were removed from the stream and are not read
-// again; from is 0 when it is not known where it begins.
-type gone struct {
-	from, to, kept event.Seq
-}
-
-// String is the stretch for people.
-func (g gone) String() string {
-	if g.from == 0 {
-		return "what lies up to seq " + g.to.String()
-	}
-	return fmt.Sprintf("seq %s to %s", g.from, g.to)
-}
-
 // note writes what is gone into the ledger of losses, under no group's name: it is
 // gone for all. Failure is logged; the alarm tells all the same.
-func (w *Writer) note(ctx context.Context, g gone) {
+func (w *Writer) note(ctx context.Context, g floor.Gone) {
 	if !w.retention.ledger {
 		return
 	}
 	key := w.config.LedgerKey()
-	err := w.config.retry(ctx, "note what is gone", func(ctx context.Context) error {
-		added := int64(0)
-		if row, err := w.client.Do(ctx, "xinfo", "stream", w.config.StreamKey).Result(); err == nil {
-			added = max(0, conn.RowOf(row).Number("entries-added"))
-		}
-		return w.client.Do(ctx, "xadd", key, "MAXLEN", "~", ledgerLines, "*", "group", "",
-			"unread", "0", "pending", "0", "from", g.from.String(), "to", g.to.String(), "kept", g.kept.String(), "added", added).Err()
-	})
+	err := w.config.retry(ctx, "note what is gone", func(ctx context.Context) error { return w.groups.Note(ctx, key, g) })
 	if err != nil {
 		w.config.Logger.Warn("What is gone could not be noted in the ledger of losses", "ledger", key, "err", err)
 	}
 }
-
-// ledgerLines is about how many lines the ledger keeps, as the scripts trim it.
-const ledgerLines = 1000

@@ -74,7 +74,7 @@ func (k *kit) reads(group string, n int) {
 // noted lets the writer ask the groups and write down what it learnt.
 func (k *kit) noted(w *Writer, last event.Seq) {
 	k.T.Helper()
-	w.floor.next = time.Time{}
+	w.floor.Next = time.Time{}
 	k.must(w, storetest.Watermark(event.AfterSeq(last), last+1))
 	k.must(w, storetest.Watermark(event.AfterSeq(last+1), last+2))
 }
@@ -455,10 +455,10 @@ func TestStartStreamVanishedWhileIdle(t *testing.T) {
 				k.group("one", 6)
 				k.noted(w, 9)
 				vanish(k)
-				w.floor.next = time.Time{}
+				w.floor.Next = time.Time{}
 				w.remember(k.Ctx())
-				if w.floor.seq != 6 {
-					t.Fatalf("the floor became %d", w.floor.seq)
+				if w.floor.Seq != 6 {
+					t.Fatalf("the floor became %d", w.floor.Seq)
 				}
 				k.moved(w, event.AlarmCursorMissing, event.AfterSeq(6), storetest.Batch(event.AfterSeq(11), 12))
 			})

@@ -111,7 +111,7 @@ func (w *Writer) yield(ctx context.Context, own, found event.Seq, stored *script
 func (w *Writer) claim(ctx context.Context, own, to event.Seq, stored *script.Side) (m script.State, err error) {
 	c := &w.config
 	low := w.floor
-	low.learn(stored)
+	low.Learn(stored)
 	head := c.head(nil, []byte(stored.EventTime), stored.Stored, int64(to), low)
 	head = w.others.Note(head, to)
 	if from := w.others.From(); from != "" {

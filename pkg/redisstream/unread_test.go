@@ -51,7 +51,7 @@ func TestStartUnreadEntriesRemoved(t *testing.T) {
 				w, _ = k.open(h.hear, limit)
 			}
 			for at := event.Seq(20); at < 24; at++ {
-				w.floor.next = time.Time{}
+				w.floor.Next = time.Time{}
 				k.must(w, storetest.Run(event.AfterSeq(at), at+1, at+1))
 			}
 			removed := 0
@@ -78,10 +78,10 @@ func TestFirstEntryLaterThanTheStartIsNoLoss(t *testing.T) {
 		k, h := newKit(t, server), &heard{}
 		k.Do("xgroup", "create", keyspace.DefaultStream, "one", "0", "mkstream")
 		w, _ := k.open(h.hear)
-		w.floor.next = time.Now().Add(time.Hour)
+		w.floor.Next = time.Now().Add(time.Hour)
 		k.must(w, storetest.Batch(event.AfterSeq(0), 500, 501))
 		for at := event.Seq(501); at < 505; at++ {
-			w.floor.next = time.Time{}
+			w.floor.Next = time.Time{}
 			k.must(w, storetest.Run(event.AfterSeq(at), at+1, at+1))
 		}
 		if len(h.alarms) > 0 {
@@ -156,7 +156,7 @@ func TestUnreadEntriesDeleted(t *testing.T) {
 				w, _ = k.open(h.hear)
 			}
 			for at := event.Seq(20); at < 24; at++ {
-				if w.floor.next = (time.Time{}); !c.follow {
+				if w.floor.Next = (time.Time{}); !c.follow {
 					w.remember(k.Ctx())
 				}
 				k.must(w, storetest.Run(event.AfterSeq(at), at+1, at+1))
@@ -243,7 +243,7 @@ func TestEntriesRemovedWithoutAGroup(t *testing.T) {
 			w, _ = k.open(h.hear)
 		}
 		for at := event.Seq(20); at < 24; at++ {
-			w.floor.next = time.Time{}
+			w.floor.Next = time.Time{}
 			k.must(w, storetest.Run(event.AfterSeq(at), at+1, at+1))
 		}
 		if len(h.alarms) != 1 || len(k.losses()) != 1 {
