@@ -1,9 +1,11 @@
 // Package redisstream stores events in a Redis stream and owns the cursor beside it.
 //
 // To store, call [Open], [Writer.Resume] and [Writer.Commit]; [OpenPartitions] stores in
-// several streams at once. The packages below look at what is stored (reader), move
-// the cursor for an operator (admin), keep the dashboard's keys (dashboard), run the
-// scripts (script) and connect (conn).
+// several streams at once, and [OpenSink] is either. The packages below make a set of
+// partitions (partitions), find what other writers did (strangers), know how far groups
+// have come (floor), ask a server at a start (preflight), look at what is stored
+// (reader), move the cursor for an operator (admin), keep the dashboard's keys
+// (dashboard), decide who leads (lease), run the scripts (script) and connect (conn).
 //
 // # What is stored where
 //
