@@ -11,6 +11,10 @@ type suspect struct {
 	to   Seq // the first event behind the last of the gaps; 0 when there is none
 	conn uint64
 	n    int // events since the first
+	// at is the last event that came again on a connection that was asked so: what
+	// comes fresh there, before the others have, jumps over them.
+	at     Seq
+	atConn uint64
 }
 
 // suspectMost is how many events prove a gap. A Tracker remembers as many.
@@ -31,6 +35,18 @@ func (s *suspect) note(before Position, seq Seq, conn uint64, unusual bool) {
 	default:
 		s.to = seq
 	}
+}
+
+// repeats takes an event that comes again.
+func (s *suspect) repeats(seq Seq, conn uint64) {
+	if s.to > 0 && conn != s.conn {
+		s.at, s.atConn = seq, conn
+	}
+}
+
+// jumps reports whether a fresh event comes before those that have to come again.
+func (s *suspect) jumps(last Seq, conn uint64) bool {
+	return s.to > 0 && conn == s.atConn && s.at < last
 }
 
 // Resume is where to ask the relay from after a break: Position, or some events before it,

@@ -173,7 +173,7 @@ func (t *Tracker) Usual() (skipped int64, ok bool) { return t.pace.usual() }
 func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 	last := t.Last()
 	if seq <= last {
-		return t.repeat(seq)
+		return t.repeat(seq, conn)
 	}
 	step := Step{Skipped: gap(last, seq)}
 	known := last > 0 && last == t.from && seq >= t.to && t.pace.near(t.to, seq, arrived)
@@ -182,7 +182,7 @@ func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 	// An event above one in doubt does not disprove it: by now time explains both, but
 	// the first was not delivered, and has to be asked for. Nor does one that is unsure
 	// disprove the one below it that was asked about.
-	jumps := doubted > 0 && seq > doubted || t.JumpsOver(seq) || step.Unsure && t.asked.open && seq > t.asked.seq
+	jumps := doubted > 0 && seq > doubted || t.JumpsOver(seq) || t.suspect.jumps(last, conn) || step.Unsure && t.asked.open && seq > t.asked.seq
 	if known || t.pace.near(last, seq, arrived) && !jumps {
 		step.Refuted = doubted
 		if t.asked.open && seq > t.asked.from {
@@ -201,7 +201,8 @@ func (t *Tracker) Observe(seq Seq, conn uint64, arrived time.Time) Step {
 		if proven == nil {
 			return Step{Verdict: Leap, Ask: ask}
 		}
-		step.Believed, step.Unsure = proven.newest, false
+		// What others showed below it should have come first.
+		step.Believed, step.Unsure = proven.newest, seq > proven.first
 		t.crossed = crossed{from: last, to: seq}
 		t.pace = proven.pace.afresh(arrived, seq)
 		t.pace.widest = proven.shown
@@ -237,8 +238,9 @@ func (t *Tracker) answer(step *Step, last, seq Seq, conn uint64) {
 }
 
 // repeat judges a seq that is not above the last one.
-func (t *Tracker) repeat(seq Seq) Step {
+func (t *Tracker) repeat(seq Seq, conn uint64) Step {
 	step := Step{Verdict: Repeat}
+	t.suspect.repeats(seq, conn)
 	if from, to, ok := t.delivered.within(seq); ok {
 		step.Contradicts, step.Between = true, [2]Seq{from, to}
 	} else if first, ok := t.delivered.first(); ok && seq < first {

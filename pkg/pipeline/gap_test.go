@@ -219,6 +219,36 @@ func TestFalseRunBeforeACutIsLeft(t *testing.T) {
 	}
 }
 
+// G1, Q6: what comes again because a gap is to be confirmed is no numbering that
+// restarted, however long the relay takes, and a false seq in between is not stored.
+func TestRepeatsThatWereAskedForAreNoReset(t *testing.T) {
+	seqs := slices.Concat(span(1001, 1005), span(1020, 1100))
+	slow := func(ctx context.Context, from event.Position, send func(...[]byte) bool) {
+		if from.Seq >= 1020 || !send(frames(1020, 1021)...) {
+			return
+		}
+		select {
+		case <-time.After(20 * time.Second):
+		case <-ctx.Done():
+		}
+	}
+	lie := func(ctx context.Context, from event.Position, send func(...[]byte) bool) {
+		script(slices.Concat([]event.Seq{1020, 1500}, span(1021, 1100))...)(ctx, from, send)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r := newSetup(append([]connection{only(frames(seqs[:8]...)...), slow, lie}, again(script(seqs...))...)...)
+		r.relay.chunk, r.cfg.BatchSize = 1, 1
+		leapRun(t, r)
+		wantSeqs(t, r.sink, seqs)
+		if r.seen.alarmed(event.AlarmReset) > 0 || r.seen.alarmed(event.AlarmLeap) == 0 {
+			t.Errorf("alarms: %v", r.seen.alarms)
+		}
+		if asked := r.relay.positions(); asked[1] != event.AfterSeq(1005) || asked[2] != event.AfterSeq(1005) {
+			t.Errorf("the relay was asked from %v", asked)
+		}
+	})
+}
+
 // wantEach fails unless every seq up to one is stored, and of lies none if clean.
 func wantEach(t *testing.T, got []event.Seq, most event.Seq, lies []event.Seq, clean bool) {
 	t.Helper()

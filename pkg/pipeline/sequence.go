@@ -195,7 +195,7 @@ func (s *sequencer) account(ctx context.Context, chunk *event.Chunk, m *mark) er
 	switch {
 	case step.Verdict == event.Repeat:
 		s.counts.Repeats++
-		if !s.goBack(m.seq, &step) {
+		if !s.tracker.Repeated(m.seq) && !s.goBack(m.seq, &step) {
 			s.repeated(m.seq, &step)
 		}
 		return nil

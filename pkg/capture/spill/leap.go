@@ -56,8 +56,8 @@ func (f *flow) keepSound(chunk *event.Chunk) {
 		if step.Verdict == event.Repeat && f.goBack(seq, chunk.Conn, &step) {
 			break
 		}
-		if step.Verdict == event.Repeat && (seq == f.judge.unsure.seq || f.judge.line.Repeated(seq)) {
-			continue // it would pass the one that is kept back, or was asked for to confirm a gap
+		if step.Verdict == event.Repeat && f.judge.line.Repeated(seq) {
+			continue // it was asked for to confirm a gap, or would pass the frame that is kept back
 		}
 		if step.Verdict == event.Fresh {
 			f.judge.opening.Fresh(last == 0, seq) // the receiver tells of one that was false
