@@ -77,7 +77,7 @@ var doors = map[string][]string{
 	"github.com/rivo/uniseg":                            {"pkg/output"},
 	"golang.org/x/term":                                 {"cmd/fhctl", "pkg/output"},
 	"golang.org/x/sys":                                  {"pkg/systemd"},
-	"golang.org/x/sync":                                 {"pkg/pipeline", "pkg/replay", "pkg/ingest", "cmd/fhctl"},
+	"golang.org/x/sync":                                 {"pkg/pipeline", "pkg/replay", "pkg/ingest"},
 }
 
 // longest is the longest of the names that is name or a directory above it.

@@ -47,10 +47,10 @@ const (
 // relay that refuses for good.
 var (
 	// ErrFuture: the relay knows no seq as high as After.
-	ErrFuture = errors.New("the relay knows no event as late as the one to go on behind")
+	ErrFuture = follow.ErrFuture
 	// ErrRestarted: the relay counts anew, below After. What was missed meanwhile cannot
 	// be known from its numbers.
-	ErrRestarted = errors.New("the relay's numbering restarted below the event to go on behind")
+	ErrRestarted = follow.ErrRestarted
 )
 
 // Options says what Events reads. Only Relay is required.
@@ -92,12 +92,17 @@ func (o *Options) position() event.Position {
 // A connection that breaks is made again, with growing pauses, for as long as it
 // takes.
 //
+// Each event comes once, in the order of its seq. One whose number nothing confirms yet
+// waits for the next event, or for another connection that shows it as well; see
+// [follow.Events]. Should two false numbers have confirmed each other, the true events
+// below them come behind them.
+//
 // The event and all it points to are valid until the next one.
 func Events(ctx context.Context, o Options) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
-		r, err := newReader(o, yield)
+		r, err := newReader(ctx, o)
 		if err == nil {
-			err = r.run(ctx)
+			err = r.run(yield)
 		}
 		if err != nil {
 			yield(nil, err)
@@ -118,16 +123,12 @@ func Decode(data []byte) (*Event, error) {
 
 // reader is one loop at work.
 type reader struct {
-	source  *relay.Source
-	seen    *follow.Follower
-	yield   func(*Event, error) bool
+	items   iter.Seq2[*follow.Item, error]
 	decoder Decoder
 	event   Event
-	ended   bool  // nothing more is to be read
-	err     error // why, where the loop does not know
 }
 
-func newReader(o Options, yield func(*Event, error) bool) (*reader, error) {
+func newReader(ctx context.Context, o Options) (*reader, error) {
 	endpoint, err := relay.ParseURL(o.Relay, o.Cleartext)
 	if err != nil {
 		return nil, fmt.Errorf("relay: %w", err)
@@ -135,73 +136,43 @@ func newReader(o Options, yield func(*Event, error) bool) (*reader, error) {
 	if o.IdleTimeout <= 0 {
 		o.IdleTimeout = relay.DefaultIdleTimeout
 	}
-	r := &reader{yield: yield, seen: follow.New(o.position(), o.IdleTimeout, o.Logger)}
+	open := func(link func(event.Link)) (follow.Source, error) {
+		return relay.New(relay.Config{Endpoint: endpoint, IdleTimeout: o.IdleTimeout, UserAgent: o.UserAgent, Logger: o.Logger, Notify: link}), nil
+	}
+	r := &reader{items: follow.Events(ctx, open, follow.Options{From: o.position(), IdleTimeout: o.IdleTimeout, Patient: true, Logger: o.Logger})}
 	r.decoder.Raw = o.Raw
-	r.source = relay.New(relay.Config{Endpoint: endpoint, IdleTimeout: o.IdleTimeout, UserAgent: o.UserAgent, Logger: o.Logger})
 	return r, nil
 }
 
-func (r *reader) run(ctx context.Context) error {
-	defer r.seen.Close()
-	for chunk, err := range r.source.Frames(ctx, r.resume) {
-		if err != nil {
-			return err
+func (r *reader) run(yield func(*Event, error) bool) error {
+	for item, err := range r.items {
+		more := true
+		switch {
+		case err != nil:
+			return explained(err)
+		case item.Back > 0:
+		case item.Fault != event.ReasonNone:
+			more = yield(nil, &Reject{Reason: item.Fault, Detail: "the message could not be read whole"})
+		default:
+			ev := &r.event
+			if err := r.decoder.Decode(item.Frame, ev); err != nil {
+				ev = nil
+				more = yield(nil, err)
+			} else if ev.Kind != KindError { // the connection is made anew
+				more = yield(ev, nil)
+			}
 		}
-		r.chunk(chunk)
-		chunk.Release()
-		if r.ended {
-			return r.err
+		if !more {
+			return nil
 		}
 	}
 	return nil
 }
 
-// resume is where the next connection goes on.
-func (r *reader) resume(context.Context) (event.Position, error) {
-	at, restarted, first := r.seen.Resume()
-	if restarted {
-		return at, fault.New(fault.Cursor, fmt.Errorf("%w: it begins with seq %s, and seq %s was asked for", ErrRestarted, first, at),
-			"begin with the oldest event, or live")
+// explained says what to do about what ended the loop.
+func explained(err error) error {
+	if lost, ok := errors.AsType[*follow.PositionError](err); ok {
+		return fault.New(fault.Cursor, lost, "begin with the oldest event, or live")
 	}
-	return at, nil
+	return err
 }
-
-func (r *reader) chunk(chunk *event.Chunk) {
-	r.seen.Enter(chunk)
-	for i := range chunk.Frames {
-		if r.ended {
-			return
-		}
-		r.frame(chunk, &chunk.Frames[i])
-	}
-}
-
-// frame gives the event of a frame to the loop, if it is a new one.
-func (r *reader) frame(chunk *event.Chunk, f *event.Frame) {
-	if f.Fault != event.ReasonNone {
-		r.give(nil, &Reject{Reason: f.Fault, Detail: "the message could not be read whole"})
-		return
-	}
-	ev := &r.event
-	if err := r.decoder.Decode(f.Data, ev); err != nil {
-		if reject, ok := errors.AsType[*Reject](err); ok && reject.Seq > 0 && r.seen.Take(reject.Seq) != event.Fresh {
-			return
-		}
-		r.give(nil, err)
-		return
-	}
-	switch {
-	case ev.Kind == KindError && string(ev.Notice.Name) == "FutureCursor":
-		r.ended = true
-		r.err = fault.New(fault.Cursor, fmt.Errorf("%w: seq %s", ErrFuture, r.seen.At()), "begin with the oldest event, or live")
-	case ev.Kind == KindError:
-		chunk.Hangup(fmt.Errorf("the relay reported %q", clip(ev.Notice.Name)))
-	case ev.Seq == 0 || r.seen.Take(ev.Seq) == event.Fresh:
-		r.give(ev, nil)
-	}
-}
-
-func (r *reader) give(ev *Event, err error) { r.ended = !r.yield(ev, err) }
-
-// clip bounds what a relay can put into an error.
-func clip(text []byte) []byte { return text[:min(len(text), 100)] }

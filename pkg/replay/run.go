@@ -12,7 +12,6 @@ import (
 
 	"github.com/fhctl/fhctl/pkg/capture"
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/place"
 	"github.com/fhctl/fhctl/pkg/wait"
 )
@@ -64,7 +63,6 @@ type running struct {
 	passed  Summary // the reader's part
 	readErr error   // of the reader, once items is closed
 
-	came    atomic.Int64  // pieces that are events
 	reading atomic.Uint64 // the seq the reader stands at
 }
 
@@ -176,10 +174,13 @@ func (r *running) read(ctx context.Context) {
 			}
 			return
 		}
-		r.passed.Seen.Pieces++
-		if _, ok := frame.PeekEvent(piece.Frame); ok {
-			r.came.Add(1)
+		if piece.Back > 0 {
+			if !r.send(ctx, &Selected{back: piece.Back}) {
+				return
+			}
+			continue
 		}
+		r.passed.Seen.Pieces++
 		e := &Selected{}
 		v, reject := r.judge(piece, e)
 		r.passed.Seen.Saw(e.Seq, e.At)
@@ -267,6 +268,12 @@ func (r *running) write(ctx, storing context.Context, stop context.CancelCauseFu
 		if err := r.hold(ctx, storing, e); err != nil || ctx.Err() != nil {
 			return err
 		}
+		if e.back > 0 {
+			if err := r.goBack(storing, e.back); err != nil {
+				return err
+			}
+			continue
+		}
 		room, size := weight(e), len(e.Frame)
 		if e.Frame == nil {
 			size = len(e.Data)
@@ -290,6 +297,14 @@ func (r *running) write(ctx, storing context.Context, stop context.CancelCauseFu
 	}
 }
 
+// goBack tells the target that the source went back.
+func (r *running) goBack(ctx context.Context, to event.Seq) error {
+	if t, ok := r.target.(Returner); ok {
+		return t.Return(ctx, to)
+	}
+	return nil
+}
+
 // tick is how often progress is told and a target's age looked at while
 // nothing comes.
 const tick = 500 * time.Millisecond
@@ -307,7 +322,6 @@ func (r *running) next(ctx, storing context.Context) (*Selected, error) {
 	}
 	timer := time.NewTicker(tick)
 	defer timer.Stop()
-	began, came := time.Now(), r.came.Load()
 	for {
 		select {
 		case e := <-r.items:
@@ -315,12 +329,6 @@ func (r *running) next(ctx, storing context.Context) (*Selected, error) {
 		case <-ctx.Done():
 			return nil, nil
 		case <-timer.C:
-		}
-		if now := r.came.Load(); now != came { // a notice is silence too
-			began, came = time.Now(), now
-		}
-		if quiet := r.source.State().Quiet; quiet > 0 && time.Since(began) >= quiet {
-			return nil, nil
 		}
 		r.tell(event.Seq(r.reading.Load()))
 		if err := r.target.Flush(storing); err != nil {

@@ -30,7 +30,6 @@ type memory struct {
 	nature replay.Nature
 	asked  event.Seq    // after which
 	given  atomic.Int64 // frames
-	quiet  time.Duration
 }
 
 func (m *memory) Pieces(ctx context.Context, after event.Seq) iter.Seq2[replay.Piece, error] {
@@ -56,7 +55,7 @@ func (m *memory) Pieces(ctx context.Context, after event.Seq) iter.Seq2[replay.P
 }
 
 func (m *memory) Nature() replay.Nature { return m.nature }
-func (m *memory) State() replay.State   { return replay.State{Done: -1, Quiet: m.quiet} }
+func (m *memory) State() replay.State   { return replay.State{Done: -1} }
 func (m *memory) Close() error          { return nil }
 
 // list is a target that keeps seqs.
@@ -195,18 +194,6 @@ func TestRunEndsAfterATime(t *testing.T) {
 		began := time.Now()
 		s, err := replay.Run(t.Context(), &memory{frames: frames}, to, replay.Options{Rate: 10, For: 3050 * time.Millisecond})
 		if err != nil || !s.Complete || s.Taken != 31 || time.Since(began) != 3050*time.Millisecond {
-			t.Errorf("%d events in %v, complete %v: %v", s.Taken, time.Since(began), s.Complete, err)
-		}
-	})
-}
-
-// Silence ends a source that says so, notices or not.
-func TestRunEndsWithSilence(t *testing.T) {
-	frames, _ := simulated(t, 3)
-	synctest.Test(t, func(t *testing.T) {
-		began := time.Now()
-		s, err := replay.Run(t.Context(), &memory{frames: frames, waits: true, quiet: 5 * time.Second}, &list{}, replay.Options{})
-		if err != nil || !s.Complete || s.Taken != 3 || time.Since(began) != 5*time.Second {
 			t.Errorf("%d events in %v, complete %v: %v", s.Taken, time.Since(began), s.Complete, err)
 		}
 	})

@@ -31,8 +31,9 @@ type Selected struct {
 	// the selection asks for entries.
 	Data     string
 	HasEntry bool
-	Skipped  int    // ops no consumer would see
-	notice   string // the name of an info or error event
+	Skipped  int       // ops no consumer would see
+	notice   string    // the name of an info or error event
+	back     event.Seq // of no event: the source went back behind it
 }
 
 // verdict is what becomes of an event.

@@ -76,7 +76,11 @@ func NewLogTarget(log *relayserver.MemoryLog) Target { return logTarget{log} }
 func (logTarget) After() event.Seq            { return 0 }
 func (logTarget) Flush(context.Context) error { return nil }
 
+// Put does not take what lies below what was served: a relay's numbers rise.
 func (t logTarget) Put(_ context.Context, p *Selected) (bool, error) {
+	if _, newest := t.log.Bounds(); p.Seq <= newest {
+		return false, nil
+	}
 	return true, t.log.Append(p.Seq, p.Frame)
 }
 

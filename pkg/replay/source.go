@@ -3,7 +3,6 @@ package replay
 import (
 	"context"
 	"iter"
-	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
@@ -19,6 +18,9 @@ type Piece struct {
 	Stored reader.Stored
 	// Fault is why a message did not arrive whole.
 	Fault event.Reason
+	// Back is set, of a piece that is nothing else, when reading went back behind this
+	// seq, since one above it was false: what follows may lie below what was yielded.
+	Back event.Seq
 }
 
 // Source is where events come from. Pieces is called once; State from any goroutine
@@ -54,8 +56,6 @@ type State struct {
 	Done float64
 	// Repeats counts events that came again, and were left out.
 	Repeats int64
-	// Quiet is how much silence means that there is no more; 0 is none.
-	Quiet time.Duration
 }
 
 // seqAbove reports whether a frame has a seq above after.

@@ -202,6 +202,24 @@ func (t *StreamTarget) Put(ctx context.Context, e *Selected) (bool, error) {
 	return true, nil
 }
 
+// Return goes back behind a seq: what the stream holds above it is known again, and the
+// rest is appended.
+func (t *StreamTarget) Return(ctx context.Context, to event.Seq) error {
+	if err := t.Flush(ctx); err != nil {
+		return err
+	}
+	if t.at.Start == event.After && to < t.at.Seq {
+		if err := t.w.Return(ctx, to); err != nil {
+			t.failed = true
+			return fmt.Errorf("go back in the target: %w", err)
+		}
+		t.at = event.AfterSeq(to)
+	}
+	t.max = min(t.max, to)
+	t.batch.Reset(t.at)
+	return nil
+}
+
 // Flush stores the batch.
 func (t *StreamTarget) Flush(ctx context.Context) error {
 	if len(t.batch.Entries) == 0 || t.failed {

@@ -29,6 +29,14 @@ type PresentCounter interface {
 	Present() int64
 }
 
+// Returner is a Target that goes by the seqs it has, and has to be told when the source
+// went back: Return is called behind all that was Put, and what lies above the seq may come
+// again.
+type Returner interface {
+	Target
+	Return(ctx context.Context, to event.Seq) error
+}
+
 // Discard is the target that stores nothing, to see what another would take.
 type Discard struct {
 	// From is what After gives.

@@ -2,28 +2,26 @@ package follow_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
-	"github.com/fhctl/fhctl/pkg/frame"
 	"github.com/fhctl/fhctl/pkg/pipeline/follow"
 	"github.com/fhctl/fhctl/pkg/relay"
 	"github.com/fhctl/fhctl/pkg/relayserver"
 	"github.com/fhctl/fhctl/pkg/sim"
 )
 
-// Read a relay without a pipeline. This one sends ten events twice and then ends the
-// connection; each event is used once.
-func ExampleFollower() {
+// Read a relay without a pipeline. This one sends ten events twice, one with a seq far
+// above the others, and then ends the connection; each true event comes once.
+func ExampleEvents() {
 	traffic, err := sim.New(sim.Config{Count: 300})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer traffic.Close()
-	faults, err := relayserver.ParseFaults("repeat@100:10,drop@200")
+	faults, err := relayserver.ParseFaults("repeat@100:10,leap@150:1000000000,drop@200")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -32,39 +30,27 @@ func ExampleFollower() {
 		log.Fatal(err)
 	}
 	defer server.Close()
-	endpoint, err := relay.ParseURL(server.URL(), false)
-	if err != nil {
-		log.Fatal(err)
-	}
-	source := relay.New(relay.Config{Endpoint: endpoint, BackoffMin: time.Millisecond, BackoffMax: time.Millisecond})
 
-	f := follow.New(event.Position{Start: event.Oldest}, 0, nil)
-	defer f.Close()
-	resume := func(context.Context) (event.Position, error) {
-		at, restarted, _ := f.Resume()
-		if restarted {
-			return at, errors.New("the relay counts anew")
+	open := func(link func(event.Link)) (follow.Source, error) {
+		endpoint, err := relay.ParseURL(server.URL(), false)
+		if err != nil {
+			return nil, err
 		}
-		return at, nil
+		return relay.New(relay.Config{Endpoint: endpoint, Notify: link, BackoffMin: time.Millisecond, BackoffMax: time.Millisecond}), nil
 	}
-	used, dropped := 0, 0
-	for chunk, err := range source.Frames(context.Background(), resume) {
+	used, repeated := 0, 0
+	o := follow.Options{From: event.Position{Start: event.Oldest}, Repeated: func() { repeated++ }}
+	for item, err := range follow.Events(context.Background(), open, o) {
 		if err != nil {
 			log.Fatal(err)
 		}
-		f.Enter(chunk)
-		for _, message := range chunk.Frames {
-			if seq, ok := frame.PeekEvent(message.Data); ok && f.Take(seq) == event.Fresh {
-				used++
-			} else {
-				dropped++
-			}
+		if item.Seq > 0 {
+			used++
 		}
-		chunk.Release()
 		if used == 300 {
 			break
 		}
 	}
-	fmt.Println(used, "used,", dropped, "dropped")
+	fmt.Println(used, "used,", repeated, "dropped")
 	// Output: 300 used, 10 dropped
 }

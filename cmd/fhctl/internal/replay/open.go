@@ -15,7 +15,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/coverage"
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/fault"
-	"github.com/fhctl/fhctl/pkg/pipeline"
+	"github.com/fhctl/fhctl/pkg/pipeline/follow"
 	"github.com/fhctl/fhctl/pkg/pipeline/observe"
 	"github.com/fhctl/fhctl/pkg/redisstream/conn"
 	"github.com/fhctl/fhctl/pkg/redisstream/reader"
@@ -73,28 +73,26 @@ func openRelayOrigin(env *shell.Env, cfg *config.Config, p *replayPlan) (*origin
 		o.Source = replay.NewLog(replay.LogConfig{Log: o.log, From: p.sel.From, Until: p.sel.Until, Follow: p.follow, Whole: end.Kind == endpoint.Capture})
 		return o, nil
 	}
-	o.Source, err = replay.NewRelay(replay.RelayConfig{
+	o.Source = replay.NewRelay(replay.RelayConfig{
 		From: p.sel.From, Until: p.sel.Until, Follow: p.follow, IdleTimeout: cfg.Ingest.IdleTimeout, Logger: env.Log,
-		Frames: func(source *replay.RelaySource) (pipeline.FrameSource, error) {
-			return endpoint.Upstream{Endpoint: end.Endpoint}.Source(env, cfg, relayListener{source: source})
+		Open: func(link func(event.Link)) (follow.Source, error) {
+			return endpoint.Upstream{Endpoint: end.Endpoint}.Source(env, cfg, relayListener{link: link, log: env.Log})
 		},
 	})
-	if err != nil {
-		return nil, err
-	}
 	return o, nil
 }
 
-// relayListener tells a source of its connection.
+// relayListener passes changes of the connection on, and logs what it noticed.
 type relayListener struct {
 	observe.Silent
-	source *replay.RelaySource
+	link func(event.Link)
+	log  *slog.Logger
 }
 
-func (l relayListener) Link(link event.Link) { l.source.Link(link) }
+func (l relayListener) Link(link event.Link) { l.link(link) }
 
-func (l relayListener) Alarm(a event.Alarm, seq event.Seq, detail string) {
-	l.source.Alarm(a, seq, detail)
+func (l relayListener) Alarm(a event.Alarm, _ event.Seq, detail string) {
+	l.log.Warn("Relay alarm", "alarm", a.String(), "err", detail)
 }
 
 func openStreamOrigin(ctx context.Context, log *slog.Logger, cfg *config.Config, p *replayPlan) (_ *origin, err error) {

@@ -30,7 +30,9 @@ counted by -n before filters, events by --limit and --expect behind them.
 
 --source relay reads the relay itself, live unless --since says otherwise, and
 goes on until --limit, -e or Ctrl-C. It shows kinds that are never stored, such
-as sync. What cannot be decoded is told on standard error.
+as sync. What cannot be decoded is told on standard error. An event behind an
+unusual gap in the numbers is shown when the next one follows, or when another
+connection shows it as well, within seconds: one frame may hold a false number.
 
 On a terminal an event is one line, cut to its width; elsewhere it is one line
 of JSON, which docs/json.md describes. -o chooses. Times on a terminal are

@@ -2,8 +2,6 @@ package followtest
 
 import (
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
@@ -52,13 +50,13 @@ func Above(frames []event.Frame, seq event.Seq) (n int) {
 	return n
 }
 
-// PlayChunk hands frames over as one connection's, and waits longer than the judge's
-// patience.
-func PlayChunk(t *testing.T, enter func(*event.Chunk), frames []event.Frame, closed *error, use func(*event.Chunk)) {
-	t.Helper()
-	chunk := &event.Chunk{Conn: 1, Arrived: time.Now(), Frames: frames, Hangup: func(err error) { *closed = err }}
-	enter(chunk)
-	use(chunk)
-	time.Sleep(follow.StrayTime + time.Second)
-	synctest.Wait()
+// Playing is a relay that sends these frames on each connection, whatever is asked for.
+func Playing(frames []event.Frame) follow.Open {
+	return ScriptedFrames(func(_ int, _ event.Position, send func(...[]byte) bool) {
+		var all [][]byte
+		for _, f := range frames {
+			all = append(all, f.Data)
+		}
+		send(all...)
+	})
 }
