@@ -23,6 +23,11 @@ const (
 	sequenceGo = "pkg/pipeline/sequence.go"
 	judgeGo    = "pkg/pipeline/judge.go"
 	strayGo    = "pkg/pipeline/follow/judge.go"
+	eventsGo   = "pkg/pipeline/follow/loop.go"
+	numberGo   = "pkg/pipeline/follow/number.go"
+	waitingGo  = "pkg/pipeline/follow/waiting.go"
+	rememberGo = "pkg/pipeline/follow/remembered.go"
+	replayRun  = "pkg/replay/run.go"
 	decodeGo   = "pkg/pipeline/decode.go"
 	readGo     = "pkg/pipeline/read.go"
 	writeGo    = "pkg/pipeline/write.go"
@@ -248,6 +253,13 @@ var pipelineMutants = []mutant{
 	{judgeGo, "	case m.kind == event.KindError && name == \"FutureCursor\":", "	case m.kind == event.KindError && name == \"PastCursor\":", "FutureCursor is not told", in("pipeline", "sim")},
 	{strayGo, "		return RepeatTime", "		return 1e6 * RepeatTime", "a connection with nothing but repeats is never looked at anew", in("pipeline")},
 	{strayGo, "	case j.lost >= contradictions:\n", "	case false:\n", "a leap that proves wrong drops events in silence", in("pipeline")},
+	{waitingGo, "	case l.opening.Open():\n		w.add", "	case false:\n		w.add", "the first event of a start is believed by who follows a relay", in("follow")},
+	{waitingGo, "w.wide, w.again, w.from = step.Unsure,", "w.wide, w.again, w.from = false,", "who follows a relay believes what lies behind any gap", in("follow")},
+	{waitingGo, "	return event.Position{Start: event.Oldest} // in front of seq 1", "	return event.AfterSeq(0)", "who asks in front of seq 1 asks for what is live", in("follow")},
+	{numberGo, "	l.waiting.drop(from)\n", "", "an event that was disproved is yielded", in("follow")},
+	{eventsGo, "	if l.Rest || ctx.Err() == nil {", "	if true {", "what nothing confirmed is yielded at a stop", in("follow")},
+	{rememberGo, "ok && sum == m.sum {", "ok && sum > 0 {", "a true event is taken for a false one of its number", in("follow")},
+	{replayRun, "		return t.Return(ctx, to)\n", "		_ = t\n", "a replay loses what a false event lies above", in("replay")},
 	{seamGo, "	case by > windowGap && s.missing(by):", "	case false:", "a window that was exceeded is not told", in("pipeline")},
 	{seamGo, "	case by > windowGap && s.missing(by):", "	case by > windowGap:", "a quiet host has lost events", in("pipeline")},
 	{seamGo, "	enough := votes >= timesKept ||", "	enough := votes >= 1 ||", "one event's time raises an alarm", in("pipeline")},

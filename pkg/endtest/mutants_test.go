@@ -42,6 +42,8 @@ var suites = map[string][]string{
 	"resp":       {"./pkg/redisstream/resp", "."},
 	"tlsfiles":   {"./pkg/tlsfiles", "."},
 	"pipeline":   {"./pkg/pipeline", "."},
+	"follow":     {"./pkg/pipeline/follow", "."},
+	"replay":     {"./pkg/replay", "."},
 	"relay":      {"./pkg/relay", "."},
 	"event":      {"./pkg/event", "."},
 	"filter":     {"./pkg/filter", "."},
