@@ -254,7 +254,7 @@ var pipelineMutants = []mutant{
 	{strayGo, "		return RepeatTime", "		return 1e6 * RepeatTime", "a connection with nothing but repeats is never looked at anew", in("pipeline")},
 	{strayGo, "	case j.lost >= contradictions:\n", "	case false:\n", "a leap that proves wrong drops events in silence", in("pipeline")},
 	{waitingGo, "	case l.opening.Open():\n		w.add", "	case false:\n		w.add", "the first event of a start is believed by who follows a relay", in("follow")},
-	{waitingGo, "w.wide, w.again, w.from = step.Unsure,", "w.wide, w.again, w.from = false,", "who follows a relay believes what lies behind any gap", in("follow")},
+	{waitingGo, "w.wide, w.from = step.Unsure,", "w.wide, w.from = false,", "who follows a relay believes what lies behind any gap", in("follow")},
 	{waitingGo, "	return event.Position{Start: event.Oldest} // in front of seq 1", "	return event.AfterSeq(0)", "who asks in front of seq 1 asks for what is live", in("follow")},
 	{numberGo, "	l.waiting.drop(from)\n", "", "an event that was disproved is yielded", in("follow")},
 	{eventsGo, "	if l.Rest || ctx.Err() == nil {", "	if true {", "what nothing confirmed is yielded at a stop", in("follow")},

@@ -25,7 +25,9 @@ type loop struct {
 	chunk   event.Chunk // of the present frames, for its connection
 	closed  bool        // the present connection, by us: what it still sends is dropped
 	doubted uint64      // the connection that showed a leap last
-	asked   event.Seq   // the first event of a live start, which another connection shall show
+	// overlaps: the connection was asked from before what was taken
+	overlaps bool
+	asked    event.Seq // the first event of a live start, which another connection shall show
 
 	waiting waiting
 	yielded remembered

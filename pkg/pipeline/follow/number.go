@@ -25,10 +25,12 @@ func (l *loop) number(seq event.Seq) {
 	}
 	switch step.Verdict {
 	case event.Repeat:
-		if l.Repeated != nil {
+		again := l.tracker.Repeated(seq)
+		if l.Repeated != nil && !(again && l.overlaps) {
 			l.Repeated()
 		}
-		if !l.goBack(seq, &step) {
+		l.doubted = 0 // what comes lower behind a leap does not confirm it
+		if !again && !l.goBack(seq, &step) {
 			l.repeated(seq, last, step.Contradicts)
 		}
 		return

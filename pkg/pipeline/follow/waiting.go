@@ -83,9 +83,9 @@ func (l *loop) place(seq, last event.Seq, step *event.Step) {
 		inRow := w.open() && w.wide && step.Unsure && step.Believed == 0
 		if !inRow || w.full(event.LeapWaitWithin(l.IdleTimeout)) {
 			l.release()
-			w.wide, w.again, w.from = step.Unsure, step.Believed > 0, last
+			w.wide, w.from = step.Unsure, last
 		}
-		w.before, w.seq = last, seq
+		w.before, w.seq, w.again = last, seq, step.Believed > 0
 		w.add(&l.item)
 	}
 }
@@ -151,7 +151,9 @@ func (l *loop) reconnect() event.Position {
 		l.tracker.Ask(w.from, w.before, w.seq, conn)
 		w.drop(0)
 	}
-	if at := l.tracker.Position(); at != event.AfterSeq(0) {
+	at := l.tracker.Resume()
+	l.overlaps = at != l.tracker.Position()
+	if at != event.AfterSeq(0) {
 		return at
 	}
 	return event.Position{Start: event.Oldest} // in front of seq 1
