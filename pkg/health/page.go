@@ -1,84 +1,40 @@
 package health
 
 import (
-	"bytes"
-	"crypto/sha256"
-	_ "embed"
-	"encoding/base64"
-	"encoding/json"
-	"fmt"
-	"html"
 	"net/http"
-	"strings"
+	"slices"
 
-	"github.com/fhctl/fhctl/pkg/template"
+	"github.com/fhctl/fhctl/pkg/health/page"
 )
-
-//go:embed page/page.html
-var pageHTML string
-
-//go:embed page/page.css
-var pageCSS string
-
-//go:embed page/page.js
-var pageJS string
-
-// statusPage is one document: style and script are part of it, so that looking
-// at it fetches nothing but itself and its stream. Values may stand as text and
-// in the attributes that TestPagePutsValuesWhereTheyAreSafe lists: they are
-// escaped for those, not for links, scripts or styles.
-var statusPage = func() *template.Template {
-	page := strings.NewReplacer("{{.CSS}}", pageCSS, "{{.JS}}", pageJS).Replace(pageHTML)
-	parsed, err := template.Parse(page, html.EscapeString)
-	if err != nil {
-		panic(err) // a typing mistake that the first test run shows
-	}
-	return parsed
-}()
-
-// pagePolicy lets the page load what it brought with it, by hash, and talk to
-// where it came from; nothing else, whatever a text in it says.
-var pagePolicy = "default-src 'none'; style-src '" + hashOf(pageCSS) + "'; script-src '" + hashOf(pageJS) +
-	"'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-
-func hashOf(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
-}
 
 // status answers / with the page as it is now; a script keeps it so.
 func (m *Monitor) status(w http.ResponseWriter, _ *http.Request) {
-	page, err := m.page()
+	document, err := page.Document(m.View(), m.graphs())
 	if err != nil {
 		http.Error(w, "build the status page", http.StatusInternalServerError)
 		return
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", pagePolicy)
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	_, _ = w.Write(page) // the caller is gone if this fails
+	page.Write(w, document)
 }
 
-// page is the document. The template sees the JSON that the stream of updates
-// sends, so that both say the same.
-func (m *Monitor) page() ([]byte, error) {
-	graphs := m.graphs()
-	data, err := json.Marshal(struct {
-		View   View    `json:"view"`
-		Graphs []Graph `json:"graphs"`
-		Down   bool    `json:"down"` // a graph shows a time that was not ready
-	}{m.View(), graphs, graphs[0].Down != ""})
-	if err != nil {
-		return nil, fmt.Errorf("build page: %w", err)
+// graphs draws the three lines.
+func (m *Monitor) graphs() []page.Graph {
+	m.mu.Lock()
+	points, until := slices.Clone(m.t.history.points.items), m.t.history.since.Round(0)
+	m.mu.Unlock()
+	draw := func(g page.Graph, least float64, of func(point) float64) page.Graph {
+		drawn := make([]page.Point, len(points))
+		for i, p := range points {
+			drawn[i] = page.Point{From: p.from, At: p.at, Value: of(p), Ready: p.ready}
+		}
+		return page.Draw(g, drawn, page.Scale{Until: until, Most: keepFor, Step: mostSpan, Least: least})
 	}
-	from := json.NewDecoder(bytes.NewReader(data))
-	from.UseNumber()
-	var value any
-	if err := from.Decode(&value); err != nil {
-		return nil, fmt.Errorf("build page: %w", err)
+	return []page.Graph{
+		draw(page.Graph{Key: "rate", Title: "Stored", Unit: "entries/s", Blank: "nothing measured yet"}, 10,
+			func(p point) float64 { return p.rate }),
+		draw(page.Graph{Key: "lag", Title: "Relay lag", Unit: "seconds", Blank: "no event stored yet"}, 1,
+			func(p point) float64 { return p.lag }),
+		draw(page.Graph{Key: "backlog", Title: "Unread by the slowest group", Unit: "entries", Blank: "no consumer group"}, 10,
+			func(p point) float64 { return p.backlog }),
 	}
-	return statusPage.Append(nil, value)
 }

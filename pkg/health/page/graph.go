@@ -1,10 +1,9 @@
-package health
+package page
 
 import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,6 +40,21 @@ type Graph struct {
 	Until  int64     `json:"until"`  // Unix milliseconds of the right end
 }
 
+// Point is one moment of a graph. An unknown value is NaN.
+type Point struct {
+	From, At time.Time // what it is the measure of
+	Value    float64
+	Ready    bool // at all that time
+}
+
+// Scale is what a graph shows of its points.
+type Scale struct {
+	Until time.Time     // the right end
+	Most  time.Duration // the width, at most
+	Step  time.Duration // that a point is the measure of, at most
+	Least float64       // of the upper end
+}
+
 // reading is a number, null in JSON where it is NaN.
 type reading float64
 
@@ -52,45 +66,28 @@ func (r reading) MarshalJSON() ([]byte, error) {
 	return json.Marshal(math.Round(float64(r)*100) / 100)
 }
 
-// graphs draws the three lines.
-func (m *Monitor) graphs() []Graph {
-	m.mu.Lock()
-	points, until := slices.Clone(m.t.history.points.items), m.t.history.since.Round(0)
-	m.mu.Unlock()
-	draw := func(g Graph, least float64, of func(point) float64) Graph {
-		return drawGraph(g, points, until, least, of)
-	}
-	return []Graph{
-		draw(Graph{Key: "rate", Title: "Stored", Unit: "entries/s", Blank: "nothing measured yet"}, 10,
-			func(p point) float64 { return p.rate }),
-		draw(Graph{Key: "lag", Title: "Relay lag", Unit: "seconds", Blank: "no event stored yet"}, 1,
-			func(p point) float64 { return p.lag }),
-		draw(Graph{Key: "backlog", Title: "Unread by the slowest group", Unit: "entries", Blank: "no consumer group"}, 10,
-			func(p point) float64 { return p.backlog }),
-	}
-}
-
-// drawGraph keeps the word for a blank graph only where no value is known.
-func drawGraph(g Graph, points []point, until time.Time, least float64, of func(point) float64) Graph {
+// Draw draws points, oldest first, into g. It keeps the word for a blank graph only where no
+// value is known.
+func Draw(g Graph, points []Point, s Scale) Graph {
 	span := leastSpan
 	if len(points) > 0 {
-		span = min(max(span, until.Sub(points[0].from)), keepFor)
+		span = min(max(span, s.Until.Sub(points[0].From)), s.Most)
 	}
-	g.Step, g.Span = mostSpan.Seconds(), span.Seconds()
-	if !until.IsZero() {
-		g.Until = until.UnixMilli()
+	g.Step, g.Span = s.Step.Seconds(), span.Seconds()
+	if !s.Until.IsZero() {
+		g.Until = s.Until.UnixMilli()
 	}
 	highest := 0.0
 	for _, p := range points {
-		g.Values, g.Times = append(g.Values, reading(of(p))), append(g.Times, p.at.UnixMilli())
-		if v := of(p); v > highest {
-			highest = v
+		g.Values, g.Times = append(g.Values, reading(p.Value)), append(g.Times, p.At.UnixMilli())
+		if p.Value > highest {
+			highest = p.Value
 		}
 	}
-	top := niceTop(max(highest, least))
+	top := niceTop(max(highest, s.Least))
 	g.Top, g.Middle = tickLabel(top), tickLabel(top/2)
 	g.Start, g.Half = ago(span), ago(span/2)
-	g.draw(points, axis{until, span, top})
+	g.draw(points, axis{s.Until, span, top})
 	if g.Line != "" {
 		g.Blank = ""
 	}
@@ -121,15 +118,15 @@ func (g *Graph) now() string {
 
 // draw makes the paths. A run of known values without a hole between them is one
 // line; a point alone is a short one, so that it can be seen.
-func (g *Graph) draw(points []point, a axis) {
+func (g *Graph) draw(points []Point, a axis) {
 	var line, area, down strings.Builder
 	from := -1
 	for i := 0; i <= len(points); i++ {
-		if i < len(points) && !points[i].ready {
-			fmt.Fprintf(&down, "M%s 0H%sV%gH%sz", a.x(points[i].from), a.x(points[i].at), graphHeight, a.x(points[i].from))
+		if i < len(points) && !points[i].Ready {
+			fmt.Fprintf(&down, "M%s 0H%sV%gH%sz", a.x(points[i].From), a.x(points[i].At), graphHeight, a.x(points[i].From))
 		}
 		known := i < len(points) && !math.IsNaN(float64(g.Values[i]))
-		if from >= 0 && (!known || points[i].from.After(points[i-1].at)) {
+		if from >= 0 && (!known || points[i].From.After(points[i-1].At)) {
 			run(&line, &area, points[from:i], g.Values[from:i], a)
 			from = -1
 		}
@@ -141,12 +138,12 @@ func (g *Graph) draw(points []point, a axis) {
 }
 
 // run draws consecutive values; each stands at the end of its time.
-func run(line, area *strings.Builder, points []point, values []reading, a axis) {
-	left := a.x(points[0].from)
+func run(line, area *strings.Builder, points []Point, values []reading, a axis) {
+	left := a.x(points[0].From)
 	fmt.Fprintf(line, "M%s %s", left, a.y(values[0]))
 	fmt.Fprintf(area, "M%s %gV%s", left, graphHeight, a.y(values[0]))
 	for i, v := range values {
-		at := "L" + a.x(points[i].at) + " " + a.y(v)
+		at := "L" + a.x(points[i].At) + " " + a.y(v)
 		line.WriteString(at)
 		area.WriteString(at)
 	}
