@@ -97,7 +97,7 @@ func (w *Writer) restoreUntil(ctx context.Context, left, own string, until event
 		w.hadEntries = true
 		return err
 	}
-	w.floor = floor.Floor{Known: true, Seq: m.Cursor} // of what is stored from now on
+	w.floor = floor.Emptied(m.Cursor) // of what is stored from now on
 	what := fmt.Sprintf("%s vanished, and %s is empty as well", key, w.config.StreamKey)
 	return w.goneBack(ctx, m, max(until, m.Cursor), what, m.Detail == "floor")
 }
@@ -109,10 +109,10 @@ func (w *Writer) restoreUntil(ctx context.Context, left, own string, until event
 // heard of it is not taken for one that was moved in part.
 func (w *Writer) emptied(ctx context.Context, cursor event.Seq) error {
 	if w.groups.Acknowledged(ctx) { // the groups outlast the entries, unless the stream was deleted
-		w.floor = floor.Floor{Known: true, Seq: cursor}
+		w.floor = floor.Emptied(cursor)
 	}
 	to, known := w.needed(cursor), w.floor.Known
-	w.floor = floor.Floor{Known: true, Seq: to} // of what is stored from now on
+	w.floor = floor.Emptied(to) // of what is stored from now on
 	// Also where the cursor stays: the side key must tell of no entry any more.
 	m, err := w.goBack(ctx, cursor, to)
 	if err != nil {

@@ -172,7 +172,7 @@ func (w part) Restore(ctx context.Context, lowest event.Seq, epoch int64, young 
 	defer w.mu.Unlock()
 	young = young && !w.floor.Known
 	if young {
-		w.floor = floor.Floor{Known: true, Seq: lowest}
+		w.floor = floor.Emptied(lowest)
 	}
 	if w.acked == 0 {
 		w.acked, w.epoch = lowest, epoch

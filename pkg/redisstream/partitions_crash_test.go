@@ -3,7 +3,9 @@ package redisstream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/redisstream/internal/storetest"
 	"github.com/fhctl/fhctl/pkg/redisstream/keyspace"
+	"github.com/fhctl/fhctl/pkg/redistest"
 )
 
 // cable lets the connection of one partition be pulled. Partitions are opened
@@ -238,6 +241,81 @@ func TestPartitionsStreamVanishedAtAStart(t *testing.T) {
 				s.wantSet(11, 90)
 				if s.openSet(); len(s.warned) > 0 {
 					t.Fatalf("told again: %v", s.warned)
+				}
+			})
+		})
+	}
+}
+
+// G7: where several partitions are in trouble at one start, each is told of, and what is
+// said of one is of that one: no range is named in which it has no event.
+func TestPartitionsEachTellOfTheirTrouble(t *testing.T) {
+	t.Parallel()
+	redistest.RequireReal(t) // the embedded server does not tell what was deleted
+	stream := func(i int) string { return keyspace.Partition(keyspace.DefaultStream, i) }
+	cursor := func(i int) string { return keyspace.Partition(keyspace.DefaultCursor, i) }
+	for name, c := range map[string]struct {
+		trouble func(*set)
+		told    []int
+	}{
+		"a cursor and a stream": {func(s *set) { s.Do("del", cursor(0), stream(2)) }, []int{0, 2}},
+		"a cursor, and one trimmed": {func(s *set) {
+			s.Do("del", cursor(0))
+			s.Do("xtrim", stream(2), "maxlen", 0)
+		}, []int{0, 2}},
+		"two streams": {func(s *set) { s.Do("del", stream(0), stream(1)) }, []int{0, 1}},
+		"all streams": {func(s *set) { s.Do("del", stream(0), stream(1), stream(2)) }, []int{0, 1, 2}},
+		"two tails": {func(s *set) {
+			for _, i := range []int{0, 1} {
+				ids, _ := s.Client.XRevRangeN(s.Ctx(), stream(i), "+", "-", 4).Result()
+				for _, m := range ids {
+					s.Do("xdel", stream(i), m.ID)
+				}
+			}
+		}, []int{0, 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+				s, h := newSet(t, server, 3), &heard{}
+				for i := range s.n {
+					s.Do("xgroup", "create", stream(i), "one", "0", "mkstream")
+				}
+				w, _ := s.openSet(h.hear)
+				s.mustSet(w, s.batch(event.AfterSeq(1000), 1011, 1060))
+				for at := event.Seq(1060); at < 1064; at++ {
+					for _, p := range w.parts {
+						p.Writer.floor.Next = time.Time{}
+					}
+					s.mustSet(w, s.batch(event.AfterSeq(at), at+1, at+1))
+				}
+				storetest.Must(t, w.Close())
+				c.trouble(s)
+				w, at := s.openSet(h.hear)
+				for seq := at.Position.Seq; seq < 1090; seq++ {
+					for _, p := range w.parts {
+						p.Writer.floor.Next = time.Time{}
+					}
+					s.mustSet(w, s.batch(event.AfterSeq(seq), seq+1, seq+1))
+				}
+				s.wantSet(1011, 1090)
+				said := append([]string(nil), h.alarms...)
+				for _, m := range s.warned {
+					said = append(said, m.Error())
+				}
+				for _, i := range c.told {
+					n := 0
+					for _, text := range said {
+						if strings.Contains(text, fmt.Sprintf("partition %d:", i)) {
+							n++
+						}
+					}
+					if n != 1 {
+						t.Errorf("partition %d is told of %d times: %q", i, n, said)
+					}
+				}
+				if len(said) != len(c.told) {
+					t.Errorf("told: %q", said)
 				}
 			})
 		})

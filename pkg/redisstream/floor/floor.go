@@ -16,11 +16,22 @@ type Floor struct {
 	Seq   event.Seq // meaningful when Known
 	Next  time.Time // when groups are to be asked again
 
+	// Oldest is the id of the stream's oldest entry when groups were last asked: "" before
+	// the first look, NoEntry where it was found empty.
+	Oldest reader.ID
+
 	// Deleted is the highest id that was ever deleted from the stream, as far as that was
 	// told of or concerned nobody; "" before the first look. toldAt is when it was told.
 	Deleted reader.ID
 	toldAt  time.Time
 }
+
+// NoEntry is Floor.Oldest of a stream that was empty.
+const NoEntry reader.ID = "0-0"
+
+// Emptied is the floor of a stream without entries: what is stored from now on lies
+// behind seq.
+func Emptied(seq event.Seq) Floor { return Floor{Known: true, Seq: seq, Oldest: NoEntry} }
 
 // Began notes the floor of a stream that begins behind a seq: nothing is older.
 func (f *Floor) Began(base event.Seq) {

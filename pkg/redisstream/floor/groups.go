@@ -57,6 +57,15 @@ func (s Stream) Read(ctx context.Context, acked event.Seq) (lowest, newest event
 	return lowest, newest, err
 }
 
+// oldest is the stream's oldest entry, its id NoEntry where there is none.
+func (s Stream) oldest(ctx context.Context) (id reader.ID, seq event.Seq, err error) {
+	found, err := script.Scan{Command: "XRANGE", From: "-", To: "+", Count: 1}.Run(ctx, s.Client, s.Key)
+	if err != nil || len(found.Above) == 0 {
+		return NoEntry, 0, err
+	}
+	return reader.ID(found.Above[0].ID), found.Above[0].Seq, nil
+}
+
 // SeqAt is the seq of the first entry that command finds; 0 when there is none, or
 // when it has none. The entry itself, which may be large, stays with Redis.
 func (s Stream) SeqAt(ctx context.Context, command, from, to string) (event.Seq, error) {

@@ -26,11 +26,25 @@ type Loss struct {
 // Removed looks whether the floor rises because entries were removed, and not because
 // groups have acknowledged them; nil otherwise. They are not read again, since what lies
 // behind them would come a second time. Acked is the cursor, stored the newest entry's seq.
+//
+// That there are fewer entries than were added says little: some may have been deleted
+// from elsewhere. So the oldest entry must be another one than at the last look, or,
+// where there was none, nothing must have been deleted since the last process looked.
 func (f *Floor) Removed(ctx context.Context, s Stream, rises, acked, stored event.Seq) *Loss {
-	if !f.Known || rises <= f.Seq || f.Seq >= stored {
+	id, first, err := s.oldest(ctx)
+	if err != nil {
 		return nil
 	}
-	who, first := s.readRemoved(ctx)
+	before := f.Oldest
+	f.Oldest = id
+	if !f.Known || rises <= f.Seq || f.Seq >= stored || before == NoEntry || before != "" && id.Compare(before) <= 0 {
+		return nil
+	}
+	since := reader.ID("")
+	if before == "" {
+		since = f.Deleted
+	}
+	who := s.readRemoved(ctx, since)
 	from, to := f.Seq+1, first-1
 	if who == "" || to < from {
 		return nil // what cannot be asked is not known
@@ -45,14 +59,14 @@ func (f *Floor) Removed(ctx context.Context, s Stream, rises, acked, stored even
 const nobody = "there is no group, and those that come"
 
 // readRemoved names a group that has not read all that is gone from the beginning of a
-// stream, where that is shorter than its writer ever makes it, and the seq of the
-// oldest entry left. It finds none where a server does not tell how far groups lag:
-// before Redis 7. That a group has read nothing says little by itself: what lies
+// stream, where that is shorter than its writer ever makes it and nothing was deleted
+// above an id, if there is one. It finds none where a server does not tell how far
+// groups lag: before Redis 7. That a group has read nothing says little by itself: what lies
 // between the floor and the oldest entry may be another partition's, or filtered.
-func (s Stream) readRemoved(ctx context.Context) (who string, first event.Seq) {
+func (s Stream) readRemoved(ctx context.Context, since reader.ID) (who string) {
 	r, err := script.Removed(ctx, s.Client, s.Key)
-	if err != nil || r.Gone <= 0 || s.MaxLen > 0 && r.Length >= s.MaxLen {
-		return "", 0
+	if err != nil || r.Gone <= 0 || s.MaxLen > 0 && r.Length >= s.MaxLen || since != "" && reader.ID(r.Deleted).Compare(since) > 0 {
+		return ""
 	}
 	groups, err := s.Client.XInfoGroups(ctx, s.Key).Result()
 	at := slices.IndexFunc(groups, func(g redis.XInfoGroup) bool {
@@ -60,17 +74,11 @@ func (s Stream) readRemoved(ctx context.Context) (who string, first event.Seq) {
 	})
 	switch {
 	case err == nil && len(groups) == 0:
-		who = nobody
+		return nobody
 	case err != nil || at < 0:
-		return "", 0
-	default:
-		who = fmt.Sprintf("group %q", groups[at].Name)
+		return ""
 	}
-	first, err = s.SeqAt(ctx, "XRANGE", "-", "+")
-	if err != nil {
-		return "", 0
-	}
-	return who, first
+	return fmt.Sprintf("group %q", groups[at].Name)
 }
 
 // deletedEach is how often deletions are told of, at most: who deletes goes on.

@@ -151,10 +151,18 @@ func lowestLeft(stands []Standing) (lowest event.Seq) {
 
 // inOrder tells of cursors that had to be restored, and looks whether the streams
 // are as the last writer left them. Asked again, it finds everything in its place.
+// The first trouble is the error, each other one an alarm.
 func (s *Set) inOrder(ctx context.Context, stands []Standing) (err error) {
+	tell := func(i int, m *event.Moved) {
+		if err == nil {
+			err = inPartition(i, m)
+			return
+		}
+		s.hooks(i).Alarm(m.Alarm, m.To.Seq, m.Detail)
+	}
 	for i := range stands {
-		if stands[i].Told != nil && err == nil {
-			err = inPartition(i, stands[i].Told)
+		if stands[i].Told != nil {
+			tell(i, stands[i].Told)
 		}
 	}
 	for i, p := range s.parts {
@@ -162,9 +170,9 @@ func (s *Set) inOrder(ctx context.Context, stands []Standing) (err error) {
 		switch moved, ok := errors.AsType[*event.Moved](wrong); {
 		case led: // the leader's to find, and ours once we lead
 			return err
-		case ok && err == nil:
-			err = inPartition(i, moved)
-		case !ok && wrong != nil:
+		case ok:
+			tell(i, moved)
+		case wrong != nil:
 			return fmt.Errorf("partition %d: %w", i, wrong)
 		}
 	}

@@ -226,7 +226,11 @@ func (s *Set) failed(ctx context.Context) (err error) {
 		case errors.As(p.err, &led):
 			return led
 		case hasMoved:
-			err = &event.Moved{To: moved.To, Alarm: moved.Alarm, Detail: fmt.Sprintf("partition %d: %s", i, moved.Detail)}
+			// What vanished is told of each; a move by an operator is one.
+			if before, ok := errors.AsType[*event.Moved](err); ok && before.Alarm != event.AlarmConflict {
+				s.config.Alarm(before.Alarm, before.To.Seq, before.Detail)
+			}
+			err = inPartition(i, moved)
 		case errors.As(p.err, &full):
 			if err == nil {
 				err = &event.Full{Detail: fmt.Sprintf("partition %d: %s", i, full.Detail)}
