@@ -28,7 +28,7 @@ var mostLines = map[string]int{
 	"pkg/doctor":                 1200,
 	"pkg/endtest/sinktest":       350,
 	"pkg/entry":                  650,
-	"pkg/event":                  1900,
+	"pkg/event":                  1950,
 	"pkg/fault":                  450,
 	"pkg/files":                  150,
 	"pkg/filter":                 200,
