@@ -295,7 +295,6 @@ var pipelineMutants = []mutant{
 	{gapGo, "	case now.Sub(s.gap.since) >= wait && !s.gap.again:\n		s.askGap()\n", "", "silence proves a false seq a little ahead", in("pipeline")},
 	{gapGo, "	if err := g.cfg.Sink.Return(ctx, *h.back); err != nil {", "	if err := g.cfg.Sink.Rebase(ctx, *h.back); err != nil {", "what is stored behind a gap that was none is stored twice", in("pipeline")},
 	{"pkg/redisstream/partitions/resume.go", "		s.hooks(i).Alarm(m.Alarm, m.To.Seq, m.Detail)\n", "", "of several partitions in trouble one is told of", in("partitions")},
-	{"pkg/redisstream/floor/lost.go", " || before == NoEntry || before", " || before", "a stream that was emptied and read again lost its oldest entries", in("partitions")},
 	{againGo, ",\"again\":%[2]d", "", "who takes over after a Return stores again what is there", in("again")},
 	{"pkg/redisstream/partitions/return.go", "		if !st.Present || st.Side == nil || st.Cursor <= to ||", "		if true || !st.Present || st.Side == nil || st.Cursor <= to ||", "a Return cut short loses what partitions lack", in("again")},
 	{spillGapGo, "	f.high, f.pumpAt = f.judge.back, event.AfterSeq(f.judge.back)\n", "", "a false gap moves what the relay is asked for while spilling", in("spill")},

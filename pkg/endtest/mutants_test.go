@@ -167,6 +167,16 @@ func (m mutant) try(t *testing.T) (caughtBy string, err error) {
 	return "", nil
 }
 
+// ran reports whether a package of those that passed had a test to run.
+func ran(text string) bool {
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "ok") && !strings.Contains(line, "no tests to run") {
+			return true
+		}
+	}
+	return false
+}
+
 // mutantPatience ends a suite that a mutant keeps from ending: that is caught
 // as well.
 const mutantPatience = 2 * time.Minute
@@ -183,7 +193,7 @@ func (m mutant) run(overlay, dir, pkg, tests string) (caught bool, err error) {
 	switch {
 	case strings.Contains(text, "[build failed]"), strings.Contains(text, "[setup failed]"):
 		return false, fmt.Errorf("it does not compile:\n%s", text)
-	case err == nil && strings.Contains(text, "no tests to run"):
+	case err == nil && !ran(text):
 		return false, fmt.Errorf("no test of %s matches %s", pkg, tests)
 	case err == nil:
 		return false, nil

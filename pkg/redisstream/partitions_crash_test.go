@@ -259,10 +259,11 @@ func TestPartitionsEachTellOfTheirTrouble(t *testing.T) {
 		told    []int
 	}{
 		"a cursor and a stream": {func(s *set) { s.Do("del", cursor(0), stream(2)) }, []int{0, 2}},
-		"a cursor, and one trimmed": {func(s *set) {
+		"a cursor, and two trimmed": {func(s *set) {
 			s.Do("del", cursor(0))
+			s.Do("xtrim", stream(1), "maxlen", 0)
 			s.Do("xtrim", stream(2), "maxlen", 0)
-		}, []int{0, 2}},
+		}, []int{0, 1, 2}},
 		"two streams": {func(s *set) { s.Do("del", stream(0), stream(1)) }, []int{0, 1}},
 		"all streams": {func(s *set) { s.Do("del", stream(0), stream(1), stream(2)) }, []int{0, 1, 2}},
 		"two tails": {func(s *set) {
