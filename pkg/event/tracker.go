@@ -100,7 +100,7 @@ func (t *Tracker) Rewind(pos Position) {
 
 // InFront begins anew in front of an event that is near below the first one of a start
 // without a cursor. What jumps over it is a Leap until it has come again: see Opening.
-func (t *Tracker) InFront(shown Seq) { *t = Tracker{pos: AfterSeq(shown - 1), shown: shown} }
+func (t *Tracker) InFront(shown Seq) { *t = Tracker{pos: Behind(shown - 1), shown: shown} }
 
 // MayReturn reports whether going back once more can help: something new came since
 // it was done last.

@@ -47,6 +47,9 @@ func TestFirstSeqOfAStartIsConfirmed(t *testing.T) {
 					if told := r.seen.alarmed(event.AlarmLeap) > 0; told != (c.leaps > 0) {
 						t.Errorf("alarms: %v", r.seen.alarms)
 					}
+					if asked := r.relay.positions(); slices.Contains(asked, event.AfterSeq(0)) {
+						t.Errorf("asked from %v: a relay takes 0 for no cursor, and goes live", asked)
+					}
 				})
 			})
 		}
