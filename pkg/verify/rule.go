@@ -138,7 +138,7 @@ var table = [...]RuleInfo{
 		lookForSecond + "; entries cannot be moved, so read them again into a fresh stream if order matters"},
 	{OfStream | OfCapture, SeqGap, Warning, "Numbers between two entries are missing. Relays skip numbers (Q1); so do sync events, rejected frames and filters.",
 		"if it is wider than usual, compare with the writer's log (skipped and rejected events) and with the relay: " + readAgain + " into another stream, then " + fault.Remedy{Do: fault.Verify}.With("against", "")},
-	{OfStream, EntriesGone, Error, "Somebody removed entries that had been stored, and the writer could not read them again: groups that had not read them never will (G1). The ledger of losses beside the cursor says so.",
+	{OfStream, EntriesGone, Error, "Somebody removed entries that had been stored, and the writer could not read them again: groups that had not read them never will (G1). The ledger of losses beside the cursor says so, or the note that the writer keeps there.",
 		"fetch the events again while the relay holds them: stop the writer and move the cursor to before the first (" + setCursor + "); then take the line out: XDEL LEDGER ID"},
 	{OfStream, EntryDeleted, Warning, "Somebody deleted entries from inside the stream (XDEL); trimming is not meant. This is the highest of them, as far as Redis tells (from version 7 on).",
 		"find out who: consumers delete nothing. Read the events again into another stream if they are needed: " + readAgain},

@@ -202,6 +202,9 @@ func (s *Stream) cursor(c Cursor) {
 		return // an empty stream, or an entry whose seq was reported
 	case after < c.Last.Seq:
 		s.found(Finding{Rule: CursorBehind, Seq: after, Where: where, Fix: c.Fix, Detail: fmt.Sprintf("it is %d, the last entry is seq %d: a restart would store events again", after, c.Last.Seq)})
+	case after < c.Upto && c.removed():
+		s.found(Finding{Rule: EntriesGone, Seq: max(c.Stored, c.StoredBefore), Where: where, Detail: fmt.Sprintf(
+			"its writer had stored seq %d and left it at %d; now it is %d, and the last entry is seq %d: what lies between was removed, and the cursor lowered", max(c.Stored, c.StoredBefore), c.Upto, after, c.Last.Seq)})
 	case before <= c.Last.Seq || c.Explained():
 		return
 	case c.Filtered && !c.noted():

@@ -250,6 +250,7 @@ func TestCursor(t *testing.T) {
 		"ahead, as left":                     {Cursor{Present: true, Before: "125", After: "125", Upto: 125, Stored: 120}, ""},
 		"moved since":                        {Cursor{Present: true, Before: "126", After: "126", Upto: 125, Stored: 120}, "cursor-ahead 126 cursor k"},
 		"last entry is gone":                 {Cursor{Present: true, Before: "125", After: "125", Upto: 125, Stored: 124}, "cursor-ahead 125 cursor k"},
+		"entries are gone, lowered to match": {Cursor{Present: true, Before: "120", After: "120", Upto: 125, Stored: 124}, "entries-gone 124 cursor k"},
 		"moving":                             {Cursor{Present: true, Before: "110", After: "130"}, ""},
 		"moving, still ahead":                {Cursor{Present: true, Before: "121", After: "130"}, "cursor-ahead 121 cursor k"},
 	} {
