@@ -280,6 +280,7 @@ var pipelineMutants = []mutant{
 	{trackerGo, " || step.Unsure && t.asked.open && seq > t.asked.seq", "", "an unsure event disproves the one that was asked about", in("event")},
 	{trackerGo, " || t.suspect.jumps(last, conn)", "", "a false seq between events that come again is stored", in("pipeline")},
 	{sequenceGo, "		if !s.tracker.Repeated(m.seq) && ", "		if ", "what was asked for to confirm a gap is a numbering that restarted", in("pipeline")},
+	{"pkg/event/suspect.go", " && seq > t.Last()\n", " && false\n", "what a relay forgot behind a start is not told", in("event")},
 	{"pkg/event/suspect.go", "	if t.suspect.to > 0 {\n", "	if false {\n", "false seqs in a row before a cut hide what lies below them", in("pipeline")},
 	{trackerGo, "		return seq\n	case t.start == Live", "		return 0\n	case t.start == Live", "two false first events hide what follows", in("pipeline")},
 	{spillPump, "		return line.Resume(), ctx.Err()\n", "		return f.pumpAt, ctx.Err()\n", "a false run before a cut moves the pump", in("spill")},

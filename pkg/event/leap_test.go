@@ -192,3 +192,25 @@ func TestReturnNeedsNews(t *testing.T) {
 		t.Errorf("the event that was shown: %+v", step)
 	}
 }
+
+// Q5: a relay that is asked from the oldest event again, since one connection alone has
+// shown a start, and begins behind the last one, has forgotten what lies between. It says
+// so only where it is asked from a seq.
+func TestStartThatTheRelayForgot(t *testing.T) {
+	now := time.Now()
+	oldest := event.Position{Start: event.Oldest}
+	tracker := event.NewTracker(oldest)
+	follow(tracker, 1, now, 40, 1, time.Millisecond)
+	if tracker.Resume() != oldest || tracker.Forgotten(tracker.Last()+1, 1) {
+		t.Fatalf("asked from %s", tracker.Resume())
+	}
+	if !tracker.Forgotten(tracker.Last()+100, 2) {
+		t.Error("it begins behind the last event")
+	}
+	if tracker.Observe(tracker.Last(), 2, now); tracker.Forgotten(tracker.Last()+1, 2) {
+		t.Error("it has shown the last event")
+	}
+	if tracker.Trust(); tracker.Resume() != tracker.Position() {
+		t.Errorf("asked from %s", tracker.Resume())
+	}
+}

@@ -64,5 +64,14 @@ func (t *Tracker) Repeated(seq Seq) bool {
 	return t.suspect.to > 0 && seq > t.suspect.from.Seq && t.delivered.has(seq)
 }
 
+// Forgotten reports whether a relay that was asked from the oldest event, to confirm the
+// first one of a start, begins with a later one than the last: it does not hold that any
+// more. Then Trust what there is, and ask again from Position: only where it is asked from
+// a seq does a relay say that it lacks some.
+func (t *Tracker) Forgotten(seq Seq, conn uint64) bool {
+	s := &t.suspect
+	return s.to > 0 && s.from.Start == Oldest && conn != s.conn && conn != s.atConn && seq > t.Last()
+}
+
 // Trust takes the last event and all before it as confirmed by somebody else.
 func (t *Tracker) Trust() { t.suspect = suspect{} }

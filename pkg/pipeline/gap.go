@@ -16,7 +16,10 @@ import (
 // goes back to the gap's beginning: in memory, if nothing behind it is on its way to the
 // sink, else in the sink, which knows its own entries again.
 
-var errGap = errors.New("an event came from inside a gap: what lies behind the gap's beginning is asked for again")
+var (
+	errGap       = errors.New("an event came from inside a gap: what lies behind the gap's beginning is asked for again")
+	errForgotten = errors.New("the relay's oldest event is later than the last one here: it is asked from there")
+)
 
 // gap is one behind which events are in the batch that nothing has confirmed.
 type gap struct {

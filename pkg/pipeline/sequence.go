@@ -182,6 +182,11 @@ func (s *sequencer) account(ctx context.Context, chunk *event.Chunk, m *mark) er
 		return nil
 	}
 	before := s.tracker.Position()
+	if s.tracker.Forgotten(m.seq, chunk.Conn) {
+		s.tracker.Trust()
+		s.link.close(errForgotten)
+		return nil
+	}
 	step := s.tracker.Observe(m.seq, chunk.Conn, chunk.Arrived)
 	if step.Verdict == event.Repeat && s.takeBack(m.seq) {
 		if s.link.hungUp {

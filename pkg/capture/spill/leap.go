@@ -11,7 +11,10 @@ import (
 	"github.com/fhctl/fhctl/pkg/frame"
 )
 
-var errLeap = errors.New("the numbers leapt: another connection shall confirm it")
+var (
+	errLeap      = errors.New("the numbers leapt: another connection shall confirm it")
+	errForgotten = errors.New("the relay's oldest event is later than the last one here: it is asked from there")
+)
 
 // The bounds of what is kept of frames in doubt.
 const (
@@ -45,6 +48,12 @@ func (f *flow) keepSound(chunk *event.Chunk) {
 			continue
 		}
 		last := f.judge.line.Last()
+		if f.judge.line.Forgotten(seq, chunk.Conn) {
+			f.judge.line.Trust()
+			f.epoch++ // what this connection still brings is of no use
+			f.hangUpPump(errForgotten)
+			break
+		}
 		step := f.judge.line.Observe(seq, chunk.Conn, chunk.Arrived)
 		if step.Verdict == event.Repeat {
 			if first, _, below := f.judge.opening.Below(seq); below {

@@ -7,14 +7,21 @@ import (
 )
 
 var (
-	errGap   = errors.New("an event came from inside a gap: what lies behind the gap's beginning is asked for again")
-	errLeap  = errors.New("the numbers leapt: another connection shall confirm it")
+	errGap       = errors.New("an event came from inside a gap: what lies behind the gap's beginning is asked for again")
+	errLeap      = errors.New("the numbers leapt: another connection shall confirm it")
+	errForgotten = errors.New("the relay's oldest event is later than the last one here: it is asked from there")
+
 	errStray = errors.New("the relay sends only events below those asked for")
 )
 
 // number judges the event in hand, and yields it, lets it wait or drops it.
 func (l *loop) number(seq event.Seq) {
 	last := l.tracker.Last()
+	if l.tracker.Forgotten(seq, l.chunk.Conn) {
+		l.tracker.Trust()
+		l.hangup(errForgotten)
+		return
+	}
 	step := l.tracker.Observe(seq, l.chunk.Conn, l.chunk.Arrived)
 	if step.Verdict == event.Repeat && l.startsOver(seq, last) {
 		if l.closed {
