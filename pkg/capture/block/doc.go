@@ -15,7 +15,8 @@
 // Header, descriptor, index and end are parts: zstd skippable frames, which every
 // zstd decoder passes over. What it gives is what the zstd frames hold: repeated,
 // the length of a frame (32 bits) and the frame. A frame is never divided between
-// two blocks. A block is one zstd frame, or, with a giant frame, several in a row. All numbers are little-endian.
+// two blocks. A block is one zstd frame, or, with a giant frame, several in a row. All
+// numbers are little-endian.
 //
 //	part       = magic 184D2A5F (32), length of what follows (32), tag (4 bytes),
 //	             CRC-32C of the 12 bytes before (32), body, CRC-32C of the body (32)

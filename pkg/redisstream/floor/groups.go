@@ -57,9 +57,10 @@ func (s Stream) Read(ctx context.Context, acked event.Seq) (lowest, newest event
 	return lowest, newest, err
 }
 
-// oldest is the stream's oldest entry, its id NoEntry where there is none.
-func (s Stream) oldest(ctx context.Context) (id reader.ID, seq event.Seq, err error) {
-	found, err := script.Scan{Command: "XRANGE", From: "-", To: "+", Count: 1}.Run(ctx, s.Client, s.Key)
+// first is the first entry that command finds, its id NoEntry when there is none, its seq
+// 0 when it has none. The entry itself, which may be large, stays with Redis.
+func (s Stream) first(ctx context.Context, command, from, to string) (id reader.ID, seq event.Seq, err error) {
+	found, err := script.Scan{Command: command, From: from, To: to, Count: 1}.Run(ctx, s.Client, s.Key)
 	if err != nil || len(found.Above) == 0 {
 		return NoEntry, 0, err
 	}
@@ -67,13 +68,10 @@ func (s Stream) oldest(ctx context.Context) (id reader.ID, seq event.Seq, err er
 }
 
 // SeqAt is the seq of the first entry that command finds; 0 when there is none, or
-// when it has none. The entry itself, which may be large, stays with Redis.
+// when it has none.
 func (s Stream) SeqAt(ctx context.Context, command, from, to string) (event.Seq, error) {
-	found, err := script.Scan{Command: command, From: from, To: to, Count: 1}.Run(ctx, s.Client, s.Key)
-	if err != nil || len(found.Above) == 0 {
-		return 0, err
-	}
-	return found.Above[0].Seq, nil
+	_, seq, err := s.first(ctx, command, from, to)
+	return seq, err
 }
 
 // Acknowledged reports whether every group has acknowledged everything that was ever in

@@ -31,7 +31,7 @@ type Loss struct {
 // from elsewhere. So the oldest entry must be another one than at the last look, or,
 // where there was none, nothing must have been deleted since the last process looked.
 func (f *Floor) Removed(ctx context.Context, s Stream, rises, acked, stored event.Seq) *Loss {
-	id, first, err := s.oldest(ctx)
+	id, first, err := s.first(ctx, "XRANGE", "-", "+")
 	if err != nil {
 		return nil
 	}
@@ -135,8 +135,7 @@ func (s Stream) unreadBy(ctx context.Context, id reader.ID) (who string) {
 	return ""
 }
 
-// Gone is a stretch of seqs that were removed from the stream and are not read
-// again;
+// Gone is a stretch of seqs that were removed from the stream and are not read again.
 // From is 0 when it is not known where it begins.
 type Gone struct {
 	From, To event.Seq

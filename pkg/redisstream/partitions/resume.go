@@ -154,11 +154,11 @@ func lowestLeft(stands []Standing) (lowest event.Seq) {
 // The first trouble is the error, each other one an alarm.
 func (s *Set) inOrder(ctx context.Context, stands []Standing) (err error) {
 	tell := func(i int, m *event.Moved) {
-		if err == nil {
-			err = inPartition(i, m)
+		if m = inPartition(i, m); err == nil {
+			err = m
 			return
 		}
-		s.hooks(i).Alarm(m.Alarm, m.To.Seq, m.Detail)
+		s.alarm(m)
 	}
 	for i := range stands {
 		if stands[i].Told != nil {

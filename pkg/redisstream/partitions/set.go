@@ -106,9 +106,7 @@ func (s *Set) hooks(i int) Hooks {
 	return Hooks{
 		Notify: s.stores.of(i),
 		Alarm: func(a event.Alarm, seq event.Seq, detail string) {
-			s.telling.Lock()
-			defer s.telling.Unlock()
-			s.config.Alarm(a, seq, fmt.Sprintf("partition %d: %s", i, detail))
+			s.alarm(inPartition(i, &event.Moved{Alarm: a, To: event.AfterSeq(seq), Detail: detail}))
 		},
 		CursorMoved: func(m event.CursorMove) {
 			s.telling.Lock()
@@ -116,6 +114,13 @@ func (s *Set) hooks(i int) Hooks {
 			s.config.CursorMoved(m)
 		},
 	}
+}
+
+// alarm tells of what concerns one partition, while others may do so too.
+func (s *Set) alarm(m *event.Moved) {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	s.config.Alarm(m.Alarm, m.To.Seq, m.Detail)
 }
 
 // Close closes all connections. It does not wait for a Commit.
@@ -228,7 +233,7 @@ func (s *Set) failed(ctx context.Context) (err error) {
 		case hasMoved:
 			// What vanished is told of each; a move by an operator is one.
 			if before, ok := errors.AsType[*event.Moved](err); ok && before.Alarm != event.AlarmConflict {
-				s.config.Alarm(before.Alarm, before.To.Seq, before.Detail)
+				s.alarm(before)
 			}
 			err = inPartition(i, moved)
 		case errors.As(p.err, &full):
