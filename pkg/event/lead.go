@@ -39,6 +39,14 @@ type Role struct {
 // go on: no retry by itself resolves it.
 var ErrHeld = errors.New("held until an operator decides")
 
+// Why a connection is closed so that another one shows what is true of the numbers: see
+// Tracker.
+var (
+	ErrLeap      = errors.New("the numbers leapt: another connection shall confirm it")
+	ErrGap       = errors.New("an event came from inside a gap: what lies behind the gap's beginning is asked for again")
+	ErrForgotten = errors.New("the relay's oldest event is later than the last one here: it is asked from there")
+)
+
 // ErrTakeOver is why a process that takes over closes its connection, when that
 // does not reach back to the cursor: the source is to connect again at once.
 var ErrTakeOver = errors.New("taking over, from further back than this connection began")

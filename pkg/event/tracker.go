@@ -143,7 +143,7 @@ func (t *Tracker) ask(from, seq Seq, conn uint64) {
 
 func (t *Tracker) back(to Seq) {
 	t.delivered.cut(to)
-	t.pos, t.doubt, t.suspect = AfterSeq(to), doubt{}, suspect{}
+	t.pos, t.doubt, t.suspect = Behind(to), doubt{}, suspect{}
 	if t.crossed.from >= to {
 		t.crossed = crossed{}
 	}

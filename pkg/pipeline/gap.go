@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -15,11 +14,6 @@ import (
 // is asked about it. Where an event comes from inside a gap, whenever that is, reading
 // goes back to the gap's beginning: in memory, if nothing behind it is on its way to the
 // sink, else in the sink, which knows its own entries again.
-
-var (
-	errGap       = errors.New("an event came from inside a gap: what lies behind the gap's beginning is asked for again")
-	errForgotten = errors.New("the relay's oldest event is later than the last one here: it is asked from there")
-)
 
 // gap is one behind which events are in the batch that nothing has confirmed.
 type gap struct {
@@ -94,7 +88,7 @@ func (s *sequencer) askGap() {
 	s.doubts.add(g.seq, g.frame)
 	s.tracker.Ask(g.from, g.before, g.seq, conn)
 	s.cfg.Logger.Debug("Nothing followed the event behind a gap; another connection is asked about it", "seq", g.seq.String(), "after", g.before.String())
-	s.link.close(errLeap)
+	s.link.close(event.ErrLeap)
 }
 
 // withdrawTo takes back what the batch holds above a seq; false, and nothing, where
@@ -147,7 +141,7 @@ func (s *sequencer) goBack(seq event.Seq, step *event.Step) bool {
 			s.doubts.add(doubted, kept)
 		}
 		s.cfg.Logger.Warn("Going back to the beginning of a gap: "+detail, "seq", from.String())
-		s.link.close(errGap)
+		s.link.close(event.ErrGap)
 		return true
 	}
 	s.flush()
@@ -157,7 +151,7 @@ func (s *sequencer) goBack(seq event.Seq, step *event.Step) bool {
 	s.Pipeline.returning = &again
 	s.holding.Store(&hold{alarm: event.AlarmLeap, back: &from, detail: fmt.Sprintf(
 		"%s; %d events behind the gap are stored, and what lies between is asked for again", detail, n)})
-	s.link.close(errGap)
+	s.link.close(event.ErrGap)
 	return true
 }
 

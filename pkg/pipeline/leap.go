@@ -3,15 +3,12 @@ package pipeline
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
 )
-
-var errLeap = errors.New("the numbers leapt: another connection shall confirm it")
 
 const (
 	// doubtedKept and doubtedBytes bound what is kept of events in doubt: their
@@ -48,7 +45,7 @@ func (s *sequencer) doubt(m *mark, step event.Step) {
 	}
 	d.add(m.seq, m.frame)
 	if step.Ask {
-		s.link.close(errLeap)
+		s.link.close(event.ErrLeap)
 	}
 }
 
@@ -123,7 +120,7 @@ func (s *sequencer) leapAlarm(seq event.Seq, detail string) {
 func (s *sequencer) watched() {
 	s.judgeSeam(false)
 	if s.opening() && s.first.Asks() && !s.link.hungUp {
-		s.link.close(errLeap)
+		s.link.close(event.ErrLeap)
 		return
 	}
 	d := &s.doubts
@@ -131,7 +128,7 @@ func (s *sequencer) watched() {
 	switch {
 	case first == 0 || s.link.hungUp || d.conn != s.link.judge.Conn():
 	case s.tracker.Waited(s.link.judge.Conn()):
-		s.link.close(errLeap)
+		s.link.close(event.ErrLeap)
 	case !d.told:
 		d.told = true
 		s.leapAlarm(first, fmt.Sprintf("seq %s came after %s, where no numbering has got or over an event of the relay's own, and nothing followed that confirms it", first, d.after))

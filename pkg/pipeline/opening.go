@@ -62,7 +62,7 @@ func (s *sequencer) takeBack(seq event.Seq) (anew bool) {
 		s.first.InFront()
 		s.tracker.InFront(seq)
 		s.cfg.Logger.Warn(fmt.Sprintf("Seq %s was the first event, and %s, which followed, lies below: the relay is asked again from there", first, seq))
-		s.link.close(errLeap)
+		s.link.close(event.ErrLeap)
 	}
 	return below
 }

@@ -184,7 +184,7 @@ func (s *sequencer) account(ctx context.Context, chunk *event.Chunk, m *mark) er
 	before := s.tracker.Position()
 	if s.tracker.Forgotten(m.seq, chunk.Conn) {
 		s.tracker.Trust()
-		s.link.close(errForgotten)
+		s.link.close(event.ErrForgotten)
 		return nil
 	}
 	step := s.tracker.Observe(m.seq, chunk.Conn, chunk.Arrived)

@@ -2,14 +2,11 @@ package spill
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
 )
-
-var errGap = errors.New("an event came from inside a gap: what lies behind the gap's beginning is asked for again")
 
 // unsure is the frame behind an unusual gap: it is passed on once another one follows,
 // or another connection has shown it as well.
@@ -34,7 +31,7 @@ func (f *flow) holdUnsure(chunk *event.Chunk, fr event.Frame, from, seq event.Se
 		if f.judge.unsure.seq == seq && f.judge.unsure.conn == conn {
 			f.askUnsure()
 			if hangup != nil {
-				hangup(errLeap)
+				hangup(event.ErrLeap)
 			}
 		}
 	})
@@ -76,7 +73,7 @@ func (f *flow) fallBack() {
 	f.disk.fall(f.judge.back)
 	f.judge.back = 0
 	f.epoch++
-	f.hangUpPump(errGap)
+	f.hangUpPump(event.ErrGap)
 }
 
 // fall ends the segment that is being written: what comes next is behind a seq again,

@@ -2,18 +2,12 @@ package spill
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/fhctl/fhctl/pkg/event"
 	"github.com/fhctl/fhctl/pkg/frame"
-)
-
-var (
-	errLeap      = errors.New("the numbers leapt: another connection shall confirm it")
-	errForgotten = errors.New("the relay's oldest event is later than the last one here: it is asked from there")
 )
 
 // The bounds of what is kept of frames in doubt.
@@ -51,7 +45,7 @@ func (f *flow) keepSound(chunk *event.Chunk) {
 		if f.judge.line.Forgotten(seq, chunk.Conn) {
 			f.judge.line.Trust()
 			f.epoch++ // what this connection still brings is of no use
-			f.hangUpPump(errForgotten)
+			f.hangUpPump(event.ErrForgotten)
 			break
 		}
 		step := f.judge.line.Observe(seq, chunk.Conn, chunk.Arrived)
@@ -122,7 +116,7 @@ func (f *flow) doubt(chunk *event.Chunk, seq event.Seq, data []byte, ask bool) {
 	}
 	l.add(seq, data)
 	if ask {
-		f.hangUpPump(errLeap)
+		f.hangUpPump(event.ErrLeap)
 	}
 }
 
@@ -148,7 +142,7 @@ func (f *flow) waited(conn uint64, hangup func(error)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.judge.line.Waited(conn) && hangup != nil {
-		hangup(errLeap)
+		hangup(event.ErrLeap)
 	}
 }
 

@@ -263,7 +263,7 @@ func (l *loop) reported(n *event.Notice) {
 	}
 	if l.asked > 0 {
 		l.forget()
-		l.hangup(errLeap)
+		l.hangup(event.ErrLeap)
 		return
 	}
 	l.err = &PositionError{Err: ErrFuture, Asked: l.tracker.Position(), Message: clip(n.Message)}

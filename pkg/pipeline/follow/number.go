@@ -6,20 +6,14 @@ import (
 	"github.com/fhctl/fhctl/pkg/event"
 )
 
-var (
-	errGap       = errors.New("an event came from inside a gap: what lies behind the gap's beginning is asked for again")
-	errLeap      = errors.New("the numbers leapt: another connection shall confirm it")
-	errForgotten = errors.New("the relay's oldest event is later than the last one here: it is asked from there")
-
-	errStray = errors.New("the relay sends only events below those asked for")
-)
+var errStray = errors.New("the relay sends only events below those asked for")
 
 // number judges the event in hand, and yields it, lets it wait or drops it.
 func (l *loop) number(seq event.Seq) {
 	last := l.tracker.Last()
 	if l.tracker.Forgotten(seq, l.chunk.Conn) {
 		l.tracker.Trust()
-		l.hangup(errForgotten)
+		l.hangup(event.ErrForgotten)
 		return
 	}
 	step := l.tracker.Observe(seq, l.chunk.Conn, l.chunk.Arrived)
@@ -71,7 +65,7 @@ func (l *loop) settle(seq, last event.Seq, step *event.Step) {
 func (l *loop) leapt(seq, last event.Seq, ask bool) {
 	switch {
 	case ask:
-		l.hangup(errLeap)
+		l.hangup(event.ErrLeap)
 	case l.doubted != l.chunk.Conn:
 		l.doubted = l.chunk.Conn
 		l.Logger.Debug("A seq is far above what rate and time allow", "seq", seq.String(), "after", last.String())
@@ -83,7 +77,7 @@ func (l *loop) leapt(seq, last event.Seq, ask bool) {
 func (l *loop) watched() {
 	conn := l.judge.Conn()
 	if !l.closed && l.tracker.Doubted() > 0 && l.doubted == conn && l.tracker.Waited(conn) {
-		l.hangup(errLeap)
+		l.hangup(event.ErrLeap)
 	}
 }
 
@@ -122,12 +116,8 @@ func (l *loop) restarted(first event.Seq) {
 		return
 	}
 	l.Logger.Warn("The relay sends only events below the seq asked for: its numbering has restarted, and reading goes on in the new one", "seq", first.String(), "asked", asked.String())
-	at := event.Position{Start: event.Oldest}
-	if first > 1 {
-		at = event.AfterSeq(first - 1)
-	}
 	l.hangup(errStray)
-	l.begin(at)
+	l.begin(event.Behind(first - 1))
 }
 
 // goBack goes back to the beginning of a gap from inside which an event came; false where
@@ -145,6 +135,6 @@ func (l *loop) goBack(seq event.Seq, step *event.Step) bool {
 	if l.yielded.goBack(from) {
 		l.give(&Item{Back: from, Arrived: l.chunk.Arrived})
 	}
-	l.hangup(errGap)
+	l.hangup(event.ErrGap)
 	return true
 }

@@ -125,7 +125,7 @@ func (l *loop) waited() {
 	switch w := &l.waiting; {
 	case len(w.items) == 0 || l.closed:
 	case l.opening.Open(), w.wide && !w.again:
-		l.hangup(errLeap)
+		l.hangup(event.ErrLeap)
 	default:
 		l.release()
 	}
@@ -153,10 +153,7 @@ func (l *loop) reconnect() event.Position {
 	}
 	at := l.tracker.Resume()
 	l.overlaps = at != l.tracker.Position()
-	if at != event.AfterSeq(0) {
-		return at
-	}
-	return event.Position{Start: event.Oldest} // in front of seq 1
+	return at
 }
 
 // startAgain undoes the first event of a start; what it was is remembered.
@@ -195,7 +192,7 @@ func (l *loop) startsOver(seq, last event.Seq) bool {
 	l.opening.InFront()
 	l.tracker.InFront(seq)
 	l.Logger.Warn("The first event of the start lies above the one that followed: the relay is asked again from there", "first", first.String(), "seq", seq.String())
-	l.hangup(errLeap)
+	l.hangup(event.ErrLeap)
 	return true
 }
 
